@@ -1,0 +1,22 @@
+import type { FastifyRequest } from 'fastify'
+import type { NameRules } from '#names/domain-name.ts'
+import type { SenderDriver } from '#drivers/sender/contract.ts'
+import type { ApiKey } from '../store/api-keys.ts'
+import type { StoreContext } from '../store/context.ts'
+import type { WorldName } from '../store/tables.ts'
+import type { Scope } from './auth.ts'
+
+/** What the routes work with. */
+export type ApiContext = {
+  store: StoreContext
+  /** Checks the request's key for a scope; throws the 401, 403 or 503 it deserves. */
+  authorize(request: FastifyRequest, scope?: Scope): Promise<ApiKey>
+  nameRules(world: WorldName): NameRules
+  drivers: { zone: string; sender: string; mailbox: string }
+  sender(world: WorldName): SenderDriver
+  /** How long a call may wait for the worker, in milliseconds. */
+  waitMs: number
+  now(): Date
+}
+
+export const API_PREFIX = '/api/public/v1'

@@ -1,0 +1,167 @@
+/** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
+import { firstUnmet, LIFECYCLE, type Conditions, isDone } from '#domains/lifecycle.ts'
+import type { Condition, ConditionType } from '#domains/types.ts'
+import { hours } from '../clock.ts'
+import { relative } from '#names/domain-name.ts'
+import type { DomainRow } from '../store/domains.ts'
+import type { Selectable } from 'kysely'
+import type { Tables } from '../store/tables.ts'
+import { API_PREFIX } from './context.ts'
+
+export type RecordRow = Selectable<Tables['records']>
+
+export const progressUrl = (id: string): string => `${API_PREFIX}/domains/${id}/progress`
+
+export function listItem(row: DomainRow, conditions: Conditions, inboxes: number) {
+  const isMet = (type: ConditionType) => isDone(conditions.get(type)?.verdict)
+  return {
+    domain_id: row.id,
+    domain_name: row.name,
+    status: row.status,
+    mailcow_added: isMet('mail_domain_ready'),
+    cloudflare_verified: isMet('zone_ready') && isMet('delegated'),
+    max_inboxes: row.max_inboxes,
+    current_inboxes: inboxes,
+    created_at: row.created_at.toISOString(),
+  }
+}
+
+export type DomainDetails = {
+  row: DomainRow
+  conditions: Conditions
+  inboxes: number
+  nameservers: readonly string[]
+  records: readonly RecordRow[]
+}
+
+export function details({ row, conditions, inboxes, nameservers, records }: DomainDetails, now: Date) {
+  return {
+    success: true,
+    message: 'Domain retrieved successfully',
+    ...listItem(row, conditions, inboxes),
+    nameservers,
+    dns_records: records.map(recordView),
+    inbox_capacity: { max: row.max_inboxes, current: inboxes, available: Math.max(0, row.max_inboxes - inboxes) },
+    activated_at: row.activated_at?.toISOString() ?? null,
+    failure: failureView(row, conditions),
+    delegation: delegationView(row, conditions),
+    conditions: LIFECYCLE.map(({ met }) => conditionView(met, conditions.get(met))),
+    sending: sendingOf(row, conditions, now),
+    providers: { dns: row.zone_driver, sender: row.sender_driver, mailbox: row.mailbox_driver },
+  }
+}
+
+function recordView(row: RecordRow) {
+  const isWeighed = row.priority !== null
+  return {
+    record_id: row.id,
+    type: row.type,
+    name: relative(row.name),
+    value: isWeighed ? row.value.replace(/^\d+ /, '') : row.value,
+    ttl: row.ttl,
+    priority: row.priority,
+    purpose: row.purpose,
+    required: true,
+    managed: true,
+    status: row.status,
+    observed: row.observed,
+    message: row.message,
+    last_checked_at: row.last_checked_at?.toISOString() ?? null,
+  }
+}
+
+function failureView(row: DomainRow, conditions: Conditions) {
+  const unmet = firstUnmet(conditions)
+  const condition = unmet && conditions.get(unmet.met)
+  if (row.status !== 'FAILED' || !unmet || !condition) return null
+  const { verdict, since } = condition
+  return {
+    stage: unmet.met,
+    reason: 'reason' in verdict ? verdict.reason : 'unknown',
+    message: 'message' in verdict ? verdict.message : '',
+    retryable: true,
+    failed_at: since.toISOString(),
+  }
+}
+
+/** The report as stored, in the wire's spelling; null before the first look. */
+export function delegationView({ delegation }: DomainRow, conditions: Conditions) {
+  if (!delegation) return null
+  const { verdict, expected, observed, message, servers, checkedAt, settledAt } = delegation
+  const next = conditions.get('delegated')?.nextLookAt
+  return {
+    verdict, expected, observed, message, servers,
+    checked_at: checkedAt, next_check_at: next?.toISOString() ?? null, settled_at: settledAt,
+  }
+}
+
+function conditionView(type: ConditionType, condition: Condition | undefined) {
+  if (!condition) return { ...UNKNOWN, type }
+  const { verdict, since, lastLookAt, lastLookError, nextLookAt } = condition
+  const stage = LIFECYCLE.find(({ met }) => met === type)!
+  return {
+    type,
+    status: verdict.is,
+    reason: 'reason' in verdict ? verdict.reason : null,
+    message: [('message' in verdict ? verdict.message : ''), lastLookError && `The last look could not be taken: ${lastLookError}`].filter(Boolean).join(' '),
+    waiting_for: verdict.is === 'waiting' ? stage.waitsFor : null,
+    since: since.toISOString(),
+    last_look_at: lastLookAt?.toISOString() ?? null,
+    next_look_at: nextLookAt?.toISOString() ?? null,
+  }
+}
+
+const UNKNOWN = {
+  status: 'unknown', reason: null, message: '', waiting_for: null, since: null, last_look_at: null, next_look_at: null,
+}
+
+/** Sending needs an active domain and a delegation seen within the hour, whatever grace says. */
+export function sendingOf(row: DomainRow, conditions: Conditions, now: Date): { allowed: boolean; reason: string | null } {
+  if (row.status !== 'ACTIVE') return { allowed: false, reason: 'domain_not_active' }
+  const delegated = conditions.get('delegated')
+  if (delegated?.verdict.is !== 'met') return { allowed: false, reason: 'delegation_lost' }
+  const seenForMs = now.getTime() - (delegated.lastLookAt?.getTime() ?? 0)
+  return seenForMs > hours(1) ? { allowed: false, reason: 'delegation_not_seen_lately' } : { allowed: true, reason: null }
+}
+
+/** What someone who waits is told: no stage names, no counts. */
+export function progress(row: DomainRow, conditions: Conditions) {
+  const done = LIFECYCLE.filter(({ met }) => isDone(conditions.get(met)?.verdict)).length
+  const isActive = row.status === 'ACTIVE'
+  return {
+    success: true,
+    message: 'Progress retrieved successfully',
+    domain_id: row.id,
+    domain_name: row.name,
+    status: PROGRESS_STATUS[row.status] ?? 'IN_PROGRESS',
+    progress_percentage: isActive ? 100 : Math.floor((done * 100) / LIFECYCLE.length),
+    is_complete: isActive,
+    is_failed: row.status === 'FAILED',
+    status_message: sentence(row, conditions),
+  }
+}
+
+const PROGRESS_STATUS: Record<string, string> = { PENDING: 'PENDING', ACTIVE: 'COMPLETED', FAILED: 'FAILED' }
+
+function sentence(row: DomainRow, conditions: Conditions): string {
+  if (row.status === 'ACTIVE') return 'Your domain is ready to send and receive mail.'
+  if (row.status === 'PENDING') return 'Your domain will be looked at in a moment.'
+  const stage = firstUnmet(conditions)!
+  const condition = conditions.get(stage.met)
+  if (row.status === 'FAILED' && condition && 'message' in condition.verdict) return condition.verdict.message
+  if (condition?.lastLookError) return `${SENTENCES[stage.met]} A part we need does not answer at the moment; we keep trying.`
+  if (stage.met === 'delegated' && row.delegation && row.delegation.verdict !== 'not_published') return row.delegation.message
+  return SENTENCES[stage.met]
+}
+
+// biome-ignore format: a table
+const SENTENCES: Record<ConditionType, string> = {
+  zone_ready:        'Your zone is being made.',
+  delegated:         'Waiting for your registrar to publish the nameservers.',
+  sender_registered: 'Your domain is being set up for sending.',
+  mail_domain_ready: 'Your domain is being set up for receiving.',
+  records_published: 'The mail records are being published.',
+  sender_verified:   'The sending service is checking the records.',
+  mail_proven:       'A test message is on its way.',
+}
+

@@ -1,0 +1,17 @@
+import type { InboxRow } from '../store/inboxes.ts'
+
+/** An inbox in the shape of the wire, which calls it a sender account. */
+export function inboxItem(row: InboxRow, message = 'Sender account retrieved successfully') {
+  return {
+    success: true,
+    message,
+    inbox_id: row.id,
+    email_address: row.address,
+    display_name: row.display_name,
+    inbox_type: row.inbox_type,
+    daily_limit: row.daily_limit,
+    overall_status: row.status,
+    domain_id: row.domain_id,
+    created_at: row.created_at.toISOString(),
+  }
+}

@@ -1,0 +1,67 @@
+/** What a caller can be told, each with its code: a closed set, mapped to HTTP in one place. */
+
+// biome-ignore format: a table
+export const PROBLEMS = {
+  api_key_required:        { status: 401, detail: 'API key required. Include your API key in X-API-Key header.' },
+  api_key_invalid:         { status: 401, detail: 'Invalid or revoked API key' },
+  insufficient_scopes:     { status: 403, detail: 'Missing required scopes' },
+  sandbox_off:             { status: 403, detail: 'The sandbox is off in this installation' },
+  live_not_configured:     { status: 503, detail: 'Live domains need a nameserver zone of your own: set MAILSTEAD_NAMESERVER_ZONE' },
+  installation_not_ready:  { status: 503, detail: 'The installation is not ready for live domains' },
+  domain_not_found:        { status: 404, detail: 'Domain not found' },
+  sender_account_not_found:{ status: 404, detail: 'Sender account not found' },
+  removal_not_found:       { status: 404, detail: 'No removal of such a domain is known' },
+  delegation_not_found:    { status: 404, detail: 'The sandbox\'s registrar has no nameservers for this name' },
+  outcome_not_found:       { status: 404, detail: 'No outcome was asked for on this name' },
+  test_key_required:       { status: 403, detail: 'The sandbox takes test keys only' },
+  mail_not_taken:          { status: 409, detail: 'The message was not taken' },
+  not_found:               { status: 404, detail: 'Not found' },
+  method_not_allowed:      { status: 405, detail: 'Method not allowed' },
+  domain_exists:           { status: 409, detail: 'This workspace has the domain already' },
+  domain_being_removed:    { status: 409, detail: 'The domain is being removed; add it again when that is done' },
+  too_many_claims:         { status: 409, detail: 'Too many workspaces wait for this name already' },
+  domain_not_ready:        { status: 409, detail: 'The zone is still being made; the nameservers are not known yet' },
+  domain_not_active:       { status: 409, detail: 'The domain is not active' },
+  domain_in_use:           { status: 409, detail: 'An active campaign uses the domain' },
+  sending_stopped:         { status: 409, detail: 'Sending from this domain is stopped' },
+  inbox_exists:            { status: 409, detail: 'The address is taken' },
+  inbox_not_ready:         { status: 409, detail: 'The mailbox is still being made' },
+  inbox_capacity_reached:  { status: 409, detail: 'The domain has all the inboxes it may have' },
+  invalid_json:            { status: 400, detail: 'The body is not JSON' },
+  bad_request:             { status: 400, detail: 'The request cannot be understood' },
+  body_too_large:          { status: 413, detail: 'The body is larger than 1 MiB' },
+  unsupported_media_type:  { status: 415, detail: 'Send the body as application/json' },
+  uri_too_long:            { status: 414, detail: 'The address of the request is too long' },
+  unknown_host:            { status: 421, detail: 'This server does not answer for that Host' },
+  internal:                { status: 500, detail: 'Internal server error' },
+  database_away:           { status: 503, detail: 'The database does not answer at the moment' },
+} as const satisfies Record<string, { status: number; detail: string }>
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+/** The caller's fault, or the installation's: `fields` go beside `detail` and `error`. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly code: ProblemCode
+  readonly fields: Readonly<Record<string, unknown>>
+
+  constructor(code: ProblemCode, fields: Readonly<Record<string, unknown>> = {}) {
+    super(PROBLEMS[code].detail)
+    this.code = code
+    this.fields = fields
+  }
+}
+
+/** One thing wrong with a request, in the wire's vocabulary. */
+export type Violation = { loc: readonly (string | number)[]; msg: string; type: string }
+
+/** A request that is well-formed but not valid: 422. */
+export class Invalid extends Error {
+  override readonly name = 'Invalid'
+  readonly violations: readonly Violation[]
+
+  constructor(violations: readonly Violation[]) {
+    super('invalid request')
+    this.violations = violations
+  }
+}

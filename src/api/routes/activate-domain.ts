@@ -1,0 +1,56 @@
+import { minutes } from '../../clock.ts'
+import { askAbout, retryDomain } from '../../store/domains.ts'
+import { API_PREFIX, type ApiContext } from '../context.ts'
+import { delegationView, progressUrl } from '../domain-views.ts'
+import type { Http } from '../http.ts'
+import { type KnownDomain, loadDomain } from '../load-domain.ts'
+import { Problem } from '../problems.ts'
+import { keyOf, needs } from '../route.ts'
+import { domainParams } from '../shapes.ts'
+import { waitForDomain } from '../wait.ts'
+
+/** POST /domains/{domain_id}/activate: look at the delegation now; on FAILED, try again. */
+export function activateDomainRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  app.post(`${API_PREFIX}/domains/:domain_id/activate`, { schema: { params: domainParams }, ...needs(context, 'domains:update') }, async (request) => {
+    const key = keyOf(request)
+    const id = request.params.domain_id
+    const known = await loadDomain(store, key, id)
+    const { status } = known.row
+    if (status === 'PENDING' || status === 'DNS_CONFIGURING') throw new Problem('domain_not_ready')
+    if (status === 'ACTIVE' || status === 'SERVICES_CONFIGURING') return answer(known, context)
+    if (status === 'FAILED') await retryDomain(store, known.row)
+    else await askAbout(store, id)
+    const askedAt = Date.now()
+    const isLooked = (seen: KnownDomain) => seen.row.status !== status || lookedAt(seen) >= askedAt
+    return answer(await waitForDomain(store, id, () => loadDomain(store, key, id), isLooked, context.waitMs), context)
+  })
+}
+
+/** When the parent was last asked, or could last not be asked, in milliseconds. */
+function lookedAt({ row }: KnownDomain): number {
+  return row.delegation ? Date.parse(row.delegation.checkedAt) : 0
+}
+
+function answer({ row, conditions }: KnownDomain, context: ApiContext) {
+  const isVerified = conditions.get('delegated')?.verdict.is === 'met'
+  const isUnderWay = isVerified && row.status !== 'ACTIVE' && row.status !== 'FAILED'
+  const estimate = new Date(context.now().getTime() + minutes(1)).toISOString()
+  return {
+    success: true,
+    message: messageOf(row.status, row.delegation?.message),
+    domain_id: row.id,
+    domain_name: row.name,
+    status: row.status,
+    dns_verified: isVerified,
+    progress_url: progressUrl(row.id),
+    estimated_completion: isUnderWay ? estimate : null,
+    ...(isVerified ? {} : { delegation: delegationView(row, conditions) }),
+  }
+}
+
+function messageOf(status: string, verdict: string | undefined): string {
+  if (status === 'ACTIVE') return 'The domain is active.'
+  if (status === 'SERVICES_CONFIGURING') return 'The nameservers are set; the mail services are being set up.'
+  return verdict ?? 'The delegation is being looked at.'
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import { listInboxes } from '../../store/inboxes.ts'
+import { API_PREFIX, type ApiContext } from '../context.ts'
+import type { Http } from '../http.ts'
+import { inboxItem } from '../inbox-views.ts'
+import { keyOf, needs } from '../route.ts'
+import { optionalText, pagination, paging } from '../shapes.ts'
+
+const querystring = z.object({
+  ...paging,
+  domain_id: z.uuid('value is not a valid uuid').optional(),
+  status: optionalText,
+  inbox_type: optionalText,
+  search: optionalText,
+})
+
+/** GET /sender-accounts: newest first. */
+export function listInboxesRoute(app: Http, context: ApiContext): void {
+  app.get(`${API_PREFIX}/sender-accounts`, { schema: { querystring }, ...needs(context, 'sender_accounts:read') }, async (request) => {
+    const { page, limit, domain_id, status, inbox_type, search } = request.query
+    const filter = { page, limit, status, search, domainId: domain_id, inboxType: inbox_type }
+    const { rows, total } = await listInboxes(context.store, keyOf(request), filter)
+    return {
+      success: true,
+      message: 'Sender accounts retrieved successfully',
+      sender_accounts: rows.map((row) => inboxItem(row)),
+      pagination: pagination({ page, limit }, total),
+    }
+  })
+}

@@ -1,0 +1,29 @@
+/** Pieces of request and answer that several routes share. */
+import { z } from 'zod'
+
+const id = z.uuid('value is not a valid uuid')
+export const domainParams = z.object({ domain_id: id })
+export const inboxParams = z.object({ inbox_id: id })
+
+const wholeNumber = (fallback: number, low: number, high: number) =>
+  z.preprocess(
+    (value) => (value === undefined ? fallback : typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value),
+    z.int().min(low).max(high),
+  )
+
+/** `page` from 1, `limit` 1 to 100. */
+export const paging = { page: wholeNumber(1, 1, 1_000_000), limit: wholeNumber(20, 1, 100) }
+
+export const optionalText = z.string().max(255).optional()
+
+/** `true`, `false`, `1` or `0` in a query. */
+export const optionalTruth = z
+  .enum(['true', 'false', '1', '0'])
+  .transform((written) => written === 'true' || written === '1')
+  .optional()
+
+/** The pagination block of a list of `total` items. */
+export function pagination({ page, limit }: { page: number; limit: number }, total: number) {
+  const pages = Math.ceil(total / limit)
+  return { page, limit, total, pages, has_next: page < pages, has_prev: page > 1 && pages > 0 }
+}

@@ -1,0 +1,182 @@
+/** Every setting: its name, unit, default and sentence. The only reader of the environment. */
+import { resolve } from 'node:path'
+import { parseDomainName } from '#names/domain-name.ts'
+import { type Endpoint, isLoopback, parseEndpoint } from '#names/ip.ts'
+
+type Setting<T> = {
+  readonly name: string
+  readonly unit: string
+  readonly fallback: string
+  readonly sentence: string
+  readonly secret?: true
+  parse(written: string): T
+}
+
+// biome-ignore format: a table
+export const SETTINGS = {
+  databaseUrl: setting('DATABASE_URL', 'URL', '', 'A Postgres server, 15 or later; without it, one is started in the data directory.', text, 'secret'),
+  dataDir: setting('MAILSTEAD_DATA_DIR', 'path', './data', 'Where the embedded database, keys and sockets are.', (written) => resolve(written)),
+  roles: setting('MAILSTEAD_ROLES', 'names', 'api,worker,dns,smtp', 'What this process does; the option --role says the same, once for each.', roles),
+  httpListen: setting('MAILSTEAD_HTTP_LISTEN', 'address:port', '127.0.0.1:8080', 'Where the API listens.', oneEndpoint),
+  httpHosts: setting('MAILSTEAD_HTTP_HOSTS', 'host names', '', 'Further names the API is reached by; a request for any other Host is refused.', list),
+  dnsListen: setting('MAILSTEAD_DNS_LISTEN', 'address:port, …', '127.0.0.1:5300', 'Where the authoritative nameservers listen, over UDP and TCP each.', endpoints(53)),
+  smtpListen: setting('MAILSTEAD_SMTP_LISTEN', 'address:port, …', '127.0.0.1:2525', 'Where mail is received.', endpoints(25)),
+  nameserverZone: setting('MAILSTEAD_NAMESERVER_ZONE', 'domain name', 'ns.mailstead.test', "The parent of the nameserver pool's names.", hostName),
+  nameserverAddresses: setting('MAILSTEAD_NAMESERVER_ADDRESSES', 'addresses', '', "What the pool's names resolve to; the DNS listen addresses by default.", addresses),
+  mailHost: setting('MAILSTEAD_MAIL_HOST', 'host name', 'mx.mailstead.test', 'What MX records point to, and what we say in EHLO.', hostName),
+  mailHostAddresses: setting('MAILSTEAD_MAIL_HOST_ADDRESSES', 'addresses', '', "The mail host's addresses; the SMTP listen addresses by default.", addresses),
+  smtpSourceAddresses: setting('MAILSTEAD_SMTP_SOURCE_ADDRESSES', 'addresses', '', 'Local addresses that outgoing mail is bound to; SPF and PTR are judged by them.', addresses),
+  smarthost: setting('MAILSTEAD_SMARTHOST', 'smtp[s]://user:password@host:port', '', 'Where all outgoing mail goes instead of straight to the MX.', smarthost, 'secret'),
+  rootHints: setting('MAILSTEAD_ROOT_HINTS', 'ip[:port], …', '', "Addresses of root servers; the internet's by default.", endpoints(53)),
+  resolvers: setting('MAILSTEAD_RESOLVERS', 'ip[:port], …', '', "Recursive resolvers for the MX of outgoing and the judging of incoming mail; the system's by default.", endpoints(53)),
+  laboratory: setting('MAILSTEAD_LABORATORY', 'true or false', 'false', 'Live mode on private addresses and special-use names; the sandbox is off.', truth),
+  bootstrapKey: setting('MAILSTEAD_BOOTSTRAP_KEY', 'API key', '', 'A key that exists with all scopes; its prefix says sandbox or live.', bootstrapKey, 'secret'),
+  secretKey: setting('MAILSTEAD_SECRET_KEY', '32 octets, base64', '', 'Encrypts secrets; made in the data directory at the first start.', secretKey, 'secret'),
+  zoneDriver: setting('MAILSTEAD_ZONE_DRIVER', 'driver', 'embedded', 'The zone host of new domains.', onlyEmbedded),
+  senderDriver: setting('MAILSTEAD_SENDER_DRIVER', 'driver', 'embedded', 'The sender service of new domains.', onlyEmbedded),
+  mailboxDriver: setting('MAILSTEAD_MAILBOX_DRIVER', 'driver', 'embedded', 'The mailbox service of new domains.', onlyEmbedded),
+  handlerWaitMs: setting('MAILSTEAD_WAIT_MS', 'milliseconds', '5000', 'How long an API call may wait for the worker before it answers what is known.', count(0, 30_000)),
+  logLevel: setting('MAILSTEAD_LOG_LEVEL', 'level', 'info', 'The least severe line that is logged: debug, info, warn or error.', logLevel),
+} as const
+
+export type Config = { readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']> }
+
+/** What is wrong with the settings, one sentence each. No value of a secret setting is in it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/** Reads all settings; throws `ConfigError` with everything that is wrong with them. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const wrong: string[] = []
+  const entries = Object.entries(SETTINGS).map(([key, setting]) => [key, readSetting(setting, env, wrong)])
+  if (wrong.length > 0) throw new ConfigError(wrong.join('\n'))
+  const config = Object.fromEntries(entries) as Config
+  checkTogether(config)
+  return config
+}
+
+function readSetting(setting: Setting<unknown>, env: Readonly<Record<string, string | undefined>>, wrong: string[]) {
+  const written = env[setting.name] ?? ''
+  try {
+    return setting.parse(written === '' ? setting.fallback : written)
+  } catch (error) {
+    const shown = setting.secret ? '' : ` (it is ${JSON.stringify(written)})`
+    wrong.push(`${setting.name}${shown}: ${error instanceof Error ? error.message : error}`)
+    return undefined
+  }
+}
+
+/** Where each setting came from, with secrets hidden: what `mailstead config` prints. */
+export function explainConfig(env: Readonly<Record<string, string | undefined>>) {
+  return Object.values(SETTINGS as Record<string, Setting<unknown>>).map(({ name, unit, fallback, sentence, secret }) => {
+    const written = env[name] ?? ''
+    const value = written === '' ? fallback : written
+    return { name, unit, sentence, origin: written === '' ? 'default' : 'environment', value: secret && value !== '' ? '(hidden)' : value }
+  })
+}
+
+function checkTogether(config: Config): void {
+  if (!config.laboratory) return
+  const listeners = [config.httpListen, ...config.dnsListen, ...config.smtpListen]
+  const open = listeners.find(({ address }) => !isLoopback(address))
+  if (open) throw new ConfigError(`MAILSTEAD_LABORATORY: public listeners are refused, and ${open.address} is one.`)
+}
+
+function setting<T>(
+  name: string, unit: string, fallback: string, sentence: string, parse: (written: string) => T, secret?: 'secret',
+): Setting<T> {
+  return { name, unit, fallback, sentence, parse, ...(secret ? { secret: true as const } : {}) }
+}
+
+function text(written: string): string {
+  return written
+}
+
+function list(written: string): readonly string[] {
+  return written.split(',').map((part) => part.trim()).filter(Boolean)
+}
+
+function hostName(written: string): string {
+  const parsed = parseDomainName(written)
+  if ('refusal' in parsed) throw new Error(parsed.refusal.message)
+  return parsed.name
+}
+
+function endpoints(defaultPort: number) {
+  return (written: string): readonly Endpoint[] => list(written).map((part) => {
+    const endpoint = parseEndpoint(part, defaultPort)
+    if (!endpoint) throw new Error(`${part} is not an address with a port`)
+    return endpoint
+  })
+}
+
+function oneEndpoint(written: string): Endpoint {
+  const [endpoint, ...more] = endpoints(8080)(written)
+  if (!endpoint || more.length > 0) throw new Error('one address and port is wanted')
+  return endpoint
+}
+
+function addresses(written: string): readonly string[] {
+  return endpoints(0)(written).map(({ address }) => address)
+}
+
+function truth(written: string): boolean {
+  if (written !== 'true' && written !== 'false') throw new Error('true or false is wanted')
+  return written === 'true'
+}
+
+function count(low: number, high: number) {
+  return (written: string): number => {
+    const number = Number(written)
+    if (!Number.isInteger(number) || number < low || number > high) throw new Error(`a whole number from ${low} to ${high} is wanted`)
+    return number
+  }
+}
+
+const ROLES = ['api', 'worker', 'dns', 'smtp'] as const
+export type Role = (typeof ROLES)[number]
+
+function roles(written: string): readonly Role[] {
+  return list(written).map((name) => {
+    const role = ROLES.find((known) => known === name)
+    if (!role) throw new Error(`there is no role ${name}; there are ${ROLES.join(', ')}`)
+    return role
+  })
+}
+
+function smarthost(written: string) {
+  if (written === '') return undefined
+  const url = URL.parse(written)
+  if (!url || !['smtp:', 'smtps:'].includes(url.protocol)) throw new Error('smtp[s]://user:password@host:port is wanted')
+  const secure = url.protocol === 'smtps:'
+  const credentials = url.username === ''
+    ? undefined
+    : { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
+  return { host: url.hostname, port: Number(url.port || (secure ? 465 : 587)), secure, credentials }
+}
+
+function bootstrapKey(written: string): string | undefined {
+  if (written === '') return undefined
+  if (!/^ms_(live|test)_[0-9A-Za-z]{32,}$/.test(written)) throw new Error('ms_live_ or ms_test_ and 40 letters or digits are wanted')
+  return written
+}
+
+function secretKey(written: string): Buffer | undefined {
+  if (written === '') return undefined
+  const key = Buffer.from(written, 'base64')
+  if (key.length !== 32) throw new Error('32 octets in base64 are wanted')
+  return key
+}
+
+/** Other drivers are not built yet, and asking for one says so. */
+function onlyEmbedded(written: string): 'embedded' {
+  if (written !== 'embedded') throw new Error('there is only the driver `embedded`')
+  return written
+}
+
+function logLevel(written: string): string {
+  if (!['debug', 'info', 'warn', 'error'].includes(written)) throw new Error('debug, info, warn or error is wanted')
+  return written
+}
+

@@ -1,0 +1,40 @@
+/** When to look again. Pure; all durations in milliseconds. */
+import { clamp, days, hours, minutes, seconds } from '../clock.ts'
+import type { DriverError } from '#drivers/errors.ts'
+import { isDone } from './lifecycle.ts'
+import { SECOND_SIGHT_MS } from './steps/delegation.ts'
+import type { Condition, ConditionType, Domain, Verdict } from './types.ts'
+
+/** After a verdict on the last stage of a pass. */
+export function nextLookMs(type: ConditionType, verdict: Verdict, domain: Domain, now: Date): number {
+  if (verdict.is === 'failed') return days(7)
+  if (isDone(verdict)) return domain.delegation?.lostAt ? SECOND_SIGHT_MS : activeLookMs(domain)
+  if (type === 'delegated') return delegationLookMs(now.getTime() - domain.askedAt.getTime())
+  return waitingLookMs(domain.conditions.get(type))
+}
+
+/** The older the wish, the rarer the look; a query that reaches us shortens any wait. */
+export function delegationLookMs(ageMs: number): number {
+  return ageMs > days(30) ? days(7) : clamp(ageMs / 20, seconds(2), minutes(15))
+}
+
+/** Sending needs a delegation seen within the hour, so an active domain is looked at within it. */
+const activeLookMs = ({ id }: Domain): number => minutes(45) + minutes(10) * spread(id)
+
+/** A number in [0, 1) that stays the same for a domain: looks are spread evenly over time. */
+const spread = (id: string): number => Number.parseInt(id.slice(-4), 16) / 0x10000
+
+/** Others' work is asked about quickly at first, then ever more slowly. */
+function waitingLookMs(condition: Condition | undefined): number {
+  return clamp((condition?.waitedMs ?? 0) / 4, 200, minutes(5))
+}
+
+/** After looks that could not be taken: back-off that doubles, unless the provider named a time. */
+export function backOffMs(failures: number, error: DriverError | undefined): number {
+  if (error?.retryAfterMs !== undefined) return clamp(error.retryAfterMs, seconds(1), hours(1))
+  if (error?.kind === 'unauthorized') return minutes(15)
+  return clamp(500 * 2 ** Math.min(failures, 12), 500, minutes(5))
+}
+
+/** While the parent still points at us after removal: often at first, then daily. */
+export const tombstoneLookMs = (ageMs: number): number => clamp(ageMs / 20, seconds(2), days(1))

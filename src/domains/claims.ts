@@ -1,0 +1,47 @@
+/**
+ * Nameserver pairs: each claim on a name gets two names out of a pool, and only the pair that the
+ * parent shows makes its claim the holder. Nobody can take over a dangling delegation, for its pair
+ * is never drawn for them; nobody can squat a name, for drawing a pair proves nothing.
+ */
+import { randomInt } from 'node:crypto'
+
+// biome-ignore format: a table
+const NAMES = [
+  'ada', 'alma', 'amy', 'ann', 'ava', 'axel', 'bea', 'ben', 'bob', 'cara', 'carl', 'clio', 'cora', 'dan', 'dana', 'dina',
+  'don', 'edna', 'ella', 'elmo', 'emil', 'emma', 'eric', 'erna', 'eva', 'faye', 'finn', 'fred', 'gina', 'glen', 'greta', 'gus',
+  'hal', 'hana', 'hugo', 'ida', 'igor', 'ines', 'iris', 'ivan', 'jack', 'jana', 'joan', 'jon', 'judy', 'kai', 'kara', 'kit',
+  'lars', 'lea', 'leo', 'lily', 'liv', 'luca', 'mara', 'max', 'mia', 'milo', 'nell', 'nina', 'noah', 'nora', 'olga', 'oscar',
+]
+
+export type PoolName = { name: string; address: string }
+
+/** Name i has exactly one address, number i mod k of those given. Names without trailing dots. */
+export function nameserverPool(zone: string, addresses: readonly string[]): readonly PoolName[] {
+  return NAMES.map((label, index) => ({
+    name: `${label}.${zone}`,
+    address: addresses[index % addresses.length]!,
+  }))
+}
+
+/**
+ * Two names with different addresses, sorted; on a single (loopback) address any two. Never a pair
+ * that is taken, nor one of which the parent shows both names now. Undefined when none is left.
+ */
+export function drawPair(
+  pool: readonly PoolName[], taken: readonly (readonly string[])[], shown: readonly string[],
+): readonly string[] | undefined {
+  const isSpread = new Set(pool.map(({ address }) => address)).size > 1
+  const refused = new Set(taken.map((pair) => pair.join()))
+  const free = pairsOf(pool).filter(([a, b]) => {
+    if (isSpread && a.address === b.address) return false
+    return !refused.has(`${a.name},${b.name}`) && !(shown.includes(a.name) && shown.includes(b.name))
+  })
+  const drawn = free[free.length > 0 ? randomInt(free.length) : 0]
+  return drawn?.map(({ name }) => name)
+}
+
+/** Every two names, in the order of their names. */
+function pairsOf(pool: readonly PoolName[]): (readonly [PoolName, PoolName])[] {
+  const sorted = pool.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return sorted.flatMap((a, index) => sorted.slice(index + 1).map((b) => [a, b] as const))
+}

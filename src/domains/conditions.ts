@@ -1,0 +1,50 @@
+/** How a verdict becomes a stored condition. Pure. */
+import type { Stage } from './lifecycle.ts'
+import { isDone } from './lifecycle.ts'
+import type { Condition, Verdict } from './types.ts'
+
+/** A look this much later than planned was late because of us; the difference counts for nothing. */
+const LATENESS_MS = 60_000
+
+/** The condition after a completed look. A waiting that has gone past its limit is a failure. */
+export function afterLook(stage: Stage, before: Condition | undefined, found: Verdict, now: Date): Condition {
+  const waitedMs = isDone(found) ? 0 : (before?.waitedMs ?? 0) + countedMs(before, now)
+  const verdict = stand(before, giveUp(stage, found, waitedMs))
+  const isSameKind = before !== undefined && kindOf(before.verdict) === kindOf(verdict)
+  return {
+    verdict,
+    since: isSameKind ? before.since : now,
+    waitedMs,
+    lastLookAt: now,
+    lastLookError: undefined,
+    nextLookAt: undefined,
+  }
+}
+
+/** The condition after a look that could not be taken: the verdict stays. */
+export function afterFailedLook(before: Condition, message: string): Condition {
+  return { ...before, lastLookError: message }
+}
+
+/** A failed stage stays failed until someone retries it, or until it is met after all. */
+function stand(before: Condition | undefined, found: Verdict): Verdict {
+  return before?.verdict.is === 'failed' && found.is === 'waiting' ? before.verdict : found
+}
+
+function giveUp(stage: Stage, found: Verdict, waitedMs: number): Verdict {
+  if (found.is !== 'waiting' || waitedMs < stage.giveUpAfterMs) return found
+  return { is: 'failed', reason: found.reason, message: `Given up: ${found.message}` }
+}
+
+/** Only time between completed looks counts: our own downtime never fails a customer's domain. */
+function countedMs(before: Condition | undefined, now: Date): number {
+  if (!before?.lastLookAt || before.lastLookError !== undefined) return 0
+  const plannedMs = (before.nextLookAt ?? now).getTime() - before.lastLookAt.getTime()
+  return Math.max(0, Math.min(now.getTime() - before.lastLookAt.getTime(), plannedMs + LATENESS_MS))
+}
+
+const kindOf = (verdict: Verdict): string => (isDone(verdict) ? 'done' : verdict.is)
+
+/** Whether two verdicts read the same: an unchanged world writes nothing new. */
+export const isSameVerdict = (a: Verdict | undefined, b: Verdict): boolean =>
+  JSON.stringify(a) === JSON.stringify(b)

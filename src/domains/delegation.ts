@@ -1,0 +1,106 @@
+/** What the parent's answers mean for a claim: pure. The API shows the report as it is made here. */
+import { isAnswer, type ParentAnswer, type ParentLook } from '#resolver/parent.ts'
+import type { DelegationReport, DelegationVerdict, ServerReport } from './types.ts'
+
+export type Expectation = { name: string; pair: readonly string[]; pool: readonly string[] }
+
+/** Judges what one or all of the parent's servers said. `unknown` when none of them said anything. */
+export function judge(look: ParentLook, expectation: Expectation, now: Date): DelegationReport {
+  const answers = look.answers.filter(isAnswer)
+  const verdict = verdictOf(look.answers, answers, expectation)
+  const observed = [...new Set(answers.flatMap((answer) => answer.nameservers))].toSorted()
+  return {
+    verdict,
+    message: sentence(verdict, expectation, observed, look.parent),
+    expected: expectation.pair,
+    observed,
+    servers: look.answers.map(reportOf),
+    checkedAt: now.toISOString(),
+    settledAt: verdict === 'delegated' ? settledAt(answers, now) : null,
+  }
+}
+
+/** Whether every server that answered shows exactly the pair, and enough of them answered. */
+export function provesPair(look: ParentLook, { pair }: Expectation): boolean {
+  const answers = look.answers.filter(isAnswer)
+  if (answers.length === 0 || answers.length * 3 < look.serverCount * 2) return false
+  return answers.every((answer) => answer.outcome === 'delegated' && isSame(answer.nameservers, pair))
+}
+
+function verdictOf(
+  all: readonly ParentAnswer[], answers: readonly ParentAnswer[], expectation: Expectation,
+): DelegationVerdict {
+  if (all.some(({ outcome }) => outcome === 'intercepted')) return 'intercepted'
+  const verdicts = new Set(answers.map((answer) => verdictOfOne(answer, expectation)))
+  if (verdicts.size > 1) return 'propagating'
+  return [...verdicts][0] ?? 'unknown'
+}
+
+function verdictOfOne(answer: ParentAnswer, { pair, pool }: Expectation): DelegationVerdict {
+  const shown = answer.nameservers
+  if (answer.outcome === 'nxdomain') return 'not_published'
+  if (answer.outcome === 'no_cut') return 'not_delegated'
+  // An answer with authority is the child's own word, never the parent's.
+  if (answer.outcome === 'authoritative') return 'elsewhere'
+  if (isSame(shown, pair)) return answer.ds.length > 0 ? 'ds_left_over' : 'delegated'
+  if (shown.some((name) => pair.includes(name))) return 'partial'
+  return shown.some((name) => pool.includes(name)) ? 'wrong_pair' : 'elsewhere'
+}
+
+const isSame = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length === b.length && a.every((name) => b.includes(name))
+
+/** Until when some cache may still hold what stood before: no longer than the TTL now published. */
+function settledAt(answers: readonly ParentAnswer[], now: Date): string {
+  const ttl = Math.max(0, ...answers.map((answer) => answer.ttl ?? 0))
+  return new Date(now.getTime() + ttl * 1000).toISOString()
+}
+
+/** The verdict as a person would say it: what is, and the one thing to do. No times, no counts. */
+function sentence(
+  verdict: DelegationVerdict, { name, pair }: Expectation, observed: readonly string[], parent: string,
+): string {
+  const set = `set ${and(pair)} as the only nameservers of ${name} at your registrar`
+  const above = parent === '' ? 'The root zone' : `The zone ${parent}`
+  // biome-ignore format: a table
+  const sentences: Record<DelegationVerdict, string> = {
+    delegated: `${above} delegates ${name} to ${and(pair)}.`,
+    elsewhere: `${name} is delegated to ${and(observed) || 'other servers'}: ${set}.`,
+    partial: `${above} shows ${and(observed)}, which is not exactly the pair: ${set}.`,
+    wrong_pair: `${above} shows ${and(observed)}, nameservers of ours that belong to another claim on this name: ${set}.`,
+    not_delegated: `${above} does not delegate ${name} yet: ${set}.`,
+    not_published: `${above} does not know ${name}: it is not registered, on hold, or has no nameservers; ${set}.`,
+    propagating: `The servers of ${parent || 'the root'} do not agree yet; the change is on its way.`,
+    ds_left_over: `${above} still publishes a DS record for ${name}, which breaks it for validating resolvers: remove DNSSEC at your registrar.`,
+    shadowed: `${name} lies inside a zone that is hosted here: have its owner delegate ${name} to ${and(pair)} there.`,
+    inside_your_zone: `${name} lies inside your own zone hosted here: delegate ${name} to ${and(pair)} there.`,
+    intercepted: 'Something that offers recursion answers in the place of the root servers; the network we ask through is not neutral.',
+    unknown: `The servers above ${name} do not answer at the moment.`,
+  }
+  return sentences[verdict]
+}
+
+const and = (names: readonly string[]): string => names.join(' and ')
+
+function reportOf({ ds: _ds, ...answer }: ParentAnswer): ServerReport {
+  return answer
+}
+
+/** The report for a name inside a zone hosted here: read from that zone's rows, not from the wire. */
+export function judgeInside(
+  zone: { name: string; sameWorkspace: boolean; cut: readonly string[] },
+  expectation: Expectation, now: Date,
+): DelegationReport {
+  const verdict = isSame(zone.cut, expectation.pair)
+    ? 'delegated'
+    : zone.sameWorkspace ? 'inside_your_zone' : 'shadowed'
+  return {
+    verdict,
+    message: sentence(verdict, expectation, zone.cut, zone.sameWorkspace ? zone.name : 'above it'),
+    expected: expectation.pair,
+    observed: zone.sameWorkspace ? zone.cut : [],
+    servers: [],
+    checkedAt: now.toISOString(),
+    settledAt: verdict === 'delegated' ? now.toISOString() : null,
+  }
+}

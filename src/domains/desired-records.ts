@@ -1,0 +1,61 @@
+/** What the zone must contain: merges what the mail services ask for, and adds what is our own. Pure. */
+import { type DmarcPolicy, dmarcRecord } from '#policy/dmarc.ts'
+import { isSpf, mergeSpf } from '#policy/spf.ts'
+import { absolute } from '#names/domain-name.ts'
+import type { NeededRecord } from '#drivers/records.ts'
+import type { RRset } from '#drivers/zone/contract.ts'
+import type { OwnedRecord } from './ports.ts'
+
+export const RECORD_TTL_S = 300
+
+/** One entry a value. SPF policies at one name become one; equal values are named once. */
+export function desiredRecords(
+  name: string, needed: readonly NeededRecord[], dmarc: { policy: DmarcPolicy; reportsTo: string },
+): OwnedRecord[] {
+  const own: NeededRecord = {
+    name: absolute(`_dmarc.${name}`),
+    type: 'TXT',
+    ttl: RECORD_TTL_S,
+    data: [dmarcRecord(dmarc.policy, dmarc.reportsTo)],
+    purpose: 'dmarc',
+  }
+  const byKey = new Map<string, OwnedRecord>()
+  for (const record of [...needed, own].flatMap(valuesOf)) {
+    const key = record.purpose === 'spf' ? `spf ${record.name}` : `${record.name} ${record.type} ${record.value}`
+    const other = byKey.get(key)
+    byKey.set(key, other === undefined ? record : { ...record, value: mergedValue(other, record) })
+  }
+  return [...byKey.values()]
+}
+
+function valuesOf({ name, type, ttl, data, purpose }: NeededRecord): OwnedRecord[] {
+  return data.map((value) => ({ name, type, value, ttl, purpose, status: 'pending', observed: [] }))
+}
+
+const mergedValue = (a: OwnedRecord, b: OwnedRecord): string =>
+  a.purpose === 'spf' && isSpf(a.value) ? mergeSpf([a.value, b.value]) : b.value
+
+/**
+ * The zone as it should be: what is there, less the values that were ours, plus those that are. What
+ * others put at the same name and type stays.
+ */
+export function desiredZone(
+  current: readonly RRset[], former: readonly OwnedRecord[], wanted: readonly OwnedRecord[],
+): RRset[] {
+  const rrsets = new Map<string, RRset>()
+  for (const rrset of current) {
+    const foreign = rrset.data.filter((value) => !former.some((record) => isValueOf(record, rrset, value)))
+    if (foreign.length > 0) rrsets.set(keyOf(rrset), { ...rrset, data: foreign })
+  }
+  for (const record of wanted) {
+    const there = rrsets.get(keyOf(record))?.data ?? []
+    const data = there.includes(record.value) ? there : [...there, record.value]
+    rrsets.set(keyOf(record), { name: record.name, type: record.type, ttl: record.ttl, data })
+  }
+  return [...rrsets.values()]
+}
+
+const keyOf = ({ name, type }: { name: string; type: string }): string => `${name} ${type}`
+
+const isValueOf = (record: OwnedRecord, rrset: RRset, value: string): boolean =>
+  record.name === rrset.name && record.type === rrset.type && record.value === value

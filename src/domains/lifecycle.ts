@@ -1,0 +1,99 @@
+/**
+ * The life of a domain, in one screen.
+ *
+ *   PENDING ─▶ DNS_CONFIGURING ─▶ DNS_PENDING ─▶ SERVICES_CONFIGURING ─▶ ACTIVE
+ *                     └────────────────┴──── a stage fails ────┴─▶ FAILED ─ retry ─▶ same stage
+ *
+ * A pass walks the stages from the top, every time, and until the domain is active stops at the first
+ * one not met; removal walks them from the bottom. No code assigns a status: `statusOf` reads it off
+ * the conditions.
+ */
+import { days, hours } from '../clock.ts'
+import type { Pen } from './ports.ts'
+import type { Pass, Step } from './step.ts'
+import { delegation } from './steps/delegation.ts'
+import { mailDomain } from './steps/mail-domain.ts'
+import { mailProven } from './steps/mail-proven.ts'
+import { records } from './steps/records.ts'
+import { senderVerified } from './steps/sender-verified.ts'
+import { sender } from './steps/sender.ts'
+import { zone } from './steps/zone.ts'
+import type { Condition, ConditionType, DomainStatus, Party, Verdict } from './types.ts'
+
+// biome-ignore format: a table
+export const LIFECYCLE = [
+  //    met when             until then              waits for   gives up   grace     step
+  stage('zone_ready',        'DNS_CONFIGURING',      'us',       hours(1),  hours(1), zone),
+  stage('delegated',         'DNS_PENDING',          'customer', days(30),  days(3),  delegation),
+  stage('sender_registered', 'SERVICES_CONFIGURING', 'us',       hours(1),  hours(1), sender),
+  stage('mail_domain_ready', 'SERVICES_CONFIGURING', 'us',       hours(1),  hours(1), mailDomain),
+  stage('records_published', 'SERVICES_CONFIGURING', 'us',       hours(1),  days(1),  records),
+  stage('sender_verified',   'SERVICES_CONFIGURING', 'provider', hours(72), days(1),  senderVerified),
+  stage('mail_proven',       'SERVICES_CONFIGURING', 'us',       hours(24), days(7),  mailProven),
+] as const
+
+export type Conditions = ReadonlyMap<ConditionType, Condition>
+
+/** The public status: a summary of the conditions, never an input to anything. */
+export function statusOf(conditions: Conditions, activatedAt: Date | undefined, now: Date): DomainStatus {
+  if (conditions.size === 0) return 'PENDING'
+  const unmet = firstUnmet(conditions)
+  if (unmet === undefined) return 'ACTIVE'
+  const condition = conditions.get(unmet.met)
+  if (activatedAt !== undefined && condition !== undefined) {
+    return now.getTime() - condition.since.getTime() < unmet.graceMs ? 'ACTIVE' : 'FAILED'
+  }
+  return condition?.verdict.is === 'failed' ? 'FAILED' : unmet.status
+}
+
+/** One pass. Every `ensure` is safe to repeat, so a crash between two stages costs only a repeat. */
+export async function reconcile(pass: Pass, pen: Pen): Promise<void> {
+  for (const { met, step } of LIFECYCLE) {
+    await pen.begin(met)
+    if (step.remove) await pen.placed(pass.domain.claim, met)
+    const verdict = await step.ensure(pass)
+    await pen.verdict(met, verdict)
+    if (isDone(verdict)) continue
+    if (met === 'delegated') return withdraw(pass, pen)
+    if (pass.domain.activatedAt === undefined) return // an active domain is looked at whole
+  }
+}
+
+/** Takes the mail services away from a claim that does not hold its name (any more). */
+async function withdraw(pass: Pass, pen: Pen): Promise<void> {
+  if (await pass.ports.custody.holds(pass.domain.claim)) return
+  await removeStages(pass, pen, LIFECYCLE.slice(AFTER_DELEGATION))
+}
+
+/** The same walk backwards, down to the delegation; the zone itself may have to stay as a tombstone. */
+export async function tearDownServices(pass: Pass, pen: Pen): Promise<void> {
+  await removeStages(pass, pen, LIFECYCLE.slice(AFTER_DELEGATION))
+}
+
+const AFTER_DELEGATION = LIFECYCLE.findIndex(({ met }) => met === 'delegated') + 1
+
+async function removeStages(pass: Pass, pen: Pen, stages: readonly Stage[]): Promise<void> {
+  const placed = await pen.placements(pass.domain.claim)
+  for (const { met, step } of stages.toReversed()) {
+    if (!step.remove || !placed.has(met)) continue
+    await step.remove(pass)
+    await pen.removed(pass.domain.claim, met)
+  }
+}
+
+export type Stage = ReturnType<typeof stage>
+
+function stage(
+  met: ConditionType, status: DomainStatus, waitsFor: Party,
+  giveUpAfterMs: number, graceMs: number, step: Step,
+) {
+  return { met, status, waitsFor, giveUpAfterMs, graceMs, step }
+}
+
+export const isDone = (verdict?: Verdict): boolean =>
+  verdict?.is === 'met' || verdict?.is === 'not_applicable'
+
+export const stageOf = (type: ConditionType): Stage => LIFECYCLE.find(({ met }) => met === type)!
+
+export const firstUnmet = (conditions: Conditions): Stage | undefined =>
+  LIFECYCLE.find(({ met }) => !isDone(conditions.get(met)?.verdict))

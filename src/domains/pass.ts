@@ -1,0 +1,73 @@
+/** A domain's turn: load, walk, write down, and say when to look again. */
+import { DriverError } from '#drivers/errors.ts'
+import type { Outcome, Taken } from '#engine/worker.ts'
+import { LookupFailed } from '#resolver/resolver.ts'
+import { backOffMs, nextLookMs } from './cadence.ts'
+import { firstUnmet, LIFECYCLE, reconcile } from './lifecycle.ts'
+import type { Pen, Ports } from './ports.ts'
+import { type Removal, removalPass } from './removal.ts'
+import { failed, type Pass } from './step.ts'
+import { CouldNotAsk } from './steps/zone.ts'
+import type { Domain } from './types.ts'
+
+export type LoadedDomain = { domain: Domain; removal: Removal | undefined; ports: Ports; pen: Pen }
+
+/** What a pass that took no look found out: the row was removed meanwhile. */
+const NOTHING_LEFT: Outcome = { afterMs: 86_400_000, failures: 0 }
+
+/** Works one taken row off. Throws only what is a bug, an abort, or the database going away. */
+export async function domainPass(
+  row: Taken, load: (row: Taken) => Promise<LoadedDomain | undefined>, signal: AbortSignal,
+): Promise<Outcome> {
+  const loaded = await load(row)
+  if (loaded === undefined) return NOTHING_LEFT
+  const { domain, ports, pen, removal } = loaded
+  const pass: Pass = {
+    domain, ports, signal,
+    needs: new Map(),
+    kept: [],
+    report: async (report) => {
+      await pen.delegation(report)
+      domain.delegation = report
+    },
+  }
+  try {
+    if (removal) return { afterMs: (await removalPass(pass, pen, removal)) ?? 0, failures: 0 }
+    await reconcile(pass, pen)
+    return { afterMs: await planNextLook(domain, ports, pen), failures: 0 }
+  } catch (error) {
+    return afterTrouble(error, row, pen, removal)
+  }
+}
+
+async function planNextLook(domain: Domain, ports: Ports, pen: Pen): Promise<number> {
+  const stage = firstUnmet(domain.conditions) ?? LIFECYCLE.at(-1)!
+  const verdict = domain.conditions.get(stage.met)?.verdict
+  const afterMs = verdict ? nextLookMs(stage.met, verdict, domain, ports.clock.now()) : 0
+  await pen.nextLook(stage.met, afterMs)
+  return afterMs
+}
+
+/** The error's kind alone decides: a "no" is a verdict, everything else a reason to look again. */
+async function afterTrouble(error: unknown, row: Taken, pen: Pen, removal: Removal | undefined): Promise<Outcome> {
+  const trouble = troubleOf(error)
+  if (trouble === undefined) throw error
+  const failures = row.failures + 1
+  const afterMs = backOffMs(row.failures, error instanceof DriverError ? error : undefined)
+  const isNo = error instanceof DriverError && (error.kind === 'rejected' || (error.kind === 'conflict' && row.failures > 0))
+  if (isNo && removal === undefined) {
+    await pen.refused(failed(error.kind, trouble))
+    return { afterMs: 7 * 86_400_000, failures }
+  }
+  await pen.couldNotLook(trouble, afterMs)
+  // A provider that throttles us is not failing: it counts for nothing.
+  const isThrottled = error instanceof DriverError && error.kind === 'throttled'
+  return { afterMs, failures: isThrottled ? row.failures : failures }
+}
+
+function troubleOf(error: unknown): string | undefined {
+  if (error instanceof DriverError || error instanceof LookupFailed || error instanceof CouldNotAsk) {
+    return error.message
+  }
+  return undefined
+}

@@ -1,0 +1,16 @@
+import type { Change, RRset } from '#drivers/zone/contract.ts'
+
+/** What to change so that `current` becomes `desired`: puts and drops of whole rrsets. Pure. */
+export function planZone(current: readonly RRset[], desired: readonly RRset[]): readonly Change[] {
+  const drops = current.filter((have) => find(desired, have) === undefined)
+  const puts = desired.filter((want) => !sameRRset(find(current, want), want))
+  return [...drops.map(({ name, type }) => ({ drop: { name, type } })), ...puts.map((put) => ({ put }))]
+}
+
+const find = (rrsets: readonly RRset[], { name, type }: RRset): RRset | undefined =>
+  rrsets.find((rrset) => rrset.name === name && rrset.type === type)
+
+function sameRRset(a: RRset | undefined, b: RRset): boolean {
+  if (a === undefined || a.ttl !== b.ttl) return false
+  return a.data.toSorted().join('\n') === b.data.toSorted().join('\n')
+}

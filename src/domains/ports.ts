@@ -1,0 +1,110 @@
+/** What the life of a domain needs from the world: contracts only, handed in by the composition root. */
+import type { Clock } from '../clock.ts'
+import type { Purpose } from '#drivers/records.ts'
+import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
+import type { SenderDriver } from '#drivers/sender/contract.ts'
+import type { RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
+import type { Observer } from '#resolver/parent.ts'
+import type { Resolver } from '#resolver/resolver.ts'
+import type { Claim, ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
+
+export type Ports = {
+  zone: ZoneDriver
+  sender: SenderDriver
+  mailbox: MailboxDriver
+  observer: Observer
+  /** The public DNS as someone sees it who asks for the first time. */
+  publicDns: Resolver
+  custody: Custody
+  records: RecordBook
+  probes: ProbeBook
+  inboxes: InboxBook
+  clock: Clock
+  /** Where probe messages are received and judged; no trailing dot. */
+  probeHost: string
+}
+
+/** Who holds a name; see claims.ts. Each call is one transaction. */
+export type Custody = {
+  /** Every name of the pool, for telling a pair of ours from a stranger's servers. */
+  readonly pool: readonly string[]
+  /** The claim's pair: the one it has, or a fresh draw that avoids what the parent shows now. */
+  drawPair(claim: Claim, shown: readonly string[]): Promise<readonly string[]>
+  /** The zone hosted here that encloses the name, if any, and where it cuts the name off. */
+  enclosingZone(claim: Claim): Promise<EnclosingZone | undefined>
+  /** Makes the claim the holder of its name. */
+  confirm(claim: Claim): Promise<void>
+  holds(claim: Claim): Promise<boolean>
+  /** Whether a former holder's objects at the mail services are still to be removed. */
+  isHandingOver(claim: Claim): Promise<boolean>
+  /** Remembers whether the parent shows any name of the pool: decides what may be served early. */
+  noteShown(claim: Claim, pointsAtPool: boolean): Promise<void>
+}
+
+export type EnclosingZone = { name: string; sameWorkspace: boolean; cut: readonly string[] }
+
+/** The records of a domain that are ours, and what was last seen of them. */
+export type RecordBook = {
+  list(domain: Domain): Promise<readonly OwnedRecord[]>
+  replace(domain: Domain, records: readonly OwnedRecord[]): Promise<void>
+}
+
+/** One value at one name. `name` is absolute; `value` is rdata in presentation form. */
+export type OwnedRecord = {
+  name: string
+  type: RRsetType
+  value: string
+  ttl: number
+  purpose: Purpose
+  status: 'published' | 'pending' | 'missing' | 'mismatch'
+  observed: readonly string[]
+}
+
+export type ProbeBook = {
+  latest(domain: Domain): Promise<Probe | undefined>
+  /** Notes a probe before it is sent, so that its arrival is expected. */
+  open(domain: Domain, probe: { recipient: string; fingerprint: string }): Promise<void>
+  forget(domain: Domain): Promise<void>
+}
+
+/** The inboxes of a domain, whose mailboxes a pass makes and takes away. */
+export type InboxBook = {
+  /** The localparts that want a mailbox. */
+  wanted(domain: Domain): Promise<readonly string[]>
+  /** These have one now: their inboxes are ready for use. */
+  ready(domain: Domain, localparts: readonly string[]): Promise<void>
+}
+
+export type Probe = {
+  fingerprint: string
+  sentAt: Date
+  judgement: ProbeJudgement | undefined
+}
+
+export type ProbeJudgement = {
+  spf: { result: string; aligned: boolean }
+  dkim: { result: string; aligned: boolean }
+  dmarc: { result: string }
+}
+
+/** The pen of a pass: what it found is written at once, and only while the row is still its own. */
+export type Pen = {
+  /** A stage's turn has come; it is shown as waiting before any provider is called. */
+  begin(type: ConditionType): Promise<void>
+  verdict(type: ConditionType, verdict: Verdict): Promise<void>
+  /** The stage whose turn it is was refused. */
+  refused(verdict: Verdict): Promise<void>
+  /** The stage whose turn it is could not be looked at; its verdict stays. */
+  couldNotLook(message: string, nextLookMs: number): Promise<void>
+  nextLook(type: ConditionType, afterMs: number): Promise<void>
+  delegation(report: DelegationReport): Promise<void>
+  /** Notes that a driver is about to be asked to make something, so that it will be removed. */
+  placed(claim: Claim, stage: ConditionType): Promise<void>
+  removed(claim: Claim, stage: ConditionType): Promise<void>
+  /** The stages at which something was made for the claim and not removed yet. */
+  placements(claim: Claim): Promise<ReadonlySet<ConditionType>>
+  /** Everything but the zone is removed. */
+  tornDown(): Promise<void>
+  /** Nothing of the domain is left anywhere. */
+  gone(): Promise<void>
+}

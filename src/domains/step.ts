@@ -1,0 +1,30 @@
+import type { NeededRecord } from '#drivers/records.ts'
+import type { OwnedRecord, Ports } from './ports.ts'
+import type { ConditionType, Domain, Verdict } from './types.ts'
+
+/** One walk along the stages: the domain as it was when taken, and what the stages tell each other. */
+export type Pass = {
+  domain: Domain
+  ports: Ports
+  signal: AbortSignal
+  /** What each mail service asked for in this very pass; the records stage merges it. */
+  needs: Map<ConditionType, readonly NeededRecord[]>
+  /** What stays in the zone when the domain's records are removed. */
+  kept: readonly OwnedRecord[]
+  /** What the parent was seen to show in this pass. */
+  report: (report: NonNullable<Domain['delegation']>) => Promise<void>
+}
+
+/** The code of a stage. Both acts are safe to repeat and to kill. */
+export type Step = {
+  /** Makes it so, as far as it is ours to make, and says how it stands. Throws when it could not look. */
+  ensure(pass: Pass): Promise<Verdict>
+  /** Takes away what `ensure` made. Absent for steps that make nothing elsewhere. */
+  remove?(pass: Pass): Promise<void>
+}
+
+export const met: Verdict = { is: 'met' }
+
+export const waiting = (reason: string, message: string): Verdict => ({ is: 'waiting', reason, message })
+
+export const failed = (reason: string, message: string): Verdict => ({ is: 'failed', reason, message })

@@ -1,0 +1,67 @@
+/** delegated: the parent's own servers show exactly this claim's pair. */
+import { minutes } from '../../clock.ts'
+import { type Expectation, judge, judgeInside, provesPair } from '../delegation.ts'
+import { met, type Pass, type Step, waiting } from '../step.ts'
+import type { DelegationReport, Verdict } from '../types.ts'
+import { CouldNotAsk } from './zone.ts'
+
+/** A delegation that was there is believed gone only after a second sight, this much later. */
+export const SECOND_SIGHT_MS = minutes(10)
+
+export const delegation: Step = {
+  async ensure(pass) {
+    const { domain, ports } = pass
+    const report = await observe(pass)
+    if (report.verdict === 'unknown') throw new CouldNotAsk(domain.name)
+    const pointsAtPool = report.observed.some((name) => ports.custody.pool.includes(name))
+    await ports.custody.noteShown(domain.claim, pointsAtPool)
+    // The parent's NS set alone proves the claim; a left-over DS is trouble of another kind.
+    if (report.verdict === 'delegated' || report.verdict === 'ds_left_over') {
+      await ports.custody.confirm(domain.claim)
+    }
+    const kept = await keepThroughFirstLoss(pass, report)
+    await pass.report(kept)
+    return verdictOf(pass, kept)
+  },
+}
+
+function verdictOf({ domain }: Pass, report: DelegationReport): Verdict {
+  if (report.verdict !== 'delegated') return waiting(report.verdict, report.message)
+  if (domain.mayActivate) return met
+  return waiting('awaiting_activation', `${report.message} The mail services wait for your word.`)
+}
+
+/** One cheap look, and a second one at all servers over TCP before anything new is believed. */
+async function observe({ domain, ports, signal }: Pass): Promise<DelegationReport> {
+  const { name, claim, delegation: former } = domain
+  const expectation: Expectation = { name, pair: claim.nameservers, pool: ports.custody.pool }
+  const enclosing = await ports.custody.enclosingZone(claim)
+  if (enclosing) return judgeInside(enclosing, expectation, ports.clock.now())
+  const first = judge(await ports.observer.look(name, 'one', signal), expectation, ports.clock.now())
+  if (former !== undefined && isSame(former, first)) return { ...first, settledAt: former.settledAt }
+  const look = await ports.observer.look(name, 'all', signal)
+  const second = judge(look, expectation, ports.clock.now())
+  const claimed = second.verdict === 'delegated' || second.verdict === 'ds_left_over'
+  // Too few of the servers answered to be sure: nothing is known that was not known before.
+  if (claimed && !provesPair(look, expectation)) return { ...second, verdict: 'unknown' }
+  return second
+}
+
+const isSame = (former: DelegationReport, now: DelegationReport): boolean =>
+  former.lostAt === undefined &&
+  former.verdict === now.verdict &&
+  former.observed.join() === now.observed.join()
+
+/** The first sight of a loss changes nothing but when we look again, unless someone else took over. */
+async function keepThroughFirstLoss(pass: Pass, report: DelegationReport): Promise<DelegationReport> {
+  const { domain, ports } = pass
+  const established = domain.conditions.get('delegated')?.verdict.is === 'met'
+  const former = domain.delegation
+  if (!established || !former || report.verdict === 'delegated') return report
+  if (!(await ports.custody.holds(domain.claim))) return report
+  const lostAt = former.lostAt ?? report.checkedAt
+  const seenForMs = Date.parse(report.checkedAt) - Date.parse(lostAt)
+  return seenForMs >= SECOND_SIGHT_MS ? report : { ...report, ...stillThere(former), lostAt }
+}
+
+const stillThere = ({ verdict, message, observed }: DelegationReport) => ({ verdict, message, observed })

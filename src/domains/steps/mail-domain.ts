@@ -1,0 +1,34 @@
+/** mail_domain_ready: the mailbox service takes mail for the domain: its standing addresses and its inboxes. */
+import { met, type Step } from '../step.ts'
+import type { Claim } from '../types.ts'
+
+export const mailDomain: Step = {
+  async ensure({ domain, ports, signal, needs }) {
+    const { records } = await ports.mailbox.ensureDomain(domain.claim, signal)
+    needs.set('mail_domain_ready', records)
+    const present = await ports.mailbox.listMailboxes(domain.claim, signal)
+    const inboxes = await ports.inboxes.wanted(domain)
+    const wanted = [...standingLocalparts(domain.claim), ...inboxes]
+    for (const localpart of wanted.filter((each) => !present.includes(each))) {
+      await ports.mailbox.ensureMailbox(domain.claim, localpart, signal)
+    }
+    for (const localpart of present.filter((each) => !wanted.includes(each))) {
+      await ports.mailbox.removeMailbox(domain.claim, localpart, signal)
+    }
+    await ports.inboxes.ready(domain, inboxes)
+    return met
+  },
+  async remove({ domain, ports, signal }) {
+    await ports.mailbox.removeDomain(domain.claim, signal)
+  },
+}
+
+/** RFC 2142 sections 2 and 4 ask for the first two; the third takes aggregate reports. */
+const standingLocalparts = (claim: Claim): readonly string[] => [
+  'postmaster',
+  'abuse',
+  reportsLocalpart(claim),
+]
+
+/** Where DMARC reports go: hard to guess, so that nobody else's mail finds its way there. */
+export const reportsLocalpart = ({ claimId }: Claim): string => `dmarc-${claimId.slice(-12)}`

@@ -1,0 +1,64 @@
+/** mail_proven: a real message went out through the sender, came in, and was judged. */
+import { createHash, randomBytes } from 'node:crypto'
+import { days, minutes } from '../../clock.ts'
+import type { OwnedRecord, Probe, ProbeJudgement } from '../ports.ts'
+import { met, type Pass, type Step, waiting } from '../step.ts'
+import type { Verdict } from '../types.ts'
+
+/** A probe that has not come back is sent again after this long; so is one that was judged badly. */
+const SEND_AGAIN_MS = minutes(2)
+const PROOF_KEPT_MS = days(30)
+
+export const mailProven: Step = {
+  async ensure(pass) {
+    const { domain, ports } = pass
+    const fingerprint = fingerprintOf(await ports.records.list(domain))
+    const probe = await ports.probes.latest(domain)
+    if (probe === undefined || isStale(probe, fingerprint, ports.clock.now())) {
+      await sendProbe(pass, fingerprint)
+      return UNDER_WAY
+    }
+    return probe.judgement ? verdictOn(probe.judgement, ports.sender.promisesSpf) : UNDER_WAY
+  },
+  async remove({ domain, ports }) {
+    await ports.probes.forget(domain)
+  },
+}
+
+const UNDER_WAY = waiting('probe_under_way', 'A test message is on its way from the domain to us.')
+
+/** What was proven holds as long as what was sent with is the same. */
+function fingerprintOf(records: readonly OwnedRecord[]): string {
+  const lines = records.map(({ name, type, value }) => `${name} ${type} ${value}`).toSorted()
+  return createHash('sha256').update(lines.join('\n')).digest('base64url')
+}
+
+function isStale(probe: Probe, fingerprint: string, now: Date): boolean {
+  const ageMs = now.getTime() - probe.sentAt.getTime()
+  if (probe.fingerprint !== fingerprint || ageMs > PROOF_KEPT_MS) return true
+  const isGood = probe.judgement?.dmarc.result === 'pass'
+  return !isGood && ageMs > SEND_AGAIN_MS
+}
+
+/** DKIM in alignment and DMARC must pass; SPF in alignment where the sender service promises it. */
+export function verdictOn({ spf, dkim, dmarc }: ProbeJudgement, promisesSpf: boolean): Verdict {
+  const spfPasses = !promisesSpf || (spf.result === 'pass' && spf.aligned)
+  const dkimPasses = dkim.result === 'pass' && dkim.aligned
+  if (spfPasses && dkimPasses && dmarc.result === 'pass') return met
+  const said = `SPF ${spf.result}, DKIM ${dkim.result}, DMARC ${dmarc.result}`
+  return waiting('authentication_failed', `The test message arrived, but did not pass: ${said}.`)
+}
+
+async function sendProbe({ domain, ports, signal }: Pass, fingerprint: string): Promise<void> {
+  // 128 random bits: nobody else can make a probe arrive.
+  const recipient = `${randomBytes(16).toString('hex')}@${ports.probeHost}`
+  await ports.probes.open(domain, { recipient, fingerprint })
+  await ports.sender.send(domain.claim, {
+    author: { localpart: 'postmaster', displayName: 'Mailstead' },
+    recipient,
+    subject: `Test of ${domain.name}`,
+    text: `This message proves that mail from ${domain.name} arrives and is authenticated.\n`,
+    // RFC 3834 section 5: no automatic answers to an automatic message.
+    headers: { 'Auto-Submitted': 'auto-generated' },
+  }, signal) // biome-ignore format: one message
+}

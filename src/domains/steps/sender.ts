@@ -1,0 +1,16 @@
+/** sender_registered: the sender service knows the domain and has said which records it needs. */
+import { met, type Step, waiting } from '../step.ts'
+
+export const sender: Step = {
+  async ensure({ domain, ports, signal, needs }) {
+    if (await ports.custody.isHandingOver(domain.claim)) {
+      return waiting('handing_over', 'The mail services of the former holder are being taken away.')
+    }
+    const { records } = await ports.sender.ensureDomain(domain.claim, signal)
+    needs.set('sender_registered', records)
+    return met
+  },
+  async remove({ domain, ports, signal }) {
+    await ports.sender.removeDomain(domain.claim, signal)
+  },
+}

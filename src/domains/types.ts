@@ -1,0 +1,103 @@
+/** The public statuses: the wire's words, given by the API we are compatible with. */
+export type DomainStatus =
+  | 'PENDING'
+  | 'DNS_CONFIGURING'
+  | 'DNS_PENDING'
+  | 'SERVICES_CONFIGURING'
+  | 'ACTIVE'
+  | 'FAILED'
+
+/** The named facts that make up a domain's life, in the order of the lifecycle. */
+export type ConditionType =
+  | 'zone_ready'
+  | 'delegated'
+  | 'sender_registered'
+  | 'mail_domain_ready'
+  | 'records_published'
+  | 'sender_verified'
+  | 'mail_proven'
+
+/** What a look at the world found. A look that could not be taken throws instead, and changes no verdict. */
+export type Verdict =
+  | { is: 'met' }
+  | { is: 'not_applicable'; reason: string; message: string }
+  | { is: 'waiting'; reason: string; message: string }
+  | { is: 'failed'; reason: string; message: string }
+
+/**
+ * A stored verdict. `since` is when it last changed its kind, so it tells how long we have waited, or
+ * been well; `waitedMs` counts only time in which looks were completed.
+ */
+export type Condition = {
+  verdict: Verdict
+  since: Date
+  waitedMs: number
+  lastLookAt: Date | undefined
+  lastLookError: string | undefined
+  nextLookAt: Date | undefined
+}
+
+export type Party = 'us' | 'customer' | 'provider'
+
+/** A domain as a pass sees it. `name` has no trailing dot. */
+export type Domain = {
+  id: string
+  workspaceId: string
+  name: string
+  conditions: ReadonlyMap<ConditionType, Condition>
+  activatedAt: Date | undefined
+  createdAt: Date
+  /** When someone last asked about the delegation; the cadence of looks starts anew from here. */
+  askedAt: Date
+  /** Whether the mail services may be started once the delegation is seen. */
+  mayActivate: boolean
+  delegation: DelegationReport | undefined
+  claim: Claim
+}
+
+/** A workspace's wish for a name, with the pair of nameservers that proves it; empty until drawn. */
+export type Claim = {
+  claimId: string
+  name: string
+  nameservers: readonly string[]
+  /** When the parent first showed the pair. */
+  shownAt: Date | undefined
+}
+
+export type DelegationVerdict =
+  | 'delegated'
+  | 'elsewhere'
+  | 'partial'
+  | 'wrong_pair'
+  | 'not_delegated'
+  | 'not_published'
+  | 'propagating'
+  | 'ds_left_over'
+  | 'shadowed'
+  | 'inside_your_zone'
+  | 'intercepted'
+  | 'unknown'
+
+/** What the parent's servers said, in the shape the API shows. Names without trailing dots. */
+export type DelegationReport = {
+  verdict: DelegationVerdict
+  message: string
+  expected: readonly string[]
+  observed: readonly string[]
+  servers: readonly ServerReport[]
+  checkedAt: string
+  settledAt: string | null
+  /** When an established delegation was first seen gone; a second sight, later, believes it. */
+  lostAt?: string
+}
+
+export type ServerReport = {
+  name: string
+  address: string
+  transport: 'udp' | 'tcp'
+  outcome: string
+  nameservers: readonly string[]
+  authoritative: boolean
+  ttl: number | null
+  ms: number
+}

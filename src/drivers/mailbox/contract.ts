@@ -1,0 +1,23 @@
+/** What a service that keeps mailboxes must do for us. */
+import type { NeededRecord } from '../records.ts'
+import type { ClaimRef } from '../zone/contract.ts'
+
+export type { NeededRecord } from '../records.ts'
+export type { ClaimRef } from '../zone/contract.ts'
+
+export interface MailboxDriver {
+  /** Registers the mail domain and says which records it needs. Safe to repeat. */
+  ensureDomain(claim: ClaimRef, signal: AbortSignal): Promise<{ records: readonly NeededRecord[] }>
+
+  /** Makes the mail domain, its mailboxes and its keys not exist. Absent is success. */
+  removeDomain(claim: ClaimRef, signal: AbortSignal): Promise<void>
+
+  /** Makes a mailbox at a lower-case localpart. Safe to repeat. `rejected` without the mail domain. */
+  ensureMailbox(claim: ClaimRef, localpart: string, signal: AbortSignal): Promise<void>
+
+  /** Makes the mailbox not exist. Absent is success. */
+  removeMailbox(claim: ClaimRef, localpart: string, signal: AbortSignal): Promise<void>
+
+  /** The localparts that have a mailbox, sorted; empty without the mail domain. */
+  listMailboxes(claim: ClaimRef, signal: AbortSignal): Promise<readonly string[]>
+}

@@ -1,0 +1,36 @@
+import { randomUUID } from 'node:crypto'
+import { DriverError } from '../errors.ts'
+import type { OutgoingMessage, SenderDriver } from './contract.ts'
+
+export type MemorySender = SenderDriver & { readonly sent: OutgoingMessage[] }
+
+/** The reference: a sender service that needs one record and keeps what it is given. */
+export function memorySenderDriver(): MemorySender {
+  const domains = new Set<string>()
+  const sent: OutgoingMessage[] = []
+  return {
+    sent,
+    promisesSpf: false,
+    async ensureDomain({ claimId, name }, signal) {
+      signal.throwIfAborted()
+      domains.add(claimId)
+      const data = [`memory-verification=${claimId}`]
+      return { records: [{ name: `${name}.`, type: 'TXT', ttl: 300, data, purpose: 'verification' }] }
+    },
+    async verifyDomain({ claimId }, signal) {
+      signal.throwIfAborted()
+      if (domains.has(claimId)) return { is: 'verified' }
+      throw new DriverError('rejected', 'The domain is not registered here.')
+    },
+    async removeDomain({ claimId }, signal) {
+      signal.throwIfAborted()
+      domains.delete(claimId)
+    },
+    async send({ claimId, name }, message, signal) {
+      signal.throwIfAborted()
+      if (!domains.has(claimId)) throw new DriverError('rejected', 'The domain is not registered here.')
+      sent.push(message)
+      return { messageId: `<${randomUUID()}@${name}>` }
+    },
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Tells other processes, and this one, that something has changed. A ring carries no truth, only a
+ * reason to look: a lost one costs a delay, never a result. NOTIFY takes a global lock at commit, so
+ * rings are gathered for 10 ms and sent outside of everyone's transactions.
+ */
+import { EventEmitter, once } from 'node:events'
+import { type Kysely, sql } from 'kysely'
+import { Client, type ClientConfig } from 'pg'
+
+const CHANNEL = 'mailstead'
+const GATHER_MS = 10
+const RECONNECT_MS = 500
+/** NOTIFY takes at most 8000 octets. */
+const TOPICS_A_RING = 150
+
+export type Doorbell = AsyncDisposable & {
+  /** Tells everyone who listens to `topic`. Never throws; a ring that cannot be sent is dropped. */
+  ring(topic: string): void
+  /** Calls `heard` at every ring of `topic`, and whenever rings may have been missed. */
+  on(topic: string, heard: () => void): Disposable
+  /** Resolves at the next ring of `topic`, or after `ms`. */
+  wait(topic: string, ms: number, signal: AbortSignal): Promise<void>
+}
+
+/** Listens on a connection of its own, and opens another when that one is lost. */
+export async function openDoorbell(
+  db: Kysely<any>, // biome-ignore lint/suspicious/noExplicitAny: any schema will do
+  connection: ClientConfig,
+  onError: (error: unknown) => void,
+): Promise<Doorbell> {
+  const bell = new PgDoorbell(db, connection, onError)
+  await bell.connect()
+  return bell
+}
+
+class PgDoorbell implements Doorbell {
+  readonly #topics = new EventEmitter().setMaxListeners(0)
+  readonly #db: Kysely<any> // biome-ignore lint/suspicious/noExplicitAny: any schema will do
+  readonly #connection: ClientConfig
+  readonly #onError: (error: unknown) => void
+  readonly #pending = new Set<string>()
+  #client: Client | undefined
+  #timer: NodeJS.Timeout | undefined
+  #reconnect: NodeJS.Timeout | undefined
+  #closed = false
+
+  // biome-ignore lint/suspicious/noExplicitAny: any schema will do
+  constructor(db: Kysely<any>, connection: ClientConfig, onError: (error: unknown) => void) {
+    this.#db = db
+    this.#connection = connection
+    this.#onError = onError
+  }
+
+  async connect(): Promise<void> {
+    const client = new Client({ ...this.#connection, connectionTimeoutMillis: 5000, keepAlive: true })
+    client.on('error', (error) => this.#lose(client, error))
+    client.on('end', () => this.#lose(client, undefined))
+    client.on('notification', ({ payload }) => this.#hear(payload?.split(',') ?? []))
+    this.#client = client
+    await client.connect()
+    await client.query(`listen ${CHANNEL}`)
+    for (const topic of this.#topics.eventNames()) this.#topics.emit(topic)
+  }
+
+  ring(topic: string): void {
+    if (this.#closed) return
+    this.#pending.add(topic)
+    this.#timer ??= setTimeout(() => void this.#send(), GATHER_MS)
+  }
+
+  on(topic: string, heard: () => void): Disposable {
+    this.#topics.on(topic, heard)
+    return { [Symbol.dispose]: () => void this.#topics.off(topic, heard) }
+  }
+
+  async wait(topic: string, ms: number, signal: AbortSignal): Promise<void> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.ceil(ms)))])
+    if (limit.aborted) return
+    await once(this.#topics, topic, { signal: limit }).catch(() => undefined)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    clearTimeout(this.#reconnect)
+    await this.#client?.end().catch(() => undefined)
+  }
+
+  async #send(): Promise<void> {
+    this.#timer = undefined
+    const topics = [...this.#pending]
+    this.#pending.clear()
+    try {
+      for (let sent = 0; sent < topics.length; sent += TOPICS_A_RING) {
+        const payload = topics.slice(sent, sent + TOPICS_A_RING).join(',')
+        await sql`select pg_notify(${CHANNEL}, ${payload})`.execute(this.#db)
+      }
+    } catch (error) {
+      this.#onError(error)
+    }
+  }
+
+  #hear(topics: readonly string[]): void {
+    for (const topic of topics) this.#topics.emit(topic)
+  }
+
+  #lose(client: Client, error: unknown): void {
+    if (this.#closed || this.#client !== client) return
+    this.#client = undefined
+    if (error !== undefined) this.#onError(error)
+    this.#reconnect = setTimeout(() => {
+      this.connect().catch((cause) => this.#lose(this.#client!, cause))
+    }, RECONNECT_MS)
+  }
+}

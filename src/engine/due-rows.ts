@@ -1,0 +1,92 @@
+/**
+ * Rows that should be looked at now, taken by one worker at a time. This knows nothing of mail: a
+ * table joins in by carrying `next_at`, `lease_until`, `epoch` and `wake`.
+ *
+ *   next_at      when the row is due
+ *   lease_until  until when its taker may work on it; a killed worker's rows are free again then
+ *   epoch        raised at every taking: what a stale worker writes is fenced off by it
+ *   wake         raised by whoever wants another look; one that came while the row was taken is not lost
+ *
+ * All times are the database's, so that processes need not agree on theirs.
+ */
+import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
+
+export type DueTable = 'domains' | 'deliveries'
+export type Taken = { id: string; epoch: string; wake: string; failures: number }
+
+/** Which rows of a table may be due at all: the predicate of its partial index. */
+const ALIVE: Record<DueTable, RawBuilder<unknown>> = {
+  domains: sql`removed_at is null`,
+  deliveries: sql`state = 'queued'`,
+}
+
+/** How long a taken row stays taken without renewal. A crash costs at most this long. */
+export const LEASE_MS = 6000
+
+/** Somebody else took the row meanwhile: whatever the pass found out is dropped. */
+export class LeaseLost extends Error {
+  override readonly name = 'LeaseLost'
+}
+
+type Db = Kysely<any> | Transaction<any> // biome-ignore lint/suspicious/noExplicitAny: any schema will do
+
+/** Takes up to `limit` due rows, the longest due first. */
+export async function takeDue(db: Db, table: DueTable, limit: number): Promise<Taken[]> {
+  const taken = await sql<Taken>`
+    update ${sql.table(table)} t
+       set lease_until = now() + ${LEASE_MS} * interval '1 ms', epoch = t.epoch + 1
+      from (select id from ${sql.table(table)}
+             where ${ALIVE[table]} and next_at <= now() and lease_until <= now()
+             order by next_at limit ${limit} for update skip locked) due
+     where t.id = due.id
+    returning t.id, t.epoch, t.wake, t.failures`.execute(db)
+  return taken.rows
+}
+
+/** Keeps the rows taken. Those not returned were lost. */
+export async function renewLeases(db: Db, table: DueTable, taken: readonly Taken[]): Promise<Set<string>> {
+  const renewed = await sql<{ id: string }>`
+    update ${sql.table(table)} t set lease_until = now() + ${LEASE_MS} * interval '1 ms'
+      from unnest(${taken.map((row) => row.id)}::uuid[], ${taken.map((row) => row.epoch)}::bigint[])
+        as held (id, epoch)
+     where t.id = held.id and t.epoch = held.epoch
+    returning t.id`.execute(db)
+  return new Set(renewed.rows.map((row) => row.id))
+}
+
+/** Throws `LeaseLost` unless the row is still ours; holds it until the transaction ends. */
+export async function fence(tx: Db, table: DueTable, { id, epoch }: Taken): Promise<void> {
+  const held = await sql`
+    select 1 from ${sql.table(table)} where id = ${id} and epoch = ${epoch} for no key update`.execute(tx)
+  if (held.rows.length === 0) throw new LeaseLost(`${table} ${id} was taken by another worker`)
+}
+
+/** Gives the row back, due again in `afterMs`; at once if somebody woke it since it was taken. */
+export async function finish(
+  db: Db,
+  table: DueTable,
+  { id, epoch, wake }: Taken,
+  { afterMs, failures }: { afterMs: number; failures: number },
+): Promise<void> {
+  await sql`
+    update ${sql.table(table)}
+       set lease_until = '-infinity', failures = ${failures},
+           next_at = case when wake <> ${wake} then now() else now() + ${afterMs} * interval '1 ms' end
+     where id = ${id} and epoch = ${epoch}`.execute(db)
+}
+
+/** Makes a row due now. Part of the caller's transaction; ring the doorbell after it is committed. */
+export async function wakeRow(db: Db, table: DueTable, id: string): Promise<void> {
+  await sql`
+    update ${sql.table(table)} set wake = wake + 1, next_at = least(next_at, now())
+     where id = ${id}`.execute(db)
+}
+
+/** Milliseconds until the next row is due, at most `atMostMs`. */
+export async function untilNextDue(db: Db, table: DueTable, atMostMs: number): Promise<number> {
+  const next = await sql<{ ms: number | null }>`
+    select extract(epoch from min(greatest(next_at, lease_until)) - now())::float8 * 1000 as ms
+      from (select next_at, lease_until from ${sql.table(table)}
+             where ${ALIVE[table]} order by next_at limit 50) soonest`.execute(db)
+  return Math.min(Math.max(next.rows[0]?.ms ?? atMostMs, 0), atMostMs)
+}

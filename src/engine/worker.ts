@@ -1,0 +1,129 @@
+/**
+ * Works off the due rows of one table, a bounded number at a time. The work itself is handed in; this
+ * takes rows, keeps their leases, gives them back, and survives the database going away.
+ */
+import type { Kysely } from 'kysely'
+import type { Doorbell } from './doorbell.ts'
+import {
+  type DueTable, finish, LEASE_MS, LeaseLost, renewLeases, type Taken, takeDue, untilNextDue,
+} from './due-rows.ts' // biome-ignore format: a list of names
+
+export type { Taken } from './due-rows.ts'
+
+/** When to look again, and how many looks in a row could not be taken. */
+export type Outcome = { afterMs: number; failures: number }
+
+export type WorkerOptions = {
+  db: Kysely<any> // biome-ignore lint/suspicious/noExplicitAny: any schema will do
+  doorbell: Doorbell
+  table: DueTable
+  /** The doorbell topic that says rows may have become due. */
+  topic: string
+  atOnce: number
+  /** One row's work. The signal is aborted when its time is up, its lease is lost, or we stop. */
+  work: (row: Taken, signal: AbortSignal) => Promise<Outcome>
+  passLimitMs: number
+  onError: (error: unknown, row?: Taken) => void
+}
+
+const POLL_MS = 1000
+const PAUSE_AFTER_ERROR_MS = 500
+
+/** Starts working; disposing it aborts what is under way and waits for it. */
+export function startWorker(options: WorkerOptions): AsyncDisposable {
+  const worker = new Worker(options)
+  return worker
+}
+
+class Worker implements AsyncDisposable {
+  readonly #options: WorkerOptions
+  readonly #stop = new AbortController()
+  readonly #underWay = new Map<string, { row: Taken; abort: AbortController; done: Promise<void> }>()
+  readonly #loops: Promise<void>[]
+  readonly #bell: Disposable
+  #kicked = new AbortController()
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
+    // A ring between taking and waiting must not be lost: it aborts the wait, even the next one.
+    this.#bell = options.doorbell.on(options.topic, () => this.#kicked.abort())
+    this.#loops = [this.#forever(() => this.#takeAndWait()), this.#forever(() => this.#renew())]
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    this.#bell[Symbol.dispose]()
+    await Promise.all(this.#loops)
+    await Promise.all([...this.#underWay.values()].map(({ done }) => done))
+  }
+
+  async #forever(turn: () => Promise<void>): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        await turn()
+      } catch (error) {
+        this.#options.onError(error)
+        await pause(PAUSE_AFTER_ERROR_MS, this.#stop.signal)
+      }
+    }
+  }
+
+  async #takeAndWait(): Promise<void> {
+    const { db, table, atOnce } = this.#options
+    this.#kicked = new AbortController()
+    const free = atOnce - this.#underWay.size
+    const rows = free > 0 ? await takeDue(db, table, free) : []
+    for (const row of rows) this.#begin(row)
+    if (rows.length > 0 && rows.length === free) return
+    const waitMs = free > 0 ? await untilNextDue(db, table, POLL_MS) : POLL_MS
+    await pause(waitMs, AbortSignal.any([this.#stop.signal, this.#kicked.signal]))
+  }
+
+  #begin(row: Taken): void {
+    const abort = new AbortController()
+    const signal = AbortSignal.any([
+      this.#stop.signal, abort.signal, AbortSignal.timeout(this.#options.passLimitMs),
+    ]) // biome-ignore format: a list
+    const done = this.#run(row, signal).finally(() => {
+      this.#underWay.delete(row.id)
+      this.#kicked.abort()
+    })
+    this.#underWay.set(row.id, { row, abort, done })
+  }
+
+  async #run(row: Taken, signal: AbortSignal): Promise<void> {
+    const { db, table, work, onError } = this.#options
+    try {
+      const outcome = await work(row, signal)
+      await finish(db, table, row, outcome)
+    } catch (error) {
+      if (error instanceof LeaseLost) return
+      if (!this.#stop.signal.aborted) onError(error, row)
+      // Given back at once on a stop, so that the next process need not wait for the lease.
+      const afterMs = this.#stop.signal.aborted ? 0 : PAUSE_AFTER_ERROR_MS * 2
+      await finish(db, table, row, { afterMs, failures: row.failures }).catch(() => undefined)
+    }
+  }
+
+  async #renew(): Promise<void> {
+    await pause(LEASE_MS / 3, this.#stop.signal)
+    const held = [...this.#underWay.values()]
+    if (held.length === 0) return
+    const renewed = await renewLeases(this.#options.db, this.#options.table, held.map(({ row }) => row))
+    for (const { row, abort } of held) if (!renewed.has(row.id)) abort.abort(new LeaseLost(row.id))
+  }
+}
+
+/** Waits without ever rejecting: an abort ends it early. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise((resolve) => {
+    const timer = setTimeout(end, Math.max(0, Math.ceil(ms)))
+    signal.addEventListener('abort', end, { once: true })
+    function end() {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+  })
+}

@@ -1,0 +1,104 @@
+/** What happens to a message that comes in: judged, then kept, or taken as the proof it was sent to be. */
+import PostalMime from 'postal-mime'
+import { splitAddress } from '#names/localpart.ts'
+import type { Resolver } from '#resolver/resolver.ts'
+import type { RecipientVerdict } from '#servers/smtp/inbound.ts'
+import { type Authentication, judgeMessage, type Session } from '#servers/smtp/judge.ts'
+
+/** Who may receive here, and where messages are kept. */
+export type ReceiveBook = {
+  mailDomain(domain: string, localpart: string): Promise<MailDomain>
+  isProbe(recipient: string): Promise<boolean>
+  keep(message: KeptMessage): Promise<void>
+  judgeProbe(recipient: string, authentication: Authentication): Promise<boolean>
+}
+
+export type MailDomain =
+  | { is: 'hosted'; claimId: string; world: string; hasMailbox: boolean }
+  | { is: 'tombstone' }
+  | { is: 'unknown' }
+
+export type KeptMessage = {
+  claimId: string
+  localpart: string
+  envelopeSender: string
+  recipient: string
+  author: string
+  subject: string
+  preview: string
+  threadKey: string
+  raw: Buffer
+  authentication: Authentication
+}
+
+export type ReceiveOptions = {
+  book: ReceiveBook
+  /** Probe hosts, by world; the mail host we judge as; the resolver we judge with. */
+  worlds: readonly { name: string; probeHost: string; mailHost: string; resolver: Resolver }[]
+}
+
+/** Whether we receive for an address (RFC 5321 section 3.3; enhanced codes of RFC 3463). */
+export async function judgeRecipient(address: string, { book, worlds }: ReceiveOptions): Promise<RecipientVerdict> {
+  const parts = splitAddress(address)
+  if (!parts) return refused('5.1.3', 'Bad recipient address')
+  if (worlds.some(({ probeHost }) => probeHost === parts.domain)) {
+    // Probes are never refused for good: a bounce would come back to the domain being proven.
+    return (await book.isProbe(address.toLowerCase())) ? ACCEPTED : deferred('4.2.0', 'No probe expected here')
+  }
+  const domain = await book.mailDomain(parts.domain, parts.localpart)
+  if (domain.is === 'tombstone') return deferred('4.3.2', 'This domain is being moved, try again later')
+  if (domain.is === 'unknown') return refused('5.7.1', 'We do not relay')
+  return domain.hasMailbox ? ACCEPTED : refused('5.1.1', 'No such mailbox')
+}
+
+const ACCEPTED: RecipientVerdict = { is: 'accepted' }
+const refused = (enhanced: string, text: string): RecipientVerdict => ({ is: 'refused', code: 550, enhanced, text })
+const deferred = (enhanced: string, text: string): RecipientVerdict => ({ is: 'deferred', code: 450, enhanced, text })
+
+/** Takes a message for all its recipients, or throws: then the client keeps it and tries again. */
+export async function receive(
+  message: { raw: Buffer; recipients: readonly string[]; session: Session },
+  options: ReceiveOptions, signal: AbortSignal,
+): Promise<void> {
+  for (const recipient of message.recipients) await receiveFor(recipient, message, options, signal)
+}
+
+async function receiveFor(
+  recipient: string, { raw, session }: { raw: Buffer; session: Session },
+  { book, worlds }: ReceiveOptions, signal: AbortSignal,
+): Promise<void> {
+  const parts = splitAddress(recipient)!
+  const probed = worlds.find(({ probeHost }) => probeHost === parts.domain)
+  const domain = probed ? undefined : await book.mailDomain(parts.domain, parts.localpart)
+  const world = probed ?? worlds.find(({ name }) => domain?.is === 'hosted' && name === domain.world)
+  if (!world) throw new Error(`${parts.domain} went away between RCPT and DATA`)
+  const authentication = await judgeMessage(raw, session, world.mailHost, world.resolver, signal)
+  if (probed) {
+    await book.judgeProbe(recipient.toLowerCase(), authentication)
+  } else if (domain?.is === 'hosted') {
+    const described = await describe(raw, session)
+    const { localpart } = parts
+    const stamped = Buffer.concat([Buffer.from(stampOf(session, authentication)), raw])
+    await book.keep({ claimId: domain.claimId, localpart, recipient, envelopeSender: session.envelopeSender, ...described, raw: stamped, authentication })
+  }
+}
+
+/** RFC 5321 section 4.4: Return-Path at final delivery; RFC 8601: the judgement on top. */
+const stampOf = ({ envelopeSender }: Session, { header }: Authentication): string =>
+  `Return-Path: <${envelopeSender}>\r\n${header.trimEnd()}\r\n`
+
+const PREVIEW_LENGTH = 200
+
+async function describe(raw: Buffer, { envelopeSender }: Session) {
+  const mail = await PostalMime.parse(raw)
+  const author = (mail.from?.address || envelopeSender).toLowerCase()
+  const subject = mail.subject ?? ''
+  const text = (mail.text ?? '').replace(/\s+/g, ' ').trim()
+  return { author, subject, preview: text.slice(0, PREVIEW_LENGTH), threadKey: threadKeyOf(mail, author) }
+}
+
+/** The first message referred to names the conversation (RFC 5322 section 3.6.4). */
+function threadKeyOf(mail: Awaited<ReturnType<typeof PostalMime.parse>>, author: string): string {
+  const first = /<[^>]+>/.exec(mail.references ?? '') ?? /<[^>]+>/.exec(mail.inReplyTo ?? '')
+  return first?.[0] ?? mail.messageId ?? `${author} ${mail.date ?? ''}`
+}

@@ -1,0 +1,35 @@
+/** API keys: `ms_live_` or `ms_test_`, 34 random base62 characters, and 6 of checksum. */
+import { randomInt } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+
+const BASE62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const RANDOM_LENGTH = 34
+const CHECKSUM_LENGTH = 6
+const SHAPE = /^ms_(live|test)_[0-9A-Za-z]{40}$/
+
+export type KeyWorld = 'live' | 'sandbox'
+
+/** A fresh key. It is shown once and stored only as a keyed hash. */
+export function makeApiKey(world: KeyWorld): string {
+  const random = Array.from({ length: RANDOM_LENGTH }, () => BASE62[randomInt(62)]).join('')
+  const body = `ms_${world === 'live' ? 'live' : 'test'}_${random}`
+  return body + checksum(body)
+}
+
+/** The world a well-formed key acts in; undefined for a typo, so that no database need be asked. */
+export function worldOfKey(key: string): KeyWorld | undefined {
+  const match = SHAPE.exec(key)
+  if (match === null || checksum(key.slice(0, -CHECKSUM_LENGTH)) !== key.slice(-CHECKSUM_LENGTH)) return undefined
+  return match[1] === 'live' ? 'live' : 'sandbox'
+}
+
+/** CRC32 of all that stands before it, in base62, zero-padded. */
+function checksum(body: string): string {
+  let rest = crc32(body)
+  let digits = ''
+  while (digits.length < CHECKSUM_LENGTH) {
+    digits = BASE62[rest % 62] + digits
+    rest = Math.floor(rest / 62)
+  }
+  return digits
+}

@@ -1,0 +1,95 @@
+import { isIP } from 'node:net'
+import { domainToASCII } from 'node:url'
+import { getPublicSuffix } from 'tldts'
+
+/** Why a name was refused: `type` is the wire vocabulary of validation errors, `message` a sentence. */
+export type Refusal = { type: string; message: string }
+
+export type ParsedName = { name: string } | { refusal: Refusal }
+
+// RFC 1034 section 3.5 as relaxed by RFC 1123 section 2.1: letters, digits, inner hyphens.
+const LDH_LABEL = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
+
+/**
+ * A host name a customer may bring: lower-cased, in A-labels (UTS 46, non-transitional), without its
+ * trailing dot. Whether this world takes it is `refusalIn`'s question.
+ */
+export function parseDomainName(written: string): ParsedName {
+  if (written.trim() === '') return refused('value_error.any_str.min_length', 'The name is empty.')
+  const bare = written.replace(/\.$/, '').toLowerCase()
+  if (isIP(bare.replace(/^\[|\]$/g, '')) !== 0) return refused(BAD, 'This is an IP address, not a name.')
+  const oversized = sizeRefusal(bare)
+  if (oversized) return oversized
+  const name = toAscii(bare)
+  if (name === undefined) return refused(BAD, 'This is not a host name.')
+  return sizeRefusal(name) ?? shapeRefusal(name) ?? { name }
+}
+
+const BAD = 'value_error.domain'
+const refused = (type: string, message: string) => ({ refusal: { type, message } })
+
+// RFC 1035 section 3.1 counts a length octet for each label and the root: 255 on the wire is 253 written.
+function sizeRefusal(name: string) {
+  if (/[^\0-\x7f]/.test(name)) return undefined
+  if (name.length > 253) return refused('value_error.any_str.max_length', 'The name is longer than 253 octets.')
+  const long = name.split('.').some((label) => label.length > 63)
+  return long ? refused(BAD, 'A label of the name is longer than 63 octets.') : undefined
+}
+
+/** A-labels. Only ASCII that is plainly LDH, or beyond ASCII, is handed to UTS 46, which would guess. */
+function toAscii(name: string): string | undefined {
+  if (/[\0-,/:-`{-\x7f]/.test(name)) return undefined
+  const ascii = domainToASCII(name)
+  return ascii !== '' && isIP(ascii) === 0 ? ascii : undefined
+}
+
+function shapeRefusal(name: string) {
+  const labels = name.split('.')
+  if (!labels.every((label) => LDH_LABEL.test(label))) return refused(BAD, 'This is not a host name.')
+  if (labels.length < 2) return refused(BAD, 'A single label is not a domain that can be delegated.')
+  if (/^[0-9]+$/.test(labels.at(-1)!)) return refused(BAD, 'This is not a host name.')
+  if (getPublicSuffix(name, { allowPrivateDomains: true }) === name) {
+    return refused(BAD, 'This is a public suffix; bring a name registered below it.')
+  }
+  return undefined
+}
+
+// RFC 6761 section 6 and the registry it opened; RFC 9476 for `alt`, RFC 8375 for home.arpa.
+const SPECIAL_USE = [
+  'alt', 'arpa', 'example', 'internal', 'invalid', 'local', 'localhost', 'onion', 'test',
+  'example.com', 'example.net', 'example.org',
+] // biome-ignore format: a table
+const SANDBOX_TLDS = ['test', 'example']
+
+/** Whether `name` is `zone` or lies below it. Both without trailing dots. */
+export const isWithin = (name: string, zone: string): boolean =>
+  zone === '' || name === zone || name.endsWith(`.${zone}`)
+
+export const isSpecialUse = (name: string): boolean => SPECIAL_USE.some((zone) => isWithin(name, zone))
+
+/** The names a world takes: the sandbox two reserved TLDs, a laboratory anything, live what is public. */
+export type NameRules = { sandbox: boolean; laboratory: boolean; platform: readonly string[] }
+
+/** Why this world does not take a well-formed name, if so. */
+export function refusalIn(name: string, rules: NameRules): Refusal | undefined {
+  if (rules.platform.some((own) => isWithin(name, own) || isWithin(own, name))) {
+    return { type: BAD, message: "This name is at, above or below one of the platform's own." }
+  }
+  if (rules.sandbox) {
+    if (SANDBOX_TLDS.some((tld) => isWithin(name, tld))) return undefined
+    return { type: BAD, message: 'The sandbox takes names below .test and .example only.' }
+  }
+  if (!rules.laboratory && isSpecialUse(name)) {
+    return { type: BAD, message: 'This is a special-use name, which nobody can delegate.' }
+  }
+  return undefined
+}
+
+/** All enclosing names of `a.b.c`, nearest first: `b.c`, `c`. */
+export function ancestorsOf(name: string): string[] {
+  const labels = name.split('.')
+  return labels.slice(1).map((_, index) => labels.slice(index + 1).join('.'))
+}
+
+export const absolute = (name: string): string => (name.endsWith('.') ? name : `${name}.`).toLowerCase()
+export const relative = (name: string): string => name.replace(/\.$/, '').toLowerCase()

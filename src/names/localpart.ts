@@ -1,0 +1,43 @@
+import type { Refusal } from './domain-name.ts'
+
+// RFC 5321 section 4.1.2, Dot-string. Quoted localparts are valid mail but no one can type them.
+const DOT_STRING = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
+
+/** Addresses every mail domain has from us: RFC 2142, and those the platform itself needs. */
+const RESERVED = ['postmaster', 'abuse', 'hostmaster', 'mailer-daemon', 'dmarc', 'bounce']
+
+export const isReserved = (localpart: string): boolean =>
+  RESERVED.includes(localpart) || localpart.startsWith('dmarc-')
+
+/** A localpart for an inbox, lower-cased, or why not. */
+export function parseLocalpart(written: string): { localpart: string } | { refusal: Refusal } {
+  const localpart = written.toLowerCase()
+  // RFC 5321 section 4.5.3.1.1: 64 octets.
+  if (localpart.length > 64) return refused('The localpart is longer than 64 octets.')
+  if (!DOT_STRING.test(localpart)) return refused('This is not a localpart.')
+  if (isReserved(localpart)) return refused('This address is reserved for the platform.')
+  return { localpart }
+}
+
+const refused = (message: string) => ({ refusal: { type: 'value_error.email_prefix', message } })
+
+/** Splits `Local@Domain.` at its last @; both parts lower-cased. Undefined when there is no such split. */
+export function splitAddress(address: string): { localpart: string; domain: string } | undefined {
+  const at = address.lastIndexOf('@')
+  if (at < 1 || at === address.length - 1) return undefined
+  return {
+    localpart: address.slice(0, at).toLowerCase(),
+    domain: address.slice(at + 1).toLowerCase().replace(/\.$/, ''),
+  }
+}
+
+/** An address as RFC 5321 writes a Mailbox, in its plain form: dot-string, dotted host name. */
+export function isAddress(written: string): boolean {
+  const parts = splitAddress(written)
+  if (parts === undefined || written.length > 254) return false
+  return (
+    parts.localpart.length <= 64 &&
+    DOT_STRING.test(parts.localpart) &&
+    /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(parts.domain)
+  )
+}

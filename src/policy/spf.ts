@@ -1,0 +1,28 @@
+/** SPF policies (RFC 7208): recognising, merging and writing them. Evaluating mail is a library's job. */
+
+/** RFC 7208 section 4.6.4: at most ten terms that cause a look-up. */
+export const SPF_LOOKUP_LIMIT = 10
+
+const LOOKUP_TERM = /^[+?~-]?(include:|a$|a[:/]|mx$|mx[:/]|ptr$|ptr:|exists:)|^redirect=/i
+
+// RFC 7208 section 4.5: the version is followed by a space or the end.
+export const isSpf = (txt: string): boolean => /^v=spf1( |$)/i.test(txt)
+
+const termsOf = (policy: string): string[] => policy.split(/ +/).slice(1).filter(Boolean)
+
+/** How many look-ups the terms of the policy itself cost, not counting what they include. */
+export const spfLookups = (policy: string): number =>
+  termsOf(policy).filter((term) => LOOKUP_TERM.test(term)).length
+
+/**
+ * One policy that allows what any of the given ones allow. There may be only one record per name
+ * (RFC 7208 section 3.2). It ends with the strictest `all` that one of them demands.
+ */
+export function mergeSpf(policies: readonly string[]): string {
+  const terms = policies.flatMap(termsOf)
+  const mechanisms = [...new Set(terms.filter((term) => !isAll(term)))]
+  const all = ['-all', '~all', '?all'].find((wanted) => terms.includes(wanted)) ?? '~all'
+  return ['v=spf1', ...mechanisms, all].join(' ')
+}
+
+const isAll = (term: string): boolean => /^[+?~-]?all$/i.test(term)

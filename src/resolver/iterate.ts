@@ -1,0 +1,139 @@
+/**
+ * The public DNS as it stands now: every question is walked down from the root and nothing is cached,
+ * so what is seen is what anyone would see who has not looked before.
+ */
+import { randomInt } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { RecordType } from 'dns-packet'
+import { isWithin } from '#names/domain-name.ts'
+import { exchange, NoAnswer } from './exchange.ts'
+import type { Reply, Rr } from './reply.ts'
+import { LookupFailed, type Lookup, type Resolver } from './resolver.ts'
+
+/** Where the walk starts, which port a server has, and which addresses may be asked at all. */
+export type Reach = {
+  rootHints: readonly string[]
+  dnsPort(address: string): number
+  mayConnect(address: string): boolean
+}
+
+export type NamedServer = { name: string; address: string }
+export type Cut = { zone: string; servers: readonly NamedServer[] }
+
+/** At most so many questions for one look-up, with all it leads to (RFC 1034 section 5.3.3). */
+const QUESTIONS = 50
+const CNAMES = 8
+const REFERRALS = 16
+const NAMESERVERS_TRIED = 4
+
+/** Counts questions down, across everything one look-up leads to. */
+export type Budget = { left: number }
+export const newBudget = (): Budget => ({ left: QUESTIONS })
+
+export function iterativeResolver(reach: Reach): Resolver {
+  return { resolve: (name, type, signal) => resolve(reach, name, type, newBudget(), signal) }
+}
+
+export async function resolve(
+  reach: Reach, name: string, type: RecordType, budget: Budget, signal: AbortSignal,
+): Promise<Lookup> { // biome-ignore format: parameters on one line
+  let current = name
+  for (let cname = 0; cname <= CNAMES; cname++) {
+    const reply = await walk(reach, current, type, budget, signal)
+    const records = reply.answers.filter((rr) => rr.type === type && rr.name === current)
+    if (records.length > 0) return { rcode: 'NOERROR', records }
+    const alias = reply.answers.find((rr) => rr.type === 'CNAME' && rr.name === current)
+    if (alias === undefined) return { rcode: rcodeOf(reply), records: [] }
+    current = alias.data
+  }
+  throw new LookupFailed(`${name} is an alias of an alias too often`)
+}
+
+/** From the root down to the server that answers with authority. */
+async function walk(
+  reach: Reach, name: string, type: RecordType, budget: Budget, signal: AbortSignal,
+): Promise<Reply> { // biome-ignore format: parameters on one line
+  let cut = rootCut(reach)
+  for (let step = 0; step < REFERRALS; step++) {
+    const reply = await askCut(reach, cut, name, type, budget, signal)
+    const next = referralOf(reply, name, cut.zone)
+    if (next === undefined) return reply
+    cut = await serversOf(reach, next, reply, budget, signal)
+  }
+  throw new LookupFailed(`${name} is referred on too often`)
+}
+
+export const rootCut = (reach: Reach): Cut => ({
+  zone: '',
+  servers: reach.rootHints.map((address) => ({ name: 'root', address })),
+})
+
+/** Asks the servers of a zone, in random order, until one answers usefully. */
+async function askCut(
+  reach: Reach, cut: Cut, name: string, type: RecordType, budget: Budget, signal: AbortSignal,
+): Promise<Reply> { // biome-ignore format: parameters on one line
+  for (const { address } of shuffled(cut.servers).slice(0, NAMESERVERS_TRIED)) {
+    const server = { address, port: reach.dnsPort(address) }
+    spend(budget)
+    try {
+      const reply = await exchange(server, { name, type, recursive: false }, 'udp', signal)
+      if (reply.rcode === 'NOERROR' || reply.rcode === 'NXDOMAIN') return reply
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error
+    }
+  }
+  throw new LookupFailed(`no server of ${cut.zone || 'the root'} answers for ${name}`)
+}
+
+export function spend(budget: Budget): void {
+  if (--budget.left < 0) throw new LookupFailed('the look-up took too many questions')
+}
+
+/** The zone a reply refers us to: a cut above or at `name`, strictly below the zone that was asked. */
+export function referralOf(reply: Reply, name: string, zone: string): string | undefined {
+  if (reply.authoritative || reply.answers.length > 0 || reply.rcode !== 'NOERROR') return undefined
+  const ns = reply.authorities.find((rr) => rr.type === 'NS')
+  if (ns === undefined || !isWithin(name, ns.name) || !isWithin(ns.name, zone)) return undefined
+  return ns.name === zone ? undefined : ns.name
+}
+
+/** The addresses of a zone's servers: from glue where it is in bailiwick, else looked up. */
+export async function serversOf(
+  reach: Reach, zone: string, reply: Reply, budget: Budget, signal: AbortSignal,
+): Promise<Cut> { // biome-ignore format: parameters on one line
+  const names = reply.authorities.filter((rr) => rr.type === 'NS' && rr.name === zone).map((rr) => rr.data)
+  const servers: NamedServer[] = []
+  for (const name of new Set(names)) {
+    const known = addressesIn(reply.additionals, name)
+    const addresses = known.length > 0 ? known : await addressesOf(reach, name, budget, signal)
+    servers.push(...addresses.filter(reach.mayConnect).map((address) => ({ name, address })))
+  }
+  if (servers.length === 0) throw new LookupFailed(`no server of ${zone} has an address we may ask`)
+  return { zone, servers }
+}
+
+const addressesIn = (rrs: readonly Rr[], name: string): string[] =>
+  rrs.filter((rr) => (rr.type === 'A' || rr.type === 'AAAA') && rr.name === name && isIP(rr.data) !== 0)
+    .map((rr) => rr.data) // biome-ignore format: one thought
+
+/** A nameserver that cannot be found is passed over: its siblings may do. */
+async function addressesOf(reach: Reach, name: string, budget: Budget, signal: AbortSignal) {
+  try {
+    const found = await resolve(reach, name, 'A', budget, signal)
+    return found.records.map((rr) => rr.data)
+  } catch (error) {
+    if (error instanceof LookupFailed) return []
+    throw error
+  }
+}
+
+function rcodeOf(reply: Reply): 'NOERROR' | 'NXDOMAIN' {
+  return reply.rcode === 'NXDOMAIN' ? 'NXDOMAIN' : 'NOERROR'
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, order: randomInt(1 << 30) }))
+    .sort((a, b) => a.order - b.order)
+    .map(({ item }) => item)
+}

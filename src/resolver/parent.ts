@@ -1,0 +1,161 @@
+/**
+ * What the parent's own servers say about the delegation of a name. No cache stands between, so a
+ * change at the registrar is seen in the first answer after the registry has published it.
+ */
+import { exchange, NoAnswer, type Transport } from './exchange.ts'
+import { type Cut, type NamedServer, newBudget, type Budget, type Reach, referralOf, rootCut, serversOf, spend } from './iterate.ts' // biome-ignore format: names
+import type { Reply } from './reply.ts'
+import { LookupFailed } from './resolver.ts'
+
+/** What one server of the parent said, or why it said nothing. */
+export type ParentAnswer = NamedServer & {
+  transport: Transport
+  outcome: ParentOutcome
+  /** The NS names it showed, sorted, without trailing dots. */
+  nameservers: readonly string[]
+  ds: readonly string[]
+  authoritative: boolean
+  /** Seconds, of the NS rrset; null where there is none. */
+  ttl: number | null
+  ms: number
+}
+
+/**
+ * `delegated` a referral to the name; `no_cut` the name exists in the parent; `nxdomain` it does not;
+ * `authoritative` the server answers for the name itself; `intercepted` something that offers
+ * recursion answered in a root server's place; the rest are no answers at all.
+ */
+export type ParentOutcome =
+  | 'delegated' | 'no_cut' | 'nxdomain' | 'authoritative' | 'intercepted'
+  | 'refused' | 'servfail' | 'timeout' | 'unreachable' | 'malformed' // biome-ignore format: two kinds
+
+/** The answers of the servers that were asked; `serverCount` is how many the parent has. */
+export type ParentLook = { parent: string; serverCount: number; answers: readonly ParentAnswer[] }
+
+export type Observer = {
+  /**
+   * Asks `one` of the parent's servers, in turn, over UDP; or `all` of them over TCP.
+   * Throws `LookupFailed` when the parent itself cannot be found.
+   */
+  look(name: string, extent: 'one' | 'all', signal: AbortSignal): Promise<ParentLook>
+}
+
+const CUT_KEPT_MS = 300_000
+const CUTS_KEPT = 1000
+const STEPS = 16
+
+/** An observer that remembers the zone cuts it met for five minutes, but never an answer. */
+export function parentObserver(reach: Reach, now: () => number): Observer {
+  const cuts = new Map<string, { cut: Cut; until: number }>()
+  let turn = 0
+
+  function remember(cut: Cut): void {
+    if (cuts.size >= CUTS_KEPT) cuts.clear()
+    cuts.set(cut.zone, { cut, until: now() + CUT_KEPT_MS })
+  }
+
+  function nearestKnownCut(name: string): Cut {
+    const labels = name.split('.')
+    for (let skip = 1; skip < labels.length; skip++) {
+      const known = cuts.get(labels.slice(skip).join('.'))
+      if (known !== undefined && known.until > now()) return known.cut
+    }
+    return rootCut(reach)
+  }
+
+  /** Descends to the zone whose servers, asked for the name, refer to it or answer about it. */
+  async function findParent(name: string, budget: Budget, signal: AbortSignal) {
+    let cut = nearestKnownCut(name)
+    for (let step = 0; step < STEPS; step++) {
+      const { reply, answer } = await askAny(reach, cut, name, budget, turn++, signal)
+      const next = reply && referralOf(reply, name, cut.zone)
+      if (reply === undefined || next === undefined || next === name) return { cut, answer }
+      cut = await serversOf(reach, next, reply, budget, signal)
+      remember(cut)
+    }
+    throw new LookupFailed(`the parent of ${name} was not found in ${STEPS} referrals`)
+  }
+
+  return {
+    async look(name, extent, signal) {
+      const budget = newBudget()
+      const { cut, answer } = await findParent(name, budget, signal)
+      const answers = extent === 'one' ? [answer] : await askAll(reach, cut, name, budget, signal)
+      if (!answers.some(isAnswer)) cuts.delete(cut.zone)
+      return { parent: cut.zone, serverCount: cut.servers.length, answers }
+    },
+  }
+}
+
+/** Whether the server said something about the name, be it no. */
+export const isAnswer = ({ outcome }: ParentAnswer): boolean =>
+  outcome === 'delegated' || outcome === 'no_cut' || outcome === 'nxdomain' || outcome === 'authoritative'
+
+/** One server after the other, beginning with the one whose turn it is, until one answers. */
+async function askAny(
+  reach: Reach, cut: Cut, name: string, budget: Budget, turn: number, signal: AbortSignal,
+) { // biome-ignore format: parameters on one line
+  let last: { reply?: Reply; answer: ParentAnswer } | undefined
+  for (let tried = 0; tried < cut.servers.length; tried++) {
+    const server = cut.servers[(turn + tried) % cut.servers.length]!
+    spend(budget)
+    last = await askServer(reach, cut, server, name, 'udp', signal)
+    if (last.reply !== undefined && isUseful(last.answer)) return last
+  }
+  if (last === undefined) throw new LookupFailed(`${cut.zone} has no servers`)
+  return last
+}
+
+const isUseful = (answer: ParentAnswer): boolean => isAnswer(answer) || answer.outcome === 'intercepted'
+
+function askAll(reach: Reach, cut: Cut, name: string, budget: Budget, signal: AbortSignal) {
+  return Promise.all(
+    cut.servers.map(async (server) => {
+      spend(budget)
+      return (await askServer(reach, cut, server, name, 'tcp', signal)).answer
+    }),
+  )
+}
+
+async function askServer(
+  reach: Reach, cut: Cut, server: NamedServer, name: string, transport: Transport, signal: AbortSignal,
+): Promise<{ reply?: Reply; answer: ParentAnswer }> { // biome-ignore format: parameters on one line
+  const began = performance.now()
+  const said = (found: Omit<ParentAnswer, 'name' | 'address' | 'ms'>): ParentAnswer => ({
+    ...server, ...found, ms: Math.round(performance.now() - began),
+  }) // biome-ignore format: one object
+  try {
+    const endpoint = { address: server.address, port: reach.dnsPort(server.address) }
+    const reply = await exchange(endpoint, { name, type: 'NS', recursive: false }, transport, signal)
+    return { reply, answer: said(readAnswer(reply, name, cut.zone)) }
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error
+    return { answer: said({ ...NOTHING, transport, outcome: error.outcome }) }
+  }
+}
+
+const NOTHING = { nameservers: [], ds: [], authoritative: false, ttl: null }
+
+function readAnswer(reply: Reply & { transport: Transport }, name: string, zone: string) {
+  const shown = [...reply.authorities, ...reply.answers].filter((rr) => rr.name === name)
+  const ns = shown.filter((rr) => rr.type === 'NS')
+  return {
+    transport: reply.transport,
+    outcome: outcomeOf(reply, name, zone),
+    nameservers: ns.map((rr) => rr.data).toSorted(),
+    ds: shown.filter((rr) => rr.type === 'DS').map((rr) => rr.data),
+    authoritative: reply.authoritative,
+    ttl: ns[0]?.ttl ?? null,
+  }
+}
+
+function outcomeOf(reply: Reply, name: string, zone: string): ParentOutcome {
+  // No root server offers recursion: whoever does, answers in its place.
+  if (zone === '' && reply.recursionAvailable) return 'intercepted'
+  if (reply.rcode === 'NXDOMAIN') return 'nxdomain'
+  if (reply.rcode === 'REFUSED') return 'refused'
+  if (reply.rcode !== 'NOERROR') return 'servfail'
+  if (referralOf(reply, name, zone) !== undefined) return 'delegated'
+  if (!reply.authoritative) return 'malformed'
+  return reply.answers.length > 0 ? 'authoritative' : 'no_cut'
+}

@@ -1,0 +1,30 @@
+import type { RecordType } from 'dns-packet'
+import { exchange, NoAnswer, type Server } from './exchange.ts'
+import { LookupFailed, type Lookup, type Resolver } from './resolver.ts'
+
+/** Asks recursive resolvers, in the order given, until one answers. */
+export function stubResolver(servers: readonly Server[]): Resolver {
+  return {
+    async resolve(name, type, signal) {
+      for (const server of servers) {
+        const found = await ask(server, name, type, signal)
+        if (found !== undefined) return found
+      }
+      throw new LookupFailed(`no resolver answers for ${name} ${type}`)
+    },
+  }
+}
+
+async function ask(
+  server: Server, name: string, type: RecordType, signal: AbortSignal,
+): Promise<Lookup | undefined> { // biome-ignore format: parameters on one line
+  try {
+    const reply = await exchange(server, { name, type, recursive: true }, 'udp', signal)
+    const records = reply.answers.filter((rr) => rr.type === type)
+    if (reply.rcode === 'NXDOMAIN') return { rcode: 'NXDOMAIN', records: [] }
+    return reply.rcode === 'NOERROR' ? { rcode: 'NOERROR', records } : undefined
+  } catch (error) {
+    if (error instanceof NoAnswer) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,66 @@
+/** Failures on demand: makes a stage of a sandbox domain misbehave, a number of times. */
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ConditionType } from '#domains/types.ts'
+import { DriverError } from '#drivers/errors.ts'
+import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
+import type { SenderDriver } from '#drivers/sender/contract.ts'
+import type { ClaimRef, ZoneDriver } from '#drivers/zone/contract.ts'
+
+export const OUTCOMES = ['rejected', 'throttled', 'unavailable', 'slow'] as const
+export type Outcome = (typeof OUTCOMES)[number]
+
+/** Uses one of the times up and says how the stage is to misbehave now, if at all. */
+export type TakeOutcome = (name: string, stage: ConditionType) => Promise<Outcome | undefined>
+
+const SLOW_MS = 3000
+const THROTTLED_MS = 1000
+
+/** The same driver, except that each of its calls first meets what was asked for its stage. */
+export function misbehavingZone(driver: ZoneDriver, take: TakeOutcome): ZoneDriver {
+  return {
+    ensureZone: before(take, 'zone_ready', driver.ensureZone),
+    readZone: before(take, 'records_published', driver.readZone),
+    changeZone: (claim, changes, signal) => driver.changeZone(claim, changes, signal),
+    removeZone: before(take, 'zone_ready', driver.removeZone),
+    objectionTo: driver.objectionTo,
+  }
+}
+
+export function misbehavingSender(driver: SenderDriver, take: TakeOutcome): SenderDriver {
+  return {
+    promisesSpf: driver.promisesSpf,
+    ensureDomain: before(take, 'sender_registered', driver.ensureDomain),
+    verifyDomain: before(take, 'sender_verified', driver.verifyDomain),
+    removeDomain: before(take, 'sender_registered', driver.removeDomain),
+    async send(claim, message, signal) {
+      await meet(await take(claim.name, 'mail_proven'), signal)
+      return driver.send(claim, message, signal)
+    },
+  }
+}
+
+export function misbehavingMailbox(driver: MailboxDriver, take: TakeOutcome): MailboxDriver {
+  return {
+    ...driver,
+    ensureDomain: before(take, 'mail_domain_ready', driver.ensureDomain),
+    removeDomain: before(take, 'mail_domain_ready', driver.removeDomain),
+  }
+}
+
+function before<T>(
+  take: TakeOutcome, stage: ConditionType, call: (claim: ClaimRef, signal: AbortSignal) => Promise<T>,
+) {
+  return async (claim: ClaimRef, signal: AbortSignal): Promise<T> => {
+    await meet(await take(claim.name, stage), signal)
+    return call(claim, signal)
+  }
+}
+
+async function meet(outcome: Outcome | undefined, signal: AbortSignal): Promise<void> {
+  if (outcome === 'slow') await delay(SLOW_MS, undefined, { signal })
+  if (outcome === 'rejected') throw new DriverError('rejected', 'Refused, as the sandbox was asked to.')
+  if (outcome === 'unavailable') throw new DriverError('unavailable', 'Not available, as the sandbox was asked to.')
+  if (outcome === 'throttled') {
+    throw new DriverError('throttled', 'Throttled, as the sandbox was asked to.', { retryAfterMs: THROTTLED_MS })
+  }
+}

@@ -1,0 +1,40 @@
+/** The zones that we serve, and which of them answers for a name. */
+import { TYPE } from './constants.ts'
+import { canonicalName, parentOf, suffixesOf } from './name.ts'
+import { type ServedZone, Zone } from './zone.ts'
+
+export class Zones {
+  readonly #byApex = new Map<string, Zone>()
+
+  /** Serves a zone from now on, in place of what was served at its apex. Throws, and keeps that, if it cannot. */
+  set(served: ServedZone): void {
+    const zone = new Zone(served)
+    this.#byApex.set(zone.apex, zone)
+  }
+
+  delete(apex: string): void {
+    this.#byApex.delete(canonicalName(apex))
+  }
+
+  /**
+   * The zone that answers for a name. A child never shadows a parent: of two zones the enclosing one
+   * answers, unless it delegates the enclosed one's apex to exactly the enclosed one's nameservers.
+   * Otherwise whoever claims mail.acme.test could take answers away from acme.test, which is hosted
+   * here for someone else.
+   */
+  find(qname: string): Zone | undefined {
+    let current: Zone | undefined
+    for (const suffix of suffixesOf(qname).reverse()) {
+      const zone = this.#byApex.get(suffix)
+      if (zone !== undefined && (current?.delegates(zone) ?? true)) current = zone
+    }
+    return current
+  }
+
+  /** The zone that answers for one type at a name. */
+  findFor(qname: string, type: number): Zone | undefined {
+    // RFC 4035 section 3.1.4.1: the DS of a zone is asked of its parent, if we serve it.
+    const above = type === TYPE.DS ? this.find(parentOf(qname)) : undefined
+    return above ?? this.find(qname)
+  }
+}

@@ -1,0 +1,15 @@
+import type { Doorbell } from '#engine/doorbell.ts'
+import type { Database } from './database.ts'
+import type { Vault } from './vault.ts'
+
+/** What every part of the store works with. */
+export type StoreContext = { db: Database; doorbell: Doorbell; vault: Vault }
+
+/** The doorbell's topics. */
+export const TOPICS = {
+  domainsDue: 'domains-due',
+  deliveriesDue: 'deliveries-due',
+  servedNames: 'served-names',
+  domain: (id: string) => `domain:${id}`,
+  outcomes: 'outcomes',
+} as const

@@ -1,0 +1,57 @@
+import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import { type ClientConfig, Pool } from 'pg'
+import type { Tables } from './tables.ts'
+
+export type Database = Kysely<Tables>
+/** A database, or a transaction in it: what a query that may be part of either takes. */
+export type Queryable = Database | Transaction<Tables>
+
+/** Opens a pool. Every query has a deadline: 5 s to get a connection, 15 s to run. */
+export function openDatabase(
+  connection: ClientConfig,
+  options: { connections?: number; onError: (error: Error) => void },
+): Database {
+  const pool = new Pool({
+    ...connection,
+    max: options.connections ?? 16,
+    connectionTimeoutMillis: 5000,
+    query_timeout: 15_000,
+    idle_in_transaction_session_timeout: 30_000,
+    application_name: 'mailstead',
+  })
+  // Without a listener, an idle connection lost to a server restart would end the process.
+  pool.on('error', options.onError)
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+}
+
+/** Resolves when the database answers, rejects when it does not. */
+export async function pingDatabase(db: Database): Promise<void> {
+  await sql`select 1`.execute(db)
+}
+
+// Class 08 is connection exceptions, 57P the server going away, 53300 too many connections,
+// 55P03 and 40 what a repeat would cure.
+const AWAY_CODES = /^(08|57P|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EACCES)/
+const AWAY_MESSAGES = [
+  'timeout exceeded when trying to connect',
+  'Query read timeout',
+  'Connection terminated',
+  'Client has encountered a connection error',
+]
+
+/**
+ * Whether an error means the database could not be asked, rather than that it said no. `pg` gives
+ * some of its own connection errors no code, so those few are known by their opening words.
+ */
+export function isDatabaseAway(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  if (AWAY_CODES.test(code)) return true
+  return code === '' && AWAY_MESSAGES.some((opening) => error.message.startsWith(opening))
+}
+
+/** Whether an insert or update ran into the unique index of that name. */
+export function violates(error: unknown, constraint: string): boolean {
+  if (!(error instanceof Error) || !('code' in error) || !('constraint' in error)) return false
+  return error.code === '23505' && error.constraint === constraint
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readlink, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { makeLinks } from './binaries.ts'
+
+describe('the links between libraries', () => {
+  const links = [{ source: 'native/lib/libpq.so.5.18', target: 'native/lib/libpq.so.5' }]
+
+  test('are made where they are missing, also by two at once', async () => {
+    await using place = await temporaryDirectory()
+    await mkdir(join(place.path, 'native/lib'), { recursive: true })
+    await writeFile(join(place.path, 'native/lib/libpq.so.5.18'), '')
+    await writeFile(join(place.path, 'native/pg-symlinks.json'), JSON.stringify(links))
+    await Promise.all([makeLinks(place.path), makeLinks(place.path)])
+    assert.equal(await readlink(join(place.path, 'native/lib/libpq.so.5')), 'libpq.so.5.18')
+  })
+
+  test('that cannot be made are named', async () => {
+    await using place = await temporaryDirectory()
+    await mkdir(join(place.path, 'native'))
+    await writeFile(join(place.path, 'native/pg-symlinks.json'), JSON.stringify(links))
+    await assert.rejects(makeLinks(place.path), { message: /libpq\.so\.5 to libpq\.so\.5\.18/ })
+  })
+})
+
+async function temporaryDirectory() {
+  const path = await mkdtemp(join(tmpdir(), 'embedded-postgres-test-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
+}

@@ -1,0 +1,129 @@
+// One run of the Postgres server, from the remains of an earlier one to its end.
+import type { ChildProcess } from 'node:child_process'
+import { addAbortListener } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Account, spawnAs } from './account.ts'
+import { type Connection, openDatabase, stateBehind } from './database.ts'
+import { endOrphan } from './orphan.ts'
+import { endServer } from './processes.ts'
+
+const POLL_MS = 20
+const READY_LIMIT_MS = 30_000
+/** A server that answers that it is starting replays its log. Ending it would undo the work. */
+const RECOVERY_LIMIT_MS = 600_000
+const LAST_WORDS_LIMIT_MS = 500
+const LAST_WORDS_LINES = 20
+
+/** What running the server takes. */
+export type ServerPlan = {
+  readonly account: Account
+  readonly binDir: string
+  readonly cluster: string
+  readonly connection: Connection
+  readonly settings: Readonly<Record<string, string>>
+  readonly onLog: (line: string) => void
+}
+
+/** A server process; disposing ends it, within 14 s. */
+export type Server = AsyncDisposable & {
+  readonly pid: number | undefined
+  /** How it ended, as in `exit code 1` or `SIGKILL`; undefined while it runs. */
+  readonly howEnded: string | undefined
+  /** Settles with `howEnded`. */
+  readonly ended: Promise<string>
+  /** The last lines that it logged. */
+  readonly lastWords: () => Promise<string>
+}
+
+/**
+ * Starts the server and waits until it answers and the database exists: 30 s, or 600 s while it
+ * recovers from a crash. Throws, with nothing left running, if it ends before that (with its last
+ * words), is too slow, or `signal` aborts.
+ */
+export async function launchServer(plan: ServerPlan, signal: AbortSignal): Promise<Server> {
+  await endOrphan(plan.cluster, plan.connection.host)
+  signal.throwIfAborted()
+  await using undo = new AsyncDisposableStack()
+  const server = undo.use(spawnServer(plan))
+  // Ends the wait for an answer, too.
+  using _ = addAbortListener(signal, () => server[Symbol.asyncDispose]())
+  await untilReady(server, plan.connection, signal)
+  undo.move()
+  return server
+}
+
+async function untilReady(server: Server, connection: Connection, signal: AbortSignal) {
+  const startedAt = performance.now()
+  while (!(await answers(connection, performance.now() - startedAt))) {
+    signal.throwIfAborted()
+    if (server.howEnded !== undefined) throw await prematureEnd(server)
+    await sleep(POLL_MS)
+  }
+  signal.throwIfAborted()
+}
+
+/** False while the server is not ready; its refusal, or that it took too long, is thrown. */
+async function answers(connection: Connection, elapsedMs: number): Promise<boolean> {
+  try {
+    await openDatabase(connection)
+    return true
+  } catch (cause) {
+    const state = stateBehind(cause)
+    if (state === 'refusing') throw cause
+    const limitMs = state === 'recovering' ? RECOVERY_LIMIT_MS : READY_LIMIT_MS
+    if (elapsedMs < limitMs) return false
+    throw new Error(`Postgres was not ready within ${limitMs / 1000} s`, { cause })
+  }
+}
+
+async function prematureEnd({ howEnded, lastWords }: Server): Promise<Error> {
+  return new Error(`Postgres ended at its start (${howEnded}):\n${await lastWords()}`)
+}
+
+function spawnServer({ account, binDir, cluster, settings, onLog }: ServerPlan): Server {
+  const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  const child = spawnAs(account, [join(binDir, 'postgres'), '-D', cluster, ...options])
+  const lastWords = follow(child, onLog)
+  let howEnded: string | undefined
+  const ended = untilEnd(child).then((how) => (howEnded = how))
+  const end = () => child.pid && endServer(child.pid, async () => howEnded === undefined)
+  return {
+    pid: child.pid,
+    ended,
+    get howEnded() {
+      return howEnded
+    },
+    lastWords,
+    [Symbol.asyncDispose]: async () => void (await end()),
+  }
+}
+
+function untilEnd(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('error', (error) => resolve(error.message))
+    child.once('exit', (code, signal) => resolve(signal ?? `exit code ${code}`))
+  })
+}
+
+function follow(child: ChildProcess, onLog: (line: string) => void): () => Promise<string> {
+  const tail: string[] = []
+  const keep = (line: string) => {
+    tail.push(line)
+    if (tail.length > LAST_WORDS_LINES) tail.shift()
+    onLog(line)
+  }
+  const streams = [child.stdout, child.stderr].filter((stream) => stream !== null)
+  for (const input of streams) createInterface({ input }).on('line', keep)
+  return async () => {
+    // A process may be seen to end before its last output; a child of it may keep the pipe open.
+    await Promise.race([Promise.all(streams.map(untilClosed)), sleep(LAST_WORDS_LIMIT_MS)])
+    return tail.join('\n')
+  }
+}
+
+async function untilClosed(stream: Readable): Promise<void> {
+  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve))
+}

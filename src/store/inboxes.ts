@@ -1,0 +1,89 @@
+/** Inboxes as rows: a mailbox and the right to send, at one address. */
+import { type Selectable, sql } from 'kysely'
+import type { InboxBook } from '#domains/ports.ts'
+import { newId } from '../ids.ts'
+import type { StoreContext } from './context.ts'
+import { violates } from './database.ts'
+import type { DomainRow, Tenant } from './domains.ts'
+import type { Tables } from './tables.ts'
+
+export type InboxRow = Selectable<Tables['inboxes']>
+
+export type ReserveResult =
+  | { is: 'reserved'; inbox: InboxRow }
+  | { is: 'exists' }
+  | { is: 'full'; current: number; max: number }
+  | { is: 'domain_gone' }
+
+/** Takes an address and a place under the domain's capacity. The domain's row is held meanwhile. */
+export async function reserveInbox(
+  { db }: StoreContext, domain: DomainRow, wanted: { localpart: string; displayName: string },
+): Promise<ReserveResult> {
+  try {
+    return await db.transaction().execute(async (tx) => {
+      const held = await tx.selectFrom('domains').select('max_inboxes').where('id', '=', domain.id)
+        .where('removal_requested_at', 'is', null).forUpdate().executeTakeFirst()
+      if (!held) return { is: 'domain_gone' as const }
+      const { count } = await tx.selectFrom('inboxes').select((e) => e.fn.countAll<string>().as('count'))
+        .where('domain_id', '=', domain.id).where('removed_at', 'is', null).executeTakeFirstOrThrow()
+      if (Number(count) >= held.max_inboxes) return { is: 'full' as const, current: Number(count), max: held.max_inboxes }
+      const inbox = await tx.insertInto('inboxes').values({
+        id: newId(), workspace_id: domain.workspace_id, world: domain.world, domain_id: domain.id,
+        localpart: wanted.localpart, address: `${wanted.localpart}@${domain.name}`,
+        display_name: wanted.displayName, status: 'PENDING', removed_at: null,
+      }).returningAll().executeTakeFirstOrThrow()
+      return { is: 'reserved' as const, inbox }
+    })
+  } catch (error) {
+    if (violates(error, 'inboxes_one_an_address')) return { is: 'exists' }
+    throw error
+  }
+}
+
+/** What a pass knows of a domain's inboxes. */
+export function inboxBook({ db }: StoreContext): InboxBook {
+  return {
+    async wanted({ id }) {
+      const rows = await db.selectFrom('inboxes').select('localpart')
+        .where('domain_id', '=', id).where('removed_at', 'is', null).execute()
+      return rows.map(({ localpart }) => localpart)
+    },
+    async ready({ id }, localparts) {
+      if (localparts.length === 0) return
+      await db.updateTable('inboxes').set({ status: 'ACTIVE' })
+        .where('domain_id', '=', id).where('localpart', 'in', [...localparts])
+        .where('status', '=', 'PENDING').where('removed_at', 'is', null).execute()
+    },
+  }
+}
+
+export function findInbox({ db }: StoreContext, tenant: Tenant, id: string): Promise<InboxRow | undefined> {
+  return db.selectFrom('inboxes').selectAll()
+    .where('id', '=', id).where('workspace_id', '=', tenant.workspaceId).where('world', '=', tenant.world)
+    .where('removed_at', 'is', null).executeTakeFirst()
+}
+
+export type InboxFilter = {
+  page: number
+  limit: number
+  domainId: string | undefined
+  status: string | undefined
+  inboxType: string | undefined
+  search: string | undefined
+}
+
+export async function listInboxes(
+  { db }: StoreContext, tenant: Tenant, filter: InboxFilter,
+): Promise<{ rows: InboxRow[]; total: number }> {
+  let query = db.selectFrom('inboxes')
+    .where('workspace_id', '=', tenant.workspaceId).where('world', '=', tenant.world).where('removed_at', 'is', null)
+  if (filter.domainId !== undefined) query = query.where('domain_id', '=', filter.domainId)
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
+  if (filter.inboxType !== undefined) query = query.where('inbox_type', '=', filter.inboxType)
+  if (filter.search !== undefined) query = query.where(sql<boolean>`position(${filter.search.toLowerCase()} in address) > 0`)
+  const { count } = await query.select((e) => e.fn.countAll<string>().as('count')).executeTakeFirstOrThrow()
+  const rows = await query.selectAll()
+    .orderBy('created_at', 'desc').orderBy('id', 'desc')
+    .limit(filter.limit).offset((filter.page - 1) * filter.limit).execute()
+  return { rows, total: Number(count) }
+}

@@ -1,0 +1,236 @@
+import type { Generated, JSONColumnType } from 'kysely'
+import type { DelegationReport } from '#domains/types.ts'
+import type { RRset } from '#drivers/zone/contract.ts'
+import type { Authentication } from '#servers/smtp/judge.ts'
+
+/** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
+export type Tables = {
+  workspaces: { id: string; name: string; created_at: Generated<Date> }
+  api_keys: ApiKeyRow
+  domains: DomainRow & DueRow
+  claims: ClaimRow
+  holders: { world: WorldName; name: string; claim_id: string; epoch: Generated<string>; since: Generated<Date> }
+  conditions: ConditionRow
+  placements: PlacementRow
+  records: RecordRow
+  zones: ZoneRow
+  served_names: { name: string; changed: Generated<string> }
+  dkim_keypairs: { id: string; private_key: string; public_key: string; created_at: Generated<Date> }
+  sender_domains: SenderDomainRow
+  mail_domains: { claim_id: string; world: WorldName; name: string; created_at: Generated<Date> }
+  mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
+  inboxes: InboxRow
+  campaigns: { id: string; workspace_id: string; world: WorldName; name: string; status: Generated<string>; created_at: Generated<Date> }
+  campaign_inboxes: { campaign_id: string; inbox_id: string }
+  threads: ThreadRow
+  messages: MessageRow
+  deliveries: DeliveryRow & DueRow
+  probes: ProbeRow
+  events: EventRow
+  sandbox_delegations: { name: string; nameservers: string[]; ds: Generated<string[]>; published_at: Date }
+  sandbox_outcomes: { name: string; stage: string; outcome: string; times_left: number }
+  sandbox_messages: SandboxMessageRow
+}
+
+export type WorldName = 'live' | 'sandbox'
+
+/** What makes a table one of due rows; see src/engine/due-rows.ts. */
+export type DueRow = {
+  next_at: Generated<Date>
+  lease_until: Generated<Date>
+  epoch: Generated<string>
+  wake: Generated<string>
+  failures: Generated<number>
+}
+
+type ApiKeyRow = {
+  id: string
+  workspace_id: string
+  world: WorldName
+  name: string
+  hash: Buffer
+  scopes: string[]
+  expires_at: Date | null
+  created_at: Generated<Date>
+  last_used_at: Date | null
+  revoked_at: Date | null
+}
+
+type DomainRow = {
+  id: string
+  workspace_id: string
+  world: WorldName
+  name: string
+  status: Generated<string>
+  may_activate: Generated<boolean>
+  zone_driver: string
+  sender_driver: string
+  mailbox_driver: string
+  max_inboxes: Generated<number>
+  created_at: Generated<Date>
+  asked_at: Generated<Date>
+  activated_at: Date | null
+  delegation: JSONColumnType<DelegationReport> | null
+  removal_requested_at: Date | null
+  torn_down_at: Date | null
+  removed_at: Date | null
+}
+
+type ClaimRow = {
+  id: string
+  domain_id: string
+  workspace_id: string
+  world: WorldName
+  name: string
+  nameservers: Generated<string[]>
+  points_at_pool: Generated<boolean>
+  shown_at: Date | null
+  released_at: Date | null
+  created_at: Generated<Date>
+}
+
+type ConditionRow = {
+  domain_id: string
+  type: string
+  verdict: string
+  reason: string | null
+  message: string | null
+  since: Date
+  waited_ms: Generated<string>
+  last_look_at: Date | null
+  last_look_error: string | null
+  stalled_since: Date | null
+  next_look_at: Date | null
+}
+
+type PlacementRow = {
+  claim_id: string
+  stage: string
+  driver: string
+  state: Generated<string>
+  message: Generated<string>
+  made_at: Generated<Date>
+  removed_at: Date | null
+}
+
+type RecordRow = {
+  id: string
+  domain_id: string
+  name: string
+  type: string
+  value: string
+  ttl: number
+  priority: number | null
+  purpose: string
+  status: Generated<string>
+  observed: Generated<string[]>
+  message: Generated<string>
+  last_checked_at: Date | null
+}
+
+type ZoneRow = {
+  claim_id: string
+  world: WorldName
+  name: string
+  nameservers: string[]
+  rrsets: JSONColumnType<RRset[]>
+  serial: Generated<string>
+}
+
+type SenderDomainRow = {
+  claim_id: string
+  name: string
+  selector: string
+  private_key: string
+  public_key: string
+  created_at: Generated<Date>
+}
+
+type InboxRow = {
+  id: string
+  workspace_id: string
+  world: WorldName
+  domain_id: string
+  localpart: string
+  address: string
+  display_name: string
+  inbox_type: Generated<string>
+  daily_limit: Generated<number>
+  status: Generated<string>
+  created_at: Generated<Date>
+  removed_at: Date | null
+}
+
+type ThreadRow = {
+  id: string
+  workspace_id: string
+  world: WorldName
+  inbox_id: string
+  lead_email: string
+  subject: string
+  thread_key: string
+  last_message_preview: string
+  last_message_at: Date
+  is_read: Generated<boolean>
+  is_starred: Generated<boolean>
+  category: string | null
+  campaign_id: string | null
+}
+
+type MessageRow = {
+  id: string
+  claim_id: string
+  thread_id: string | null
+  localpart: string
+  envelope_sender: string
+  recipient: string
+  author: string
+  subject: string
+  preview: string
+  raw: Buffer
+  authentication: JSONColumnType<Authentication>
+  received_at: Generated<Date>
+}
+
+type DeliveryRow = {
+  id: string
+  claim_id: string
+  world: WorldName
+  envelope_sender: string
+  recipient: string
+  raw: Buffer
+  state: Generated<'queued' | 'delivered' | 'failed'>
+  last_reply: Generated<string>
+  created_at: Generated<Date>
+  finished_at: Date | null
+}
+
+type ProbeRow = {
+  id: string
+  domain_id: string
+  recipient: string
+  fingerprint: string
+  sent_at: Generated<Date>
+  judged_at: Date | null
+  judgement: JSONColumnType<Authentication> | null
+}
+
+type EventRow = {
+  id: string
+  workspace_id: string
+  domain_id: string
+  at: Generated<Date>
+  type: string
+  stage: string | null
+  message: string
+  data: JSONColumnType<Record<string, unknown>>
+}
+
+type SandboxMessageRow = {
+  id: string
+  envelope_sender: string
+  recipient: string
+  raw: Buffer
+  authentication: JSONColumnType<Authentication>
+  received_at: Generated<Date>
+}

@@ -1,0 +1,50 @@
+import type { ZoneStore } from '#drivers/zone/embedded/driver.ts'
+import type { StoreContext } from './context.ts'
+import { TOPICS } from './context.ts'
+import { touchName } from './served-names.ts'
+import type { WorldName } from './tables.ts'
+
+/** The rows behind the embedded zone host. */
+export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): ZoneStore {
+  return {
+    async create({ claimId, name, nameservers }) {
+      const isNew = await db.transaction().execute(async (tx) => {
+        const made = await tx.insertInto('zones')
+          .values({ claim_id: claimId, world, name, nameservers: [...nameservers], rrsets: '[]' as never })
+          .onConflict((c) => c.doNothing())
+          .executeTakeFirst()
+        if (made.numInsertedOrUpdatedRows) await touchName(tx, name)
+        return Boolean(made.numInsertedOrUpdatedRows)
+      })
+      if (isNew) doorbell.ring(TOPICS.servedNames)
+    },
+    async read(claimId) {
+      const zone = await db.selectFrom('zones').select('rrsets').where('claim_id', '=', claimId).executeTakeFirst()
+      return zone?.rrsets
+    },
+    async edit(claimId, edit) {
+      const isThere = await db.transaction().execute(async (tx) => {
+        const zone = await tx.selectFrom('zones').select(['name', 'rrsets', 'serial'])
+          .where('claim_id', '=', claimId).forUpdate().executeTakeFirst()
+        if (zone === undefined) return false
+        await tx.updateTable('zones')
+          .set({ rrsets: JSON.stringify(edit(zone.rrsets)) as never, serial: nextSerial(zone.serial) })
+          .where('claim_id', '=', claimId).execute()
+        await touchName(tx, zone.name)
+        return true
+      })
+      doorbell.ring(TOPICS.servedNames)
+      return isThere
+    },
+    async remove({ claimId, name }) {
+      await db.transaction().execute(async (tx) => {
+        await tx.deleteFrom('zones').where('claim_id', '=', claimId).execute()
+        await touchName(tx, name)
+      })
+      doorbell.ring(TOPICS.servedNames)
+    },
+  }
+}
+
+// RFC 1982: serials are compared modulo 2^32; ours only ever count up by one.
+const nextSerial = (serial: string): string => String((Number(serial) + 1) % 2 ** 32)

@@ -1,0 +1,31 @@
+/** Live and sandbox are two values of one type; nothing else differs between them. */
+import type { Clock } from './clock.ts'
+import type { PoolName } from '#domains/claims.ts'
+import type { Observer } from '#resolver/parent.ts'
+import type { Reach } from '#resolver/iterate.ts'
+import type { Resolver } from '#resolver/resolver.ts'
+
+export type World = Reach & {
+  name: 'live' | 'sandbox'
+  smtpPort(address: string): number
+  /** For the MX of outgoing mail and for judging incoming mail. */
+  resolver: Resolver
+  /** The public DNS as someone sees it who asks for the first time. */
+  publicDns: Resolver
+  observer: Observer
+  clock: Clock
+  platform: Platform
+}
+
+/** The platform's own names in a world, and where they point. No trailing dots. */
+export type Platform = {
+  nameserverZone: string
+  pool: readonly PoolName[]
+  mailHost: string
+  mailHostAddresses: readonly string[]
+  /** What `_spf.<mailHost>` lists. */
+  sourceAddresses: readonly string[]
+  probeHost: string
+}
+
+export const probeHostOf = (mailHost: string): string => `probe.${mailHost}`
