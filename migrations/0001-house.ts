@@ -266,11 +266,11 @@ create table probes (
   domain_id uuid not null references domains on delete cascade,
   recipient text not null unique,
   fingerprint text not null,
-  sent_at timestamptz not null default now(),
+  sent_at timestamptz,
   judged_at timestamptz,
   judgement jsonb
 );
-create index probes_of_a_domain on probes (domain_id, sent_at desc);
+create index probes_of_a_domain on probes (domain_id, id desc);
 
 create table events (
   id uuid primary key,

@@ -39,7 +39,9 @@ export const SETTINGS = {
   logLevel: setting('MAILSTEAD_LOG_LEVEL', 'level', 'info', 'The least severe line that is logged: debug, info, warn or error.', logLevel),
 } as const
 
-export type Config = { readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']> }
+export type Config = {
+  readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']>
+}
 
 /** What is wrong with the settings, one sentence each. No value of a secret setting is in it. */
 export class ConfigError extends Error {
@@ -49,14 +51,21 @@ export class ConfigError extends Error {
 /** Reads all settings; throws `ConfigError` with everything that is wrong with them. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const wrong: string[] = []
-  const entries = Object.entries(SETTINGS).map(([key, setting]) => [key, readSetting(setting, env, wrong)])
+  const entries = Object.entries(SETTINGS).map(([key, setting]) => [
+    key,
+    readSetting(setting, env, wrong),
+  ])
   if (wrong.length > 0) throw new ConfigError(wrong.join('\n'))
   const config = Object.fromEntries(entries) as Config
   checkTogether(config)
   return config
 }
 
-function readSetting(setting: Setting<unknown>, env: Readonly<Record<string, string | undefined>>, wrong: string[]) {
+function readSetting(
+  setting: Setting<unknown>,
+  env: Readonly<Record<string, string | undefined>>,
+  wrong: string[],
+) {
   const written = env[setting.name] ?? ''
   try {
     return setting.parse(written === '' ? setting.fallback : written)
@@ -69,22 +78,38 @@ function readSetting(setting: Setting<unknown>, env: Readonly<Record<string, str
 
 /** Where each setting came from, with secrets hidden: what `mailstead config` prints. */
 export function explainConfig(env: Readonly<Record<string, string | undefined>>) {
-  return Object.values(SETTINGS as Record<string, Setting<unknown>>).map(({ name, unit, fallback, sentence, secret }) => {
-    const written = env[name] ?? ''
-    const value = written === '' ? fallback : written
-    return { name, unit, sentence, origin: written === '' ? 'default' : 'environment', value: secret && value !== '' ? '(hidden)' : value }
-  })
+  return Object.values(SETTINGS as Record<string, Setting<unknown>>).map(
+    ({ name, unit, fallback, sentence, secret }) => {
+      const written = env[name] ?? ''
+      const value = written === '' ? fallback : written
+      return {
+        name,
+        unit,
+        sentence,
+        origin: written === '' ? 'default' : 'environment',
+        value: secret && value !== '' ? '(hidden)' : value,
+      }
+    },
+  )
 }
 
 function checkTogether(config: Config): void {
   if (!config.laboratory) return
   const listeners = [config.httpListen, ...config.dnsListen, ...config.smtpListen]
   const open = listeners.find(({ address }) => !isLoopback(address))
-  if (open) throw new ConfigError(`MAILSTEAD_LABORATORY: public listeners are refused, and ${open.address} is one.`)
+  if (open)
+    throw new ConfigError(
+      `MAILSTEAD_LABORATORY: public listeners are refused, and ${open.address} is one.`,
+    )
 }
 
 function setting<T>(
-  name: string, unit: string, fallback: string, sentence: string, parse: (written: string) => T, secret?: 'secret',
+  name: string,
+  unit: string,
+  fallback: string,
+  sentence: string,
+  parse: (written: string) => T,
+  secret?: 'secret',
 ): Setting<T> {
   return { name, unit, fallback, sentence, parse, ...(secret ? { secret: true as const } : {}) }
 }
@@ -94,7 +119,10 @@ function text(written: string): string {
 }
 
 function list(written: string): readonly string[] {
-  return written.split(',').map((part) => part.trim()).filter(Boolean)
+  return written
+    .split(',')
+    .map((part) => part.trim())
+    .filter(Boolean)
 }
 
 function hostName(written: string): string {
@@ -104,11 +132,12 @@ function hostName(written: string): string {
 }
 
 function endpoints(defaultPort: number) {
-  return (written: string): readonly Endpoint[] => list(written).map((part) => {
-    const endpoint = parseEndpoint(part, defaultPort)
-    if (!endpoint) throw new Error(`${part} is not an address with a port`)
-    return endpoint
-  })
+  return (written: string): readonly Endpoint[] =>
+    list(written).map((part) => {
+      const endpoint = parseEndpoint(part, defaultPort)
+      if (!endpoint) throw new Error(`${part} is not an address with a port`)
+      return endpoint
+    })
 }
 
 function oneEndpoint(written: string): Endpoint {
@@ -129,7 +158,8 @@ function truth(written: string): boolean {
 function count(low: number, high: number) {
   return (written: string): number => {
     const number = Number(written)
-    if (!Number.isInteger(number) || number < low || number > high) throw new Error(`a whole number from ${low} to ${high} is wanted`)
+    if (!Number.isInteger(number) || number < low || number > high)
+      throw new Error(`a whole number from ${low} to ${high} is wanted`)
     return number
   }
 }
@@ -148,17 +178,20 @@ function roles(written: string): readonly Role[] {
 function smarthost(written: string) {
   if (written === '') return undefined
   const url = URL.parse(written)
-  if (!url || !['smtp:', 'smtps:'].includes(url.protocol)) throw new Error('smtp[s]://user:password@host:port is wanted')
+  if (!url || !['smtp:', 'smtps:'].includes(url.protocol))
+    throw new Error('smtp[s]://user:password@host:port is wanted')
   const secure = url.protocol === 'smtps:'
-  const credentials = url.username === ''
-    ? undefined
-    : { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
+  const credentials =
+    url.username === ''
+      ? undefined
+      : { user: decodeURIComponent(url.username), password: decodeURIComponent(url.password) }
   return { host: url.hostname, port: Number(url.port || (secure ? 465 : 587)), secure, credentials }
 }
 
 function bootstrapKey(written: string): string | undefined {
   if (written === '') return undefined
-  if (!/^ms_(live|test)_[0-9A-Za-z]{32,}$/.test(written)) throw new Error('ms_live_ or ms_test_ and 40 letters or digits are wanted')
+  if (!/^ms_(live|test)_[0-9A-Za-z]{32,}$/.test(written))
+    throw new Error('ms_live_ or ms_test_ and 40 letters or digits are wanted')
   return written
 }
 
@@ -176,7 +209,7 @@ function onlyEmbedded(written: string): 'embedded' {
 }
 
 function logLevel(written: string): string {
-  if (!['debug', 'info', 'warn', 'error'].includes(written)) throw new Error('debug, info, warn or error is wanted')
+  if (!['debug', 'info', 'warn', 'error'].includes(written))
+    throw new Error('debug, info, warn or error is wanted')
   return written
 }
-

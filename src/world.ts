@@ -1,9 +1,10 @@
 /** Live and sandbox are two values of one type; nothing else differs between them. */
-import type { Clock } from './clock.ts'
+
 import type { PoolName } from '#domains/claims.ts'
-import type { Observer } from '#resolver/parent.ts'
 import type { Reach } from '#resolver/iterate.ts'
+import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
+import type { Clock } from './clock.ts'
 
 export type World = Reach & {
   name: 'live' | 'sandbox'

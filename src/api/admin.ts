@@ -9,7 +9,10 @@ import { createHttp } from './http.ts'
 const body = z.object({
   name: z.string().min(1).max(255),
   world: z.enum(['live', 'sandbox']),
-  scopes: z.array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/)).min(1).max(50),
+  scopes: z
+    .array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/))
+    .min(1)
+    .max(50),
   workspace_id: z.uuid(),
 })
 
@@ -21,12 +24,22 @@ export type AdminOptions = {
 }
 
 /** Listens on a Unix socket that only the owner of the process may open. */
-export async function startAdmin({ path, store, logger, isDatabaseAway }: AdminOptions): Promise<AsyncDisposable> {
+export async function startAdmin({
+  path,
+  store,
+  logger,
+  isDatabaseAway,
+}: AdminOptions): Promise<AsyncDisposable> {
   await rm(path, { force: true })
   const app = createHttp({ logger, isOurHost: () => true, isDatabaseAway })
   app.post('/keys', { schema: { body } }, async (request, reply) => {
     const { name, world, scopes, workspace_id } = request.body
-    const { keyId, key } = await createApiKey(store, { workspaceId: workspace_id, world, name, scopes })
+    const { keyId, key } = await createApiKey(store, {
+      workspaceId: workspace_id,
+      world,
+      name,
+      scopes,
+    })
     return reply.status(201).send({ key_id: keyId, key, name, world, scopes })
   })
   await app.listen({ path })

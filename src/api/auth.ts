@@ -4,14 +4,17 @@ import { worldOfKey } from '#names/api-key.ts'
 import type { ApiKey } from '../store/api-keys.ts'
 import { Problem, type ProblemCode } from './problems.ts'
 
-export type Scope = `${'domains' | 'sender_accounts' | 'replies' | 'campaigns'}:${'create' | 'read' | 'update' | 'delete'}`
+export type Scope =
+  `${'domains' | 'sender_accounts' | 'replies' | 'campaigns'}:${'create' | 'read' | 'update' | 'delete'}`
 
 export type KeyCheck = {
   find(key: string): Promise<ApiKey | undefined>
   /** The key given in the settings, if any; it need not be in the database. */
   bootstrap: { key: string; as: ApiKey } | undefined
   /** Why a world takes no requests here, if so. */
-  closed(world: ApiKey['world']): { code: ProblemCode; fields?: Record<string, unknown> } | undefined
+  closed(
+    world: ApiKey['world'],
+  ): { code: ProblemCode; fields?: Record<string, unknown> } | undefined
 }
 
 /** How long a looked-up key is believed. A revoked key works at most this much longer. */
@@ -43,7 +46,9 @@ export function keyChecker({ find, bootstrap, closed }: KeyCheck) {
     if (why) throw new Problem(why.code, why.fields)
     if (scope && !allows(key.scopes, scope)) {
       throw new Problem('insufficient_scopes', {
-        detail: `Missing required scopes: ${scope}`, required: [scope], granted: key.scopes,
+        detail: `Missing required scopes: ${scope}`,
+        required: [scope],
+        granted: key.scopes,
       })
     }
     return key

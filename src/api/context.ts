@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
-import type { NameRules } from '#names/domain-name.ts'
 import type { SenderDriver } from '#drivers/sender/contract.ts'
+import type { NameRules } from '#names/domain-name.ts'
 import type { ApiKey } from '../store/api-keys.ts'
 import type { StoreContext } from '../store/context.ts'
 import type { WorldName } from '../store/tables.ts'

@@ -1,10 +1,11 @@
 /** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
-import { firstUnmet, LIFECYCLE, type Conditions, isDone } from '#domains/lifecycle.ts'
-import type { Condition, ConditionType } from '#domains/types.ts'
-import { hours } from '../clock.ts'
-import { relative } from '#names/domain-name.ts'
-import type { DomainRow } from '../store/domains.ts'
+
 import type { Selectable } from 'kysely'
+import { type Conditions, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
+import type { Condition, ConditionType } from '#domains/types.ts'
+import { relative } from '#names/domain-name.ts'
+import { hours } from '../clock.ts'
+import type { DomainRow } from '../store/domains.ts'
 import type { Tables } from '../store/tables.ts'
 import { API_PREFIX } from './context.ts'
 
@@ -34,14 +35,21 @@ export type DomainDetails = {
   records: readonly RecordRow[]
 }
 
-export function details({ row, conditions, inboxes, nameservers, records }: DomainDetails, now: Date) {
+export function details(
+  { row, conditions, inboxes, nameservers, records }: DomainDetails,
+  now: Date,
+) {
   return {
     success: true,
     message: 'Domain retrieved successfully',
     ...listItem(row, conditions, inboxes),
     nameservers,
     dns_records: records.map(recordView),
-    inbox_capacity: { max: row.max_inboxes, current: inboxes, available: Math.max(0, row.max_inboxes - inboxes) },
+    inbox_capacity: {
+      max: row.max_inboxes,
+      current: inboxes,
+      available: Math.max(0, row.max_inboxes - inboxes),
+    },
     activated_at: row.activated_at?.toISOString() ?? null,
     failure: failureView(row, conditions),
     delegation: delegationView(row, conditions),
@@ -90,8 +98,14 @@ export function delegationView({ delegation }: DomainRow, conditions: Conditions
   const { verdict, expected, observed, message, servers, checkedAt, settledAt } = delegation
   const next = conditions.get('delegated')?.nextLookAt
   return {
-    verdict, expected, observed, message, servers,
-    checked_at: checkedAt, next_check_at: next?.toISOString() ?? null, settled_at: settledAt,
+    verdict,
+    expected,
+    observed,
+    message,
+    servers,
+    checked_at: checkedAt,
+    next_check_at: next?.toISOString() ?? null,
+    settled_at: settledAt,
   }
 }
 
@@ -103,7 +117,12 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
     type,
     status: verdict.is,
     reason: 'reason' in verdict ? verdict.reason : null,
-    message: [('message' in verdict ? verdict.message : ''), lastLookError && `The last look could not be taken: ${lastLookError}`].filter(Boolean).join(' '),
+    message: [
+      'message' in verdict ? verdict.message : '',
+      lastLookError && `The last look could not be taken: ${lastLookError}`,
+    ]
+      .filter(Boolean)
+      .join(' '),
     waiting_for: verdict.is === 'waiting' ? stage.waitsFor : null,
     since: since.toISOString(),
     last_look_at: lastLookAt?.toISOString() ?? null,
@@ -112,16 +131,28 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
 }
 
 const UNKNOWN = {
-  status: 'unknown', reason: null, message: '', waiting_for: null, since: null, last_look_at: null, next_look_at: null,
+  status: 'unknown',
+  reason: null,
+  message: '',
+  waiting_for: null,
+  since: null,
+  last_look_at: null,
+  next_look_at: null,
 }
 
 /** Sending needs an active domain and a delegation seen within the hour, whatever grace says. */
-export function sendingOf(row: DomainRow, conditions: Conditions, now: Date): { allowed: boolean; reason: string | null } {
+export function sendingOf(
+  row: DomainRow,
+  conditions: Conditions,
+  now: Date,
+): { allowed: boolean; reason: string | null } {
   if (row.status !== 'ACTIVE') return { allowed: false, reason: 'domain_not_active' }
   const delegated = conditions.get('delegated')
   if (delegated?.verdict.is !== 'met') return { allowed: false, reason: 'delegation_lost' }
   const seenForMs = now.getTime() - (delegated.lastLookAt?.getTime() ?? 0)
-  return seenForMs > hours(1) ? { allowed: false, reason: 'delegation_not_seen_lately' } : { allowed: true, reason: null }
+  return seenForMs > hours(1)
+    ? { allowed: false, reason: 'delegation_not_seen_lately' }
+    : { allowed: true, reason: null }
 }
 
 /** What someone who waits is told: no stage names, no counts. */
@@ -141,16 +172,23 @@ export function progress(row: DomainRow, conditions: Conditions) {
   }
 }
 
-const PROGRESS_STATUS: Record<string, string> = { PENDING: 'PENDING', ACTIVE: 'COMPLETED', FAILED: 'FAILED' }
+const PROGRESS_STATUS: Record<string, string> = {
+  PENDING: 'PENDING',
+  ACTIVE: 'COMPLETED',
+  FAILED: 'FAILED',
+}
 
 function sentence(row: DomainRow, conditions: Conditions): string {
   if (row.status === 'ACTIVE') return 'Your domain is ready to send and receive mail.'
   if (row.status === 'PENDING') return 'Your domain will be looked at in a moment.'
   const stage = firstUnmet(conditions)!
   const condition = conditions.get(stage.met)
-  if (row.status === 'FAILED' && condition && 'message' in condition.verdict) return condition.verdict.message
-  if (condition?.lastLookError) return `${SENTENCES[stage.met]} A part we need does not answer at the moment; we keep trying.`
-  if (stage.met === 'delegated' && row.delegation && row.delegation.verdict !== 'not_published') return row.delegation.message
+  if (row.status === 'FAILED' && condition && 'message' in condition.verdict)
+    return condition.verdict.message
+  if (condition?.lastLookError)
+    return `${SENTENCES[stage.met]} A part we need does not answer at the moment; we keep trying.`
+  if (stage.met === 'delegated' && row.delegation && row.delegation.verdict !== 'not_published')
+    return row.delegation.message
   return SENTENCES[stage.met]
 }
 
@@ -164,4 +202,3 @@ const SENTENCES: Record<ConditionType, string> = {
   sender_verified:   'The sending service is checking the records.',
   mail_proven:       'A test message is on its way.',
 }
-

@@ -1,10 +1,22 @@
 /** The HTTP server: errors mapped once, keys checked once, every answer with its request id. */
-import Fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { hasZodFastifySchemaValidationErrors, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify'
+import {
+  hasZodFastifySchemaValidationErrors,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
 import { DriverError } from '#drivers/errors.ts'
 import { newId } from '../ids.ts'
-import { Invalid, Problem, PROBLEMS, type ProblemCode, type Violation } from './problems.ts'
+import { Invalid, PROBLEMS, Problem, type ProblemCode, type Violation } from './problems.ts'
 import { type Issue, violationOf } from './violations.ts'
 
 export type HttpOptions = {
@@ -24,7 +36,8 @@ export function createHttp(options: HttpOptions) {
     bodyLimit: BODY_LIMIT,
     genReqId: requestIdOf,
     requestIdHeader: false,
-    disableRequestLogging: true,
+    // One line for each request is ours; see onResponse.
+    logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     requestTimeout: 60_000,
   }).withTypeProvider<ZodTypeProvider>()
@@ -38,7 +51,15 @@ export function createHttp(options: HttpOptions) {
   })
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
-    request.log.info({ method, path: url.split('?')[0], status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+    request.log.info(
+      {
+        method,
+        path: url.split('?')[0],
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
+      'answered',
+    )
   })
   allowEmptyJson(app as unknown as FastifyInstance)
   return app
@@ -63,10 +84,18 @@ function requestIdOf(request: { headers: Record<string, unknown> }): string {
 }
 
 function hostOf({ headers }: FastifyRequest): string {
-  return (headers.host ?? '').replace(/:\d+$/, '').replace(/^\[|\]$/g, '').toLowerCase()
+  return (headers.host ?? '')
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .toLowerCase()
 }
 
-function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply, options: HttpOptions) {
+function answerError(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: HttpOptions,
+) {
   if (error instanceof Problem) return send(reply, error)
   const violations = violationsOf(error, request)
   if (violations) return reply.status(422).send({ detail: violations })
@@ -77,7 +106,8 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
     return send(reply.header('retry-after', RETRY_AFTER_S), new Problem('database_away'))
   }
   const status = (error as FastifyError).statusCode ?? 500
-  if (status >= 400 && status < 500 && !(error instanceof DriverError)) return send(reply, new Problem('bad_request'))
+  if (status >= 400 && status < 500 && !(error instanceof DriverError))
+    return send(reply, new Problem('bad_request'))
   request.log.error({ err: error }, 'internal error')
   return send(reply, new Problem('internal', { request_id: request.id }))
 }
@@ -108,7 +138,15 @@ const PARTS: Record<string, (request: FastifyRequest) => readonly [string, unkno
 }
 
 /** The library wraps its issue: the path is written as a JSON pointer, the rest lies in `params`. */
-function issueOf(found: { instancePath: string; message?: string | undefined; keyword: string; params: object }): Issue {
-  const path = found.instancePath.split('/').filter(Boolean).map((key) => (/^\d+$/.test(key) ? Number(key) : key))
+function issueOf(found: {
+  instancePath: string
+  message?: string | undefined
+  keyword: string
+  params: object
+}): Issue {
+  const path = found.instancePath
+    .split('/')
+    .filter(Boolean)
+    .map((key) => (/^\d+$/.test(key) ? Number(key) : key))
   return { code: found.keyword, message: found.message ?? '', ...found.params, path } as Issue
 }

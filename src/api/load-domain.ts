@@ -8,7 +8,11 @@ import { Problem } from './problems.ts'
 export type KnownDomain = { row: DomainRow; conditions: Conditions }
 
 /** The caller's domain; another tenant's id and an unknown one answer alike. */
-export async function loadDomain(store: StoreContext, key: ApiKey, id: string): Promise<KnownDomain> {
+export async function loadDomain(
+  store: StoreContext,
+  key: ApiKey,
+  id: string,
+): Promise<KnownDomain> {
   const row = await findDomain(store, key, id)
   if (!row) throw new Problem('domain_not_found')
   const conditions = await conditionsOf(store, [id])

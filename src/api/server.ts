@@ -20,9 +20,17 @@ import { outcomeRoutes } from './sandbox/outcomes.ts'
 import { registrarRoutes } from './sandbox/registrar.ts'
 
 const ROUTES = [
-  addDomainRoute, listDomainsRoute, getDomainRoute, activateDomainRoute, getProgressRoute,
-  deleteDomainRoute, getRemovalRoute,
-  addInboxRoute, listInboxesRoute, sendTestEmailRoute, listRepliesRoute,
+  addDomainRoute,
+  listDomainsRoute,
+  getDomainRoute,
+  activateDomainRoute,
+  getProgressRoute,
+  deleteDomainRoute,
+  getRemovalRoute,
+  addInboxRoute,
+  listInboxesRoute,
+  sendTestEmailRoute,
+  listRepliesRoute,
 ]
 const SANDBOX_ROUTES = [registrarRoutes, outcomeRoutes, mailRoutes]
 

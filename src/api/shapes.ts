@@ -1,5 +1,6 @@
 /** Pieces of request and answer that several routes share. */
 import { z } from 'zod'
+import { isAddress } from '#names/localpart.ts'
 
 const id = z.uuid('value is not a valid uuid')
 export const domainParams = z.object({ domain_id: id })
@@ -7,7 +8,12 @@ export const inboxParams = z.object({ inbox_id: id })
 
 const wholeNumber = (fallback: number, low: number, high: number) =>
   z.preprocess(
-    (value) => (value === undefined ? fallback : typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : value),
+    (value) =>
+      value === undefined
+        ? fallback
+        : typeof value === 'string' && /^-?\d{1,15}$/.test(value)
+          ? Number(value)
+          : value,
     z.int().min(low).max(high),
   )
 
@@ -27,3 +33,19 @@ export function pagination({ page, limit }: { page: number; limit: number }, tot
   const pages = Math.ceil(total / limit)
   return { page, limit, total, pages, has_next: page < pages, has_prev: page > 1 && pages > 0 }
 }
+
+/** Text that goes into a header: no control characters (RFC 5322 section 2.2). */
+export const headerText = z.string().regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed')
+
+/** One address in its plain form. */
+export const emailAddress = z
+  .string()
+  .max(254)
+  .superRefine((written, check) => {
+    if (isAddress(written)) return
+    check.addIssue({
+      code: 'custom',
+      message: 'value is not a valid email address',
+      params: { type: 'value_error.email' },
+    })
+  })

@@ -1,12 +1,15 @@
-import { TOPICS, type StoreContext } from '../store/context.ts'
+import { type StoreContext, TOPICS } from '../store/context.ts'
 
 /**
  * Looks until `done` says so or the time is up, again at each change of the domain. Gives what was
  * seen last: a slow worker makes an answer early, never wrong.
  */
 export async function waitForDomain<T>(
-  { doorbell }: StoreContext, domainId: string,
-  look: () => Promise<T>, done: (seen: T) => boolean, limitMs: number,
+  { doorbell }: StoreContext,
+  domainId: string,
+  look: () => Promise<T>,
+  done: (seen: T) => boolean,
+  limitMs: number,
 ): Promise<T> {
   const until = performance.now() + limitMs
   let changed = Promise.withResolvers<void>()

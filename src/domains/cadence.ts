@@ -1,12 +1,18 @@
 /** When to look again. Pure; all durations in milliseconds. */
-import { clamp, days, hours, minutes, seconds } from '../clock.ts'
+
 import type { DriverError } from '#drivers/errors.ts'
+import { clamp, days, hours, minutes, seconds } from '../clock.ts'
 import { isDone } from './lifecycle.ts'
 import { SECOND_SIGHT_MS } from './steps/delegation.ts'
 import type { Condition, ConditionType, Domain, Verdict } from './types.ts'
 
 /** After a verdict on the last stage of a pass. */
-export function nextLookMs(type: ConditionType, verdict: Verdict, domain: Domain, now: Date): number {
+export function nextLookMs(
+  type: ConditionType,
+  verdict: Verdict,
+  domain: Domain,
+  now: Date,
+): number {
   if (verdict.is === 'failed') return days(7)
   if (isDone(verdict)) return domain.delegation?.lostAt ? SECOND_SIGHT_MS : activeLookMs(domain)
   if (type === 'delegated') return delegationLookMs(now.getTime() - domain.askedAt.getTime())

@@ -28,13 +28,17 @@ export function nameserverPool(zone: string, addresses: readonly string[]): read
  * that is taken, nor one of which the parent shows both names now. Undefined when none is left.
  */
 export function drawPair(
-  pool: readonly PoolName[], taken: readonly (readonly string[])[], shown: readonly string[],
+  pool: readonly PoolName[],
+  taken: readonly (readonly string[])[],
+  shown: readonly string[],
 ): readonly string[] | undefined {
   const isSpread = new Set(pool.map(({ address }) => address)).size > 1
   const refused = new Set(taken.map((pair) => pair.join()))
   const free = pairsOf(pool).filter(([a, b]) => {
     if (isSpread && a.address === b.address) return false
-    return !refused.has(`${a.name},${b.name}`) && !(shown.includes(a.name) && shown.includes(b.name))
+    return (
+      !refused.has(`${a.name},${b.name}`) && !(shown.includes(a.name) && shown.includes(b.name))
+    )
   })
   const drawn = free[free.length > 0 ? randomInt(free.length) : 0]
   return drawn?.map(({ name }) => name)

@@ -7,7 +7,12 @@ import type { Condition, Verdict } from './types.ts'
 const LATENESS_MS = 60_000
 
 /** The condition after a completed look. A waiting that has gone past its limit is a failure. */
-export function afterLook(stage: Stage, before: Condition | undefined, found: Verdict, now: Date): Condition {
+export function afterLook(
+  stage: Stage,
+  before: Condition | undefined,
+  found: Verdict,
+  now: Date,
+): Condition {
   const waitedMs = isDone(found) ? 0 : (before?.waitedMs ?? 0) + countedMs(before, now)
   const verdict = stand(before, giveUp(stage, found, waitedMs))
   const isSameKind = before !== undefined && kindOf(before.verdict) === kindOf(verdict)

@@ -24,11 +24,15 @@ export function judge(look: ParentLook, expectation: Expectation, now: Date): De
 export function provesPair(look: ParentLook, { pair }: Expectation): boolean {
   const answers = look.answers.filter(isAnswer)
   if (answers.length === 0 || answers.length * 3 < look.serverCount * 2) return false
-  return answers.every((answer) => answer.outcome === 'delegated' && isSame(answer.nameservers, pair))
+  return answers.every(
+    (answer) => answer.outcome === 'delegated' && isSame(answer.nameservers, pair),
+  )
 }
 
 function verdictOf(
-  all: readonly ParentAnswer[], answers: readonly ParentAnswer[], expectation: Expectation,
+  all: readonly ParentAnswer[],
+  answers: readonly ParentAnswer[],
+  expectation: Expectation,
 ): DelegationVerdict {
   if (all.some(({ outcome }) => outcome === 'intercepted')) return 'intercepted'
   const verdicts = new Set(answers.map((answer) => verdictOfOne(answer, expectation)))
@@ -58,7 +62,10 @@ function settledAt(answers: readonly ParentAnswer[], now: Date): string {
 
 /** The verdict as a person would say it: what is, and the one thing to do. No times, no counts. */
 function sentence(
-  verdict: DelegationVerdict, { name, pair }: Expectation, observed: readonly string[], parent: string,
+  verdict: DelegationVerdict,
+  { name, pair }: Expectation,
+  observed: readonly string[],
+  parent: string,
 ): string {
   const set = `set ${and(pair)} as the only nameservers of ${name} at your registrar`
   const above = parent === '' ? 'The root zone' : `The zone ${parent}`
@@ -89,11 +96,14 @@ function reportOf({ ds: _ds, ...answer }: ParentAnswer): ServerReport {
 /** The report for a name inside a zone hosted here: read from that zone's rows, not from the wire. */
 export function judgeInside(
   zone: { name: string; sameWorkspace: boolean; cut: readonly string[] },
-  expectation: Expectation, now: Date,
+  expectation: Expectation,
+  now: Date,
 ): DelegationReport {
   const verdict = isSame(zone.cut, expectation.pair)
     ? 'delegated'
-    : zone.sameWorkspace ? 'inside_your_zone' : 'shadowed'
+    : zone.sameWorkspace
+      ? 'inside_your_zone'
+      : 'shadowed'
   return {
     verdict,
     message: sentence(verdict, expectation, zone.cut, zone.sameWorkspace ? zone.name : 'above it'),

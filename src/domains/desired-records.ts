@@ -1,16 +1,19 @@
 /** What the zone must contain: merges what the mail services ask for, and adds what is our own. Pure. */
-import { type DmarcPolicy, dmarcRecord } from '#policy/dmarc.ts'
-import { isSpf, mergeSpf } from '#policy/spf.ts'
-import { absolute } from '#names/domain-name.ts'
+
 import type { NeededRecord } from '#drivers/records.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
+import { absolute } from '#names/domain-name.ts'
+import { type DmarcPolicy, dmarcRecord } from '#policy/dmarc.ts'
+import { isSpf, mergeSpf } from '#policy/spf.ts'
 import type { OwnedRecord } from './ports.ts'
 
 export const RECORD_TTL_S = 300
 
 /** One entry a value. SPF policies at one name become one; equal values are named once. */
 export function desiredRecords(
-  name: string, needed: readonly NeededRecord[], dmarc: { policy: DmarcPolicy; reportsTo: string },
+  name: string,
+  needed: readonly NeededRecord[],
+  dmarc: { policy: DmarcPolicy; reportsTo: string },
 ): OwnedRecord[] {
   const own: NeededRecord = {
     name: absolute(`_dmarc.${name}`),
@@ -21,7 +24,10 @@ export function desiredRecords(
   }
   const byKey = new Map<string, OwnedRecord>()
   for (const record of [...needed, own].flatMap(valuesOf)) {
-    const key = record.purpose === 'spf' ? `spf ${record.name}` : `${record.name} ${record.type} ${record.value}`
+    const key =
+      record.purpose === 'spf'
+        ? `spf ${record.name}`
+        : `${record.name} ${record.type} ${record.value}`
     const other = byKey.get(key)
     byKey.set(key, other === undefined ? record : { ...record, value: mergedValue(other, record) })
   }
@@ -40,11 +46,15 @@ const mergedValue = (a: OwnedRecord, b: OwnedRecord): string =>
  * others put at the same name and type stays.
  */
 export function desiredZone(
-  current: readonly RRset[], former: readonly OwnedRecord[], wanted: readonly OwnedRecord[],
+  current: readonly RRset[],
+  former: readonly OwnedRecord[],
+  wanted: readonly OwnedRecord[],
 ): RRset[] {
   const rrsets = new Map<string, RRset>()
   for (const rrset of current) {
-    const foreign = rrset.data.filter((value) => !former.some((record) => isValueOf(record, rrset, value)))
+    const foreign = rrset.data.filter(
+      (value) => !former.some((record) => isValueOf(record, rrset, value)),
+    )
     if (foreign.length > 0) rrsets.set(keyOf(rrset), { ...rrset, data: foreign })
   }
   for (const record of wanted) {

@@ -15,8 +15,8 @@ import { delegation } from './steps/delegation.ts'
 import { mailDomain } from './steps/mail-domain.ts'
 import { mailProven } from './steps/mail-proven.ts'
 import { records } from './steps/records.ts'
-import { senderVerified } from './steps/sender-verified.ts'
 import { sender } from './steps/sender.ts'
+import { senderVerified } from './steps/sender-verified.ts'
 import { zone } from './steps/zone.ts'
 import type { Condition, ConditionType, DomainStatus, Party, Verdict } from './types.ts'
 
@@ -35,7 +35,11 @@ export const LIFECYCLE = [
 export type Conditions = ReadonlyMap<ConditionType, Condition>
 
 /** The public status: a summary of the conditions, never an input to anything. */
-export function statusOf(conditions: Conditions, activatedAt: Date | undefined, now: Date): DomainStatus {
+export function statusOf(
+  conditions: Conditions,
+  activatedAt: Date | undefined,
+  now: Date,
+): DomainStatus {
   if (conditions.size === 0) return 'PENDING'
   const unmet = firstUnmet(conditions)
   if (unmet === undefined) return 'ACTIVE'
@@ -84,8 +88,12 @@ async function removeStages(pass: Pass, pen: Pen, stages: readonly Stage[]): Pro
 export type Stage = ReturnType<typeof stage>
 
 function stage(
-  met: ConditionType, status: DomainStatus, waitsFor: Party,
-  giveUpAfterMs: number, graceMs: number, step: Step,
+  met: ConditionType,
+  status: DomainStatus,
+  waitsFor: Party,
+  giveUpAfterMs: number,
+  graceMs: number,
+  step: Step,
 ) {
   return { met, status, waitsFor, giveUpAfterMs, graceMs, step }
 }

@@ -17,13 +17,17 @@ const NOTHING_LEFT: Outcome = { afterMs: 86_400_000, failures: 0 }
 
 /** Works one taken row off. Throws only what is a bug, an abort, or the database going away. */
 export async function domainPass(
-  row: Taken, load: (row: Taken) => Promise<LoadedDomain | undefined>, signal: AbortSignal,
+  row: Taken,
+  load: (row: Taken) => Promise<LoadedDomain | undefined>,
+  signal: AbortSignal,
 ): Promise<Outcome> {
   const loaded = await load(row)
   if (loaded === undefined) return NOTHING_LEFT
   const { domain, ports, pen, removal } = loaded
   const pass: Pass = {
-    domain, ports, signal,
+    domain,
+    ports,
+    signal,
     needs: new Map(),
     kept: [],
     report: async (report) => {
@@ -49,12 +53,19 @@ async function planNextLook(domain: Domain, ports: Ports, pen: Pen): Promise<num
 }
 
 /** The error's kind alone decides: a "no" is a verdict, everything else a reason to look again. */
-async function afterTrouble(error: unknown, row: Taken, pen: Pen, removal: Removal | undefined): Promise<Outcome> {
+async function afterTrouble(
+  error: unknown,
+  row: Taken,
+  pen: Pen,
+  removal: Removal | undefined,
+): Promise<Outcome> {
   const trouble = troubleOf(error)
   if (trouble === undefined) throw error
   const failures = row.failures + 1
   const afterMs = backOffMs(row.failures, error instanceof DriverError ? error : undefined)
-  const isNo = error instanceof DriverError && (error.kind === 'rejected' || (error.kind === 'conflict' && row.failures > 0))
+  const isNo =
+    error instanceof DriverError &&
+    (error.kind === 'rejected' || (error.kind === 'conflict' && row.failures > 0))
   if (isNo && removal === undefined) {
     await pen.refused(failed(error.kind, trouble))
     return { afterMs: 7 * 86_400_000, failures }
@@ -66,7 +77,11 @@ async function afterTrouble(error: unknown, row: Taken, pen: Pen, removal: Remov
 }
 
 function troubleOf(error: unknown): string | undefined {
-  if (error instanceof DriverError || error instanceof LookupFailed || error instanceof CouldNotAsk) {
+  if (
+    error instanceof DriverError ||
+    error instanceof LookupFailed ||
+    error instanceof CouldNotAsk
+  ) {
     return error.message
   }
   return undefined

@@ -4,7 +4,10 @@ import type { Change, RRset } from '#drivers/zone/contract.ts'
 export function planZone(current: readonly RRset[], desired: readonly RRset[]): readonly Change[] {
   const drops = current.filter((have) => find(desired, have) === undefined)
   const puts = desired.filter((want) => !sameRRset(find(current, want), want))
-  return [...drops.map(({ name, type }) => ({ drop: { name, type } })), ...puts.map((put) => ({ put }))]
+  return [
+    ...drops.map(({ name, type }) => ({ drop: { name, type } })),
+    ...puts.map((put) => ({ put })),
+  ]
 }
 
 const find = (rrsets: readonly RRset[], { name, type }: RRset): RRset | undefined =>

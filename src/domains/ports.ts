@@ -1,11 +1,12 @@
 /** What the life of a domain needs from the world: contracts only, handed in by the composition root. */
-import type { Clock } from '../clock.ts'
-import type { Purpose } from '#drivers/records.ts'
+
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
+import type { Purpose } from '#drivers/records.ts'
 import type { SenderDriver } from '#drivers/sender/contract.ts'
 import type { RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
 import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
+import type { Clock } from '../clock.ts'
 import type { Claim, ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
 export type Ports = {
@@ -64,6 +65,8 @@ export type ProbeBook = {
   latest(domain: Domain): Promise<Probe | undefined>
   /** Notes a probe before it is sent, so that its arrival is expected. */
   open(domain: Domain, probe: { recipient: string; fingerprint: string }): Promise<void>
+  /** Notes that it is on its way. */
+  sent(recipient: string): Promise<void>
   forget(domain: Domain): Promise<void>
 }
 
@@ -77,7 +80,8 @@ export type InboxBook = {
 
 export type Probe = {
   fingerprint: string
-  sentAt: Date
+  /** Undefined while it is only noted. */
+  sentAt: Date | undefined
   judgement: ProbeJudgement | undefined
 }
 

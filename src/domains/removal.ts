@@ -3,12 +3,13 @@
  * points at us, the zone stays as a tombstone: for a week mail to the domain is put off rather than
  * bounced and mail under way can still be verified; then the zone says that no mail comes or goes.
  */
-import { days } from '../clock.ts'
-import { REVOKED_DKIM_RECORD } from '#policy/dkim.ts'
+
 import { absolute } from '#names/domain-name.ts'
+import { REVOKED_DKIM_RECORD } from '#policy/dkim.ts'
 import { isAnswer } from '#resolver/parent.ts'
-import { tearDownServices } from './lifecycle.ts'
+import { days } from '../clock.ts'
 import { tombstoneLookMs } from './cadence.ts'
+import { tearDownServices } from './lifecycle.ts'
 import type { OwnedRecord, Pen } from './ports.ts'
 import type { Pass } from './step.ts'
 import { publish } from './steps/records.ts'
@@ -19,7 +20,11 @@ export const MAIL_IN_FLIGHT_MS = days(7)
 export type Removal = { requestedAt: Date; tornDownAt: Date | undefined }
 
 /** One pass over a domain that is being removed. Milliseconds until the next, undefined when done. */
-export async function removalPass(pass: Pass, pen: Pen, removal: Removal): Promise<number | undefined> {
+export async function removalPass(
+  pass: Pass,
+  pen: Pen,
+  removal: Removal,
+): Promise<number | undefined> {
   const isPointed = await stillPointsAtUs(pass)
   if (removal.tornDownAt === undefined) {
     pass.kept = isPointed ? forMailInFlight(await pass.ports.records.list(pass.domain)) : []
@@ -47,7 +52,10 @@ async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean
   if (enclosing) return enclosing.cut.some((name) => claim.nameservers.includes(name))
   const { answers } = await ports.observer.look(domain.name, 'all', signal)
   const heard = answers.filter(isAnswer)
-  return heard.length === 0 || heard.some(({ nameservers }) => nameservers.some((name) => claim.nameservers.includes(name)))
+  return (
+    heard.length === 0 ||
+    heard.some(({ nameservers }) => nameservers.some((name) => claim.nameservers.includes(name)))
+  )
 }
 
 const forMailInFlight = (records: readonly OwnedRecord[]): OwnedRecord[] =>
@@ -69,7 +77,10 @@ async function sayNoMail(pass: Pass): Promise<void> {
 }
 
 function record(
-  name: string, type: OwnedRecord['type'], value: string, purpose: OwnedRecord['purpose'],
+  name: string,
+  type: OwnedRecord['type'],
+  value: string,
+  purpose: OwnedRecord['purpose'],
 ): OwnedRecord {
   return { name, type, value, ttl: 300, purpose, status: 'published', observed: [value] }
 }

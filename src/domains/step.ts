@@ -25,6 +25,14 @@ export type Step = {
 
 export const met: Verdict = { is: 'met' }
 
-export const waiting = (reason: string, message: string): Verdict => ({ is: 'waiting', reason, message })
+export const waiting = (reason: string, message: string): Verdict => ({
+  is: 'waiting',
+  reason,
+  message,
+})
 
-export const failed = (reason: string, message: string): Verdict => ({ is: 'failed', reason, message })
+export const failed = (reason: string, message: string): Verdict => ({
+  is: 'failed',
+  reason,
+  message,
+})

@@ -1,10 +1,5 @@
 /** What can go wrong at a provider. "No" is `rejected`; "could not ask" is every other kind but `conflict`. */
-export type DriverErrorKind =
-  | 'unauthorized'
-  | 'rejected'
-  | 'conflict'
-  | 'throttled'
-  | 'unavailable'
+export type DriverErrorKind = 'unauthorized' | 'rejected' | 'conflict' | 'throttled' | 'unavailable'
 
 /**
  * A provider said no, or could not be asked. The kind alone decides what the engine does next.

@@ -4,7 +4,7 @@
  * rings are gathered for 10 ms and sent outside of everyone's transactions.
  */
 import { EventEmitter, once } from 'node:events'
-import { type Kysely, sql } from 'kysely'
+import { type QueryExecutorProvider, sql } from 'kysely'
 import { Client, type ClientConfig } from 'pg'
 
 const CHANNEL = 'mailstead'
@@ -24,7 +24,7 @@ export type Doorbell = AsyncDisposable & {
 
 /** Listens on a connection of its own, and opens another when that one is lost. */
 export async function openDoorbell(
-  db: Kysely<any>, // biome-ignore lint/suspicious/noExplicitAny: any schema will do
+  db: QueryExecutorProvider,
   connection: ClientConfig,
   onError: (error: unknown) => void,
 ): Promise<Doorbell> {
@@ -35,7 +35,7 @@ export async function openDoorbell(
 
 class PgDoorbell implements Doorbell {
   readonly #topics = new EventEmitter().setMaxListeners(0)
-  readonly #db: Kysely<any> // biome-ignore lint/suspicious/noExplicitAny: any schema will do
+  readonly #db: QueryExecutorProvider
   readonly #connection: ClientConfig
   readonly #onError: (error: unknown) => void
   readonly #pending = new Set<string>()
@@ -43,16 +43,22 @@ class PgDoorbell implements Doorbell {
   #timer: NodeJS.Timeout | undefined
   #reconnect: NodeJS.Timeout | undefined
   #closed = false
-
-  // biome-ignore lint/suspicious/noExplicitAny: any schema will do
-  constructor(db: Kysely<any>, connection: ClientConfig, onError: (error: unknown) => void) {
+  constructor(
+    db: QueryExecutorProvider,
+    connection: ClientConfig,
+    onError: (error: unknown) => void,
+  ) {
     this.#db = db
     this.#connection = connection
     this.#onError = onError
   }
 
   async connect(): Promise<void> {
-    const client = new Client({ ...this.#connection, connectionTimeoutMillis: 5000, keepAlive: true })
+    const client = new Client({
+      ...this.#connection,
+      connectionTimeoutMillis: 5000,
+      keepAlive: true,
+    })
     client.on('error', (error) => this.#lose(client, error))
     client.on('end', () => this.#lose(client, undefined))
     client.on('notification', ({ payload }) => this.#hear(payload?.split(',') ?? []))

@@ -9,7 +9,7 @@
  *
  * All times are the database's, so that processes need not agree on theirs.
  */
-import { type Kysely, type RawBuilder, sql, type Transaction } from 'kysely'
+import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely'
 
 export type DueTable = 'domains' | 'deliveries'
 export type Taken = { id: string; epoch: string; wake: string; failures: number }
@@ -28,10 +28,12 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-type Db = Kysely<any> | Transaction<any> // biome-ignore lint/suspicious/noExplicitAny: any schema will do
-
 /** Takes up to `limit` due rows, the longest due first. */
-export async function takeDue(db: Db, table: DueTable, limit: number): Promise<Taken[]> {
+export async function takeDue(
+  db: QueryExecutorProvider,
+  table: DueTable,
+  limit: number,
+): Promise<Taken[]> {
   const taken = await sql<Taken>`
     update ${sql.table(table)} t
        set lease_until = now() + ${LEASE_MS} * interval '1 ms', epoch = t.epoch + 1
@@ -44,7 +46,11 @@ export async function takeDue(db: Db, table: DueTable, limit: number): Promise<T
 }
 
 /** Keeps the rows taken. Those not returned were lost. */
-export async function renewLeases(db: Db, table: DueTable, taken: readonly Taken[]): Promise<Set<string>> {
+export async function renewLeases(
+  db: QueryExecutorProvider,
+  table: DueTable,
+  taken: readonly Taken[],
+): Promise<Set<string>> {
   const renewed = await sql<{ id: string }>`
     update ${sql.table(table)} t set lease_until = now() + ${LEASE_MS} * interval '1 ms'
       from unnest(${taken.map((row) => row.id)}::uuid[], ${taken.map((row) => row.epoch)}::bigint[])
@@ -55,15 +61,21 @@ export async function renewLeases(db: Db, table: DueTable, taken: readonly Taken
 }
 
 /** Throws `LeaseLost` unless the row is still ours; holds it until the transaction ends. */
-export async function fence(tx: Db, table: DueTable, { id, epoch }: Taken): Promise<void> {
+export async function fence(
+  tx: QueryExecutorProvider,
+  table: DueTable,
+  { id, epoch }: Taken,
+): Promise<void> {
   const held = await sql`
-    select 1 from ${sql.table(table)} where id = ${id} and epoch = ${epoch} for no key update`.execute(tx)
+    select 1 from ${sql.table(table)} where id = ${id} and epoch = ${epoch} for no key update`.execute(
+    tx,
+  )
   if (held.rows.length === 0) throw new LeaseLost(`${table} ${id} was taken by another worker`)
 }
 
 /** Gives the row back, due again in `afterMs`; at once if somebody woke it since it was taken. */
 export async function finish(
-  db: Db,
+  db: QueryExecutorProvider,
   table: DueTable,
   { id, epoch, wake }: Taken,
   { afterMs, failures }: { afterMs: number; failures: number },
@@ -76,14 +88,22 @@ export async function finish(
 }
 
 /** Makes a row due now. Part of the caller's transaction; ring the doorbell after it is committed. */
-export async function wakeRow(db: Db, table: DueTable, id: string): Promise<void> {
+export async function wakeRow(
+  db: QueryExecutorProvider,
+  table: DueTable,
+  id: string,
+): Promise<void> {
   await sql`
     update ${sql.table(table)} set wake = wake + 1, next_at = least(next_at, now())
      where id = ${id}`.execute(db)
 }
 
 /** Milliseconds until the next row is due, at most `atMostMs`. */
-export async function untilNextDue(db: Db, table: DueTable, atMostMs: number): Promise<number> {
+export async function untilNextDue(
+  db: QueryExecutorProvider,
+  table: DueTable,
+  atMostMs: number,
+): Promise<number> {
   const next = await sql<{ ms: number | null }>`
     select extract(epoch from min(greatest(next_at, lease_until)) - now())::float8 * 1000 as ms
       from (select next_at, lease_until from ${sql.table(table)}

@@ -2,11 +2,18 @@
  * Works off the due rows of one table, a bounded number at a time. The work itself is handed in; this
  * takes rows, keeps their leases, gives them back, and survives the database going away.
  */
-import type { Kysely } from 'kysely'
+import type { QueryExecutorProvider } from 'kysely'
 import type { Doorbell } from './doorbell.ts'
 import {
-  type DueTable, finish, LEASE_MS, LeaseLost, renewLeases, type Taken, takeDue, untilNextDue,
-} from './due-rows.ts' // biome-ignore format: a list of names
+  type DueTable,
+  finish,
+  LEASE_MS,
+  LeaseLost,
+  renewLeases,
+  type Taken,
+  takeDue,
+  untilNextDue,
+} from './due-rows.ts'
 
 export type { Taken } from './due-rows.ts'
 
@@ -14,7 +21,7 @@ export type { Taken } from './due-rows.ts'
 export type Outcome = { afterMs: number; failures: number }
 
 export type WorkerOptions = {
-  db: Kysely<any> // biome-ignore lint/suspicious/noExplicitAny: any schema will do
+  db: QueryExecutorProvider
   doorbell: Doorbell
   table: DueTable
   /** The doorbell topic that says rows may have become due. */
@@ -38,7 +45,10 @@ export function startWorker(options: WorkerOptions): AsyncDisposable {
 class Worker implements AsyncDisposable {
   readonly #options: WorkerOptions
   readonly #stop = new AbortController()
-  readonly #underWay = new Map<string, { row: Taken; abort: AbortController; done: Promise<void> }>()
+  readonly #underWay = new Map<
+    string,
+    { row: Taken; abort: AbortController; done: Promise<void> }
+  >()
   readonly #loops: Promise<void>[]
   readonly #bell: Disposable
   #kicked = new AbortController()
@@ -82,8 +92,10 @@ class Worker implements AsyncDisposable {
   #begin(row: Taken): void {
     const abort = new AbortController()
     const signal = AbortSignal.any([
-      this.#stop.signal, abort.signal, AbortSignal.timeout(this.#options.passLimitMs),
-    ]) // biome-ignore format: a list
+      this.#stop.signal,
+      abort.signal,
+      AbortSignal.timeout(this.#options.passLimitMs),
+    ])
     const done = this.#run(row, signal).finally(() => {
       this.#underWay.delete(row.id)
       this.#kicked.abort()
@@ -109,7 +121,11 @@ class Worker implements AsyncDisposable {
     await pause(LEASE_MS / 3, this.#stop.signal)
     const held = [...this.#underWay.values()]
     if (held.length === 0) return
-    const renewed = await renewLeases(this.#options.db, this.#options.table, held.map(({ row }) => row))
+    const renewed = await renewLeases(
+      this.#options.db,
+      this.#options.table,
+      held.map(({ row }) => row),
+    )
     for (const { row, abort } of held) if (!renewed.has(row.id)) abort.abort(new LeaseLost(row.id))
   }
 }

@@ -1,7 +1,13 @@
 /** The queue of outgoing mail: one attempt for each due row, with back-off for four days. */
-import { clamp, days, hours, minutes } from '../clock.ts'
-import { type AttemptResult, type Delivery, deliver, type DeliverOptions } from '#drivers/sender/embedded/deliver.ts'
+
+import {
+  type AttemptResult,
+  type DeliverOptions,
+  type Delivery,
+  deliver,
+} from '#drivers/sender/embedded/deliver.ts'
 import type { Outcome, Taken } from '#engine/worker.ts'
+import { clamp, days, hours, minutes } from '../clock.ts'
 
 // RFC 5321 section 4.5.4.1: give up after four to five days.
 const GIVE_UP_AFTER_MS = days(4)
@@ -14,7 +20,12 @@ export type QueueBook = {
 }
 
 /** One attempt at one queued message. */
-export async function deliveryPass(row: Taken, book: QueueBook, now: () => Date, signal: AbortSignal): Promise<Outcome> {
+export async function deliveryPass(
+  row: Taken,
+  book: QueueBook,
+  now: () => Date,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const queued = await book.load(row)
   if (queued === undefined) return { afterMs: days(1), failures: 0 }
   const result = await attempt(queued, now(), signal)
@@ -24,7 +35,8 @@ export async function deliveryPass(row: Taken, book: QueueBook, now: () => Date,
 
 async function attempt(queued: Queued, now: Date, signal: AbortSignal): Promise<AttemptResult> {
   // Sending stops at once for a name that is no longer ours.
-  if (!queued.claimHolds) return { is: 'failed', reply: '5.7.1 the domain is not ours to send for any more' }
+  if (!queued.claimHolds)
+    return { is: 'failed', reply: '5.7.1 the domain is not ours to send for any more' }
   const result = await deliver(queued, queued.options, signal)
   const ageMs = now.getTime() - queued.createdAt.getTime()
   if (result.is !== 'deferred' || ageMs < GIVE_UP_AFTER_MS) return result
@@ -32,4 +44,5 @@ async function attempt(queued: Queued, now: Date, signal: AbortSignal): Promise<
 }
 
 /** 1 min, 2 min, 4 min … up to 4 h. */
-const retryMs = (failures: number): number => clamp(minutes(1) * 2 ** Math.min(failures, 12), minutes(1), hours(4))
+const retryMs = (failures: number): number =>
+  clamp(minutes(1) * 2 ** Math.min(failures, 12), minutes(1), hours(4))

@@ -38,39 +38,59 @@ export type ReceiveOptions = {
 }
 
 /** Whether we receive for an address (RFC 5321 section 3.3; enhanced codes of RFC 3463). */
-export async function judgeRecipient(address: string, { book, worlds }: ReceiveOptions): Promise<RecipientVerdict> {
+export async function judgeRecipient(
+  address: string,
+  { book, worlds }: ReceiveOptions,
+): Promise<RecipientVerdict> {
   const parts = splitAddress(address)
   if (!parts) return refused('5.1.3', 'Bad recipient address')
   if (worlds.some(({ probeHost }) => probeHost === parts.domain)) {
     // Probes are never refused for good: a bounce would come back to the domain being proven.
-    return (await book.isProbe(address.toLowerCase())) ? ACCEPTED : deferred('4.2.0', 'No probe expected here')
+    return (await book.isProbe(address.toLowerCase()))
+      ? ACCEPTED
+      : deferred('4.2.0', 'No probe expected here')
   }
   const domain = await book.mailDomain(parts.domain, parts.localpart)
-  if (domain.is === 'tombstone') return deferred('4.3.2', 'This domain is being moved, try again later')
+  if (domain.is === 'tombstone')
+    return deferred('4.3.2', 'This domain is being moved, try again later')
   if (domain.is === 'unknown') return refused('5.7.1', 'We do not relay')
   return domain.hasMailbox ? ACCEPTED : refused('5.1.1', 'No such mailbox')
 }
 
 const ACCEPTED: RecipientVerdict = { is: 'accepted' }
-const refused = (enhanced: string, text: string): RecipientVerdict => ({ is: 'refused', code: 550, enhanced, text })
-const deferred = (enhanced: string, text: string): RecipientVerdict => ({ is: 'deferred', code: 450, enhanced, text })
+const refused = (enhanced: string, text: string): RecipientVerdict => ({
+  is: 'refused',
+  code: 550,
+  enhanced,
+  text,
+})
+const deferred = (enhanced: string, text: string): RecipientVerdict => ({
+  is: 'deferred',
+  code: 450,
+  enhanced,
+  text,
+})
 
 /** Takes a message for all its recipients, or throws: then the client keeps it and tries again. */
 export async function receive(
   message: { raw: Buffer; recipients: readonly string[]; session: Session },
-  options: ReceiveOptions, signal: AbortSignal,
+  options: ReceiveOptions,
+  signal: AbortSignal,
 ): Promise<void> {
   for (const recipient of message.recipients) await receiveFor(recipient, message, options, signal)
 }
 
 async function receiveFor(
-  recipient: string, { raw, session }: { raw: Buffer; session: Session },
-  { book, worlds }: ReceiveOptions, signal: AbortSignal,
+  recipient: string,
+  { raw, session }: { raw: Buffer; session: Session },
+  { book, worlds }: ReceiveOptions,
+  signal: AbortSignal,
 ): Promise<void> {
   const parts = splitAddress(recipient)!
   const probed = worlds.find(({ probeHost }) => probeHost === parts.domain)
   const domain = probed ? undefined : await book.mailDomain(parts.domain, parts.localpart)
-  const world = probed ?? worlds.find(({ name }) => domain?.is === 'hosted' && name === domain.world)
+  const world =
+    probed ?? worlds.find(({ name }) => domain?.is === 'hosted' && name === domain.world)
   if (!world) throw new Error(`${parts.domain} went away between RCPT and DATA`)
   const authentication = await judgeMessage(raw, session, world.mailHost, world.resolver, signal)
   if (probed) {
@@ -79,7 +99,15 @@ async function receiveFor(
     const described = await describe(raw, session)
     const { localpart } = parts
     const stamped = Buffer.concat([Buffer.from(stampOf(session, authentication)), raw])
-    await book.keep({ claimId: domain.claimId, localpart, recipient, envelopeSender: session.envelopeSender, ...described, raw: stamped, authentication })
+    await book.keep({
+      claimId: domain.claimId,
+      localpart,
+      recipient,
+      envelopeSender: session.envelopeSender,
+      ...described,
+      raw: stamped,
+      authentication,
+    })
   }
 }
 
@@ -94,7 +122,12 @@ async function describe(raw: Buffer, { envelopeSender }: Session) {
   const author = (mail.from?.address || envelopeSender).toLowerCase()
   const subject = mail.subject ?? ''
   const text = (mail.text ?? '').replace(/\s+/g, ' ').trim()
-  return { author, subject, preview: text.slice(0, PREVIEW_LENGTH), threadKey: threadKeyOf(mail, author) }
+  return {
+    author,
+    subject,
+    preview: text.slice(0, PREVIEW_LENGTH),
+    threadKey: threadKeyOf(mail, author),
+  }
 }
 
 /** The first message referred to names the conversation (RFC 5322 section 3.6.4). */

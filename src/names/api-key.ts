@@ -19,7 +19,8 @@ export function makeApiKey(world: KeyWorld): string {
 /** The world a well-formed key acts in; undefined for a typo, so that no database need be asked. */
 export function worldOfKey(key: string): KeyWorld | undefined {
   const match = SHAPE.exec(key)
-  if (match === null || checksum(key.slice(0, -CHECKSUM_LENGTH)) !== key.slice(-CHECKSUM_LENGTH)) return undefined
+  if (match === null || checksum(key.slice(0, -CHECKSUM_LENGTH)) !== key.slice(-CHECKSUM_LENGTH))
+    return undefined
   return match[1] === 'live' ? 'live' : 'sandbox'
 }
 

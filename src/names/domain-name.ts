@@ -17,7 +17,8 @@ const LDH_LABEL = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 export function parseDomainName(written: string): ParsedName {
   if (written.trim() === '') return refused('value_error.any_str.min_length', 'The name is empty.')
   const bare = written.replace(/\.$/, '').toLowerCase()
-  if (isIP(bare.replace(/^\[|\]$/g, '')) !== 0) return refused(BAD, 'This is an IP address, not a name.')
+  if (isIP(bare.replace(/^\[|\]$/g, '')) !== 0)
+    return refused(BAD, 'This is an IP address, not a name.')
   const oversized = sizeRefusal(bare)
   if (oversized) return oversized
   const name = toAscii(bare)
@@ -31,7 +32,8 @@ const refused = (type: string, message: string) => ({ refusal: { type, message }
 // RFC 1035 section 3.1 counts a length octet for each label and the root: 255 on the wire is 253 written.
 function sizeRefusal(name: string) {
   if (/[^\0-\x7f]/.test(name)) return undefined
-  if (name.length > 253) return refused('value_error.any_str.max_length', 'The name is longer than 253 octets.')
+  if (name.length > 253)
+    return refused('value_error.any_str.max_length', 'The name is longer than 253 octets.')
   const long = name.split('.').some((label) => label.length > 63)
   return long ? refused(BAD, 'A label of the name is longer than 63 octets.') : undefined
 }
@@ -45,8 +47,10 @@ function toAscii(name: string): string | undefined {
 
 function shapeRefusal(name: string) {
   const labels = name.split('.')
-  if (!labels.every((label) => LDH_LABEL.test(label))) return refused(BAD, 'This is not a host name.')
-  if (labels.length < 2) return refused(BAD, 'A single label is not a domain that can be delegated.')
+  if (!labels.every((label) => LDH_LABEL.test(label)))
+    return refused(BAD, 'This is not a host name.')
+  if (labels.length < 2)
+    return refused(BAD, 'A single label is not a domain that can be delegated.')
   if (/^[0-9]+$/.test(labels.at(-1)!)) return refused(BAD, 'This is not a host name.')
   if (getPublicSuffix(name, { allowPrivateDomains: true }) === name) {
     return refused(BAD, 'This is a public suffix; bring a name registered below it.')
@@ -56,16 +60,27 @@ function shapeRefusal(name: string) {
 
 // RFC 6761 section 6 and the registry it opened; RFC 9476 for `alt`, RFC 8375 for home.arpa.
 const SPECIAL_USE = [
-  'alt', 'arpa', 'example', 'internal', 'invalid', 'local', 'localhost', 'onion', 'test',
-  'example.com', 'example.net', 'example.org',
-] // biome-ignore format: a table
+  'alt',
+  'arpa',
+  'example',
+  'internal',
+  'invalid',
+  'local',
+  'localhost',
+  'onion',
+  'test',
+  'example.com',
+  'example.net',
+  'example.org',
+]
 const SANDBOX_TLDS = ['test', 'example']
 
 /** Whether `name` is `zone` or lies below it. Both without trailing dots. */
 export const isWithin = (name: string, zone: string): boolean =>
   zone === '' || name === zone || name.endsWith(`.${zone}`)
 
-export const isSpecialUse = (name: string): boolean => SPECIAL_USE.some((zone) => isWithin(name, zone))
+export const isSpecialUse = (name: string): boolean =>
+  SPECIAL_USE.some((zone) => isWithin(name, zone))
 
 /** The names a world takes: the sandbox two reserved TLDs, a laboratory anything, live what is public. */
 export type NameRules = { sandbox: boolean; laboratory: boolean; platform: readonly string[] }
@@ -91,5 +106,6 @@ export function ancestorsOf(name: string): string[] {
   return labels.slice(1).map((_, index) => labels.slice(index + 1).join('.'))
 }
 
-export const absolute = (name: string): string => (name.endsWith('.') ? name : `${name}.`).toLowerCase()
+export const absolute = (name: string): string =>
+  (name.endsWith('.') ? name : `${name}.`).toLowerCase()
 export const relative = (name: string): string => name.replace(/\.$/, '').toLowerCase()

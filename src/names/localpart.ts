@@ -27,7 +27,10 @@ export function splitAddress(address: string): { localpart: string; domain: stri
   if (at < 1 || at === address.length - 1) return undefined
   return {
     localpart: address.slice(0, at).toLowerCase(),
-    domain: address.slice(at + 1).toLowerCase().replace(/\.$/, ''),
+    domain: address
+      .slice(at + 1)
+      .toLowerCase()
+      .replace(/\.$/, ''),
   }
 }
 

@@ -6,7 +6,8 @@ export const dkimRecord = (publicKey: string): string => `v=DKIM1; k=rsa; p=${pu
 /** The record that says a key is revoked: an empty `p=` (RFC 6376 section 3.6.1). */
 export const REVOKED_DKIM_RECORD = 'v=DKIM1; k=rsa; p='
 
-export const dkimName = (selector: string, domain: string): string => `${selector}._domainkey.${domain}`
+export const dkimName = (selector: string, domain: string): string =>
+  `${selector}._domainkey.${domain}`
 
 /** The `p=` of a key record without white space; undefined when there is none. */
 export function dkimPublicKey(record: string): string | undefined {

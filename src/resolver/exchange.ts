@@ -55,7 +55,12 @@ export async function exchange(
   throw failure
 }
 
-async function askOnce(server: Server, question: Question, transport: Transport, signal: AbortSignal) {
+async function askOnce(
+  server: Server,
+  question: Question,
+  transport: Transport,
+  signal: AbortSignal,
+) {
   if (transport === 'udp') {
     const reply = await send(server, question, viaUdp, signal)
     if (reply !== undefined && !reply.flag_tc) return { ...toReply(reply), transport }
@@ -94,7 +99,13 @@ function encode(id: number, name: string, question: Question): Buffer {
     questions: [{ type: question.type, name }],
     // DNSSEC OK, so that a referral carries the DS of the child (RFC 4035 section 3.1.4).
     additionals: [
-      { type: 'OPT', name: '.', udpPayloadSize: UDP_PAYLOAD_SIZE, flags: packet.DNSSEC_OK, options: [] },
+      {
+        type: 'OPT',
+        name: '.',
+        udpPayloadSize: UDP_PAYLOAD_SIZE,
+        flags: packet.DNSSEC_OK,
+        options: [],
+      },
     ] as never,
   })
 }
@@ -113,29 +124,37 @@ const randomCase = (name: string): string =>
 
 function viaUdp(server: Server, query: Buffer, accept: Accept, signal: AbortSignal): Promise<void> {
   const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
-  return settle(signal, () => socket.close(), (resolve, reject) => {
-    socket.on('error', reject)
-    socket.on('message', (message) => accept(message) && resolve())
-    // A connected socket takes packets from this server alone, and hears of closed ports.
-    socket.connect(server.port, server.address, () => socket.send(query))
-  })
+  return settle(
+    signal,
+    () => socket.close(),
+    (resolve, reject) => {
+      socket.on('error', reject)
+      socket.on('message', (message) => accept(message) && resolve())
+      // A connected socket takes packets from this server alone, and hears of closed ports.
+      socket.connect(server.port, server.address, () => socket.send(query))
+    },
+  )
 }
 
 function viaTcp(server: Server, query: Buffer, accept: Accept, signal: AbortSignal): Promise<void> {
   const socket = connect({ host: server.address, port: server.port })
   let received = Buffer.alloc(0)
-  return settle(signal, () => socket.destroy(), (resolve, reject) => {
-    socket.on('error', reject)
-    socket.on('close', () => reject(new NoAnswer('unreachable', 'the connection was closed')))
-    socket.on('connect', () => socket.write(Buffer.concat([lengthOf(query), query])))
-    socket.on('data', (chunk) => {
-      received = Buffer.concat([received, chunk])
-      if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
-      const message = received.subarray(2, 2 + received.readUInt16BE(0))
-      if (accept(message)) resolve()
-      else reject(new NoAnswer('malformed', 'not an answer to our question'))
-    })
-  })
+  return settle(
+    signal,
+    () => socket.destroy(),
+    (resolve, reject) => {
+      socket.on('error', reject)
+      socket.on('close', () => reject(new NoAnswer('unreachable', 'the connection was closed')))
+      socket.on('connect', () => socket.write(Buffer.concat([lengthOf(query), query])))
+      socket.on('data', (chunk) => {
+        received = Buffer.concat([received, chunk])
+        if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
+        const message = received.subarray(2, 2 + received.readUInt16BE(0))
+        if (accept(message)) resolve()
+        else reject(new NoAnswer('malformed', 'not an answer to our question'))
+      })
+    },
+  )
 }
 
 // RFC 1035 section 4.2.2: a two-octet length stands before each message on a stream.

@@ -8,7 +8,7 @@ import type { RecordType } from 'dns-packet'
 import { isWithin } from '#names/domain-name.ts'
 import { exchange, NoAnswer } from './exchange.ts'
 import type { Reply, Rr } from './reply.ts'
-import { LookupFailed, type Lookup, type Resolver } from './resolver.ts'
+import { type Lookup, LookupFailed, type Resolver } from './resolver.ts'
 
 /** Where the walk starts, which port a server has, and which addresses may be asked at all. */
 export type Reach = {
@@ -35,8 +35,12 @@ export function iterativeResolver(reach: Reach): Resolver {
 }
 
 export async function resolve(
-  reach: Reach, name: string, type: RecordType, budget: Budget, signal: AbortSignal,
-): Promise<Lookup> { // biome-ignore format: parameters on one line
+  reach: Reach,
+  name: string,
+  type: RecordType,
+  budget: Budget,
+  signal: AbortSignal,
+): Promise<Lookup> {
   let current = name
   for (let cname = 0; cname <= CNAMES; cname++) {
     const reply = await walk(reach, current, type, budget, signal)
@@ -51,8 +55,12 @@ export async function resolve(
 
 /** From the root down to the server that answers with authority. */
 async function walk(
-  reach: Reach, name: string, type: RecordType, budget: Budget, signal: AbortSignal,
-): Promise<Reply> { // biome-ignore format: parameters on one line
+  reach: Reach,
+  name: string,
+  type: RecordType,
+  budget: Budget,
+  signal: AbortSignal,
+): Promise<Reply> {
   let cut = rootCut(reach)
   for (let step = 0; step < REFERRALS; step++) {
     const reply = await askCut(reach, cut, name, type, budget, signal)
@@ -70,8 +78,13 @@ export const rootCut = (reach: Reach): Cut => ({
 
 /** Asks the servers of a zone, in random order, until one answers usefully. */
 async function askCut(
-  reach: Reach, cut: Cut, name: string, type: RecordType, budget: Budget, signal: AbortSignal,
-): Promise<Reply> { // biome-ignore format: parameters on one line
+  reach: Reach,
+  cut: Cut,
+  name: string,
+  type: RecordType,
+  budget: Budget,
+  signal: AbortSignal,
+): Promise<Reply> {
   for (const { address } of shuffled(cut.servers).slice(0, NAMESERVERS_TRIED)) {
     const server = { address, port: reach.dnsPort(address) }
     spend(budget)
@@ -99,9 +112,15 @@ export function referralOf(reply: Reply, name: string, zone: string): string | u
 
 /** The addresses of a zone's servers: from glue where it is in bailiwick, else looked up. */
 export async function serversOf(
-  reach: Reach, zone: string, reply: Reply, budget: Budget, signal: AbortSignal,
-): Promise<Cut> { // biome-ignore format: parameters on one line
-  const names = reply.authorities.filter((rr) => rr.type === 'NS' && rr.name === zone).map((rr) => rr.data)
+  reach: Reach,
+  zone: string,
+  reply: Reply,
+  budget: Budget,
+  signal: AbortSignal,
+): Promise<Cut> {
+  const names = reply.authorities
+    .filter((rr) => rr.type === 'NS' && rr.name === zone)
+    .map((rr) => rr.data)
   const servers: NamedServer[] = []
   for (const name of new Set(names)) {
     const known = addressesIn(reply.additionals, name)
@@ -113,8 +132,11 @@ export async function serversOf(
 }
 
 const addressesIn = (rrs: readonly Rr[], name: string): string[] =>
-  rrs.filter((rr) => (rr.type === 'A' || rr.type === 'AAAA') && rr.name === name && isIP(rr.data) !== 0)
-    .map((rr) => rr.data) // biome-ignore format: one thought
+  rrs
+    .filter(
+      (rr) => (rr.type === 'A' || rr.type === 'AAAA') && rr.name === name && isIP(rr.data) !== 0,
+    )
+    .map((rr) => rr.data)
 
 /** A nameserver that cannot be found is passed over: its siblings may do. */
 async function addressesOf(reach: Reach, name: string, budget: Budget, signal: AbortSignal) {

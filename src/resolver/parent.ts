@@ -3,7 +3,17 @@
  * change at the registrar is seen in the first answer after the registry has published it.
  */
 import { exchange, NoAnswer, type Transport } from './exchange.ts'
-import { type Cut, type NamedServer, newBudget, type Budget, type Reach, referralOf, rootCut, serversOf, spend } from './iterate.ts' // biome-ignore format: names
+import {
+  type Budget,
+  type Cut,
+  type NamedServer,
+  newBudget,
+  type Reach,
+  referralOf,
+  rootCut,
+  serversOf,
+  spend,
+} from './iterate.ts'
 import type { Reply } from './reply.ts'
 import { LookupFailed } from './resolver.ts'
 
@@ -26,8 +36,16 @@ export type ParentAnswer = NamedServer & {
  * recursion answered in a root server's place; the rest are no answers at all.
  */
 export type ParentOutcome =
-  | 'delegated' | 'no_cut' | 'nxdomain' | 'authoritative' | 'intercepted'
-  | 'refused' | 'servfail' | 'timeout' | 'unreachable' | 'malformed' // biome-ignore format: two kinds
+  | 'delegated'
+  | 'no_cut'
+  | 'nxdomain'
+  | 'authoritative'
+  | 'intercepted'
+  | 'refused'
+  | 'servfail'
+  | 'timeout'
+  | 'unreachable'
+  | 'malformed'
 
 /** The answers of the servers that were asked; `serverCount` is how many the parent has. */
 export type ParentLook = { parent: string; serverCount: number; answers: readonly ParentAnswer[] }
@@ -89,12 +107,20 @@ export function parentObserver(reach: Reach, now: () => number): Observer {
 
 /** Whether the server said something about the name, be it no. */
 export const isAnswer = ({ outcome }: ParentAnswer): boolean =>
-  outcome === 'delegated' || outcome === 'no_cut' || outcome === 'nxdomain' || outcome === 'authoritative'
+  outcome === 'delegated' ||
+  outcome === 'no_cut' ||
+  outcome === 'nxdomain' ||
+  outcome === 'authoritative'
 
 /** One server after the other, beginning with the one whose turn it is, until one answers. */
 async function askAny(
-  reach: Reach, cut: Cut, name: string, budget: Budget, turn: number, signal: AbortSignal,
-) { // biome-ignore format: parameters on one line
+  reach: Reach,
+  cut: Cut,
+  name: string,
+  budget: Budget,
+  turn: number,
+  signal: AbortSignal,
+) {
   let last: { reply?: Reply; answer: ParentAnswer } | undefined
   for (let tried = 0; tried < cut.servers.length; tried++) {
     const server = cut.servers[(turn + tried) % cut.servers.length]!
@@ -106,7 +132,8 @@ async function askAny(
   return last
 }
 
-const isUseful = (answer: ParentAnswer): boolean => isAnswer(answer) || answer.outcome === 'intercepted'
+const isUseful = (answer: ParentAnswer): boolean =>
+  isAnswer(answer) || answer.outcome === 'intercepted'
 
 function askAll(reach: Reach, cut: Cut, name: string, budget: Budget, signal: AbortSignal) {
   return Promise.all(
@@ -118,15 +145,27 @@ function askAll(reach: Reach, cut: Cut, name: string, budget: Budget, signal: Ab
 }
 
 async function askServer(
-  reach: Reach, cut: Cut, server: NamedServer, name: string, transport: Transport, signal: AbortSignal,
-): Promise<{ reply?: Reply; answer: ParentAnswer }> { // biome-ignore format: parameters on one line
+  reach: Reach,
+  cut: Cut,
+  server: NamedServer,
+  name: string,
+  transport: Transport,
+  signal: AbortSignal,
+): Promise<{ reply?: Reply; answer: ParentAnswer }> {
   const began = performance.now()
   const said = (found: Omit<ParentAnswer, 'name' | 'address' | 'ms'>): ParentAnswer => ({
-    ...server, ...found, ms: Math.round(performance.now() - began),
-  }) // biome-ignore format: one object
+    ...server,
+    ...found,
+    ms: Math.round(performance.now() - began),
+  })
   try {
     const endpoint = { address: server.address, port: reach.dnsPort(server.address) }
-    const reply = await exchange(endpoint, { name, type: 'NS', recursive: false }, transport, signal)
+    const reply = await exchange(
+      endpoint,
+      { name, type: 'NS', recursive: false },
+      transport,
+      signal,
+    )
     return { reply, answer: said(readAnswer(reply, name, cut.zone)) }
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error

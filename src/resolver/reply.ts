@@ -55,7 +55,10 @@ function presentation(answer: Answer): string | undefined {
     case 'CAA':
       return `${answer.data.flags ?? 0} ${answer.data.tag} ${answer.data.value}`
     case 'TXT':
-      return [answer.data].flat().map((part) => part.toString()).join('')
+      return [answer.data]
+        .flat()
+        .map((part) => part.toString())
+        .join('')
     case 'DS':
       return `${answer.data.keyTag} ${answer.data.algorithm} ${answer.data.digestType} ${answer.data.digest.toString('hex')}`
     case 'SOA':

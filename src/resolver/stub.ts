@@ -1,6 +1,6 @@
 import type { RecordType } from 'dns-packet'
 import { exchange, NoAnswer, type Server } from './exchange.ts'
-import { LookupFailed, type Lookup, type Resolver } from './resolver.ts'
+import { type Lookup, LookupFailed, type Resolver } from './resolver.ts'
 
 /** Asks recursive resolvers, in the order given, until one answers. */
 export function stubResolver(servers: readonly Server[]): Resolver {
@@ -16,8 +16,11 @@ export function stubResolver(servers: readonly Server[]): Resolver {
 }
 
 async function ask(
-  server: Server, name: string, type: RecordType, signal: AbortSignal,
-): Promise<Lookup | undefined> { // biome-ignore format: parameters on one line
+  server: Server,
+  name: string,
+  type: RecordType,
+  signal: AbortSignal,
+): Promise<Lookup | undefined> {
   try {
     const reply = await exchange(server, { name, type, recursive: true }, 'udp', signal)
     const records = reply.answers.filter((rr) => rr.type === type)

@@ -48,7 +48,9 @@ export function misbehavingMailbox(driver: MailboxDriver, take: TakeOutcome): Ma
 }
 
 function before<T>(
-  take: TakeOutcome, stage: ConditionType, call: (claim: ClaimRef, signal: AbortSignal) => Promise<T>,
+  take: TakeOutcome,
+  stage: ConditionType,
+  call: (claim: ClaimRef, signal: AbortSignal) => Promise<T>,
 ) {
   return async (claim: ClaimRef, signal: AbortSignal): Promise<T> => {
     await meet(await take(claim.name, stage), signal)
@@ -58,9 +60,13 @@ function before<T>(
 
 async function meet(outcome: Outcome | undefined, signal: AbortSignal): Promise<void> {
   if (outcome === 'slow') await delay(SLOW_MS, undefined, { signal })
-  if (outcome === 'rejected') throw new DriverError('rejected', 'Refused, as the sandbox was asked to.')
-  if (outcome === 'unavailable') throw new DriverError('unavailable', 'Not available, as the sandbox was asked to.')
+  if (outcome === 'rejected')
+    throw new DriverError('rejected', 'Refused, as the sandbox was asked to.')
+  if (outcome === 'unavailable')
+    throw new DriverError('unavailable', 'Not available, as the sandbox was asked to.')
   if (outcome === 'throttled') {
-    throw new DriverError('throttled', 'Throttled, as the sandbox was asked to.', { retryAfterMs: THROTTLED_MS })
+    throw new DriverError('throttled', 'Throttled, as the sandbox was asked to.', {
+      retryAfterMs: THROTTLED_MS,
+    })
   }
 }

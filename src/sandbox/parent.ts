@@ -43,7 +43,8 @@ export async function startParentZones(options: ParentOptions): Promise<ParentZo
   for (const zone of rootZones()) roots.set(zone)
   const listeners: Listener[] = []
   const listen = async (address: string, zones: Zones, outcomeFor: ParentOptions['outcomeFor']) => {
-    const answer = (query: Uint8Array, transport: Transport) => answerWith(query, zones, transport, outcomeFor)
+    const answer = (query: Uint8Array, transport: Transport) =>
+      answerWith(query, zones, transport, outcomeFor)
     listeners.push(await listenDns({ address, port: 0, answer, onError: options.onError }))
   }
   for (const address of SANDBOX.rootAddresses) await listen(address, roots, () => undefined)
@@ -57,9 +58,13 @@ export async function startParentZones(options: ParentOptions): Promise<ParentZo
     const now = Date.now()
     const due = delegations.filter(({ publishedAt }) => publishedAt.getTime() <= now)
     for (const tld of ['test', 'example']) {
-      tlds.set(tldZone(tld, [...options.standing.delegations, ...due], options.standing.rrsets, ++serial))
+      tlds.set(
+        tldZone(tld, [...options.standing.delegations, ...due], options.standing.rrsets, ++serial),
+      )
     }
-    const next = Math.min(...delegations.map(({ publishedAt }) => publishedAt.getTime()).filter((at) => at > now))
+    const next = Math.min(
+      ...delegations.map(({ publishedAt }) => publishedAt.getTime()).filter((at) => at > now),
+    )
     if (Number.isFinite(next)) timer = setTimeout(() => publish(delegations), next - now)
   }
 
@@ -76,21 +81,36 @@ export async function startParentZones(options: ParentOptions): Promise<ParentZo
 
 const PARENT_NAMES = SANDBOX.parents.map(({ name }) => absolute(name))
 const PARENT_GLUE: RRset[] = SANDBOX.parents.map(({ name, address }) => ({
-  name: absolute(name), type: 'A', ttl: 3600, data: [address],
+  name: absolute(name),
+  type: 'A',
+  ttl: 3600,
+  data: [address],
 }))
 
 function rootZones(): ServedZone[] {
-  const cuts = ['test.', 'example.'].map((name): RRset => ({ name, type: 'NS', ttl: 3600, data: PARENT_NAMES }))
-  return [{ apex: '.', nameservers: ['root.parent.test.'], serial: 1, rrsets: [...cuts, ...PARENT_GLUE] }]
+  const cuts = ['test.', 'example.'].map(
+    (name): RRset => ({ name, type: 'NS', ttl: 3600, data: PARENT_NAMES }),
+  )
+  return [
+    { apex: '.', nameservers: ['root.parent.test.'], serial: 1, rrsets: [...cuts, ...PARENT_GLUE] },
+  ]
 }
 
 function tldZone(
-  tld: string, delegations: readonly Delegation[], standing: readonly RRset[], serial: number,
+  tld: string,
+  delegations: readonly Delegation[],
+  standing: readonly RRset[],
+  serial: number,
 ): ServedZone {
   const below = delegations.filter(({ name }) => isWithin(name, tld))
-  const cuts = below.map(({ name, nameservers }): RRset => ({
-    name: absolute(name), type: 'NS', ttl: DELEGATION_TTL_S, data: nameservers.map(absolute),
-  }))
+  const cuts = below.map(
+    ({ name, nameservers }): RRset => ({
+      name: absolute(name),
+      type: 'NS',
+      ttl: DELEGATION_TTL_S,
+      data: nameservers.map(absolute),
+    }),
+  )
   const own = [...PARENT_GLUE, ...standing].filter(({ name }) => name.endsWith(`.${tld}.`))
   const signed = below.filter(({ ds }) => ds.length > 0)
   return {
@@ -106,13 +126,18 @@ function tldZone(
 
 /** Answers, or misbehaves as asked: no answer, a late one, or one that says nothing. */
 async function answerWith(
-  query: Uint8Array, zones: Zones, transport: Transport, outcomeFor: ParentOptions['outcomeFor'],
+  query: Uint8Array,
+  zones: Zones,
+  transport: Transport,
+  outcomeFor: ParentOptions['outcomeFor'],
 ): Promise<Buffer | undefined> {
   const answered = answerQuery(query, zones, transport)
   const outcome = answered?.question && outcomeFor(answered.question.name.replace(/\.$/, ''))
   if (!answered || outcome === 'unavailable') return undefined
   if (outcome === 'slow') await new Promise((resolve) => setTimeout(resolve, SLOW_MS))
-  return outcome === 'rejected' || outcome === 'throttled' ? withoutAnswer(answered.reply, outcome) : answered.reply
+  return outcome === 'rejected' || outcome === 'throttled'
+    ? withoutAnswer(answered.reply, outcome)
+    : answered.reply
 }
 
 // RFC 1035 section 4.1.1: REFUSED is 5, SERVFAIL 2, in the low four bits of the fourth octet.

@@ -4,7 +4,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { composeSigned } from '#drivers/sender/embedded/compose.ts'
-import { deliver, type AttemptResult, type DeliverOptions } from '#drivers/sender/embedded/deliver.ts'
+import {
+  type AttemptResult,
+  type DeliverOptions,
+  deliver,
+} from '#drivers/sender/embedded/deliver.ts'
 import type { DkimKey } from '#drivers/sender/embedded/driver.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { splitAddress } from '#names/localpart.ts'
@@ -42,7 +46,12 @@ export function startPostbox({ tls, resolver, keep, onError }: PostboxOptions) {
     async deliver({ raw, recipients, session }, signal) {
       const authentication = await judgeMessage(raw, session, SANDBOX.postboxHost, resolver, signal)
       for (const recipient of recipients) {
-        await keep({ envelopeSender: session.envelopeSender, recipient: recipient.toLowerCase(), raw, authentication })
+        await keep({
+          envelopeSender: session.envelopeSender,
+          recipient: recipient.toLowerCase(),
+          raw,
+          authentication,
+        })
       }
     },
   })
@@ -52,36 +61,75 @@ async function judgeRecipient(address: string, signal: AbortSignal): Promise<Rec
   const domain = splitAddress(address)?.domain
   if (domain === 'slow.test') await delay(SLOW_MS, undefined, { signal })
   if (domain === 'inbox.test' || domain === 'slow.test') return { is: 'accepted' }
-  if (domain === 'defers.test') return { is: 'deferred', code: 451, enhanced: '4.2.0', text: 'Put off, as this address always does' }
-  if (domain === 'bounces.test') return { is: 'refused', code: 550, enhanced: '5.1.1', text: 'Refused, as this address always does' }
+  if (domain === 'defers.test')
+    return {
+      is: 'deferred',
+      code: 451,
+      enhanced: '4.2.0',
+      text: 'Put off, as this address always does',
+    }
+  if (domain === 'bounces.test')
+    return {
+      is: 'refused',
+      code: 550,
+      enhanced: '5.1.1',
+      text: 'Refused, as this address always does',
+    }
   return { is: 'refused', code: 550, enhanced: '5.7.1', text: 'We do not relay' }
 }
 
 /** What the sandbox's zone `test.` says of these domains, for mail to them and from inbox.test. */
 export function postboxRecords(key: DkimKey): RRset[] {
-  const exchangers = SANDBOX.mailDomains.map((name): RRset => ({
-    name: `${name}.`, type: 'MX', ttl: 60, data: [`10 ${SANDBOX.postboxHost}.`],
-  }))
+  const exchangers = SANDBOX.mailDomains.map(
+    (name): RRset => ({
+      name: `${name}.`,
+      type: 'MX',
+      ttl: 60,
+      data: [`10 ${SANDBOX.postboxHost}.`],
+    }),
+  )
   return [
     ...exchangers,
     { name: `${SANDBOX.postboxHost}.`, type: 'A', ttl: 60, data: [SANDBOX.postboxAddress] },
-    { name: 'inbox.test.', type: 'TXT', ttl: 60, data: [`v=spf1 ip4:${SANDBOX.postboxAddress} -all`] },
-    { name: `${dkimName(key.selector, 'inbox.test')}.`, type: 'TXT', ttl: 60, data: [dkimRecord(key.publicKey)] },
+    {
+      name: 'inbox.test.',
+      type: 'TXT',
+      ttl: 60,
+      data: [`v=spf1 ip4:${SANDBOX.postboxAddress} -all`],
+    },
+    {
+      name: `${dkimName(key.selector, 'inbox.test')}.`,
+      type: 'TXT',
+      ttl: 60,
+      data: [dkimRecord(key.publicKey)],
+    },
     { name: '_dmarc.inbox.test.', type: 'TXT', ttl: 60, data: ['v=DMARC1; p=reject'] },
   ]
 }
 
-export type OutsideMail = { from: string; to: string; subject: string; text: string; authentic: boolean }
+export type OutsideMail = {
+  from: string
+  to: string
+  subject: string
+  text: string
+  authentic: boolean
+}
 
 /** Sends a mail from outside: signed as inbox.test where it is authentic, as a forger would otherwise. */
 export async function sendFromOutside(
-  mail: OutsideMail, key: DkimKey, options: DeliverOptions, signal: AbortSignal,
+  mail: OutsideMail,
+  key: DkimKey,
+  options: DeliverOptions,
+  signal: AbortSignal,
 ): Promise<AttemptResult> {
   const author = splitAddress(mail.from)!
   const { raw } = await composeSigned(
     {
       author: { localpart: author.localpart, displayName: '' },
-      recipient: mail.to, subject: mail.subject, text: mail.text, headers: {},
+      recipient: mail.to,
+      subject: mail.subject,
+      text: mail.text,
+      headers: {},
     },
     author.domain,
     key,
@@ -92,4 +140,7 @@ export async function sendFromOutside(
 
 /** The signature stands first; the message begins at the first header line that does not continue it. */
 const withoutSignature = (raw: Buffer): Buffer =>
-  Buffer.from(raw.toString('latin1').replace(/^DKIM-Signature:[^\r]*\r\n([ \t][^\r]*\r\n)*/i, ''), 'latin1')
+  Buffer.from(
+    raw.toString('latin1').replace(/^DKIM-Signature:[^\r]*\r\n([ \t][^\r]*\r\n)*/i, ''),
+    'latin1',
+  )

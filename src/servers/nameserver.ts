@@ -34,7 +34,13 @@ const NAMES_A_READ = 1000
 const WAKE_EVERY_MS = 2000
 const WOKEN_KEPT = 10_000
 
-export type Nameserver = AsyncDisposable & { listeners: readonly Listener[]; listen(endpoint: Endpoint): Promise<Listener> }
+export type Nameserver = AsyncDisposable & {
+  listeners: readonly Listener[]
+  /** Listens at one more address. */
+  listen(endpoint: Endpoint): Promise<Listener>
+  /** Serves one more zone of the platform's own. */
+  serve(zone: ServedZone): void
+}
 
 /** Reads all zones, then listens. */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
@@ -57,6 +63,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   return {
     listeners,
     listen,
+    serve: (zone) => zones.set(zone),
     async [Symbol.asyncDispose]() {
       await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()))
       await hosted[Symbol.asyncDispose]()
@@ -135,9 +142,9 @@ class HostedZones implements AsyncDisposable {
   #take({ name, zone, waiting }: FedName): void {
     if (waiting.length > 0) this.#waiting.set(name, waiting)
     else this.#waiting.delete(name)
-    if (zone === undefined) return this.#zones.delete(absolute(name))
     try {
-      this.#zones.set(zone)
+      if (zone === undefined) this.#zones.delete(absolute(name))
+      else this.#zones.set(zone)
     } catch (error) {
       this.#options.onError(error) // One zone that cannot be served leaves the others as they are.
     }

@@ -21,7 +21,10 @@ export function platformZones(platform: PlatformNames): ServedZone[] {
   const pool = platform.pool.flatMap(({ name, address }) => addressRRsets(name, [address]))
   const mail = mailHostRRsets(platform)
   const zone = (apex: string, rrsets: readonly RRset[]): ServedZone => ({
-    apex: absolute(apex), nameservers, serial: 1, rrsets,
+    apex: absolute(apex),
+    nameservers,
+    serial: 1,
+    rrsets,
   })
   if (isWithin(platform.mailHost, platform.nameserverZone)) {
     return [zone(platform.nameserverZone, [...pool, ...mail])]
@@ -29,7 +32,12 @@ export function platformZones(platform: PlatformNames): ServedZone[] {
   return [zone(platform.nameserverZone, pool), zone(platform.mailHost, mail)]
 }
 
-function mailHostRRsets({ mailHost, mailHostAddresses, sourceAddresses, probeHost }: PlatformNames): RRset[] {
+function mailHostRRsets({
+  mailHost,
+  mailHostAddresses,
+  sourceAddresses,
+  probeHost,
+}: PlatformNames): RRset[] {
   const spf = ['v=spf1', ...sourceAddresses.map(spfMechanism), '-all'].join(' ')
   return [
     ...addressRRsets(mailHost, mailHostAddresses),
@@ -40,7 +48,8 @@ function mailHostRRsets({ mailHost, mailHostAddresses, sourceAddresses, probeHos
   ]
 }
 
-const spfMechanism = (address: string): string => (isIPv6(address) ? `ip6:${address}` : `ip4:${address}`)
+const spfMechanism = (address: string): string =>
+  isIPv6(address) ? `ip6:${address}` : `ip4:${address}`
 
 function addressRRsets(name: string, addresses: readonly string[]): RRset[] {
   const v6 = addresses.filter((address) => isIPv6(address))

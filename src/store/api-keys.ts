@@ -1,9 +1,14 @@
-import { newId } from '../ids.ts'
 import { makeApiKey, worldOfKey } from '#names/api-key.ts'
+import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import type { WorldName } from './tables.ts'
 
-export type ApiKey = { keyId: string; workspaceId: string; world: WorldName; scopes: readonly string[] }
+export type ApiKey = {
+  keyId: string
+  workspaceId: string
+  world: WorldName
+  scopes: readonly string[]
+}
 
 /** The workspace that exists from the first start. */
 export const FIRST_WORKSPACE = '00000000-0000-7000-8000-000000000001'
@@ -16,28 +21,50 @@ export async function createApiKey(
   const key = makeApiKey(wanted.world)
   const keyId = newId()
   const { workspaceId, world, name, scopes } = wanted
-  await db.insertInto('api_keys')
-    .values({ id: keyId, workspace_id: workspaceId, world, name, scopes: [...scopes], hash: vault.fingerprint(key) })
+  await db
+    .insertInto('api_keys')
+    .values({
+      id: keyId,
+      workspace_id: workspaceId,
+      world,
+      name,
+      scopes: [...scopes],
+      hash: vault.fingerprint(key),
+    })
     .execute()
   return { keyId, key }
 }
 
 /** The key, unless it is unknown, revoked or expired. */
-export async function findApiKey({ db, vault }: StoreContext, key: string): Promise<ApiKey | undefined> {
+export async function findApiKey(
+  { db, vault }: StoreContext,
+  key: string,
+): Promise<ApiKey | undefined> {
   if (worldOfKey(key) === undefined) return undefined
-  const row = await db.selectFrom('api_keys')
+  const row = await db
+    .selectFrom('api_keys')
     .select(['id', 'workspace_id', 'world', 'scopes'])
     .where('hash', '=', vault.fingerprint(key))
     .where('revoked_at', 'is', null)
     .where((is) => is.or([is('expires_at', 'is', null), is('expires_at', '>', new Date())]))
     .executeTakeFirst()
-  return row && { keyId: row.id, workspaceId: row.workspace_id, world: row.world, scopes: row.scopes }
+  return (
+    row && { keyId: row.id, workspaceId: row.workspace_id, world: row.world, scopes: row.scopes }
+  )
 }
 
 export async function hasApiKeys({ db }: StoreContext): Promise<boolean> {
   return (await db.selectFrom('api_keys').select('id').limit(1).executeTakeFirst()) !== undefined
 }
 
-export async function ensureWorkspace({ db }: StoreContext, id: string, name: string): Promise<void> {
-  await db.insertInto('workspaces').values({ id, name }).onConflict((c) => c.doNothing()).execute()
+export async function ensureWorkspace(
+  { db }: StoreContext,
+  id: string,
+  name: string,
+): Promise<void> {
+  await db
+    .insertInto('workspaces')
+    .values({ id, name })
+    .onConflict((c) => c.doNothing())
+    .execute()
 }

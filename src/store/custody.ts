@@ -1,17 +1,23 @@
 /** Who holds a name: the transactions behind claims.ts. */
-import { ancestorsOf, absolute, relative } from '#names/domain-name.ts'
+
+import { sql } from 'kysely'
 import { drawPair, type PoolName } from '#domains/claims.ts'
 import type { Custody } from '#domains/ports.ts'
 import type { Claim } from '#domains/types.ts'
 import { wakeRow } from '#engine/due-rows.ts'
+import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
 import { type StoreContext, TOPICS } from './context.ts'
-import { violates } from './database.ts'
+import { type Queryable, violates } from './database.ts'
 import { touchName } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 
 const DRAWS = 8
 
-export function custodyStore(context: StoreContext, world: WorldName, pool: readonly PoolName[]): Custody {
+export function custodyStore(
+  context: StoreContext,
+  world: WorldName,
+  pool: readonly PoolName[],
+): Custody {
   const { db, doorbell } = context
   return {
     pool: pool.map(({ name }) => name),
@@ -26,34 +32,52 @@ export function custodyStore(context: StoreContext, world: WorldName, pool: read
 
     async enclosingZone({ claimId, name }) {
       const ancestors = ancestorsOf(name)
-      const zone = await db.selectFrom('holders as h')
+      const zone = await db
+        .selectFrom('holders as h')
         .innerJoin('zones as z', 'z.claim_id', 'h.claim_id')
         .innerJoin('claims as c', 'c.id', 'h.claim_id')
         .innerJoin('claims as mine', (join) => join.on('mine.id', '=', claimId))
         .select(['z.name', 'z.rrsets', 'c.workspace_id', 'mine.workspace_id as mine'])
-        .where('h.world', '=', world).where('h.name', 'in', ancestors)
+        .where('h.world', '=', world)
+        .where('h.name', 'in', ancestors)
         .orderBy((e) => e.fn('length', ['h.name']), 'desc')
         .executeTakeFirst()
       const cut = zone?.rrsets.find((rrset) => rrset.type === 'NS' && rrset.name === absolute(name))
-      return zone && {
-        name: zone.name,
-        sameWorkspace: zone.workspace_id === zone.mine,
-        cut: (cut?.data ?? []).map(relative).toSorted(),
-      }
+      return (
+        zone && {
+          name: zone.name,
+          sameWorkspace: zone.workspace_id === zone.mine,
+          cut: (cut?.data ?? []).map(relative).toSorted(),
+        }
+      )
     },
 
     async confirm(claim) {
       if (await this.holds(claim)) return
       await db.transaction().execute(async (tx) => {
-        const former = await tx.selectFrom('holders').select('claim_id')
-          .where('world', '=', world).where('name', '=', claim.name).forUpdate().executeTakeFirst()
-        await tx.insertInto('holders')
+        const former = await tx
+          .selectFrom('holders')
+          .select('claim_id')
+          .where('world', '=', world)
+          .where('name', '=', claim.name)
+          .forUpdate()
+          .executeTakeFirst()
+        await tx
+          .insertInto('holders')
           .values({ world, name: claim.name, claim_id: claim.claimId })
-          .onConflict((c) => c.columns(['world', 'name']).doUpdateSet((e) => ({
-            claim_id: claim.claimId, epoch: e('holders.epoch', '+', '1'), since: new Date(),
-          }))).execute()
-        await tx.updateTable('claims').set((e) => ({ shown_at: e.fn.coalesce('shown_at', e.val(new Date())) }))
-          .where('id', '=', claim.claimId).execute()
+          .onConflict((c) =>
+            c.columns(['world', 'name']).doUpdateSet((e) => ({
+              claim_id: claim.claimId,
+              epoch: e('holders.epoch', '+', '1'),
+              since: new Date(),
+            })),
+          )
+          .execute()
+        await tx
+          .updateTable('claims')
+          .set((e) => ({ shown_at: e.fn.coalesce('shown_at', e.val(new Date())) }))
+          .where('id', '=', claim.claimId)
+          .execute()
         await touchName(tx, claim.name)
         if (former) await wakeDomainOf(tx, former.claim_id)
       })
@@ -63,24 +87,36 @@ export function custodyStore(context: StoreContext, world: WorldName, pool: read
     },
 
     async holds({ claimId }) {
-      const held = await db.selectFrom('holders').select('name').where('claim_id', '=', claimId).executeTakeFirst()
+      const held = await db
+        .selectFrom('holders')
+        .select('name')
+        .where('claim_id', '=', claimId)
+        .executeTakeFirst()
       return held !== undefined
     },
 
     async isHandingOver({ claimId, name }) {
-      const left = await db.selectFrom('placements as p')
+      const left = await db
+        .selectFrom('placements as p')
         .innerJoin('claims as c', 'c.id', 'p.claim_id')
         .select('p.stage')
-        .where('c.world', '=', world).where('c.name', '=', name).where('c.id', '<>', claimId)
-        .where('p.stage', '<>', 'zone_ready').where('p.removed_at', 'is', null)
+        .where('c.world', '=', world)
+        .where('c.name', '=', name)
+        .where('c.id', '<>', claimId)
+        .where('p.stage', '<>', 'zone_ready')
+        .where('p.removed_at', 'is', null)
         .executeTakeFirst()
       return left !== undefined
     },
 
     async noteShown({ claimId, name }, pointsAtPool) {
       const changed = await db.transaction().execute(async (tx) => {
-        const { numUpdatedRows } = await tx.updateTable('claims').set({ points_at_pool: pointsAtPool })
-          .where('id', '=', claimId).where('points_at_pool', '<>', pointsAtPool).executeTakeFirst()
+        const { numUpdatedRows } = await tx
+          .updateTable('claims')
+          .set({ points_at_pool: pointsAtPool })
+          .where('id', '=', claimId)
+          .where('points_at_pool', '<>', pointsAtPool)
+          .executeTakeFirst()
         if (numUpdatedRows > 0n) await touchName(tx, name)
         return numUpdatedRows > 0n
       })
@@ -91,17 +127,34 @@ export function custodyStore(context: StoreContext, world: WorldName, pool: read
 
 /** Undefined when another process drew the same pair in the same moment. */
 async function drawOnce(
-  { db }: StoreContext, world: WorldName, pool: readonly PoolName[], claim: Claim, shown: readonly string[],
+  { db }: StoreContext,
+  world: WorldName,
+  pool: readonly PoolName[],
+  claim: Claim,
+  shown: readonly string[],
 ): Promise<readonly string[] | undefined> {
-  const others = await db.selectFrom('claims').select(['id', 'nameservers'])
-    .where('world', '=', world).where('name', '=', claim.name).execute()
+  const others = await db
+    .selectFrom('claims')
+    .select(['id', 'nameservers'])
+    .where('world', '=', world)
+    .where('name', '=', claim.name)
+    .execute()
   const own = others.find(({ id }) => id === claim.claimId)
   if (own && own.nameservers.length > 0) return own.nameservers
-  const pair = drawPair(pool, others.map(({ nameservers }) => nameservers), shown)
-  if (pair === undefined) throw new Error(`the pool of nameserver pairs is used up for ${claim.name}`)
+  const pair = drawPair(
+    pool,
+    others.map(({ nameservers }) => nameservers),
+    shown,
+  )
+  if (pair === undefined)
+    throw new Error(`the pool of nameserver pairs is used up for ${claim.name}`)
   try {
-    await db.updateTable('claims').set({ nameservers: [...pair] })
-      .where('id', '=', claim.claimId).where('nameservers', '=', []).execute()
+    await db
+      .updateTable('claims')
+      .set({ nameservers: [...pair] })
+      .where('id', '=', claim.claimId)
+      .where(sql<boolean>`nameservers = '{}'`)
+      .execute()
   } catch (error) {
     if (violates(error, 'claims_own_pair')) return undefined
     throw error
@@ -109,7 +162,11 @@ async function drawOnce(
   return pair
 }
 
-async function wakeDomainOf(tx: Parameters<typeof wakeRow>[0], claimId: string): Promise<void> {
-  const domain = await tx.selectFrom('claims').select('domain_id').where('id', '=', claimId).executeTakeFirst()
+async function wakeDomainOf(tx: Queryable, claimId: string): Promise<void> {
+  const domain = await tx
+    .selectFrom('claims')
+    .select('domain_id')
+    .where('id', '=', claimId)
+    .executeTakeFirst()
   if (domain) await wakeRow(tx, 'domains', domain.domain_id)
 }

@@ -1,11 +1,12 @@
 /** What a pass reads and writes: the domain as it stands, and the pen that is fenced by its epoch. */
+
+import { sql, type Transaction } from 'kysely'
 import { afterFailedLook, afterLook, isSameVerdict } from '#domains/conditions.ts'
 import { LIFECYCLE, stageOf, statusOf } from '#domains/lifecycle.ts'
-import type { Pen, Ports } from '#domains/ports.ts'
 import type { LoadedDomain } from '#domains/pass.ts'
+import type { Pen, Ports } from '#domains/ports.ts'
 import type { Claim, Condition, ConditionType, Domain, Verdict } from '#domains/types.ts'
 import { fence, type Taken } from '#engine/due-rows.ts'
-import { sql, type Transaction } from 'kysely'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { ConditionRow, DomainRow } from './domains.ts'
 import { note } from './domains.ts'
@@ -14,16 +15,34 @@ import type { Tables, WorldName } from './tables.ts'
 
 /** Loads a taken domain for its pass; undefined when it is gone. */
 export async function loadForPass(
-  context: StoreContext, row: Taken, portsOf: (world: WorldName) => Ports,
+  context: StoreContext,
+  row: Taken,
+  portsOf: (world: WorldName) => Ports | undefined,
 ): Promise<LoadedDomain | undefined> {
   const { db } = context
-  const domain = await db.selectFrom('domains').selectAll().where('id', '=', row.id).executeTakeFirst()
-  const claim = await db.selectFrom('claims').selectAll().where('domain_id', '=', row.id).executeTakeFirst()
+  const domain = await db
+    .selectFrom('domains')
+    .selectAll()
+    .where('id', '=', row.id)
+    .executeTakeFirst()
+  const claim = await db
+    .selectFrom('claims')
+    .selectAll()
+    .where('domain_id', '=', row.id)
+    .executeTakeFirst()
   if (!domain || !claim || domain.removed_at) return undefined
-  const conditions = await db.selectFrom('conditions').selectAll().where('domain_id', '=', row.id).execute()
+  const conditions = await db
+    .selectFrom('conditions')
+    .selectAll()
+    .where('domain_id', '=', row.id)
+    .execute()
   const ports = portsOf(domain.world)
+  if (!ports) return undefined // A world that is off here: nothing of it is touched.
   const loaded = toDomain(domain, conditions, {
-    claimId: claim.id, name: claim.name, nameservers: claim.nameservers, shownAt: claim.shown_at ?? undefined,
+    claimId: claim.id,
+    name: claim.name,
+    nameservers: claim.nameservers,
+    shownAt: claim.shown_at ?? undefined,
   })
   const removal = domain.removal_requested_at
     ? { requestedAt: domain.removal_requested_at, tornDownAt: domain.torn_down_at ?? undefined }
@@ -67,7 +86,13 @@ function toVerdict({ verdict, reason, message }: ConditionRow): Verdict {
 }
 
 /** Milliseconds to hold back a status write, so that an unchanged world writes little. */
-function openPen(context: StoreContext, taken: Taken, row: DomainRow, domain: Domain, ports: Ports): Pen {
+function openPen(
+  context: StoreContext,
+  taken: Taken,
+  row: DomainRow,
+  domain: Domain,
+  ports: Ports,
+): Pen {
   const { db, doorbell } = context
   const conditions = domain.conditions as Map<ConditionType, Condition>
   const of = { domainId: row.id, workspaceId: row.workspace_id }
@@ -87,7 +112,8 @@ function openPen(context: StoreContext, taken: Taken, row: DomainRow, domain: Do
     conditions.set(type, condition)
     await write(async (tx) => {
       await upsertCondition(tx, row.id, type, condition)
-      if (!isSameVerdict(before?.verdict, condition.verdict)) await noteVerdict(tx, of, type, condition.verdict)
+      if (!isSameVerdict(before?.verdict, condition.verdict))
+        await noteVerdict(tx, of, type, condition.verdict)
       await writeStatus(tx)
     })
   }
@@ -99,11 +125,16 @@ function openPen(context: StoreContext, taken: Taken, row: DomainRow, domain: Do
     if (next === status) return
     const isFirst = next === 'ACTIVE' && domain.activatedAt === undefined
     if (isFirst) domain.activatedAt = now
-    await tx.updateTable('domains')
-      .set({ status: next, ...(isFirst ? { activated_at: now } : {}) }).where('id', '=', row.id).execute()
+    await tx
+      .updateTable('domains')
+      .set({ status: next, ...(isFirst ? { activated_at: now } : {}) })
+      .where('id', '=', row.id)
+      .execute()
     await touchName(tx, row.name)
-    if (next === 'ACTIVE') await note(tx, of, { type: 'domain.active', message: `${row.name} is active.` })
-    if (next === 'FAILED') await note(tx, of, { type: 'domain.failed', message: `Setting up ${row.name} failed.` })
+    if (next === 'ACTIVE')
+      await note(tx, of, { type: 'domain.active', message: `${row.name} is active.` })
+    if (next === 'FAILED')
+      await note(tx, of, { type: 'domain.failed', message: `Setting up ${row.name} failed.` })
     status = next
     doorbell.ring(TOPICS.servedNames)
   }
@@ -119,58 +150,104 @@ function openPen(context: StoreContext, taken: Taken, row: DomainRow, domain: Do
       await record(type, afterLook(stageOf(type), conditions.get(type), verdict, ports.clock.now()))
     },
     async refused(verdict) {
-      await record(current, afterLook(stageOf(current), conditions.get(current), verdict, ports.clock.now()))
+      await record(
+        current,
+        afterLook(stageOf(current), conditions.get(current), verdict, ports.clock.now()),
+      )
     },
     async couldNotLook(message, nextLookMs) {
       const before = conditions.get(current)
       if (!before) return
-      await record(current, { ...afterFailedLook(before, message), nextLookAt: later(ports, nextLookMs) })
+      await record(current, {
+        ...afterFailedLook(before, message),
+        nextLookAt: later(ports, nextLookMs),
+      })
     },
     async nextLook(type, afterMs) {
       const condition = conditions.get(type)
       if (!condition) return
       conditions.set(type, { ...condition, nextLookAt: later(ports, afterMs) })
-      await db.updateTable('conditions').set({ next_look_at: later(ports, afterMs) })
-        .where('domain_id', '=', row.id).where('type', '=', type).execute()
+      await db
+        .updateTable('conditions')
+        .set({ next_look_at: later(ports, afterMs) })
+        .where('domain_id', '=', row.id)
+        .where('type', '=', type)
+        .execute()
     },
     async delegation(report) {
       await write(async (tx) => {
-        await tx.updateTable('domains').set({ delegation: JSON.stringify(report) as never }).where('id', '=', row.id).execute()
+        await tx
+          .updateTable('domains')
+          .set({ delegation: JSON.stringify(report) as never })
+          .where('id', '=', row.id)
+          .execute()
         if (report.verdict !== domain.delegation?.verdict) {
-          await note(tx, of, { type: 'delegation.seen', stage: 'delegated', message: report.message, data: { verdict: report.verdict, observed: report.observed } })
+          await note(tx, of, {
+            type: 'delegation.seen',
+            stage: 'delegated',
+            message: report.message,
+            data: { verdict: report.verdict, observed: report.observed },
+          })
         }
       })
     },
     async placed({ claimId }, stage) {
       const driver = driverOf(row, stage)
-      await db.insertInto('placements').values({ claim_id: claimId, stage, driver, removed_at: null })
-        .onConflict((c) => c.columns(['claim_id', 'stage']).doUpdateSet({ removed_at: null })
-          .where('placements.removed_at', 'is not', null)).execute()
+      await db
+        .insertInto('placements')
+        .values({ claim_id: claimId, stage, driver, removed_at: null })
+        .onConflict((c) =>
+          c
+            .columns(['claim_id', 'stage'])
+            .doUpdateSet({ removed_at: null })
+            .where('placements.removed_at', 'is not', null),
+        )
+        .execute()
     },
     async removed({ claimId }, stage) {
       await write(async (tx) => {
-        await tx.updateTable('placements').set({ removed_at: sql`now()`, state: 'removed' })
-          .where('claim_id', '=', claimId).where('stage', '=', stage).execute()
+        await tx
+          .updateTable('placements')
+          .set({ removed_at: sql`now()`, state: 'removed' })
+          .where('claim_id', '=', claimId)
+          .where('stage', '=', stage)
+          .execute()
         await note(tx, of, { type: 'stage.removed', stage, message: `Taken away: ${stage}.` })
       })
     },
     async placements({ claimId }) {
-      const rows = await db.selectFrom('placements').select('stage')
-        .where('claim_id', '=', claimId).where('removed_at', 'is', null).execute()
+      const rows = await db
+        .selectFrom('placements')
+        .select('stage')
+        .where('claim_id', '=', claimId)
+        .where('removed_at', 'is', null)
+        .execute()
       return new Set(rows.map(({ stage }) => stage as ConditionType))
     },
     async tornDown() {
       if (row.torn_down_at) return
       await write(async (tx) => {
-        await tx.updateTable('domains').set({ torn_down_at: sql`now()` }).where('id', '=', row.id).execute()
+        await tx
+          .updateTable('domains')
+          .set({ torn_down_at: sql`now()` })
+          .where('id', '=', row.id)
+          .execute()
         await touchName(tx, row.name)
       })
     },
     async gone() {
       await write(async (tx) => {
-        await tx.updateTable('domains').set({ torn_down_at: sql`coalesce(torn_down_at, now())`, removed_at: sql`now()` }).where('id', '=', row.id).execute()
+        await tx
+          .updateTable('domains')
+          .set({ torn_down_at: sql`coalesce(torn_down_at, now())`, removed_at: sql`now()` })
+          .where('id', '=', row.id)
+          .execute()
         await tx.deleteFrom('holders').where('claim_id', '=', domain.claim.claimId).execute()
-        await tx.updateTable('claims').set({ released_at: sql`now()` }).where('id', '=', domain.claim.claimId).execute()
+        await tx
+          .updateTable('claims')
+          .set({ released_at: sql`now()` })
+          .where('id', '=', domain.claim.claimId)
+          .execute()
         await touchName(tx, row.name)
       })
       doorbell.ring(TOPICS.servedNames)
@@ -178,7 +255,12 @@ function openPen(context: StoreContext, taken: Taken, row: DomainRow, domain: Do
   }
 }
 
-const FRESH = { waitedMs: 0, lastLookAt: undefined, lastLookError: undefined, nextLookAt: undefined }
+const FRESH = {
+  waitedMs: 0,
+  lastLookAt: undefined,
+  lastLookError: undefined,
+  nextLookAt: undefined,
+}
 
 const later = ({ clock }: Ports, afterMs: number): Date => new Date(clock.now().getTime() + afterMs)
 
@@ -187,7 +269,12 @@ function driverOf(row: DomainRow, stage: ConditionType): string {
   return stage === 'mail_domain_ready' ? row.mailbox_driver : row.sender_driver
 }
 
-async function upsertCondition(tx: Transaction<Tables>, domainId: string, type: ConditionType, condition: Condition) {
+async function upsertCondition(
+  tx: Transaction<Tables>,
+  domainId: string,
+  type: ConditionType,
+  condition: Condition,
+) {
   const { verdict } = condition
   const values = {
     verdict: verdict.is,
@@ -199,13 +286,24 @@ async function upsertCondition(tx: Transaction<Tables>, domainId: string, type: 
     last_look_error: condition.lastLookError ?? null,
     next_look_at: condition.nextLookAt ?? null,
   }
-  const stalled = condition.lastLookError === undefined ? sql<Date | null>`null` : sql<Date>`coalesce(conditions.stalled_since, now())`
-  await tx.insertInto('conditions').values({ domain_id: domainId, type, ...values, stalled_since: null })
-    .onConflict((c) => c.columns(['domain_id', 'type']).doUpdateSet({ ...values, stalled_since: stalled })).execute()
+  const stalled =
+    condition.lastLookError === undefined
+      ? sql<Date | null>`null`
+      : sql<Date>`coalesce(conditions.stalled_since, now())`
+  await tx
+    .insertInto('conditions')
+    .values({ domain_id: domainId, type, ...values, stalled_since: null })
+    .onConflict((c) =>
+      c.columns(['domain_id', 'type']).doUpdateSet({ ...values, stalled_since: stalled }),
+    )
+    .execute()
 }
 
 async function noteVerdict(
-  tx: Transaction<Tables>, of: { domainId: string; workspaceId: string }, stage: ConditionType, verdict: Verdict,
+  tx: Transaction<Tables>,
+  of: { domainId: string; workspaceId: string },
+  stage: ConditionType,
+  verdict: Verdict,
 ): Promise<void> {
   const message = 'message' in verdict ? verdict.message : 'Done.'
   await note(tx, of, { type: `stage.${verdict.is}`, stage, message })

@@ -17,21 +17,43 @@ export type ReserveResult =
 
 /** Takes an address and a place under the domain's capacity. The domain's row is held meanwhile. */
 export async function reserveInbox(
-  { db }: StoreContext, domain: DomainRow, wanted: { localpart: string; displayName: string },
+  { db }: StoreContext,
+  domain: DomainRow,
+  wanted: { localpart: string; displayName: string },
 ): Promise<ReserveResult> {
   try {
     return await db.transaction().execute(async (tx) => {
-      const held = await tx.selectFrom('domains').select('max_inboxes').where('id', '=', domain.id)
-        .where('removal_requested_at', 'is', null).forUpdate().executeTakeFirst()
+      const held = await tx
+        .selectFrom('domains')
+        .select('max_inboxes')
+        .where('id', '=', domain.id)
+        .where('removal_requested_at', 'is', null)
+        .forUpdate()
+        .executeTakeFirst()
       if (!held) return { is: 'domain_gone' as const }
-      const { count } = await tx.selectFrom('inboxes').select((e) => e.fn.countAll<string>().as('count'))
-        .where('domain_id', '=', domain.id).where('removed_at', 'is', null).executeTakeFirstOrThrow()
-      if (Number(count) >= held.max_inboxes) return { is: 'full' as const, current: Number(count), max: held.max_inboxes }
-      const inbox = await tx.insertInto('inboxes').values({
-        id: newId(), workspace_id: domain.workspace_id, world: domain.world, domain_id: domain.id,
-        localpart: wanted.localpart, address: `${wanted.localpart}@${domain.name}`,
-        display_name: wanted.displayName, status: 'PENDING', removed_at: null,
-      }).returningAll().executeTakeFirstOrThrow()
+      const { count } = await tx
+        .selectFrom('inboxes')
+        .select((e) => e.fn.countAll<string>().as('count'))
+        .where('domain_id', '=', domain.id)
+        .where('removed_at', 'is', null)
+        .executeTakeFirstOrThrow()
+      if (Number(count) >= held.max_inboxes)
+        return { is: 'full' as const, current: Number(count), max: held.max_inboxes }
+      const inbox = await tx
+        .insertInto('inboxes')
+        .values({
+          id: newId(),
+          workspace_id: domain.workspace_id,
+          world: domain.world,
+          domain_id: domain.id,
+          localpart: wanted.localpart,
+          address: `${wanted.localpart}@${domain.name}`,
+          display_name: wanted.displayName,
+          status: 'PENDING',
+          removed_at: null,
+        })
+        .returningAll()
+        .executeTakeFirstOrThrow()
       return { is: 'reserved' as const, inbox }
     })
   } catch (error) {
@@ -44,23 +66,41 @@ export async function reserveInbox(
 export function inboxBook({ db }: StoreContext): InboxBook {
   return {
     async wanted({ id }) {
-      const rows = await db.selectFrom('inboxes').select('localpart')
-        .where('domain_id', '=', id).where('removed_at', 'is', null).execute()
+      const rows = await db
+        .selectFrom('inboxes')
+        .select('localpart')
+        .where('domain_id', '=', id)
+        .where('removed_at', 'is', null)
+        .execute()
       return rows.map(({ localpart }) => localpart)
     },
     async ready({ id }, localparts) {
       if (localparts.length === 0) return
-      await db.updateTable('inboxes').set({ status: 'ACTIVE' })
-        .where('domain_id', '=', id).where('localpart', 'in', [...localparts])
-        .where('status', '=', 'PENDING').where('removed_at', 'is', null).execute()
+      await db
+        .updateTable('inboxes')
+        .set({ status: 'ACTIVE' })
+        .where('domain_id', '=', id)
+        .where('localpart', 'in', [...localparts])
+        .where('status', '=', 'PENDING')
+        .where('removed_at', 'is', null)
+        .execute()
     },
   }
 }
 
-export function findInbox({ db }: StoreContext, tenant: Tenant, id: string): Promise<InboxRow | undefined> {
-  return db.selectFrom('inboxes').selectAll()
-    .where('id', '=', id).where('workspace_id', '=', tenant.workspaceId).where('world', '=', tenant.world)
-    .where('removed_at', 'is', null).executeTakeFirst()
+export function findInbox(
+  { db }: StoreContext,
+  tenant: Tenant,
+  id: string,
+): Promise<InboxRow | undefined> {
+  return db
+    .selectFrom('inboxes')
+    .selectAll()
+    .where('id', '=', id)
+    .where('workspace_id', '=', tenant.workspaceId)
+    .where('world', '=', tenant.world)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst()
 }
 
 export type InboxFilter = {
@@ -73,17 +113,29 @@ export type InboxFilter = {
 }
 
 export async function listInboxes(
-  { db }: StoreContext, tenant: Tenant, filter: InboxFilter,
+  { db }: StoreContext,
+  tenant: Tenant,
+  filter: InboxFilter,
 ): Promise<{ rows: InboxRow[]; total: number }> {
-  let query = db.selectFrom('inboxes')
-    .where('workspace_id', '=', tenant.workspaceId).where('world', '=', tenant.world).where('removed_at', 'is', null)
+  let query = db
+    .selectFrom('inboxes')
+    .where('workspace_id', '=', tenant.workspaceId)
+    .where('world', '=', tenant.world)
+    .where('removed_at', 'is', null)
   if (filter.domainId !== undefined) query = query.where('domain_id', '=', filter.domainId)
   if (filter.status !== undefined) query = query.where('status', '=', filter.status)
   if (filter.inboxType !== undefined) query = query.where('inbox_type', '=', filter.inboxType)
-  if (filter.search !== undefined) query = query.where(sql<boolean>`position(${filter.search.toLowerCase()} in address) > 0`)
-  const { count } = await query.select((e) => e.fn.countAll<string>().as('count')).executeTakeFirstOrThrow()
-  const rows = await query.selectAll()
-    .orderBy('created_at', 'desc').orderBy('id', 'desc')
-    .limit(filter.limit).offset((filter.page - 1) * filter.limit).execute()
+  if (filter.search !== undefined)
+    query = query.where(sql<boolean>`position(${filter.search.toLowerCase()} in address) > 0`)
+  const { count } = await query
+    .select((e) => e.fn.countAll<string>().as('count'))
+    .executeTakeFirstOrThrow()
+  const rows = await query
+    .selectAll()
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(filter.limit)
+    .offset((filter.page - 1) * filter.limit)
+    .execute()
   return { rows, total: Number(count) }
 }

@@ -7,25 +7,43 @@ import type { WorldName } from './tables.ts'
 export function mailboxStore({ db }: StoreContext, world: WorldName): MailboxStore {
   return {
     async createDomain({ claimId, name }) {
-      await db.insertInto('mail_domains').values({ claim_id: claimId, world, name })
-        .onConflict((c) => c.doNothing()).execute()
+      await db
+        .insertInto('mail_domains')
+        .values({ claim_id: claimId, world, name })
+        .onConflict((c) => c.doNothing())
+        .execute()
     },
     async removeDomain(claimId) {
       await db.deleteFrom('mail_domains').where('claim_id', '=', claimId).execute()
     },
     async createMailbox(claimId, localpart) {
-      const domain = await db.selectFrom('mail_domains').select('claim_id').where('claim_id', '=', claimId).executeTakeFirst()
+      const domain = await db
+        .selectFrom('mail_domains')
+        .select('claim_id')
+        .where('claim_id', '=', claimId)
+        .executeTakeFirst()
       if (domain === undefined) return false
-      await db.insertInto('mailboxes').values({ claim_id: claimId, localpart })
-        .onConflict((c) => c.doNothing()).execute()
+      await db
+        .insertInto('mailboxes')
+        .values({ claim_id: claimId, localpart })
+        .onConflict((c) => c.doNothing())
+        .execute()
       return true
     },
     async removeMailbox(claimId, localpart) {
-      await db.deleteFrom('mailboxes').where('claim_id', '=', claimId).where('localpart', '=', localpart).execute()
+      await db
+        .deleteFrom('mailboxes')
+        .where('claim_id', '=', claimId)
+        .where('localpart', '=', localpart)
+        .execute()
     },
     async listMailboxes(claimId) {
-      const rows = await db.selectFrom('mailboxes').select('localpart').where('claim_id', '=', claimId)
-        .orderBy('localpart').execute()
+      const rows = await db
+        .selectFrom('mailboxes')
+        .select('localpart')
+        .where('claim_id', '=', claimId)
+        .orderBy('localpart')
+        .execute()
       return rows.map(({ localpart }) => localpart)
     },
   }
@@ -37,17 +55,34 @@ export type MailDomain =
   | { is: 'tombstone' }
   | { is: 'unknown' }
 
-export async function findMailDomain(db: Database, domain: string, localpart: string): Promise<MailDomain> {
-  const hosted = await db.selectFrom('mail_domains as m')
+export async function findMailDomain(
+  db: Database,
+  domain: string,
+  localpart: string,
+): Promise<MailDomain> {
+  const hosted = await db
+    .selectFrom('mail_domains as m')
     .innerJoin('holders as h', 'h.claim_id', 'm.claim_id')
-    .leftJoin('mailboxes as b', (join) => join.onRef('b.claim_id', '=', 'm.claim_id').on('b.localpart', '=', localpart))
+    .leftJoin('mailboxes as b', (join) =>
+      join.onRef('b.claim_id', '=', 'm.claim_id').on('b.localpart', '=', localpart),
+    )
     .select(['m.claim_id', 'm.world', 'b.localpart'])
-    .where('m.name', '=', domain).executeTakeFirst()
+    .where('m.name', '=', domain)
+    .executeTakeFirst()
   if (hosted) {
-    return { is: 'hosted', claimId: hosted.claim_id, world: hosted.world, hasMailbox: hosted.localpart !== null }
+    return {
+      is: 'hosted',
+      claimId: hosted.claim_id,
+      world: hosted.world,
+      hasMailbox: hosted.localpart !== null,
+    }
   }
-  const removed = await db.selectFrom('domains').select('id')
-    .where('name', '=', domain).where('removal_requested_at', 'is not', null).where('removed_at', 'is', null)
+  const removed = await db
+    .selectFrom('domains')
+    .select('id')
+    .where('name', '=', domain)
+    .where('removal_requested_at', 'is not', null)
+    .where('removed_at', 'is', null)
     .executeTakeFirst()
   return { is: removed ? 'tombstone' : 'unknown' }
 }

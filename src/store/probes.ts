@@ -7,14 +7,40 @@ import { type StoreContext, TOPICS } from './context.ts'
 export function probeBook({ db }: StoreContext): ProbeBook {
   return {
     async latest({ id }) {
-      const row = await db.selectFrom('probes').selectAll().where('domain_id', '=', id)
-        .orderBy('sent_at', 'desc').executeTakeFirst()
-      return row && { fingerprint: row.fingerprint, sentAt: row.sent_at, judgement: row.judgement ?? undefined }
+      const row = await db
+        .selectFrom('probes')
+        .selectAll()
+        .where('domain_id', '=', id)
+        .orderBy('id', 'desc')
+        .executeTakeFirst()
+      return (
+        row && {
+          fingerprint: row.fingerprint,
+          sentAt: row.sent_at ?? undefined,
+          judgement: row.judgement ?? undefined,
+        }
+      )
     },
     async open({ id }, { recipient, fingerprint }) {
-      await db.insertInto('probes').values({
-        id: newId(), domain_id: id, recipient, fingerprint, judged_at: null, judgement: null,
-      }).execute()
+      await db
+        .insertInto('probes')
+        .values({
+          id: newId(),
+          domain_id: id,
+          recipient,
+          fingerprint,
+          sent_at: null,
+          judged_at: null,
+          judgement: null,
+        })
+        .execute()
+    },
+    async sent(recipient) {
+      await db
+        .updateTable('probes')
+        .set({ sent_at: new Date() })
+        .where('recipient', '=', recipient)
+        .execute()
     },
     async forget({ id }) {
       await db.deleteFrom('probes').where('domain_id', '=', id).execute()
@@ -23,12 +49,19 @@ export function probeBook({ db }: StoreContext): ProbeBook {
 }
 
 /** A probe has arrived and was judged. False when none is expected at this address. */
-export async function judgeProbe({ db, doorbell }: StoreContext, recipient: string, judgement: Authentication): Promise<boolean> {
+export async function judgeProbe(
+  { db, doorbell }: StoreContext,
+  recipient: string,
+  judgement: Authentication,
+): Promise<boolean> {
   const probe = await db.transaction().execute(async (tx) => {
-    const judged = await tx.updateTable('probes')
+    const judged = await tx
+      .updateTable('probes')
       .set({ judgement: JSON.stringify(judgement) as never, judged_at: new Date() })
-      .where('recipient', '=', recipient).where('judged_at', 'is', null)
-      .returning('domain_id').executeTakeFirst()
+      .where('recipient', '=', recipient)
+      .where('judged_at', 'is', null)
+      .returning('domain_id')
+      .executeTakeFirst()
     if (judged) await wakeRow(tx, 'domains', judged.domain_id)
     return judged
   })
@@ -37,6 +70,10 @@ export async function judgeProbe({ db, doorbell }: StoreContext, recipient: stri
 }
 
 export async function isProbeRecipient({ db }: StoreContext, recipient: string): Promise<boolean> {
-  const probe = await db.selectFrom('probes').select('id').where('recipient', '=', recipient).executeTakeFirst()
+  const probe = await db
+    .selectFrom('probes')
+    .select('id')
+    .where('recipient', '=', recipient)
+    .executeTakeFirst()
   return probe !== undefined
 }

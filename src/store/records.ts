@@ -1,6 +1,6 @@
 import type { OwnedRecord, RecordBook } from '#domains/ports.ts'
-import type { RRsetType } from '#drivers/zone/contract.ts'
 import type { Purpose } from '#drivers/records.ts'
+import type { RRsetType } from '#drivers/zone/contract.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 
@@ -8,7 +8,12 @@ import type { StoreContext } from './context.ts'
 export function recordBook({ db }: StoreContext): RecordBook {
   return {
     async list({ id }) {
-      const rows = await db.selectFrom('records').selectAll().where('domain_id', '=', id).orderBy('id').execute()
+      const rows = await db
+        .selectFrom('records')
+        .selectAll()
+        .where('domain_id', '=', id)
+        .orderBy('id')
+        .execute()
       return rows.map((row) => ({
         name: row.name,
         type: row.type as RRsetType,
@@ -24,14 +29,35 @@ export function recordBook({ db }: StoreContext): RecordBook {
       if (JSON.stringify(before) === JSON.stringify(records)) return
       await db.transaction().execute(async (tx) => {
         for (const gone of before.filter((old) => !records.some((record) => isSame(old, record)))) {
-          await tx.deleteFrom('records').where('domain_id', '=', domain.id)
-            .where('name', '=', gone.name).where('type', '=', gone.type).where('value', '=', gone.value).execute()
+          await tx
+            .deleteFrom('records')
+            .where('domain_id', '=', domain.id)
+            .where('name', '=', gone.name)
+            .where('type', '=', gone.type)
+            .where('value', '=', gone.value)
+            .execute()
         }
         for (const record of records) {
-          const seen = { ttl: record.ttl, purpose: record.purpose, status: record.status, observed: [...record.observed], last_checked_at: new Date() }
-          await tx.insertInto('records').values({
-            id: newId(), domain_id: domain.id, name: record.name, type: record.type, value: record.value, priority: priorityOf(record), ...seen,
-          }).onConflict((c) => c.columns(['domain_id', 'name', 'type', 'value']).doUpdateSet(seen)).execute()
+          const seen = {
+            ttl: record.ttl,
+            purpose: record.purpose,
+            status: record.status,
+            observed: [...record.observed],
+            last_checked_at: new Date(),
+          }
+          await tx
+            .insertInto('records')
+            .values({
+              id: newId(),
+              domain_id: domain.id,
+              name: record.name,
+              type: record.type,
+              value: record.value,
+              priority: priorityOf(record),
+              ...seen,
+            })
+            .onConflict((c) => c.columns(['domain_id', 'name', 'type', 'value']).doUpdateSet(seen))
+            .execute()
         }
       })
     },

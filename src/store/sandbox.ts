@@ -1,65 +1,122 @@
 /** The sandbox's state as rows, so that a restart changes nothing in it. */
 import { sql } from 'kysely'
-import { newId } from '../ids.ts'
-import type { Delegation } from '#sandbox/parent.ts'
-import type { Outcome } from '#sandbox/outcomes.ts'
-import type { PostboxMessage } from '#sandbox/postbox.ts'
 import type { ConditionType } from '#domains/types.ts'
+import type { Outcome } from '#sandbox/outcomes.ts'
+import type { Delegation } from '#sandbox/parent.ts'
+import type { PostboxMessage } from '#sandbox/postbox.ts'
+import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 
 export async function listDelegations({ db }: StoreContext): Promise<Delegation[]> {
   const rows = await db.selectFrom('sandbox_delegations').selectAll().execute()
-  return rows.map(({ name, nameservers, ds, published_at }) => ({ name, nameservers, ds, publishedAt: published_at }))
+  return rows.map(({ name, nameservers, ds, published_at }) => ({
+    name,
+    nameservers,
+    ds,
+    publishedAt: published_at,
+  }))
 }
 
-export async function putDelegation({ db }: StoreContext, { name, nameservers, ds, publishedAt }: Delegation): Promise<void> {
+export async function putDelegation(
+  { db }: StoreContext,
+  { name, nameservers, ds, publishedAt }: Delegation,
+): Promise<void> {
   const values = { nameservers: [...nameservers], ds: [...ds], published_at: publishedAt }
-  await db.insertInto('sandbox_delegations').values({ name, ...values })
-    .onConflict((c) => c.column('name').doUpdateSet(values)).execute()
+  await db
+    .insertInto('sandbox_delegations')
+    .values({ name, ...values })
+    .onConflict((c) => c.column('name').doUpdateSet(values))
+    .execute()
 }
 
 export async function dropDelegation({ db }: StoreContext, name: string): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom('sandbox_delegations').where('name', '=', name).executeTakeFirst()
+  const { numDeletedRows } = await db
+    .deleteFrom('sandbox_delegations')
+    .where('name', '=', name)
+    .executeTakeFirst()
   return numDeletedRows > 0n
 }
 
 export async function putOutcome(
-  { db }: StoreContext, name: string, stage: ConditionType, outcome: Outcome, times: number,
+  { db }: StoreContext,
+  name: string,
+  stage: ConditionType,
+  outcome: Outcome,
+  times: number,
 ): Promise<void> {
-  await db.insertInto('sandbox_outcomes').values({ name, stage, outcome, times_left: times })
-    .onConflict((c) => c.columns(['name', 'stage']).doUpdateSet({ outcome, times_left: times })).execute()
+  await db
+    .insertInto('sandbox_outcomes')
+    .values({ name, stage, outcome, times_left: times })
+    .onConflict((c) => c.columns(['name', 'stage']).doUpdateSet({ outcome, times_left: times }))
+    .execute()
 }
 
 export async function dropOutcomes({ db }: StoreContext, name: string): Promise<boolean> {
-  const { numDeletedRows } = await db.deleteFrom('sandbox_outcomes').where('name', '=', name).executeTakeFirst()
+  const { numDeletedRows } = await db
+    .deleteFrom('sandbox_outcomes')
+    .where('name', '=', name)
+    .executeTakeFirst()
   return numDeletedRows > 0n
 }
 
 /** Uses one of the times up. */
-export async function takeOutcome({ db }: StoreContext, name: string, stage: ConditionType): Promise<Outcome | undefined> {
-  const taken = await db.updateTable('sandbox_outcomes').set({ times_left: sql`times_left - 1` })
-    .where('name', '=', name).where('stage', '=', stage).where('times_left', '>', 0)
-    .returning('outcome').executeTakeFirst()
+export async function takeOutcome(
+  { db }: StoreContext,
+  name: string,
+  stage: ConditionType,
+): Promise<Outcome | undefined> {
+  const taken = await db
+    .updateTable('sandbox_outcomes')
+    .set({ times_left: sql`times_left - 1` })
+    .where('name', '=', name)
+    .where('stage', '=', stage)
+    .where('times_left', '>', 0)
+    .returning('outcome')
+    .executeTakeFirst()
   return taken?.outcome as Outcome | undefined
 }
 
 /** What is to go wrong with looking at the parent, by name; read whenever it was changed. */
-export async function delegationOutcomes({ db }: StoreContext): Promise<{ name: string; outcome: Outcome; times: number }[]> {
-  const rows = await db.selectFrom('sandbox_outcomes').selectAll()
-    .where('stage', '=', 'delegated').where('times_left', '>', 0).execute()
-  return rows.map(({ name, outcome, times_left }) => ({ name, outcome: outcome as Outcome, times: times_left }))
+export async function delegationOutcomes({
+  db,
+}: StoreContext): Promise<{ name: string; outcome: Outcome; times: number }[]> {
+  const rows = await db
+    .selectFrom('sandbox_outcomes')
+    .selectAll()
+    .where('stage', '=', 'delegated')
+    .where('times_left', '>', 0)
+    .execute()
+  return rows.map(({ name, outcome, times_left }) => ({
+    name,
+    outcome: outcome as Outcome,
+    times: times_left,
+  }))
 }
 
-export async function keepSandboxMessage({ db }: StoreContext, message: PostboxMessage): Promise<void> {
-  await db.insertInto('sandbox_messages').values({
-    id: newId(), envelope_sender: message.envelopeSender, recipient: message.recipient, raw: message.raw,
-    authentication: JSON.stringify(message.authentication) as never,
-  }).execute()
+export async function keepSandboxMessage(
+  { db }: StoreContext,
+  message: PostboxMessage,
+): Promise<void> {
+  await db
+    .insertInto('sandbox_messages')
+    .values({
+      id: newId(),
+      envelope_sender: message.envelopeSender,
+      recipient: message.recipient,
+      raw: message.raw,
+      authentication: JSON.stringify(message.authentication) as never,
+    })
+    .execute()
 }
 
 const MESSAGES_SHOWN = 100
 
 export async function listSandboxMessages({ db }: StoreContext, recipient: string) {
-  return db.selectFrom('sandbox_messages').selectAll().where('recipient', '=', recipient)
-    .orderBy('received_at').limit(MESSAGES_SHOWN).execute()
+  return db
+    .selectFrom('sandbox_messages')
+    .selectAll()
+    .where('recipient', '=', recipient)
+    .orderBy('received_at')
+    .limit(MESSAGES_SHOWN)
+    .execute()
 }

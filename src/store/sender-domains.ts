@@ -18,22 +18,32 @@ export function senderStore(context: StoreContext, world: WorldName): SenderStor
       if (known) return known
       const key = await takeKeyPair(context)
       // Selectors are random and so never used twice, not even by a name that comes back.
-      await db.insertInto('sender_domains').values({
-        claim_id: claim.claimId,
-        name: claim.name,
-        selector: `ms${newId().slice(-8)}`,
-        private_key: vault.seal(key.privateKey, `dkim:${claim.claimId}`),
-        public_key: key.publicKey,
-      }).onConflict((c) => c.doNothing()).execute()
+      await db
+        .insertInto('sender_domains')
+        .values({
+          claim_id: claim.claimId,
+          name: claim.name,
+          selector: `ms${newId().slice(-8)}`,
+          private_key: vault.seal(key.privateKey, `dkim:${claim.claimId}`),
+          public_key: key.publicKey,
+        })
+        .onConflict((c) => c.doNothing())
+        .execute()
       return (await this.find(claim.claimId))!
     },
     async find(claimId) {
-      const row = await db.selectFrom('sender_domains').selectAll().where('claim_id', '=', claimId).executeTakeFirst()
-      return row && {
-        selector: row.selector,
-        privateKey: vault.open(row.private_key, `dkim:${claimId}`),
-        publicKey: row.public_key,
-      }
+      const row = await db
+        .selectFrom('sender_domains')
+        .selectAll()
+        .where('claim_id', '=', claimId)
+        .executeTakeFirst()
+      return (
+        row && {
+          selector: row.selector,
+          privateKey: vault.open(row.private_key, `dkim:${claimId}`),
+          publicKey: row.public_key,
+        }
+      )
     },
     async remove(claimId) {
       await db.transaction().execute(async (tx) => {
@@ -42,9 +52,17 @@ export function senderStore(context: StoreContext, world: WorldName): SenderStor
       })
     },
     async enqueue({ claimId, envelopeSender, recipient, raw }) {
-      await db.insertInto('deliveries').values({
-        id: newId(), claim_id: claimId, world, envelope_sender: envelopeSender, recipient, raw,
-      }).execute()
+      await db
+        .insertInto('deliveries')
+        .values({
+          id: newId(),
+          claim_id: claimId,
+          world,
+          envelope_sender: envelopeSender,
+          recipient,
+          raw,
+        })
+        .execute()
       doorbell.ring(TOPICS.deliveriesDue)
     },
   }
@@ -54,21 +72,36 @@ type KeyPair = Omit<DkimKey, 'selector'>
 
 /** One from the stock, or a fresh one while the stock is empty. */
 async function takeKeyPair({ db, vault }: StoreContext): Promise<KeyPair> {
-  const taken = await db.deleteFrom('dkim_keypairs')
-    .where('id', '=', (from) => from.selectFrom('dkim_keypairs').select('id').limit(1).forUpdate().skipLocked())
-    .returningAll().executeTakeFirst()
+  const taken = await db
+    .deleteFrom('dkim_keypairs')
+    .where('id', '=', (from) =>
+      from.selectFrom('dkim_keypairs').select('id').limit(1).forUpdate().skipLocked(),
+    )
+    .returningAll()
+    .executeTakeFirst()
   if (taken === undefined) return makeKeyPair()
-  return { publicKey: taken.public_key, privateKey: vault.open(taken.private_key, `dkim:${taken.id}`) }
+  return {
+    publicKey: taken.public_key,
+    privateKey: vault.open(taken.private_key, `dkim:${taken.id}`),
+  }
 }
 
 /** Fills the stock of key pairs up; called now and then, and harmless to repeat. */
-export async function stockKeyPairs({ db, vault }: StoreContext, signal: AbortSignal): Promise<void> {
-  const { count } = await db.selectFrom('dkim_keypairs').select((e) => e.fn.countAll<string>().as('count')).executeTakeFirstOrThrow()
+export async function stockKeyPairs(
+  { db, vault }: StoreContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const { count } = await db
+    .selectFrom('dkim_keypairs')
+    .select((e) => e.fn.countAll<string>().as('count'))
+    .executeTakeFirstOrThrow()
   for (let have = Number(count); have < KEYS_AHEAD && !signal.aborted; have++) {
     const { privateKey, publicKey } = await makeKeyPair()
     const id = newId()
-    await db.insertInto('dkim_keypairs')
-      .values({ id, private_key: vault.seal(privateKey, `dkim:${id}`), public_key: publicKey }).execute()
+    await db
+      .insertInto('dkim_keypairs')
+      .values({ id, private_key: vault.seal(privateKey, `dkim:${id}`), public_key: publicKey })
+      .execute()
   }
 }
 

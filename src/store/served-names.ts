@@ -4,8 +4,8 @@
  * transactions it may not have seen yet, so a late commit is never skipped.
  */
 import { sql } from 'kysely'
-import type { ServedZone } from '#servers/dns/zone.ts'
 import { absolute } from '#names/domain-name.ts'
+import type { ServedZone } from '#servers/dns/zone.ts'
 import type { Database, Queryable } from './database.ts'
 
 export async function touchName(tx: Queryable, name: string): Promise<void> {
@@ -35,22 +35,39 @@ export type ServedName = {
  * The holder's zone whole; without a holder, the oldest claim's with nothing but SOA and NS, unless
  * the parent already points at the pool: then someone else's delegation may be meant.
  */
-export async function readServedNames(db: Database, names: readonly string[]): Promise<ServedName[]> {
-  const zones = await db.selectFrom('zones as z')
+export async function readServedNames(
+  db: Database,
+  names: readonly string[],
+): Promise<ServedName[]> {
+  const zones = await db
+    .selectFrom('zones as z')
     .innerJoin('claims as c', 'c.id', 'z.claim_id')
-    .leftJoin('holders as h', (join) => join.onRef('h.name', '=', 'z.name').onRef('h.world', '=', 'z.world'))
-    .select(['z.name', 'z.claim_id', 'z.nameservers', 'z.rrsets', 'z.serial', 'c.points_at_pool', 'h.claim_id as holder'])
+    .leftJoin('holders as h', (join) =>
+      join.onRef('h.name', '=', 'z.name').onRef('h.world', '=', 'z.world'),
+    )
+    .select([
+      'z.name',
+      'z.claim_id',
+      'z.nameservers',
+      'z.rrsets',
+      'z.serial',
+      'c.points_at_pool',
+      'h.claim_id as holder',
+    ])
     .where('z.name', 'in', names.length > 0 ? [...names] : [''])
     .orderBy('c.created_at')
     .execute()
-  const waiting = await db.selectFrom('domains as d')
+  const waiting = await db
+    .selectFrom('domains as d')
     .select(['d.id', 'd.name'])
     .where('d.name', 'in', names.length > 0 ? [...names] : [''])
     .where('d.removed_at', 'is', null)
-    .where((is) => is.or([
-      is('d.status', 'in', ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']),
-      is('d.removal_requested_at', 'is not', null),
-    ]))
+    .where((is) =>
+      is.or([
+        is('d.status', 'in', ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']),
+        is('d.removal_requested_at', 'is not', null),
+      ]),
+    )
     .execute()
   return names.map((name) => {
     const candidates = zones.filter((zone) => zone.name === name)

@@ -9,25 +9,48 @@ export type Tables = {
   api_keys: ApiKeyRow
   domains: DomainRow & DueRow
   claims: ClaimRow
-  holders: { world: WorldName; name: string; claim_id: string; epoch: Generated<string>; since: Generated<Date> }
+  holders: {
+    world: WorldName
+    name: string
+    claim_id: string
+    epoch: Generated<string>
+    since: Generated<Date>
+  }
   conditions: ConditionRow
   placements: PlacementRow
   records: RecordRow
   zones: ZoneRow
   served_names: { name: string; changed: Generated<string> }
-  dkim_keypairs: { id: string; private_key: string; public_key: string; created_at: Generated<Date> }
+  dkim_keypairs: {
+    id: string
+    private_key: string
+    public_key: string
+    created_at: Generated<Date>
+  }
   sender_domains: SenderDomainRow
   mail_domains: { claim_id: string; world: WorldName; name: string; created_at: Generated<Date> }
   mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
   inboxes: InboxRow
-  campaigns: { id: string; workspace_id: string; world: WorldName; name: string; status: Generated<string>; created_at: Generated<Date> }
+  campaigns: {
+    id: string
+    workspace_id: string
+    world: WorldName
+    name: string
+    status: Generated<string>
+    created_at: Generated<Date>
+  }
   campaign_inboxes: { campaign_id: string; inbox_id: string }
   threads: ThreadRow
   messages: MessageRow
   deliveries: DeliveryRow & DueRow
   probes: ProbeRow
   events: EventRow
-  sandbox_delegations: { name: string; nameservers: string[]; ds: Generated<string[]>; published_at: Date }
+  sandbox_delegations: {
+    name: string
+    nameservers: string[]
+    ds: Generated<string[]>
+    published_at: Date
+  }
   sandbox_outcomes: { name: string; stage: string; outcome: string; times_left: number }
   sandbox_messages: SandboxMessageRow
 }
@@ -210,7 +233,7 @@ type ProbeRow = {
   domain_id: string
   recipient: string
   fingerprint: string
-  sent_at: Generated<Date>
+  sent_at: Date | null
   judged_at: Date | null
   judgement: JSONColumnType<Authentication> | null
 }

@@ -27,11 +27,14 @@ export function openVault(key: Buffer): Vault {
     },
     open(sealed, label) {
       const [version, body] = sealed.split(':')
-      if (version !== VERSION || body === undefined) throw new Error('sealed by a key we do not have')
+      if (version !== VERSION || body === undefined)
+        throw new Error('sealed by a key we do not have')
       const octets = Buffer.from(body, 'base64')
       const nonce = octets.subarray(0, NONCE_OCTETS)
       const tag = octets.subarray(NONCE_OCTETS, NONCE_OCTETS + TAG_OCTETS)
-      const decipher = createDecipheriv('aes-256-gcm', sealing, nonce).setAAD(Buffer.from(label)).setAuthTag(tag)
+      const decipher = createDecipheriv('aes-256-gcm', sealing, nonce)
+        .setAAD(Buffer.from(label))
+        .setAuthTag(tag)
       const text = octets.subarray(NONCE_OCTETS + TAG_OCTETS)
       return Buffer.concat([decipher.update(text), decipher.final()]).toString('utf8')
     },

@@ -9,8 +9,15 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
   return {
     async create({ claimId, name, nameservers }) {
       const isNew = await db.transaction().execute(async (tx) => {
-        const made = await tx.insertInto('zones')
-          .values({ claim_id: claimId, world, name, nameservers: [...nameservers], rrsets: '[]' as never })
+        const made = await tx
+          .insertInto('zones')
+          .values({
+            claim_id: claimId,
+            world,
+            name,
+            nameservers: [...nameservers],
+            rrsets: '[]' as never,
+          })
           .onConflict((c) => c.doNothing())
           .executeTakeFirst()
         if (made.numInsertedOrUpdatedRows) await touchName(tx, name)
@@ -19,17 +26,30 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
       if (isNew) doorbell.ring(TOPICS.servedNames)
     },
     async read(claimId) {
-      const zone = await db.selectFrom('zones').select('rrsets').where('claim_id', '=', claimId).executeTakeFirst()
+      const zone = await db
+        .selectFrom('zones')
+        .select('rrsets')
+        .where('claim_id', '=', claimId)
+        .executeTakeFirst()
       return zone?.rrsets
     },
     async edit(claimId, edit) {
       const isThere = await db.transaction().execute(async (tx) => {
-        const zone = await tx.selectFrom('zones').select(['name', 'rrsets', 'serial'])
-          .where('claim_id', '=', claimId).forUpdate().executeTakeFirst()
+        const zone = await tx
+          .selectFrom('zones')
+          .select(['name', 'rrsets', 'serial'])
+          .where('claim_id', '=', claimId)
+          .forUpdate()
+          .executeTakeFirst()
         if (zone === undefined) return false
-        await tx.updateTable('zones')
-          .set({ rrsets: JSON.stringify(edit(zone.rrsets)) as never, serial: nextSerial(zone.serial) })
-          .where('claim_id', '=', claimId).execute()
+        await tx
+          .updateTable('zones')
+          .set({
+            rrsets: JSON.stringify(edit(zone.rrsets)) as never,
+            serial: nextSerial(zone.serial),
+          })
+          .where('claim_id', '=', claimId)
+          .execute()
         await touchName(tx, zone.name)
         return true
       })

@@ -12,19 +12,28 @@ import { waitForDomain } from '../wait.ts'
 /** POST /domains/{domain_id}/activate: look at the delegation now; on FAILED, try again. */
 export function activateDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  app.post(`${API_PREFIX}/domains/:domain_id/activate`, { schema: { params: domainParams }, ...needs(context, 'domains:update') }, async (request) => {
-    const key = keyOf(request)
-    const id = request.params.domain_id
-    const known = await loadDomain(store, key, id)
-    const { status } = known.row
-    if (status === 'PENDING' || status === 'DNS_CONFIGURING') throw new Problem('domain_not_ready')
-    if (status === 'ACTIVE' || status === 'SERVICES_CONFIGURING') return answer(known, context)
-    if (status === 'FAILED') await retryDomain(store, known.row)
-    else await askAbout(store, id)
-    const askedAt = Date.now()
-    const isLooked = (seen: KnownDomain) => seen.row.status !== status || lookedAt(seen) >= askedAt
-    return answer(await waitForDomain(store, id, () => loadDomain(store, key, id), isLooked, context.waitMs), context)
-  })
+  app.post(
+    `${API_PREFIX}/domains/:domain_id/activate`,
+    { schema: { params: domainParams }, ...needs(context, 'domains:update') },
+    async (request) => {
+      const key = keyOf(request)
+      const id = request.params.domain_id
+      const known = await loadDomain(store, key, id)
+      const { status } = known.row
+      if (status === 'PENDING' || status === 'DNS_CONFIGURING')
+        throw new Problem('domain_not_ready')
+      if (status === 'ACTIVE' || status === 'SERVICES_CONFIGURING') return answer(known, context)
+      if (status === 'FAILED') await retryDomain(store, known.row)
+      else await askAbout(store, id)
+      const askedAt = Date.now()
+      const isLooked = (seen: KnownDomain) =>
+        seen.row.status !== status || lookedAt(seen) >= askedAt
+      return answer(
+        await waitForDomain(store, id, () => loadDomain(store, key, id), isLooked, context.waitMs),
+        context,
+      )
+    },
+  )
 }
 
 /** When the parent was last asked, or could last not be asked, in milliseconds. */
@@ -51,6 +60,7 @@ function answer({ row, conditions }: KnownDomain, context: ApiContext) {
 
 function messageOf(status: string, verdict: string | undefined): string {
   if (status === 'ACTIVE') return 'The domain is active.'
-  if (status === 'SERVICES_CONFIGURING') return 'The nameservers are set; the mail services are being set up.'
+  if (status === 'SERVICES_CONFIGURING')
+    return 'The nameservers are set; the mail services are being set up.'
   return verdict ?? 'The delegation is being looked at.'
 }

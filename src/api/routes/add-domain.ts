@@ -17,38 +17,54 @@ const body = z.object({
 /** POST /domains: commits the domain, wakes the worker, and waits a little for its zone. */
 export function addDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  app.post(`${API_PREFIX}/domains`, { schema: { body }, ...needs(context, 'domains:create') }, async (request, reply) => {
-    const key = keyOf(request)
-    const name = acceptedName(request.body.domain, key, context)
-    const added = await addDomain(store, key, { name, mayActivate: request.body.auto_activate, drivers: context.drivers })
-    if (added.is === 'too_many_claims') throw new Problem('too_many_claims')
-    if (added.is !== 'added') throw new Problem(`domain_${added.is}`, { domain_id: added.domainId })
-    const { row, nameservers } = await waitForDomain(
-      store, added.domainId,
-      async () => ({ row: (await findDomain(store, key, added.domainId))!, nameservers: await nameserversOf(store, added.domainId) }),
-      (seen) => !['PENDING', 'DNS_CONFIGURING'].includes(seen.row.status),
-      context.waitMs,
-    )
-    return reply.status(201).send({
-      success: true,
-      message: nameservers.length > 0
-        ? 'Domain added. Set these nameservers at your registrar.'
-        : 'Domain added. Its nameservers will be known in a moment.',
-      domain_id: row.id,
-      domain_name: row.name,
-      status: row.status,
-      nameservers,
-      max_inboxes: row.max_inboxes,
-      current_inboxes: 0,
-      created_at: row.created_at.toISOString(),
-      progress_url: progressUrl(row.id),
-    })
-  })
+  app.post(
+    `${API_PREFIX}/domains`,
+    { schema: { body }, ...needs(context, 'domains:create') },
+    async (request, reply) => {
+      const key = keyOf(request)
+      const name = acceptedName(request.body.domain, key, context)
+      const added = await addDomain(store, key, {
+        name,
+        mayActivate: request.body.auto_activate,
+        drivers: context.drivers,
+      })
+      if (added.is === 'too_many_claims') throw new Problem('too_many_claims')
+      if (added.is !== 'added')
+        throw new Problem(`domain_${added.is}`, { domain_id: added.domainId })
+      const { row, nameservers } = await waitForDomain(
+        store,
+        added.domainId,
+        async () => ({
+          row: (await findDomain(store, key, added.domainId))!,
+          nameservers: await nameserversOf(store, added.domainId),
+        }),
+        (seen) => !['PENDING', 'DNS_CONFIGURING'].includes(seen.row.status),
+        context.waitMs,
+      )
+      return reply.status(201).send({
+        success: true,
+        message:
+          nameservers.length > 0
+            ? 'Domain added. Set these nameservers at your registrar.'
+            : 'Domain added. Its nameservers will be known in a moment.',
+        domain_id: row.id,
+        domain_name: row.name,
+        status: row.status,
+        nameservers,
+        max_inboxes: row.max_inboxes,
+        current_inboxes: 0,
+        created_at: row.created_at.toISOString(),
+        progress_url: progressUrl(row.id),
+      })
+    },
+  )
 }
 
 function acceptedName(written: string, key: ApiKey, context: ApiContext): string {
   const parsed = parseDomainName(written)
-  const refusal = 'refusal' in parsed ? parsed.refusal : refusalIn(parsed.name, context.nameRules(key.world))
-  if (refusal) throw new Invalid([{ loc: ['body', 'domain'], msg: refusal.message, type: refusal.type }])
+  const refusal =
+    'refusal' in parsed ? parsed.refusal : refusalIn(parsed.name, context.nameRules(key.world))
+  if (refusal)
+    throw new Invalid([{ loc: ['body', 'domain'], msg: refusal.message, type: refusal.type }])
   return (parsed as { name: string }).name
 }

@@ -8,40 +8,51 @@ import { inboxItem } from '../inbox-views.ts'
 import { loadDomain } from '../load-domain.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
+import { headerText } from '../shapes.ts'
 import { waitForDomain } from '../wait.ts'
 
 const body = z.object({
   domain_id: z.uuid('value is not a valid uuid'),
   email_prefix: z.string().min(1).max(64),
-  // RFC 5322 section 2.2: no control characters in a header.
-  display_name: z.string().min(1).max(255).regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed'),
+  display_name: headerText.min(1).max(255),
 })
 
 /** POST /sender-accounts/coldsend-native: an inbox; the worker makes its mailbox. */
 export function addInboxRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  app.post(`${API_PREFIX}/sender-accounts/coldsend-native`, { schema: { body }, ...needs(context, 'sender_accounts:create') }, async (request, reply) => {
-    const key = keyOf(request)
-    const { domain_id, email_prefix, display_name } = request.body
-    const localpart = acceptedLocalpart(email_prefix)
-    const { row } = await loadDomain(store, key, domain_id)
-    if (row.status !== 'ACTIVE') throw new Problem('domain_not_active', { domain_status: row.status })
-    const reserved = await reserveInbox(store, row, { localpart, displayName: display_name })
-    if (reserved.is === 'exists') throw new Problem('inbox_exists')
-    if (reserved.is === 'domain_gone') throw new Problem('domain_not_found')
-    if (reserved.is === 'full') {
-      throw new Problem('inbox_capacity_reached', { max_inboxes: reserved.max, current_inboxes: reserved.current })
-    }
-    await askAbout(store, row.id)
-    const inbox = await waitForDomain(
-      store, row.id,
-      async () => (await findInbox(store, key, reserved.inbox.id)) ?? reserved.inbox,
-      ({ status }) => status !== 'PENDING',
-      context.waitMs,
-    )
-    // No submission server exists yet, so there is nothing to log in to.
-    return reply.status(201).send({ ...inboxItem(inbox, 'Sender account created.'), credentials: null })
-  })
+  app.post(
+    `${API_PREFIX}/sender-accounts/coldsend-native`,
+    { schema: { body }, ...needs(context, 'sender_accounts:create') },
+    async (request, reply) => {
+      const key = keyOf(request)
+      const { domain_id, email_prefix, display_name } = request.body
+      const localpart = acceptedLocalpart(email_prefix)
+      const { row } = await loadDomain(store, key, domain_id)
+      if (row.status !== 'ACTIVE')
+        throw new Problem('domain_not_active', { domain_status: row.status })
+      const reserved = await reserveInbox(store, row, { localpart, displayName: display_name })
+      if (reserved.is === 'exists') throw new Problem('inbox_exists')
+      if (reserved.is === 'domain_gone') throw new Problem('domain_not_found')
+      if (reserved.is === 'full') {
+        throw new Problem('inbox_capacity_reached', {
+          max_inboxes: reserved.max,
+          current_inboxes: reserved.current,
+        })
+      }
+      await askAbout(store, row.id)
+      const inbox = await waitForDomain(
+        store,
+        row.id,
+        async () => (await findInbox(store, key, reserved.inbox.id)) ?? reserved.inbox,
+        ({ status }) => status !== 'PENDING',
+        context.waitMs,
+      )
+      // No submission server exists yet, so there is nothing to log in to.
+      return reply
+        .status(201)
+        .send({ ...inboxItem(inbox, 'Sender account created.'), credentials: null })
+    },
+  )
 }
 
 function acceptedLocalpart(written: string): string {

@@ -9,14 +9,26 @@ import { domainParams } from '../shapes.ts'
 /** GET /domains/{domain_id}: everything we know of it. */
 export function getDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  app.get(`${API_PREFIX}/domains/:domain_id`, { schema: { params: domainParams }, ...needs(context, 'domains:read') }, async (request) => {
-    const { domain_id } = request.params
-    const known = await loadDomain(store, keyOf(request), domain_id)
-    const [inboxes, nameservers, records] = await Promise.all([
-      inboxCounts(store, [domain_id]),
-      nameserversOf(store, domain_id),
-      store.db.selectFrom('records').selectAll().where('domain_id', '=', domain_id).orderBy('id').execute(),
-    ])
-    return details({ ...known, nameservers, records, inboxes: inboxes.get(domain_id) ?? 0 }, context.now())
-  })
+  app.get(
+    `${API_PREFIX}/domains/:domain_id`,
+    { schema: { params: domainParams }, ...needs(context, 'domains:read') },
+    async (request) => {
+      const { domain_id } = request.params
+      const known = await loadDomain(store, keyOf(request), domain_id)
+      const [inboxes, nameservers, records] = await Promise.all([
+        inboxCounts(store, [domain_id]),
+        nameserversOf(store, domain_id),
+        store.db
+          .selectFrom('records')
+          .selectAll()
+          .where('domain_id', '=', domain_id)
+          .orderBy('id')
+          .execute(),
+      ])
+      return details(
+        { ...known, nameservers, records, inboxes: inboxes.get(domain_id) ?? 0 },
+        context.now(),
+      )
+    },
+  )
 }

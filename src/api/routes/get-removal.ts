@@ -1,6 +1,6 @@
+import { findRemoval } from '../../store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
-import { findRemoval } from '../../store/domains.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams } from '../shapes.ts'
@@ -8,21 +8,32 @@ import { domainParams } from '../shapes.ts'
 /** GET /domains/{domain_id}/removal: how far the clean-up behind a DELETE has come. */
 export function getRemovalRoute(app: Http, context: ApiContext): void {
   const { db } = context.store
-  app.get(`${API_PREFIX}/domains/:domain_id/removal`, { schema: { params: domainParams }, ...needs(context, 'domains:read') }, async (request) => {
-    const row = await findRemoval(context.store, keyOf(request), request.params.domain_id)
-    if (!row) throw new Problem('removal_not_found')
-    const steps = await db.selectFrom('placements as p').innerJoin('claims as c', 'c.id', 'p.claim_id')
-      .select(['p.stage', 'p.driver', 'p.removed_at', 'p.message'])
-      .where('c.domain_id', '=', row.id).orderBy('p.made_at', 'desc').execute()
-    return {
-      domain_id: row.id,
-      domain_name: row.name,
-      state: row.removed_at ? 'done' : row.torn_down_at ? 'tombstone' : 'removing',
-      steps: steps.map(({ stage, driver, removed_at, message }) => ({
-        what: stage, provider: driver, state: removed_at ? 'removed' : 'waiting', message,
-      })),
-      started_at: row.removal_requested_at!.toISOString(),
-      finished_at: row.removed_at?.toISOString() ?? null,
-    }
-  })
+  app.get(
+    `${API_PREFIX}/domains/:domain_id/removal`,
+    { schema: { params: domainParams }, ...needs(context, 'domains:read') },
+    async (request) => {
+      const row = await findRemoval(context.store, keyOf(request), request.params.domain_id)
+      if (!row) throw new Problem('removal_not_found')
+      const steps = await db
+        .selectFrom('placements as p')
+        .innerJoin('claims as c', 'c.id', 'p.claim_id')
+        .select(['p.stage', 'p.driver', 'p.removed_at', 'p.message'])
+        .where('c.domain_id', '=', row.id)
+        .orderBy('p.made_at', 'desc')
+        .execute()
+      return {
+        domain_id: row.id,
+        domain_name: row.name,
+        state: row.removed_at ? 'done' : row.torn_down_at ? 'tombstone' : 'removing',
+        steps: steps.map(({ stage, driver, removed_at, message }) => ({
+          what: stage,
+          provider: driver,
+          state: removed_at ? 'removed' : 'waiting',
+          message,
+        })),
+        started_at: row.removal_requested_at!.toISOString(),
+        finished_at: row.removed_at?.toISOString() ?? null,
+      }
+    },
+  )
 }

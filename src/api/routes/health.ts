@@ -10,7 +10,10 @@ export function healthRoutes(app: Http, { database }: HealthOptions): void {
       await database()
       return { status: 'ready', database: 'ok' }
     } catch {
-      return reply.status(503).header('retry-after', 2).send({ status: 'not_ready', database: 'away' })
+      return reply
+        .status(503)
+        .header('retry-after', 2)
+        .send({ status: 'not_ready', database: 'away' })
     }
   })
 }

@@ -12,16 +12,30 @@ const querystring = z.object({ ...paging, status: optionalText, search: optional
 /** GET /domains: newest first. An unknown status matches nothing. */
 export function listDomainsRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  app.get(`${API_PREFIX}/domains`, { schema: { querystring }, ...needs(context, 'domains:read') }, async (request) => {
-    const { page, limit, status, search } = request.query
-    const { rows, total } = await listDomains(store, keyOf(request), { page, limit, status, search })
-    const ids = rows.map(({ id }) => id)
-    const [conditions, inboxes] = await Promise.all([conditionsOf(store, ids), inboxCounts(store, ids)])
-    return {
-      domains: rows.map((row) => listItem(row, toConditions(conditions.get(row.id) ?? []), inboxes.get(row.id) ?? 0)),
-      pagination: pagination({ page, limit }, total),
-      success: true,
-      message: 'Domains retrieved successfully',
-    }
-  })
+  app.get(
+    `${API_PREFIX}/domains`,
+    { schema: { querystring }, ...needs(context, 'domains:read') },
+    async (request) => {
+      const { page, limit, status, search } = request.query
+      const { rows, total } = await listDomains(store, keyOf(request), {
+        page,
+        limit,
+        status,
+        search,
+      })
+      const ids = rows.map(({ id }) => id)
+      const [conditions, inboxes] = await Promise.all([
+        conditionsOf(store, ids),
+        inboxCounts(store, ids),
+      ])
+      return {
+        domains: rows.map((row) =>
+          listItem(row, toConditions(conditions.get(row.id) ?? []), inboxes.get(row.id) ?? 0),
+        ),
+        pagination: pagination({ page, limit }, total),
+        success: true,
+        message: 'Domains retrieved successfully',
+      }
+    },
+  )
 }

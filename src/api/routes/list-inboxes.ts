@@ -16,15 +16,19 @@ const querystring = z.object({
 
 /** GET /sender-accounts: newest first. */
 export function listInboxesRoute(app: Http, context: ApiContext): void {
-  app.get(`${API_PREFIX}/sender-accounts`, { schema: { querystring }, ...needs(context, 'sender_accounts:read') }, async (request) => {
-    const { page, limit, domain_id, status, inbox_type, search } = request.query
-    const filter = { page, limit, status, search, domainId: domain_id, inboxType: inbox_type }
-    const { rows, total } = await listInboxes(context.store, keyOf(request), filter)
-    return {
-      success: true,
-      message: 'Sender accounts retrieved successfully',
-      sender_accounts: rows.map((row) => inboxItem(row)),
-      pagination: pagination({ page, limit }, total),
-    }
-  })
+  app.get(
+    `${API_PREFIX}/sender-accounts`,
+    { schema: { querystring }, ...needs(context, 'sender_accounts:read') },
+    async (request) => {
+      const { page, limit, domain_id, status, inbox_type, search } = request.query
+      const filter = { page, limit, status, search, domainId: domain_id, inboxType: inbox_type }
+      const { rows, total } = await listInboxes(context.store, keyOf(request), filter)
+      return {
+        success: true,
+        message: 'Sender accounts retrieved successfully',
+        sender_accounts: rows.map((row) => inboxItem(row)),
+        pagination: pagination({ page, limit }, total),
+      }
+    },
+  )
 }

@@ -15,27 +15,44 @@ const querystring = z.object({
 
 /** GET /replies: the conversations of all inboxes, the latest first. */
 export function listRepliesRoute(app: Http, context: ApiContext): void {
-  app.get(`${API_PREFIX}/replies`, { schema: { querystring }, ...needs(context, 'replies:read') }, async (request) => {
-    const { page, limit, campaign_id, is_read, is_starred, category } = request.query
-    const filter = { page, limit, category, campaignId: campaign_id, isRead: is_read, isStarred: is_starred }
-    const { rows, total, unread } = await listThreads(context.store, keyOf(request), filter)
-    const { pages, has_next, has_prev } = pagination({ page, limit }, total)
-    return {
-      success: true,
-      message: 'Conversations retrieved successfully',
-      conversations: rows.map((row) => ({
-        thread_id: row.id,
-        inbox_id: row.inbox_id,
-        lead_email: row.lead_email,
-        subject: row.subject,
-        last_message_preview: row.last_message_preview,
-        last_message_at: row.last_message_at.toISOString(),
-        is_read: row.is_read,
-        is_starred: row.is_starred,
-        category: row.category,
-        campaign_id: row.campaign_id,
-      })),
-      total_count: total, unread_count: unread, page, limit, total_pages: pages, has_next, has_prev,
-    }
-  })
+  app.get(
+    `${API_PREFIX}/replies`,
+    { schema: { querystring }, ...needs(context, 'replies:read') },
+    async (request) => {
+      const { page, limit, campaign_id, is_read, is_starred, category } = request.query
+      const filter = {
+        page,
+        limit,
+        category,
+        campaignId: campaign_id,
+        isRead: is_read,
+        isStarred: is_starred,
+      }
+      const { rows, total, unread } = await listThreads(context.store, keyOf(request), filter)
+      const { pages, has_next, has_prev } = pagination({ page, limit }, total)
+      return {
+        success: true,
+        message: 'Conversations retrieved successfully',
+        conversations: rows.map((row) => ({
+          thread_id: row.id,
+          inbox_id: row.inbox_id,
+          lead_email: row.lead_email,
+          subject: row.subject,
+          last_message_preview: row.last_message_preview,
+          last_message_at: row.last_message_at.toISOString(),
+          is_read: row.is_read,
+          is_starred: row.is_starred,
+          category: row.category,
+          campaign_id: row.campaign_id,
+        })),
+        total_count: total,
+        unread_count: unread,
+        page,
+        limit,
+        total_pages: pages,
+        has_next,
+        has_prev,
+      }
+    },
+  )
 }

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { isAddress } from '#names/localpart.ts'
 import { findInbox } from '../../store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { sendingOf } from '../domain-views.ts'
@@ -7,50 +6,54 @@ import type { Http } from '../http.ts'
 import { loadDomain } from '../load-domain.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
-import { inboxParams } from '../shapes.ts'
+import { emailAddress, inboxParams } from '../shapes.ts'
 
-const body = z.object({
-  recipient_email: z.string().max(254).superRefine((written, check) => {
-    if (isAddress(written)) return
-    check.addIssue({ code: 'custom', message: 'value is not a valid email address', params: { type: 'value_error.email' } })
-  }),
-})
+const body = z.object({ recipient_email: emailAddress })
 
 const SEND_LIMIT_MS = 20_000
 
 /** POST /sender-accounts/{inbox_id}/test-email: one message from the inbox, handed to its sender. */
 export function sendTestEmailRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  app.post(`${API_PREFIX}/sender-accounts/:inbox_id/test-email`, { schema: { params: inboxParams, body }, ...needs(context, 'sender_accounts:update') }, async (request) => {
-    const key = keyOf(request)
-    const inbox = await findInbox(store, key, request.params.inbox_id)
-    if (!inbox) throw new Problem('sender_account_not_found')
-    const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
-    const sending = sendingOf(row, conditions, context.now())
-    if (row.status !== 'ACTIVE') throw new Problem('domain_not_active', { domain_status: row.status })
-    if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
-    if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
-    const claim = await store.db.selectFrom('claims').selectAll().where('domain_id', '=', row.id).executeTakeFirstOrThrow()
-    const recipient = request.body.recipient_email.toLowerCase()
-    const { messageId } = await context.sender(key.world).send(
-      { claimId: claim.id, name: row.name, nameservers: claim.nameservers },
-      {
-        author: { localpart: inbox.localpart, displayName: inbox.display_name },
-        recipient,
-        subject: `Test message from ${inbox.address}`,
-        text: `This is a test message from ${inbox.address}.\n`,
-        headers: {},
-      },
-      AbortSignal.timeout(SEND_LIMIT_MS),
-    )
-    return {
-      success: true,
-      message: 'The test message was handed over for delivery.',
-      inbox_id: inbox.id,
-      inbox_email: inbox.address,
-      recipient_email: recipient,
-      sent_at: context.now().toISOString(),
-      message_id: messageId,
-    }
-  })
+  app.post(
+    `${API_PREFIX}/sender-accounts/:inbox_id/test-email`,
+    { schema: { params: inboxParams, body }, ...needs(context, 'sender_accounts:update') },
+    async (request) => {
+      const key = keyOf(request)
+      const inbox = await findInbox(store, key, request.params.inbox_id)
+      if (!inbox) throw new Problem('sender_account_not_found')
+      const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
+      const sending = sendingOf(row, conditions, context.now())
+      if (row.status !== 'ACTIVE')
+        throw new Problem('domain_not_active', { domain_status: row.status })
+      if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
+      if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
+      const claim = await store.db
+        .selectFrom('claims')
+        .selectAll()
+        .where('domain_id', '=', row.id)
+        .executeTakeFirstOrThrow()
+      const recipient = request.body.recipient_email.toLowerCase()
+      const { messageId } = await context.sender(key.world).send(
+        { claimId: claim.id, name: row.name, nameservers: claim.nameservers },
+        {
+          author: { localpart: inbox.localpart, displayName: inbox.display_name },
+          recipient,
+          subject: `Test message from ${inbox.address}`,
+          text: `This is a test message from ${inbox.address}.\n`,
+          headers: {},
+        },
+        AbortSignal.timeout(SEND_LIMIT_MS),
+      )
+      return {
+        success: true,
+        message: 'The test message was handed over for delivery.',
+        inbox_id: inbox.id,
+        inbox_email: inbox.address,
+        recipient_email: recipient,
+        sent_at: context.now().toISOString(),
+        message_id: messageId,
+      }
+    },
+  )
 }

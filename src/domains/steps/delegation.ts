@@ -37,8 +37,13 @@ async function observe({ domain, ports, signal }: Pass): Promise<DelegationRepor
   const expectation: Expectation = { name, pair: claim.nameservers, pool: ports.custody.pool }
   const enclosing = await ports.custody.enclosingZone(claim)
   if (enclosing) return judgeInside(enclosing, expectation, ports.clock.now())
-  const first = judge(await ports.observer.look(name, 'one', signal), expectation, ports.clock.now())
-  if (former !== undefined && isSame(former, first)) return { ...first, settledAt: former.settledAt }
+  const first = judge(
+    await ports.observer.look(name, 'one', signal),
+    expectation,
+    ports.clock.now(),
+  )
+  if (former !== undefined && isSame(former, first))
+    return { ...first, settledAt: former.settledAt }
   const look = await ports.observer.look(name, 'all', signal)
   const second = judge(look, expectation, ports.clock.now())
   const claimed = second.verdict === 'delegated' || second.verdict === 'ds_left_over'
@@ -53,7 +58,10 @@ const isSame = (former: DelegationReport, now: DelegationReport): boolean =>
   former.observed.join() === now.observed.join()
 
 /** The first sight of a loss changes nothing but when we look again, unless someone else took over. */
-async function keepThroughFirstLoss(pass: Pass, report: DelegationReport): Promise<DelegationReport> {
+async function keepThroughFirstLoss(
+  pass: Pass,
+  report: DelegationReport,
+): Promise<DelegationReport> {
   const { domain, ports } = pass
   const established = domain.conditions.get('delegated')?.verdict.is === 'met'
   const former = domain.delegation
@@ -64,4 +72,8 @@ async function keepThroughFirstLoss(pass: Pass, report: DelegationReport): Promi
   return seenForMs >= SECOND_SIGHT_MS ? report : { ...report, ...stillThere(former), lostAt }
 }
 
-const stillThere = ({ verdict, message, observed }: DelegationReport) => ({ verdict, message, observed })
+const stillThere = ({ verdict, message, observed }: DelegationReport) => ({
+  verdict,
+  message,
+  observed,
+})

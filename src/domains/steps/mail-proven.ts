@@ -34,6 +34,7 @@ function fingerprintOf(records: readonly OwnedRecord[]): string {
 }
 
 function isStale(probe: Probe, fingerprint: string, now: Date): boolean {
+  if (probe.sentAt === undefined) return true // Killed between noting and sending.
   const ageMs = now.getTime() - probe.sentAt.getTime()
   if (probe.fingerprint !== fingerprint || ageMs > PROOF_KEPT_MS) return true
   const isGood = probe.judgement?.dmarc.result === 'pass'
@@ -53,12 +54,17 @@ async function sendProbe({ domain, ports, signal }: Pass, fingerprint: string): 
   // 128 random bits: nobody else can make a probe arrive.
   const recipient = `${randomBytes(16).toString('hex')}@${ports.probeHost}`
   await ports.probes.open(domain, { recipient, fingerprint })
-  await ports.sender.send(domain.claim, {
-    author: { localpart: 'postmaster', displayName: 'Mailstead' },
-    recipient,
-    subject: `Test of ${domain.name}`,
-    text: `This message proves that mail from ${domain.name} arrives and is authenticated.\n`,
-    // RFC 3834 section 5: no automatic answers to an automatic message.
-    headers: { 'Auto-Submitted': 'auto-generated' },
-  }, signal) // biome-ignore format: one message
+  await ports.sender.send(
+    domain.claim,
+    {
+      author: { localpart: 'postmaster', displayName: 'Mailstead' },
+      recipient,
+      subject: `Test of ${domain.name}`,
+      text: `This message proves that mail from ${domain.name} arrives and is authenticated.\n`,
+      // RFC 3834 section 5: no automatic answers to an automatic message.
+      headers: { 'Auto-Submitted': 'auto-generated' },
+    },
+    signal,
+  )
+  await ports.probes.sent(recipient)
 }

@@ -52,7 +52,10 @@ function objectionTo({ ports }: Pass, { name, type, ttl, value }: OwnedRecord): 
 }
 
 /** Plans before it acts; what is as it should be is not written again. */
-export async function publish({ domain, ports, signal }: Pass, wanted: readonly OwnedRecord[]): Promise<void> {
+export async function publish(
+  { domain, ports, signal }: Pass,
+  wanted: readonly OwnedRecord[],
+): Promise<void> {
   const current = await ports.zone.readZone(domain.claim, signal)
   const former = await ports.records.list(domain)
   const changes = planZone(current, desiredZone(current, former, wanted))

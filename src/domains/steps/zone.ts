@@ -25,7 +25,10 @@ async function shownNow({ domain, ports, signal }: Pass): Promise<readonly strin
   const { answers } = await ports.observer.look(domain.name, 'one', signal)
   if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
   const shown = answers.flatMap((answer) => answer.nameservers)
-  await ports.custody.noteShown(domain.claim, shown.some((name) => ports.custody.pool.includes(name)))
+  await ports.custody.noteShown(
+    domain.claim,
+    shown.some((name) => ports.custody.pool.includes(name)),
+  )
   return shown
 }
 

@@ -37,5 +37,9 @@ export interface SenderDriver {
   removeDomain(claim: ClaimRef, signal: AbortSignal): Promise<void>
 
   /** Takes the message over, or throws; `messageId` is the Message-ID it goes out with, in brackets. */
-  send(claim: ClaimRef, message: OutgoingMessage, signal: AbortSignal): Promise<{ messageId: string }>
+  send(
+    claim: ClaimRef,
+    message: OutgoingMessage,
+    signal: AbortSignal,
+  ): Promise<{ messageId: string }>
 }

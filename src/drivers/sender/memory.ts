@@ -15,7 +15,9 @@ export function memorySenderDriver(): MemorySender {
       signal.throwIfAborted()
       domains.add(claimId)
       const data = [`memory-verification=${claimId}`]
-      return { records: [{ name: `${name}.`, type: 'TXT', ttl: 300, data, purpose: 'verification' }] }
+      return {
+        records: [{ name: `${name}.`, type: 'TXT', ttl: 300, data, purpose: 'verification' }],
+      }
     },
     async verifyDomain({ claimId }, signal) {
       signal.throwIfAborted()
@@ -28,7 +30,8 @@ export function memorySenderDriver(): MemorySender {
     },
     async send({ claimId, name }, message, signal) {
       signal.throwIfAborted()
-      if (!domains.has(claimId)) throw new DriverError('rejected', 'The domain is not registered here.')
+      if (!domains.has(claimId))
+        throw new DriverError('rejected', 'The domain is not registered here.')
       sent.push(message)
       return { messageId: `<${randomUUID()}@${name}>` }
     },

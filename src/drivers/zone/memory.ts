@@ -23,7 +23,8 @@ export function memoryZoneDriver(): ZoneDriver {
       signal.throwIfAborted()
       const zone = zoneOf(claimId)
       for (const change of changes) {
-        if ('put' in change) zone.set(`${change.put.name} ${change.put.type}`, structuredClone(change.put))
+        if ('put' in change)
+          zone.set(`${change.put.name} ${change.put.type}`, structuredClone(change.put))
         else zone.delete(`${change.drop.name} ${change.drop.type}`)
       }
     },

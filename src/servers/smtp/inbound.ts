@@ -19,7 +19,10 @@ export type InboundOptions = {
   tls: { key: string; cert: string }
   recipient(address: string, signal: AbortSignal): Promise<RecipientVerdict>
   /** Keeps the message durably, or throws: only then is it acknowledged. */
-  deliver(message: { raw: Buffer; recipients: readonly string[]; session: Session }, signal: AbortSignal): Promise<void>
+  deliver(
+    message: { raw: Buffer; recipients: readonly string[]; session: Session },
+    signal: AbortSignal,
+  ): Promise<void>
   onError(error: unknown): void
 }
 
@@ -52,7 +55,8 @@ export async function listenInbound(
   server.on('error', options.onError)
 
   async function rcpt(address: string, session: SMTPServerSession): Promise<void> {
-    if (session.envelope.rcptTo.length >= RECIPIENT_LIMIT) throw smtpError(452, '4.5.3', 'Too many recipients')
+    if (session.envelope.rcptTo.length >= RECIPIENT_LIMIT)
+      throw smtpError(452, '4.5.3', 'Too many recipients')
     const verdict = await options.recipient(address, stop.signal).catch(troubled)
     if (verdict.is !== 'accepted') throw smtpError(verdict.code, verdict.enhanced, verdict.text)
   }
@@ -61,7 +65,9 @@ export async function listenInbound(
     const raw = await collect(stream)
     if (stream.sizeExceeded) throw smtpError(552, '5.3.4', 'Message too big')
     const recipients = session.envelope.rcptTo.map(({ address }) => address)
-    await options.deliver({ raw, recipients, session: sessionOf(session) }, stop.signal).catch(troubled)
+    await options
+      .deliver({ raw, recipients, session: sessionOf(session) }, stop.signal)
+      .catch(troubled)
   }
 
   /** Our own trouble is never the sender's: try again later. */

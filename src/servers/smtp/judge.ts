@@ -18,7 +18,11 @@ const JUDGE_LIMIT_MS = 20_000
 
 /** Judges a message as `mta`. A resolver that cannot be asked makes a result `temperror`. */
 export async function judgeMessage(
-  raw: Buffer, session: Session, mta: string, resolver: Resolver, signal: AbortSignal,
+  raw: Buffer,
+  session: Session,
+  mta: string,
+  resolver: Resolver,
+  signal: AbortSignal,
 ): Promise<Authentication> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(JUDGE_LIMIT_MS)])
   const result = await authenticate(raw, {
@@ -29,7 +33,8 @@ export async function judgeMessage(
     strict: true,
     disableArc: true,
     disableBimi: true,
-    resolver: ((name: string, type: string) => resolveLikeNode(resolver, name, type, limit)) as DNSResolver,
+    resolver: ((name: string, type: string) =>
+      resolveLikeNode(resolver, name, type, limit)) as DNSResolver,
   })
   return readResult(result)
 }
@@ -48,8 +53,12 @@ function readResult({ spf, dkim, dmarc, headers }: AuthenticateResult): Authenti
       domain: signature?.signingDomain ?? '',
       aligned: Boolean(alignment?.dkim.result),
     },
-    dmarc: dmarc === false ? { result: 'none', policy: 'none' } : { result: dmarc.status.result, policy: dmarc.policy },
-    header: headers.split(/\r?\n(?=[^ \t])/).find((line) => /^authentication-results:/i.test(line)) ?? '',
+    dmarc:
+      dmarc === false
+        ? { result: 'none', policy: 'none' }
+        : { result: dmarc.status.result, policy: dmarc.policy },
+    header:
+      headers.split(/\r?\n(?=[^ \t])/).find((line) => /^authentication-results:/i.test(line)) ?? '',
   }
 }
 
@@ -61,11 +70,19 @@ function bestSignature(results: AuthenticateResult['dkim']['results']) {
 }
 
 /** The library asks as one asks `node:dns`: arrays, and errors with codes. */
-async function resolveLikeNode(resolver: Resolver, name: string, type: string, signal: AbortSignal) {
+async function resolveLikeNode(
+  resolver: Resolver,
+  name: string,
+  type: string,
+  signal: AbortSignal,
+) {
   const asked = name.replace(/\.$/, '').toLowerCase()
-  const { rcode, records } = await resolver.resolve(asked, type as 'TXT', signal).catch(serverFailed)
+  const { rcode, records } = await resolver
+    .resolve(asked, type as 'TXT', signal)
+    .catch(serverFailed)
   if (rcode === 'NXDOMAIN') throw Object.assign(new Error(`no ${name}`), { code: 'ENOTFOUND' })
-  if (records.length === 0) throw Object.assign(new Error(`no ${type} of ${name}`), { code: 'ENODATA' })
+  if (records.length === 0)
+    throw Object.assign(new Error(`no ${type} of ${name}`), { code: 'ENODATA' })
   return records.map(({ data }) => asNode(type, data))
 }
 

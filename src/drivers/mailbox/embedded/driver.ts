@@ -20,7 +20,9 @@ export function embeddedMailboxDriver(store: MailboxStore, mailHost: string): Ma
       signal.throwIfAborted()
       await store.createDomain(claim)
       const data = [`10 ${absolute(mailHost)}`]
-      return { records: [{ name: absolute(claim.name), type: 'MX', ttl: 300, data, purpose: 'mx' }] }
+      return {
+        records: [{ name: absolute(claim.name), type: 'MX', ttl: 300, data, purpose: 'mx' }],
+      }
     },
     async removeDomain({ claimId }, signal) {
       signal.throwIfAborted()

@@ -37,7 +37,9 @@ const EXCHANGERS_TRIED = 5
 
 /** Tries the exchangers in order of preference until one answers for good or ill. */
 export async function deliver(
-  delivery: Delivery, options: DeliverOptions, signal: AbortSignal,
+  delivery: Delivery,
+  options: DeliverOptions,
+  signal: AbortSignal,
 ): Promise<AttemptResult> {
   const { smarthost } = options
   if (smarthost) return attempt(delivery, { ...smarthost, name: smarthost.host }, options, signal)
@@ -46,7 +48,12 @@ export async function deliver(
   let last: AttemptResult = { is: 'deferred', reply: '4.4.1 no mail exchanger could be reached' }
   for (const { name, address } of exchangers.slice(0, EXCHANGERS_TRIED)) {
     const port = options.smtpPort(address)
-    last = await attempt(delivery, { host: address, port, name, secure: false, credentials: undefined }, options, signal)
+    last = await attempt(
+      delivery,
+      { host: address, port, name, secure: false, credentials: undefined },
+      options,
+      signal,
+    )
     if (last.is !== 'deferred') return last
   }
   return last
@@ -55,7 +62,9 @@ export async function deliver(
 type Exchanger = { name: string; address: string }
 
 async function exchangersOf(
-  recipient: string, options: DeliverOptions, signal: AbortSignal,
+  recipient: string,
+  options: DeliverOptions,
+  signal: AbortSignal,
 ): Promise<Exchanger[] | AttemptResult> {
   const domain = splitAddress(recipient)?.domain
   if (domain === undefined) return { is: 'failed', reply: '5.1.3 the recipient is not an address' }
@@ -63,7 +72,8 @@ async function exchangersOf(
     const names = await exchangerNames(domain, options.resolver, signal)
     if (names === 'unknown') return { is: 'failed', reply: `5.1.2 there is no domain ${domain}` }
     // RFC 7505: a null MX says that no mail is wanted.
-    if (names.length === 1 && names[0] === '') return { is: 'failed', reply: `5.1.10 ${domain} takes no mail` }
+    if (names.length === 1 && names[0] === '')
+      return { is: 'failed', reply: `5.1.10 ${domain} takes no mail` }
     return await addressesOf(names, options, signal)
   } catch (error) {
     if (!(error instanceof LookupFailed)) throw error
@@ -87,7 +97,9 @@ async function addressesOf(names: readonly string[], options: DeliverOptions, si
   const exchangers: Exchanger[] = []
   for (const name of names.slice(0, EXCHANGERS_TRIED)) {
     const { records } = await options.resolver.resolve(name, 'A', signal)
-    const v6 = hasIPv6(options) ? (await options.resolver.resolve(name, 'AAAA', signal)).records : []
+    const v6 = hasIPv6(options)
+      ? (await options.resolver.resolve(name, 'AAAA', signal)).records
+      : []
     for (const { data } of [...records, ...v6]) {
       if (options.mayConnect(data)) exchangers.push({ name, address: data })
     }
@@ -96,7 +108,8 @@ async function addressesOf(names: readonly string[], options: DeliverOptions, si
 }
 
 /** Without an IPv6 source address of known name, large receivers refuse what comes over IPv6. */
-const hasIPv6 = ({ sourceAddresses }: DeliverOptions): boolean => sourceAddresses.some((a) => isIPv6(a))
+const hasIPv6 = ({ sourceAddresses }: DeliverOptions): boolean =>
+  sourceAddresses.some((a) => isIPv6(a))
 
 type Peer = Smarthost & { name: string }
 
@@ -105,7 +118,10 @@ function sourceFor(peer: Peer, { sourceAddresses }: DeliverOptions): string | un
 }
 
 async function attempt(
-  delivery: Delivery, peer: Peer, options: DeliverOptions, signal: AbortSignal,
+  delivery: Delivery,
+  peer: Peer,
+  options: DeliverOptions,
+  signal: AbortSignal,
 ): Promise<AttemptResult> {
   const localAddress = sourceFor(peer, options)
   const connection = new SMTPConnection({
@@ -132,7 +148,11 @@ async function attempt(
   }
 }
 
-function session(connection: SMTPConnection, delivery: Delivery, peer: Peer): Promise<AttemptResult> {
+function session(
+  connection: SMTPConnection,
+  delivery: Delivery,
+  peer: Peer,
+): Promise<AttemptResult> {
   const { promise, resolve } = Promise.withResolvers<AttemptResult>()
   connection.on('error', (error: unknown) => resolve(resultOf(error)))
   connection.on('end', () => resolve({ is: 'deferred', reply: '4.4.2 the connection was closed' }))

@@ -16,7 +16,12 @@ export type SenderStore = {
   find(claimId: string): Promise<DkimKey | undefined>
   /** Takes away the registration, its key and what is still queued. */
   remove(claimId: string): Promise<void>
-  enqueue(delivery: { claimId: string; envelopeSender: string; recipient: string; raw: Buffer }): Promise<void>
+  enqueue(delivery: {
+    claimId: string
+    envelopeSender: string
+    recipient: string
+    raw: Buffer
+  }): Promise<void>
 }
 
 export type EmbeddedSenderOptions = {
@@ -29,7 +34,11 @@ export type EmbeddedSenderOptions = {
 
 const TTL_S = 300
 
-export function embeddedSenderDriver({ store, publicDns, mailHost }: EmbeddedSenderOptions): SenderDriver {
+export function embeddedSenderDriver({
+  store,
+  publicDns,
+  mailHost,
+}: EmbeddedSenderOptions): SenderDriver {
   return {
     promisesSpf: true,
     async ensureDomain(claim, signal) {
@@ -41,7 +50,11 @@ export function embeddedSenderDriver({ store, publicDns, mailHost }: EmbeddedSen
       const key = await registered(store, claim)
       const name = dkimName(key.selector, claim.name)
       const { records } = await publicDns.resolve(name, 'TXT', signal)
-      return verificationOf(name, key, records.map(({ data }) => data))
+      return verificationOf(
+        name,
+        key,
+        records.map(({ data }) => data),
+      )
     },
     async removeDomain({ claimId }, signal) {
       signal.throwIfAborted()
@@ -52,7 +65,12 @@ export function embeddedSenderDriver({ store, publicDns, mailHost }: EmbeddedSen
       const key = await registered(store, claim)
       const { raw, messageId } = await composeSigned(message, claim.name, key)
       const envelopeSender = `${message.author.localpart}@${claim.name}`
-      await store.enqueue({ claimId: claim.claimId, envelopeSender, recipient: message.recipient, raw })
+      await store.enqueue({
+        claimId: claim.claimId,
+        envelopeSender,
+        recipient: message.recipient,
+        raw,
+      })
       return { messageId }
     },
   }
@@ -60,13 +78,20 @@ export function embeddedSenderDriver({ store, publicDns, mailHost }: EmbeddedSen
 
 async function registered(store: SenderStore, { claimId, name }: ClaimRef): Promise<DkimKey> {
   const key = await store.find(claimId)
-  if (key === undefined) throw new DriverError('rejected', `${name} is not registered for sending here.`)
+  if (key === undefined)
+    throw new DriverError('rejected', `${name} is not registered for sending here.`)
   return key
 }
 
 function dkimNeeded({ name }: ClaimRef, { selector, publicKey }: DkimKey): NeededRecord {
   const data = [dkimRecord(publicKey)]
-  return { name: absolute(dkimName(selector, name)), type: 'TXT', ttl: TTL_S, data, purpose: 'dkim' }
+  return {
+    name: absolute(dkimName(selector, name)),
+    type: 'TXT',
+    ttl: TTL_S,
+    data,
+    purpose: 'dkim',
+  }
 }
 
 function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {

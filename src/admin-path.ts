@@ -1,0 +1,19 @@
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+
+/** What the kernel takes for the path of a Unix socket, less its terminating zero. */
+const SOCKET_PATH_LIMIT = 107
+
+/** Where the admin socket of a data directory is: in it, unless its path would be too long. */
+export function adminSocketPath(dataDir: string): string {
+  const path = join(dataDir, 'admin.sock')
+  if (Buffer.byteLength(path) <= SOCKET_PATH_LIMIT) return path
+  const name = createHash('sha256').update(path).digest('hex').slice(0, 16)
+  return join(tmpdir(), `mailstead-${process.getuid?.() ?? 0}-${name}`, 'admin.sock')
+}
+
+export async function makeAdminDirectory(path: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+}

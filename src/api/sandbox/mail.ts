@@ -1,0 +1,57 @@
+import PostalMime from 'postal-mime'
+import { z } from 'zod'
+import { splitAddress } from '#names/localpart.ts'
+import { listSandboxMessages } from '../../store/sandbox.ts'
+import type { Http } from '../http.ts'
+import { Invalid, Problem } from '../problems.ts'
+import { emailAddress, headerText } from '../shapes.ts'
+import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
+
+const body = z.object({
+  from: emailAddress,
+  to: emailAddress,
+  subject: headerText.max(998).default(''),
+  text: z.string().max(1_000_000).default(''),
+  authentic: z.boolean().default(true),
+})
+
+const querystring = z.object({ to: emailAddress })
+
+/** `/mail`: POST sends to a hosted inbox as if from outside; GET shows what arrived at `@inbox.test`. */
+export function mailRoutes(app: Http, context: SandboxContext): void {
+  const path = `${SANDBOX_PREFIX}/mail`
+
+  app.post(path, { schema: { body }, ...sandboxKey(context) }, async (request, reply) => {
+    const mail = request.body
+    if (mail.authentic && splitAddress(mail.from)?.domain !== 'inbox.test') {
+      const msg =
+        'Authentic mail comes from an address @inbox.test; set authentic to false for any other.'
+      throw new Invalid([{ loc: ['body', 'from'], msg, type: 'value_error.email' }])
+    }
+    const result = await context.sendFromOutside(mail)
+    if (result.is !== 'delivered') throw new Problem('mail_not_taken', { reply: result.reply })
+    const { from, to } = mail
+    return reply
+      .status(202)
+      .send({ success: true, message: 'The message was delivered.', from, to, reply: result.reply })
+  })
+
+  app.get(path, { schema: { querystring }, ...sandboxKey(context) }, async (request) => {
+    const rows = await listSandboxMessages(context.store, request.query.to.toLowerCase())
+    return { messages: await Promise.all(rows.map(messageView)) }
+  })
+}
+
+async function messageView(row: Awaited<ReturnType<typeof listSandboxMessages>>[number]) {
+  const mail = await PostalMime.parse(row.raw)
+  const { spf, dkim, dmarc } = row.authentication
+  return {
+    from: mail.from?.address ?? row.envelope_sender,
+    to: row.recipient,
+    subject: mail.subject ?? '',
+    text: mail.text ?? '',
+    headers: Object.fromEntries(mail.headers.map(({ key, value }) => [key, value])),
+    authentication: { spf: spf.result, dkim: dkim.result, dmarc: dmarc.result },
+    received_at: row.received_at.toISOString(),
+  }
+}

@@ -1,0 +1,33 @@
+/** `npm run mailstead -- …`: what needs no key, over the admin socket of the running product. */
+import { createKey } from './create-key.ts'
+import { showConfig } from './show-config.ts'
+
+const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
+  'keys create': createKey,
+  config: showConfig,
+}
+
+const USAGE = `mailstead keys create --name NAME [--world sandbox|live] [--scopes SCOPE,…]
+                        make an API key; it is shown once
+mailstead config        every setting, its value and where that came from
+`
+
+const [first = '', second = '', ...rest] = process.argv.slice(2)
+const pair = COMMANDS[`${first} ${second}`]
+const single = COMMANDS[first]
+
+if (pair) await run(() => pair(rest))
+else if (single) await run(() => single([second, ...rest].filter(Boolean)))
+else {
+  process.stderr.write(USAGE)
+  process.exitCode = 2
+}
+
+async function run(command: () => Promise<void>): Promise<void> {
+  try {
+    await command()
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`)
+    process.exitCode = 1
+  }
+}

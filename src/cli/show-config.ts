@@ -1,0 +1,8 @@
+import { explainConfig } from '../config.ts'
+
+/** Prints every setting with where its value came from; secrets are hidden. */
+export async function showConfig(): Promise<void> {
+  for (const { name, value, origin, unit, sentence } of explainConfig(process.env)) {
+    process.stdout.write(`${name}=${value}\n    ${sentence} (${unit}; ${origin})\n`)
+  }
+}

@@ -1,0 +1,49 @@
+/** The process: reads the settings, opens the house, says it is ready, and waits to be ended. */
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { pino } from 'pino'
+import { type Config, ConfigError, readConfig } from './config.ts'
+import { type House, openHouse } from './house.ts'
+
+const STOP_LIMIT_MS = 10_000
+
+async function run(): Promise<void> {
+  const config = readSettings()
+  const logger = pino({ level: config.logLevel, base: null }, pino.destination(2))
+  const stop = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
+  const pidFile = join(config.dataDir, 'mailstead.pid')
+  const house = await openHouse({ config, logger, signal: stop.signal })
+  await writeFile(pidFile, `${process.pid}\n`)
+  process.stdout.write(`${readyLine(house)}\n`)
+  if (!stop.signal.aborted)
+    await new Promise((resolve) => stop.signal.addEventListener('abort', resolve))
+  setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
+  await house[Symbol.asyncDispose]()
+  await rm(pidFile, { force: true })
+  process.stdout.write('Mailstead has stopped.\n')
+}
+
+function readSettings(): Config {
+  const { values } = parseArgs({ options: { role: { type: 'string', multiple: true } } })
+  return readConfig(
+    values.role ? { ...process.env, MAILSTEAD_ROLES: values.role.join(',') } : process.env,
+  )
+}
+
+function readyLine({ api, dns, smtp, firstKeyFile }: House): string {
+  const parts = [
+    api && `API ${api}`,
+    dns.length > 0 && `DNS ${dns.join(' ')}`,
+    smtp.length > 0 && `SMTP ${smtp.join(' ')}`,
+  ]
+  const key = firstKeyFile ? ` Your first test key is in ${firstKeyFile}` : ''
+  return `Mailstead is ready: ${parts.filter(Boolean).join(', ')}.${key}`
+}
+
+run().catch((error: unknown) => {
+  const isOurs = error instanceof ConfigError
+  process.stderr.write(`${isOurs ? error.message : error instanceof Error ? error.stack : error}\n`)
+  process.exitCode = 1
+})

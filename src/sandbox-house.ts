@@ -1,0 +1,182 @@
+/** The sandbox, put together: a registry, outside mailboxes, and failures on demand, on loopback. */
+import type { keyChecker } from '#api/auth.ts'
+import type { SandboxContext } from '#api/sandbox/context.ts'
+import type { RRset } from '#drivers/zone/contract.ts'
+import { absolute, ancestorsOf } from '#names/domain-name.ts'
+import type { Endpoint } from '#names/ip.ts'
+import { RESERVED_IN_SANDBOX, SANDBOX } from '#sandbox/names.ts'
+import {
+  misbehavingMailbox,
+  misbehavingSender,
+  misbehavingZone,
+  type Outcome,
+} from '#sandbox/outcomes.ts'
+import { type Delegation, startParentZones } from '#sandbox/parent.ts'
+import { postboxRecords, sendFromOutside, startPostbox } from '#sandbox/postbox.ts'
+import type { Nameserver } from '#servers/nameserver.ts'
+import { platformZones } from '#servers/platform-zones.ts'
+import type { StoreContext } from '#store/context.ts'
+import {
+  delegationOutcomes,
+  keepSandboxMessage,
+  listDelegations,
+  takeOutcome,
+} from '#store/sandbox.ts'
+import type { Config } from './config.ts'
+import { keptSandboxKey } from './keepsakes.ts'
+import type { Misbehaviour } from './ports.ts'
+import type { World } from './world.ts'
+import { sandboxPlatform, sandboxWorld } from './worlds.ts'
+
+export type Sandbox = {
+  world: World
+  misbehaviour: Misbehaviour
+  /** Names nobody may bring or register. */
+  reserved: readonly string[]
+  /** Where mail for hosted domains is received; known only after the world is. */
+  setInboundPorts(listeners: readonly Endpoint[]): void
+  api(authorize: ReturnType<typeof keyChecker>): SandboxContext
+}
+
+export type SandboxOptions = {
+  store: StoreContext
+  config: Config
+  tls: { key: string; cert: string }
+  nameserver: Nameserver
+  opened: AsyncDisposableStack
+  onError: (error: unknown) => void
+}
+
+export async function openSandbox({
+  store,
+  config,
+  tls,
+  nameserver,
+  opened,
+  onError,
+}: SandboxOptions): Promise<Sandbox> {
+  const platform = sandboxPlatform()
+  const ports = { dns: new Map<string, number>(), smtp: new Map<string, number>() }
+  // The names of the pool resolve to one loopback address, so somebody must listen there.
+  const own = nameserver.listeners.find(({ address }) => address === '127.0.0.1')
+  const loopback = own ?? (await nameserver.listen({ address: '127.0.0.1', port: 0 }))
+  ports.dns.set(loopback.address, loopback.port)
+  for (const zone of platformZones(platform)) nameserver.serve(zone)
+
+  const key = await keptSandboxKey(config.dataDir)
+  const troubles = new DelegationOutcomes(store)
+  await troubles.reload()
+  const parent = opened.use(
+    await startParentZones({
+      standing: {
+        delegations: platformDelegations(),
+        rrsets: [...poolGlue(), ...postboxRecords(key)],
+      },
+      outcomeFor: (name) => troubles.take(name),
+      onError,
+    }),
+  )
+  const republish = async () => parent.publish(await listDelegations(store))
+  await republish()
+
+  const world = sandboxWorld({
+    dns: (address) => parent.dnsPort(address) ?? ports.dns.get(address),
+    smtp: (address) => ports.smtp.get(address),
+  })
+  const postbox = opened.use(
+    await startPostbox({
+      tls,
+      onError,
+      resolver: world.resolver,
+      keep: (message) => keepSandboxMessage(store, message),
+    }),
+  )
+  ports.smtp.set(postbox.address, postbox.port)
+
+  const take = (name: string, stage: Parameters<typeof takeOutcome>[2]) =>
+    takeOutcome(store, name, stage)
+  const reserved = [
+    platform.nameserverZone,
+    platform.mailHost,
+    platform.probeHost,
+    ...RESERVED_IN_SANDBOX,
+  ]
+  return {
+    world,
+    reserved,
+    misbehaviour: {
+      zone: (driver) => misbehavingZone(driver, take),
+      sender: (driver) => misbehavingSender(driver, take),
+      mailbox: (driver) => misbehavingMailbox(driver, take),
+    },
+    setInboundPorts(listeners) {
+      for (const { address, port } of listeners) ports.smtp.set(address, port)
+    },
+    api: (authorize) => ({
+      store,
+      reserved,
+      republish,
+      authorize: (request) => authorize(request, undefined),
+      reloadOutcomes: () => troubles.reload(),
+      sendFromOutside: (mail) =>
+        sendFromOutside(
+          mail,
+          key,
+          {
+            resolver: world.resolver,
+            mailHost: SANDBOX.postboxHost,
+            smtpPort: world.smtpPort,
+            mayConnect: world.mayConnect,
+            sourceAddresses: [SANDBOX.postboxAddress],
+            smarthost: undefined,
+          },
+          AbortSignal.timeout(60_000),
+        ),
+    }),
+  }
+}
+
+/** The platform's own zones are delegated to the first two names of the pool. */
+function platformDelegations(): Delegation[] {
+  const platform = sandboxPlatform()
+  const nameservers = platform.pool.slice(0, 2).map(({ name }) => name)
+  return [platform.nameserverZone, platform.mailHost].map((name) => ({
+    name,
+    nameservers,
+    ds: [],
+    publishedAt: new Date(0),
+  }))
+}
+
+/** Glue for every name of the pool, as a registry carries for hosts below its own TLD. */
+function poolGlue(): RRset[] {
+  return sandboxPlatform().pool.map(({ name, address }) => ({
+    name: absolute(name),
+    type: 'A',
+    ttl: 3600,
+    data: [address],
+  }))
+}
+
+/** What is to go wrong at the parent's servers, counted down in memory: they answer at once. */
+class DelegationOutcomes {
+  readonly #store: StoreContext
+  #byName = new Map<string, { outcome: Outcome; times: number }>()
+
+  constructor(store: StoreContext) {
+    this.#store = store
+  }
+
+  async reload(): Promise<void> {
+    const rows = await delegationOutcomes(this.#store)
+    this.#byName = new Map(rows.map(({ name, ...rest }) => [name, rest]))
+  }
+
+  take(asked: string): Outcome | undefined {
+    if (this.#byName.size === 0) return undefined
+    const found = [asked, ...ancestorsOf(asked)].map((name) => this.#byName.get(name)).find(Boolean)
+    if (!found || found.times <= 0) return undefined
+    found.times -= 1
+    return found.outcome
+  }
+}

@@ -1,0 +1,80 @@
+/** The whole product in one process, with its sandbox, on free ports and a database of its own. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { createApiKey, ensureWorkspace, FIRST_WORKSPACE } from '#store/api-keys.ts'
+import type { StoreContext } from '#store/context.ts'
+import { readConfig } from '../src/config.ts'
+import { type House, openHouse } from '../src/house.ts'
+import { newId } from '../src/ids.ts'
+import { Client } from './client.ts'
+import { type TestDatabase, testDatabase } from './database.ts'
+
+export type TestHouse = AsyncDisposable & {
+  house: House
+  store: StoreContext
+  database: TestDatabase
+  /** A client with a test key for everything in the first workspace. */
+  client: Client
+  /** A client of another workspace, or with other scopes. */
+  clientOf(options: { workspace?: string; scopes?: readonly string[] }): Promise<Client>
+  /** `address:port` of the nameserver. */
+  dns: string
+  smtp: string
+  logLines: string[]
+}
+
+export const FREE_PORTS = {
+  MAILSTEAD_HTTP_LISTEN: '127.0.0.1:0',
+  MAILSTEAD_DNS_LISTEN: '127.0.0.1:0',
+  MAILSTEAD_SMTP_LISTEN: '127.0.0.1:0',
+}
+
+export async function testHouse(settings: Record<string, string> = {}): Promise<TestHouse> {
+  await using opened = new AsyncDisposableStack()
+  const database = opened.use(await testDatabase())
+  const dataDir = await mkdtemp(join(tmpdir(), 'mailstead-house-'))
+  opened.defer(() => rm(dataDir, { recursive: true, force: true }))
+  const config = readConfig({
+    ...FREE_PORTS,
+    DATABASE_URL: database.url,
+    MAILSTEAD_DATA_DIR: dataDir,
+    ...settings,
+  })
+  const logLines: string[] = []
+  const logger = pino(
+    { level: 'debug', base: null },
+    { write: (line: string) => void logLines.push(line) },
+  )
+  const house = opened.use(await openHouse({ config, logger }))
+  const { store } = house
+  const clientOf: TestHouse['clientOf'] = async ({
+    workspace = FIRST_WORKSPACE,
+    scopes = ['*'],
+  }) => {
+    await ensureWorkspace(store, workspace, 'a workspace')
+    const { key } = await createApiKey(store, {
+      workspaceId: workspace,
+      world: 'sandbox',
+      name: 'a test',
+      scopes,
+    })
+    return new Client(house.api!, key)
+  }
+  const client = await clientOf({})
+  const closing = opened.move()
+  return {
+    house,
+    store,
+    database,
+    client,
+    clientOf,
+    logLines,
+    dns: house.dns[0]!,
+    smtp: house.smtp[0]!,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
+
+export const anotherWorkspace = (): string => newId()

@@ -1,0 +1,60 @@
+/** `npm test`: types, lint, then every test against one real Postgres, each file in a database of its own. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startPostgres } from '#store/embedded-postgres.ts'
+import { prepareTemplate } from './database.ts'
+
+const RUN_LIMIT_MS = 9 * 60_000
+const FILES = ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts']
+
+const stop = AbortSignal.timeout(RUN_LIMIT_MS)
+const chosen = process.argv.slice(2)
+if (chosen.length === 0) {
+  await run('types', ['node_modules/typescript/bin/tsc', '-p', '.'])
+  await run('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '.'])
+}
+await test(chosen.length > 0 ? chosen : FILES)
+
+async function test(files: readonly string[]): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'mailstead-test-'))
+  try {
+    const settings = {
+      fsync: 'off',
+      synchronous_commit: 'off',
+      full_page_writes: 'off',
+      max_connections: '300',
+    }
+    await using postgres = await startPostgres({ dataDir, settings, onLog: () => undefined })
+    await prepareTemplate(postgres.connection)
+    const concurrency = `--test-concurrency=${Math.max(2, availableParallelism())}`
+    const timeout = '--test-timeout=180000'
+    await run('tests', ['--test', concurrency, timeout, ...files], {
+      MAILSTEAD_TEST_POSTGRES: JSON.stringify(postgres.connection),
+    })
+  } finally {
+    await rm(dataDir, { recursive: true, force: true })
+  }
+}
+
+/** Runs Node with these arguments; a failure ends everything. */
+async function run(
+  what: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<void> {
+  const child = spawn(process.execPath, [...args], {
+    stdio: 'inherit',
+    env: { ...process.env, ...env },
+    signal: stop,
+  })
+  const code = await new Promise<number>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (status) => resolve(status ?? 1))
+  })
+  if (code === 0) return
+  console.error(`${what}: failed`)
+  process.exitCode = code
+  if (what !== 'tests') process.exit(code)
+}
