@@ -10,6 +10,7 @@ import { Client, type ClientConfig } from 'pg'
 const CHANNEL = 'mailstead'
 const GATHER_MS = 10
 const RECONNECT_MS = 500
+const CONNECT_MS = 5000
 /** NOTIFY takes at most 8000 octets. */
 const TOPICS_A_RING = 150
 
@@ -53,18 +54,21 @@ class PgDoorbell implements Doorbell {
     this.#onError = onError
   }
 
+  /** Opens the connection that listens. A lost one is replaced, however often that must be tried. */
   async connect(): Promise<void> {
-    const client = new Client({
-      ...this.#connection,
-      connectionTimeoutMillis: 5000,
-      keepAlive: true,
-    })
-    client.on('error', (error) => this.#lose(client, error))
-    client.on('end', () => this.#lose(client, undefined))
+    const client = new Client({ ...this.#connection, connectionTimeoutMillis: CONNECT_MS, keepAlive: true })
+    client.on('error', this.#onError)
     client.on('notification', ({ payload }) => this.#hear(payload?.split(',') ?? []))
+    try {
+      await client.connect()
+      await client.query(`listen ${CHANNEL}`)
+    } catch (error) {
+      await client.end().catch(() => undefined)
+      throw error
+    }
+    client.once('end', () => this.#reconnectSoon())
     this.#client = client
-    await client.connect()
-    await client.query(`listen ${CHANNEL}`)
+    // Rings may have been missed while nobody listened.
     for (const topic of this.#topics.eventNames()) this.#topics.emit(topic)
   }
 
@@ -110,12 +114,13 @@ class PgDoorbell implements Doorbell {
     for (const topic of topics) this.#topics.emit(topic)
   }
 
-  #lose(client: Client, error: unknown): void {
-    if (this.#closed || this.#client !== client) return
-    this.#client = undefined
-    if (error !== undefined) this.#onError(error)
+  #reconnectSoon(): void {
+    if (this.#closed) return
     this.#reconnect = setTimeout(() => {
-      this.connect().catch((cause) => this.#lose(this.#client!, cause))
+      this.connect().catch((error) => {
+        this.#onError(error)
+        this.#reconnectSoon()
+      })
     }, RECONNECT_MS)
   }
 }

@@ -19,8 +19,10 @@ export function openDatabase(
     idle_in_transaction_session_timeout: 30_000,
     application_name: 'mailstead',
   })
-  // Without a listener, an idle connection lost to a server restart would end the process.
+  // Without a listener, a connection lost to a server restart would end the process: the pool's own
+  // hears of idle connections only, so each is given one for the time it is in use.
   pool.on('error', options.onError)
+  pool.on('connect', (client) => client.on('error', options.onError))
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
 

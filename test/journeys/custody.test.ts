@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { conditionOf } from '../client.ts'
+import { ask } from '../dns.ts'
+import { anotherWorkspace, testHouse } from '../house.ts'
+
+const house = await testHouse()
+after(() => house[Symbol.asyncDispose]())
+const { client } = house
+const rival = await house.clientOf({ workspace: anotherWorkspace() })
+
+test('two workspaces claim one name: only the pair the parent shows activates, and it can move', async () => {
+  const ours = (await client.post('/domains', { domain: 'wanted.test' })).body
+  const theirs = (await rival.post('/domains', { domain: 'wanted.test' })).body
+  assert.notDeepEqual(ours.nameservers, theirs.nameservers)
+
+  await client.delegate('wanted.test', ours.nameservers)
+  await client.untilDomain(ours.domain_id, ({ status }) => status === 'ACTIVE')
+  await rival.post(`/domains/${theirs.domain_id}/activate`)
+  const outside = (await rival.get(`/domains/${theirs.domain_id}`)).body
+  assert.equal(outside.status, 'DNS_PENDING')
+  assert.equal(outside.delegation.verdict, 'wrong_pair')
+  assert.equal(outside.mailcow_added, false)
+
+  await client.delegate('wanted.test', theirs.nameservers)
+  await rival.untilDomain(theirs.domain_id, ({ status }) => status === 'ACTIVE')
+  const former = await client.untilDomain(ours.domain_id, ({ sending }) => !sending.allowed)
+  assert.equal(conditionOf(former, 'delegated').reason, 'wrong_pair')
+  const { rows } = {
+    rows: await house.store.db
+      .selectFrom('mail_domains')
+      .selectAll()
+      .where('name', '=', 'wanted.test')
+      .execute(),
+  }
+  assert.equal(rows.length, 1, 'the former holder has no mail domain left')
+  const holders = await house.store.db
+    .selectFrom('holders')
+    .selectAll()
+    .where('name', '=', 'wanted.test')
+    .execute()
+  assert.equal(holders.length, 1)
+})
+
+test('a pair the parent shows already is given to nobody', async () => {
+  const first = (await client.post('/domains', { domain: 'dangling.test' })).body
+  await client.delegate('dangling.test', first.nameservers)
+  await client.untilDomain(first.domain_id, ({ status }) => status === 'ACTIVE')
+  await client.delete(`/domains/${first.domain_id}`)
+  await client.untilRemoval(first.domain_id, 'tombstone')
+  for (let attempt = 0; attempt < 3; attempt++) {
+    const squatter = await house.clientOf({ workspace: anotherWorkspace() })
+    const { body } = await squatter.post('/domains', { domain: 'dangling.test' })
+    assert.equal(body.nameservers.length, 2)
+    assert.notDeepEqual(body.nameservers, first.nameservers)
+  }
+})
+
+test('the same workspace gets the same pair again until the parent has shown it', async () => {
+  const first = (await client.post('/domains', { domain: 'again.test' })).body
+  await client.delete(`/domains/${first.domain_id}`)
+  await client.untilRemoval(first.domain_id, 'done')
+  const second = (await client.post('/domains', { domain: 'again.test' })).body
+  assert.deepEqual(second.nameservers, first.nameservers)
+  assert.notEqual(second.domain_id, first.domain_id)
+})
+
+test('an unconfirmed claim is served with SOA and NS only, and nothing where the pool is pointed at', async () => {
+  const { body: added } = await client.post('/domains', { domain: 'early.test' })
+  const soa = await ask(house.dns, 'early.test', 'SOA')
+  assert.equal(soa.rcode, 'NOERROR')
+  assert.equal(soa.answers.length, 1)
+  const ns = await ask(house.dns, 'early.test', 'NS')
+  assert.deepEqual(ns.answers.map(({ data }) => data).toSorted(), added.nameservers)
+  assert.equal((await ask(house.dns, 'early.test', 'MX')).answers.length, 0)
+
+  const victim = (await client.post('/domains', { domain: 'victim.test' })).body
+  await client.delegate('victim.test', victim.nameservers)
+  await client.untilDomain(victim.domain_id, ({ status }) => status === 'ACTIVE')
+  await rival.post('/domains', { domain: 'victim.test' })
+  const served = await ask(house.dns, 'victim.test', 'NS')
+  assert.deepEqual(served.answers.map(({ data }) => data).toSorted(), victim.nameservers)
+})
+
+test("one workspace's name inside another's zone is never served without a cut there", async () => {
+  const parent = await client.addActive('acme.test')
+  const child = (await rival.post('/domains', { domain: 'mail.acme.test' })).body
+  await rival.delegate('mail.acme.test', child.nameservers)
+  await rival.post(`/domains/${child.domain_id}/activate`)
+  const shadowed = (await rival.get(`/domains/${child.domain_id}`)).body
+  assert.equal(shadowed.delegation.verdict, 'shadowed')
+  assert.equal(shadowed.status, 'DNS_PENDING')
+  assert.deepEqual(shadowed.delegation.observed, [])
+  const answer = await ask(house.dns, 'mail.acme.test', 'SOA')
+  assert.equal(answer.rcode, 'NXDOMAIN')
+  assert.equal(answer.authorities?.[0]?.name, 'acme.test')
+
+  // The owner of the enclosing zone cuts the name off with exactly the child's pair.
+  await cutOff(parent.domain_id, 'mail.acme.test', child.nameservers)
+  await rival.untilDomain(child.domain_id, ({ status }) => status === 'ACTIVE')
+  const served = await ask(house.dns, 'mail.acme.test', 'MX')
+  assert.equal(served.answers.length, 1)
+})
+
+test('a name inside a zone of the same workspace says so', async () => {
+  const parent = await client.addActive('home.test')
+  const child = (await client.post('/domains', { domain: 'sub.home.test' })).body
+  await client.post(`/domains/${child.domain_id}/activate`)
+  const inside = (await client.get(`/domains/${child.domain_id}`)).body
+  assert.equal(inside.delegation.verdict, 'inside_your_zone')
+  await cutOff(parent.domain_id, 'sub.home.test', child.nameservers)
+  await client.untilDomain(child.domain_id, ({ status }) => status === 'ACTIVE')
+})
+
+/** There is no call for a customer's own records yet, so the rows are written as a driver would. */
+async function cutOff(parentId: string, name: string, nameservers: string[]): Promise<void> {
+  const { zoneStore } = await import('#store/zones.ts')
+  const claim = await house.store.db
+    .selectFrom('claims')
+    .selectAll()
+    .where('domain_id', '=', parentId)
+    .executeTakeFirstOrThrow()
+  const cut = {
+    name: `${name}.`,
+    type: 'NS' as const,
+    ttl: 60,
+    data: nameservers.map((each) => `${each}.`),
+  }
+  await zoneStore(house.store, 'sandbox').edit(claim.id, (rrsets) => [...rrsets, cut])
+}

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { makeApiKey } from '#names/api-key.ts'
+import { startPostgres } from '#store/embedded-postgres.ts'
+import { until } from '../client.ts'
+import { ask } from '../dns.ts'
+import { startProduct, temporaryDirectory } from '../product.ts'
+
+const AWAY_MS = 4000
+
+test('while the database is away, DNS answers and the API says 503; then all goes on', async () => {
+  await using directory = await temporaryDirectory()
+  const server = { dataDir: `${directory.path}/server`, onLog: () => undefined }
+  const postgres = await startPostgres(server)
+  const { host, port, user, password, database } = postgres.connection
+  const url = `postgres://${user}:${encodeURIComponent(password)}@/${database}?${new URLSearchParams({ host, port: String(port) })}`
+  await using product = await startProduct({
+    dataDir: `${directory.path}/product`,
+    settings: { DATABASE_URL: url, MAILSTEAD_BOOTSTRAP_KEY: makeApiKey('sandbox') },
+  })
+  const { client } = product
+  const active = await client.addActive('steady.test')
+  const waiting = (await client.post('/domains', { domain: 'patient.test' })).body
+
+  await postgres[Symbol.asyncDispose]()
+  const { status, headers, body } = await client.get('/domains')
+  assert.equal(status, 503)
+  assert.equal(body.error, 'database_away')
+  assert.ok(Number(headers.get('retry-after')) > 0)
+  assert.equal((await client.request('GET', '/healthz')).status, 200)
+  assert.equal((await client.request('GET', '/readyz')).status, 503)
+  await delay(AWAY_MS)
+  assert.equal((await ask(product.dns, 'steady.test', 'MX')).answers.length, 1)
+  assert.equal((await ask(product.dns, 'patient.test', 'SOA')).answers.length, 1)
+
+  await using _back = await startPostgres(server)
+  await until(
+    async () => (await client.get(`/domains/${active.domain_id}`)).status,
+    (seen) => seen === 200,
+  )
+  await client.delegate('patient.test', waiting.nameservers)
+  await client.untilDomain(waiting.domain_id, ({ status }) => status === 'ACTIVE')
+})
