@@ -35,6 +35,9 @@ export const SETTINGS = {
   zoneDriver: setting('MAILSTEAD_ZONE_DRIVER', 'driver', 'embedded', 'The zone host of new domains.', onlyEmbedded),
   senderDriver: setting('MAILSTEAD_SENDER_DRIVER', 'driver', 'embedded', 'The sender service of new domains.', onlyEmbedded),
   mailboxDriver: setting('MAILSTEAD_MAILBOX_DRIVER', 'driver', 'embedded', 'The mailbox service of new domains.', onlyEmbedded),
+  parentQueriesPerSecond: setting('MAILSTEAD_PARENT_QUERIES_PER_SECOND', 'questions a second', '20', "How often one server of others' may be asked; the sandbox's own are asked without limit.", count(1, 10_000)),
+  pendingClaimsPerName: setting('MAILSTEAD_PENDING_CLAIMS_PER_NAME', 'claims', '16', 'How many claims on one name may wait for their delegation, in all workspaces.', count(1, 1000)),
+  addsPerName: setting('MAILSTEAD_ADDS_PER_NAME_PER_HOUR', 'adds an hour', '20', 'How often a workspace may add the same name.', count(1, 10_000)),
   handlerWaitMs: setting('MAILSTEAD_WAIT_MS', 'milliseconds', '5000', 'How long an API call may wait for the worker before it answers what is known.', count(0, 30_000)),
   logLevel: setting('MAILSTEAD_LOG_LEVEL', 'level', 'info', 'The least severe line that is logged: debug, info, warn or error.', logLevel),
 } as const

@@ -330,6 +330,10 @@ async function openApi(
         store,
         authorize,
         nameRules: (world) => nameRules(config, world, sandbox),
+        limits: {
+          pendingClaimsPerName: config.pendingClaimsPerName,
+          addsPerNamePerHour: config.addsPerName,
+        },
         drivers: {
           zone: config.zoneDriver,
           sender: config.senderDriver,

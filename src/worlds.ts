@@ -4,6 +4,7 @@ import { nameserverPool } from '#domains/claims.ts'
 import { isSpecialUse } from '#names/domain-name.ts'
 import { isLoopback, isPrivateAddress, parseEndpoint } from '#names/ip.ts'
 import { iterativeResolver, type Reach } from '#resolver/iterate.ts'
+import { paced, unpaced } from '#resolver/pace.ts'
 import { parentObserver } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import { ROOT_HINTS } from '#resolver/root-hints.ts'
@@ -82,6 +83,7 @@ export function liveWorld(config: Config): World {
     rootHints: hints.map(({ address }) => address),
     dnsPort: (address) => ports.get(address) ?? 53,
     mayConnect: (address) => config.laboratory || !isPrivateAddress(address),
+    pace: paced(config.parentQueriesPerSecond, systemClock),
   }
   return worldOf('live', reach, () => 25, livePlatform(config), configuredResolver(config))
 }
@@ -97,6 +99,7 @@ export function sandboxWorld(ports: SandboxPorts): World {
     // Port 9 is discard: nothing of the sandbox listens at other addresses.
     dnsPort: (address) => ports.dns(address) ?? 9,
     mayConnect: isLoopback,
+    pace: unpaced,
   }
   return worldOf(
     'sandbox',

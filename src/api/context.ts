@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { SenderDriver } from '#drivers/sender/contract.ts'
 import type { NameRules } from '#names/domain-name.ts'
+import type { ClaimLimits } from '../store/add-domain.ts'
 import type { ApiKey } from '../store/api-keys.ts'
 import type { StoreContext } from '../store/context.ts'
 import type { WorldName } from '../store/tables.ts'
@@ -12,6 +13,8 @@ export type ApiContext = {
   /** Checks the request's key for a scope; throws the 401, 403 or 503 it deserves. */
   authorize(request: FastifyRequest, scope?: Scope): Promise<ApiKey>
   nameRules(world: WorldName): NameRules
+  /** What keeps one name from using the pool of pairs up. */
+  limits: ClaimLimits
   drivers: { zone: string; sender: string; mailbox: string }
   sender(world: WorldName): SenderDriver
   /** How long a call may wait for the worker, in milliseconds. */

@@ -20,6 +20,7 @@ export const PROBLEMS = {
   domain_exists:           { status: 409, detail: 'This workspace has the domain already' },
   domain_being_removed:    { status: 409, detail: 'The domain is being removed; add it again when that is done' },
   too_many_claims:         { status: 409, detail: 'Too many workspaces wait for this name already' },
+  too_many_adds:           { status: 429, detail: 'This name was added too often within an hour' },
   domain_not_ready:        { status: 409, detail: 'The zone is still being made; the nameservers are not known yet' },
   domain_not_active:       { status: 409, detail: 'The domain is not active' },
   domain_in_use:           { status: 409, detail: 'An active campaign uses the domain' },

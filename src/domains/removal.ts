@@ -50,7 +50,7 @@ async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean
   if (claim.shownAt === undefined) return false
   const enclosing = await ports.custody.enclosingZone(claim)
   if (enclosing) return enclosing.cut.some((name) => claim.nameservers.includes(name))
-  const { answers } = await ports.observer.look(domain.name, 'all', signal)
+  const { answers } = await ports.observer.look(domain.name, 'all', 'routine', signal)
   const heard = answers.filter(isAnswer)
   return (
     heard.length === 0 ||

@@ -56,7 +56,11 @@ class PgDoorbell implements Doorbell {
 
   /** Opens the connection that listens. A lost one is replaced, however often that must be tried. */
   async connect(): Promise<void> {
-    const client = new Client({ ...this.#connection, connectionTimeoutMillis: CONNECT_MS, keepAlive: true })
+    const client = new Client({
+      ...this.#connection,
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+    })
     client.on('error', this.#onError)
     client.on('notification', ({ payload }) => this.#hear(payload?.split(',') ?? []))
     try {

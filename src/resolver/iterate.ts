@@ -3,10 +3,10 @@
  * so what is seen is what anyone would see who has not looked before.
  */
 import { randomInt } from 'node:crypto'
-import { isIP } from 'node:net'
 import type { RecordType } from 'dns-packet'
 import { isWithin } from '#names/domain-name.ts'
 import { exchange, NoAnswer } from './exchange.ts'
+import type { Pace, Urgency } from './pace.ts'
 import type { Reply, Rr } from './reply.ts'
 import { type Lookup, LookupFailed, type Resolver } from './resolver.ts'
 
@@ -15,6 +15,8 @@ export type Reach = {
   rootHints: readonly string[]
   dnsPort(address: string): number
   mayConnect(address: string): boolean
+  /** Waits until that server may be asked once more. */
+  pace: Pace
 }
 
 export type NamedServer = { name: string; address: string }
@@ -26,24 +28,30 @@ const CNAMES = 8
 const REFERRALS = 16
 const NAMESERVERS_TRIED = 4
 
-/** Counts questions down, across everything one look-up leads to. */
-export type Budget = { left: number }
-export const newBudget = (): Budget => ({ left: QUESTIONS })
+/** One look-up with all it leads to: how far it may reach, and how many questions it has left. */
+export type Inquiry = { reach: Reach; urgency: Urgency; signal: AbortSignal; questionsLeft: number }
 
-export function iterativeResolver(reach: Reach): Resolver {
-  return { resolve: (name, type, signal) => resolve(reach, name, type, newBudget(), signal) }
+export const inquiry = (reach: Reach, urgency: Urgency, signal: AbortSignal): Inquiry => ({
+  reach,
+  urgency,
+  signal,
+  questionsLeft: QUESTIONS,
+})
+
+/** To be called before each question: counts it, and waits for that server's turn. */
+export async function spend(inquiry: Inquiry, address: string): Promise<void> {
+  if (--inquiry.questionsLeft < 0) throw new LookupFailed('the look-up took too many questions')
+  await inquiry.reach.pace(address, inquiry.urgency, inquiry.signal)
 }
 
-export async function resolve(
-  reach: Reach,
-  name: string,
-  type: RecordType,
-  budget: Budget,
-  signal: AbortSignal,
-): Promise<Lookup> {
+export function iterativeResolver(reach: Reach): Resolver {
+  return { resolve: (name, type, signal) => resolve(inquiry(reach, 'asked', signal), name, type) }
+}
+
+async function resolve(inquiry: Inquiry, name: string, type: RecordType): Promise<Lookup> {
   let current = name
   for (let cname = 0; cname <= CNAMES; cname++) {
-    const reply = await walk(reach, current, type, budget, signal)
+    const reply = await walk(inquiry, current, type)
     const records = reply.answers.filter((rr) => rr.type === type && rr.name === current)
     if (records.length > 0) return { rcode: 'NOERROR', records }
     const alias = reply.answers.find((rr) => rr.type === 'CNAME' && rr.name === current)
@@ -54,19 +62,13 @@ export async function resolve(
 }
 
 /** From the root down to the server that answers with authority. */
-async function walk(
-  reach: Reach,
-  name: string,
-  type: RecordType,
-  budget: Budget,
-  signal: AbortSignal,
-): Promise<Reply> {
-  let cut = rootCut(reach)
+async function walk(inquiry: Inquiry, name: string, type: RecordType): Promise<Reply> {
+  let cut = rootCut(inquiry.reach)
   for (let step = 0; step < REFERRALS; step++) {
-    const reply = await askCut(reach, cut, name, type, budget, signal)
+    const reply = await askCut(inquiry, cut, name, type)
     const next = referralOf(reply, name, cut.zone)
     if (next === undefined) return reply
-    cut = await serversOf(reach, next, reply, budget, signal)
+    cut = await serversOf(inquiry, next, reply)
   }
   throw new LookupFailed(`${name} is referred on too often`)
 }
@@ -77,29 +79,19 @@ export const rootCut = (reach: Reach): Cut => ({
 })
 
 /** Asks the servers of a zone, in random order, until one answers usefully. */
-async function askCut(
-  reach: Reach,
-  cut: Cut,
-  name: string,
-  type: RecordType,
-  budget: Budget,
-  signal: AbortSignal,
-): Promise<Reply> {
+async function askCut(inquiry: Inquiry, cut: Cut, name: string, type: RecordType): Promise<Reply> {
   for (const { address } of shuffled(cut.servers).slice(0, NAMESERVERS_TRIED)) {
-    const server = { address, port: reach.dnsPort(address) }
-    spend(budget)
+    await spend(inquiry, address)
     try {
-      const reply = await exchange(server, { name, type, recursive: false }, 'udp', signal)
+      const server = { address, port: inquiry.reach.dnsPort(address) }
+      const question = { name, type, recursive: false }
+      const reply = await exchange(server, question, 'udp', inquiry.signal)
       if (reply.rcode === 'NOERROR' || reply.rcode === 'NXDOMAIN') return reply
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error
     }
   }
   throw new LookupFailed(`no server of ${cut.zone || 'the root'} answers for ${name}`)
-}
-
-export function spend(budget: Budget): void {
-  if (--budget.left < 0) throw new LookupFailed('the look-up took too many questions')
 }
 
 /** The zone a reply refers us to: a cut above or at `name`, strictly below the zone that was asked. */
@@ -110,38 +102,31 @@ export function referralOf(reply: Reply, name: string, zone: string): string | u
   return ns.name === zone ? undefined : ns.name
 }
 
-/** The addresses of a zone's servers: from glue where it is in bailiwick, else looked up. */
-export async function serversOf(
-  reach: Reach,
-  zone: string,
-  reply: Reply,
-  budget: Budget,
-  signal: AbortSignal,
-): Promise<Cut> {
-  const names = reply.authorities
-    .filter((rr) => rr.type === 'NS' && rr.name === zone)
-    .map((rr) => rr.data)
+/** The addresses of a zone's servers: from glue where there is some, else looked up. */
+export async function serversOf(inquiry: Inquiry, zone: string, reply: Reply): Promise<Cut> {
+  const cut = reply.authorities.filter((rr) => rr.type === 'NS' && rr.name === zone)
   const servers: NamedServer[] = []
-  for (const name of new Set(names)) {
-    const known = addressesIn(reply.additionals, name)
-    const addresses = known.length > 0 ? known : await addressesOf(reach, name, budget, signal)
-    servers.push(...addresses.filter(reach.mayConnect).map((address) => ({ name, address })))
+  for (const name of new Set(cut.map((rr) => rr.data))) {
+    const glue = addressesIn(reply.additionals, name)
+    const addresses = glue.length > 0 ? glue : await addressesOf(inquiry, name)
+    const allowed = addresses.filter(inquiry.reach.mayConnect)
+    servers.push(...allowed.map((address) => ({ name, address })))
   }
-  if (servers.length === 0) throw new LookupFailed(`no server of ${zone} has an address we may ask`)
+  if (servers.length === 0) {
+    throw new LookupFailed(`no server of ${zone} has an address we may ask`)
+  }
   return { zone, servers }
 }
 
 const addressesIn = (rrs: readonly Rr[], name: string): string[] =>
   rrs
-    .filter(
-      (rr) => (rr.type === 'A' || rr.type === 'AAAA') && rr.name === name && isIP(rr.data) !== 0,
-    )
+    .filter((rr) => (rr.type === 'A' || rr.type === 'AAAA') && rr.name === name)
     .map((rr) => rr.data)
 
 /** A nameserver that cannot be found is passed over: its siblings may do. */
-async function addressesOf(reach: Reach, name: string, budget: Budget, signal: AbortSignal) {
+async function addressesOf(inquiry: Inquiry, name: string): Promise<string[]> {
   try {
-    const found = await resolve(reach, name, 'A', budget, signal)
+    const found = await resolve(inquiry, name, 'A')
     return found.records.map((rr) => rr.data)
   } catch (error) {
     if (error instanceof LookupFailed) return []

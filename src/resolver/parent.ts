@@ -4,16 +4,17 @@
  */
 import { exchange, NoAnswer, type Transport } from './exchange.ts'
 import {
-  type Budget,
   type Cut,
+  type Inquiry,
+  inquiry,
   type NamedServer,
-  newBudget,
   type Reach,
   referralOf,
   rootCut,
   serversOf,
   spend,
 } from './iterate.ts'
+import type { Urgency } from './pace.ts'
 import type { Reply } from './reply.ts'
 import { LookupFailed } from './resolver.ts'
 
@@ -50,12 +51,14 @@ export type ParentOutcome =
 /** The answers of the servers that were asked; `serverCount` is how many the parent has. */
 export type ParentLook = { parent: string; serverCount: number; answers: readonly ParentAnswer[] }
 
+export type Extent = 'one' | 'all'
+
 export type Observer = {
   /**
    * Asks `one` of the parent's servers, in turn, over UDP; or `all` of them over TCP.
    * Throws `LookupFailed` when the parent itself cannot be found.
    */
-  look(name: string, extent: 'one' | 'all', signal: AbortSignal): Promise<ParentLook>
+  look(name: string, extent: Extent, urgency: Urgency, signal: AbortSignal): Promise<ParentLook>
 }
 
 const CUT_KEPT_MS = 300_000
@@ -82,23 +85,23 @@ export function parentObserver(reach: Reach, now: () => number): Observer {
   }
 
   /** Descends to the zone whose servers, asked for the name, refer to it or answer about it. */
-  async function findParent(name: string, budget: Budget, signal: AbortSignal) {
+  async function findParent(inquiry: Inquiry, name: string) {
     let cut = nearestKnownCut(name)
     for (let step = 0; step < STEPS; step++) {
-      const { reply, answer } = await askAny(reach, cut, name, budget, turn++, signal)
+      const { reply, answer } = await askAny(inquiry, cut, name, turn++)
       const next = reply && referralOf(reply, name, cut.zone)
       if (reply === undefined || next === undefined || next === name) return { cut, answer }
-      cut = await serversOf(reach, next, reply, budget, signal)
+      cut = await serversOf(inquiry, next, reply)
       remember(cut)
     }
     throw new LookupFailed(`the parent of ${name} was not found in ${STEPS} referrals`)
   }
 
   return {
-    async look(name, extent, signal) {
-      const budget = newBudget()
-      const { cut, answer } = await findParent(name, budget, signal)
-      const answers = extent === 'one' ? [answer] : await askAll(reach, cut, name, budget, signal)
+    async look(name, extent, urgency, signal) {
+      const looking = inquiry(reach, urgency, signal)
+      const { cut, answer } = await findParent(looking, name)
+      const answers = extent === 'one' ? [answer] : await askAll(looking, cut, name)
       if (!answers.some(isAnswer)) cuts.delete(cut.zone)
       return { parent: cut.zone, serverCount: cut.servers.length, answers }
     },
@@ -113,19 +116,11 @@ export const isAnswer = ({ outcome }: ParentAnswer): boolean =>
   outcome === 'authoritative'
 
 /** One server after the other, beginning with the one whose turn it is, until one answers. */
-async function askAny(
-  reach: Reach,
-  cut: Cut,
-  name: string,
-  budget: Budget,
-  turn: number,
-  signal: AbortSignal,
-) {
+async function askAny(inquiry: Inquiry, cut: Cut, name: string, turn: number) {
   let last: { reply?: Reply; answer: ParentAnswer } | undefined
   for (let tried = 0; tried < cut.servers.length; tried++) {
     const server = cut.servers[(turn + tried) % cut.servers.length]!
-    spend(budget)
-    last = await askServer(reach, cut, server, name, 'udp', signal)
+    last = await askServer(inquiry, cut, server, name, 'udp')
     if (last.reply !== undefined && isUseful(last.answer)) return last
   }
   if (last === undefined) throw new LookupFailed(`${cut.zone} has no servers`)
@@ -135,41 +130,30 @@ async function askAny(
 const isUseful = (answer: ParentAnswer): boolean =>
   isAnswer(answer) || answer.outcome === 'intercepted'
 
-function askAll(reach: Reach, cut: Cut, name: string, budget: Budget, signal: AbortSignal) {
-  return Promise.all(
-    cut.servers.map(async (server) => {
-      spend(budget)
-      return (await askServer(reach, cut, server, name, 'tcp', signal)).answer
-    }),
-  )
+async function askAll(inquiry: Inquiry, cut: Cut, name: string): Promise<ParentAnswer[]> {
+  const asked = cut.servers.map((server) => askServer(inquiry, cut, server, name, 'tcp'))
+  return (await Promise.all(asked)).map(({ answer }) => answer)
 }
 
 async function askServer(
-  reach: Reach,
+  inquiry: Inquiry,
   cut: Cut,
   server: NamedServer,
   name: string,
   transport: Transport,
-  signal: AbortSignal,
 ): Promise<{ reply?: Reply; answer: ParentAnswer }> {
+  await spend(inquiry, server.address)
   const began = performance.now()
-  const said = (found: Omit<ParentAnswer, 'name' | 'address' | 'ms'>): ParentAnswer => ({
-    ...server,
-    ...found,
-    ms: Math.round(performance.now() - began),
-  })
+  const elapsed = () => Math.round(performance.now() - began)
   try {
-    const endpoint = { address: server.address, port: reach.dnsPort(server.address) }
-    const reply = await exchange(
-      endpoint,
-      { name, type: 'NS', recursive: false },
-      transport,
-      signal,
-    )
-    return { reply, answer: said(readAnswer(reply, name, cut.zone)) }
+    const endpoint = { address: server.address, port: inquiry.reach.dnsPort(server.address) }
+    const question = { name, type: 'NS' as const, recursive: false }
+    const reply = await exchange(endpoint, question, transport, inquiry.signal)
+    return { reply, answer: { ...server, ...readAnswer(reply, name, cut.zone), ms: elapsed() } }
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error
-    return { answer: said({ ...NOTHING, transport, outcome: error.outcome }) }
+    const { outcome } = error
+    return { answer: { ...server, ...NOTHING, transport, outcome, ms: elapsed() } }
   }
 }
 

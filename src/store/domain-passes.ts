@@ -9,7 +9,7 @@ import type { Claim, Condition, ConditionType, Domain, Verdict } from '#domains/
 import { fence, type Taken } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { ConditionRow, DomainRow } from './domains.ts'
-import { note } from './domains.ts'
+import { note } from './events.ts'
 import { touchName } from './served-names.ts'
 import type { Tables, WorldName } from './tables.ts'
 

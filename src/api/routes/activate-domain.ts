@@ -36,9 +36,9 @@ export function activateDomainRoute(app: Http, context: ApiContext): void {
   )
 }
 
-/** When the parent was last asked, or could last not be asked, in milliseconds. */
-function lookedAt({ row }: KnownDomain): number {
-  return row.delegation ? Date.parse(row.delegation.checkedAt) : 0
+/** When the delegation was last judged, in milliseconds. */
+function lookedAt({ conditions }: KnownDomain): number {
+  return conditions.get('delegated')?.lastLookAt?.getTime() ?? 0
 }
 
 function answer({ row, conditions }: KnownDomain, context: ApiContext) {

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { parseDomainName, refusalIn } from '#names/domain-name.ts'
+import { addDomain } from '../../store/add-domain.ts'
 import type { ApiKey } from '../../store/api-keys.ts'
-import { addDomain, findDomain, nameserversOf } from '../../store/domains.ts'
+import { findDomain, nameserversOf } from '../../store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { progressUrl } from '../domain-views.ts'
 import type { Http } from '../http.ts'
@@ -9,9 +10,16 @@ import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { waitForDomain } from '../wait.ts'
 
+/** Asking for what is not there is refused, rather than silently forgotten. */
+function notBuilt(message: string) {
+  return z.literal(false, { error: message }).optional()
+}
+
 const body = z.object({
   domain: z.string().min(1).max(1000),
   auto_activate: z.boolean().default(true),
+  import_records: notBuilt('Importing what a name serves now is not built yet.'),
+  take_mail: notBuilt('Taking mail over from other servers is not built yet.'),
 })
 
 /** POST /domains: commits the domain, wakes the worker, and waits a little for its zone. */
@@ -27,8 +35,9 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
         name,
         mayActivate: request.body.auto_activate,
         drivers: context.drivers,
+        limits: context.limits,
       })
-      if (added.is === 'too_many_claims') throw new Problem('too_many_claims')
+      if (!('domainId' in added)) throw new Problem(added.is)
       if (added.is !== 'added')
         throw new Problem(`domain_${added.is}`, { domain_id: added.domainId })
       const { row, nameservers } = await waitForDomain(

@@ -1,19 +1,26 @@
-import { requestRemoval } from '../../store/domains.ts'
+import { z } from 'zod'
+import type { StoreContext } from '../../store/context.ts'
+import type { DomainRow } from '../../store/domains.ts'
+import { inboxCounts } from '../../store/domains.ts'
+import { blockersOf, placementsOf, requestRemoval } from '../../store/remove-domain.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { loadDomain } from '../load-domain.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
-import { domainParams } from '../shapes.ts'
+import { domainParams, optionalTruth } from '../shapes.ts'
+
+const querystring = z.object({ dry_run: optionalTruth })
 
 /** DELETE /domains/{domain_id}: out of every list at once, torn down behind the answer. */
 export function deleteDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.delete(
     `${API_PREFIX}/domains/:domain_id`,
-    { schema: { params: domainParams }, ...needs(context, 'domains:delete') },
+    { schema: { params: domainParams, querystring }, ...needs(context, 'domains:delete') },
     async (request) => {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
+      if (request.query.dry_run) return removalPlan(store, row)
       const result = await requestRemoval(store, row)
       if (result === 'gone') throw new Problem('domain_not_found')
       if (result !== 'requested') throw new Problem('domain_in_use', { blockers: result.blockers })
@@ -26,4 +33,26 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
       }
     },
   )
+}
+
+/** What a removal would take away, and what stands in its way; nothing is changed. */
+async function removalPlan(store: StoreContext, row: DomainRow) {
+  const [blockers, placements, inboxes] = await Promise.all([
+    blockersOf(store.db, row.id),
+    placementsOf(store, row.id),
+    inboxCounts(store, [row.id]),
+  ])
+  const inbox = { what: 'inbox', provider: row.mailbox_driver, count: inboxes.get(row.id) ?? 0 }
+  return {
+    success: true,
+    message: blockers.length > 0 ? 'The domain is in use.' : 'The domain can be removed.',
+    domain_id: row.id,
+    domain_name: row.name,
+    deleted: false,
+    blockers,
+    would_remove: [
+      ...placements.map(({ stage, driver }) => ({ what: stage, provider: driver, count: 1 })),
+      inbox,
+    ],
+  }
 }

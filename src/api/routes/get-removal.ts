@@ -1,4 +1,4 @@
-import { findRemoval } from '../../store/domains.ts'
+import { findRemoval, placementsOf } from '../../store/remove-domain.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { Problem } from '../problems.ts'
@@ -7,20 +7,13 @@ import { domainParams } from '../shapes.ts'
 
 /** GET /domains/{domain_id}/removal: how far the clean-up behind a DELETE has come. */
 export function getRemovalRoute(app: Http, context: ApiContext): void {
-  const { db } = context.store
   app.get(
     `${API_PREFIX}/domains/:domain_id/removal`,
     { schema: { params: domainParams }, ...needs(context, 'domains:read') },
     async (request) => {
       const row = await findRemoval(context.store, keyOf(request), request.params.domain_id)
       if (!row) throw new Problem('removal_not_found')
-      const steps = await db
-        .selectFrom('placements as p')
-        .innerJoin('claims as c', 'c.id', 'p.claim_id')
-        .select(['p.stage', 'p.driver', 'p.removed_at', 'p.message'])
-        .where('c.domain_id', '=', row.id)
-        .orderBy('p.made_at', 'desc')
-        .execute()
+      const steps = await placementsOf(context.store, row.id)
       return {
         domain_id: row.id,
         domain_name: row.name,

@@ -1,12 +1,15 @@
 /** delegated: the parent's own servers show exactly this claim's pair. */
+
+import type { Urgency } from '#resolver/pace.ts'
 import { minutes } from '../../clock.ts'
 import { type Expectation, judge, judgeInside, provesPair } from '../delegation.ts'
 import { met, type Pass, type Step, waiting } from '../step.ts'
-import type { DelegationReport, Verdict } from '../types.ts'
+import type { DelegationReport, Domain, Verdict } from '../types.ts'
 import { CouldNotAsk } from './zone.ts'
 
 /** A delegation that was there is believed gone only after a second sight, this much later. */
 export const SECOND_SIGHT_MS = minutes(10)
+const ASKED_FOR_MS = minutes(10)
 
 export const delegation: Step = {
   async ensure(pass) {
@@ -37,20 +40,25 @@ async function observe({ domain, ports, signal }: Pass): Promise<DelegationRepor
   const expectation: Expectation = { name, pair: claim.nameservers, pool: ports.custody.pool }
   const enclosing = await ports.custody.enclosingZone(claim)
   if (enclosing) return judgeInside(enclosing, expectation, ports.clock.now())
+  const urgency = urgencyOf(domain, ports.clock.now())
   const first = judge(
-    await ports.observer.look(name, 'one', signal),
+    await ports.observer.look(name, 'one', urgency, signal),
     expectation,
     ports.clock.now(),
   )
   if (former !== undefined && isSame(former, first))
     return { ...first, settledAt: former.settledAt }
-  const look = await ports.observer.look(name, 'all', signal)
+  const look = await ports.observer.look(name, 'all', urgency, signal)
   const second = judge(look, expectation, ports.clock.now())
   const claimed = second.verdict === 'delegated' || second.verdict === 'ds_left_over'
   // Too few of the servers answered to be sure: nothing is known that was not known before.
   if (claimed && !provesPair(look, expectation)) return { ...second, verdict: 'unknown' }
   return second
 }
+
+/** Someone waits for the answer while the domain is young, or was asked about lately. */
+const urgencyOf = ({ askedAt }: Domain, now: Date): Urgency =>
+  now.getTime() - askedAt.getTime() < ASKED_FOR_MS ? 'asked' : 'routine'
 
 const isSame = (former: DelegationReport, now: DelegationReport): boolean =>
   former.lostAt === undefined &&

@@ -22,7 +22,7 @@ export const zone: Step = {
  * whoever left it there would have proved nothing. While the parent cannot be asked, none is drawn.
  */
 async function shownNow({ domain, ports, signal }: Pass): Promise<readonly string[]> {
-  const { answers } = await ports.observer.look(domain.name, 'one', signal)
+  const { answers } = await ports.observer.look(domain.name, 'one', 'asked', signal)
   if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
   const shown = answers.flatMap((answer) => answer.nameservers)
   await ports.custody.noteShown(

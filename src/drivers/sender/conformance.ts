@@ -1,0 +1,203 @@
+/** The contract of a sender service as sentences. Whoever sends passes them, or says why it need not. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { absolute, isWithin, relative } from '#names/domain-name.ts'
+import { isSpf } from '#policy/spf.ts'
+import type { ClaimRef, NeededRecord, OutgoingMessage, SenderDriver } from './contract.ts'
+
+/**
+ * A driver on a bench: what it needs to be exercised, whether in memory, against a fake, or live.
+ * `claim` and `rival` are claims on one name; neither is registered yet, and nothing is published.
+ */
+export type Bench = AsyncDisposable & {
+  driver: SenderDriver
+  claim: ClaimRef
+  rival: ClaimRef
+  /** Makes these, and only these, the records that the service finds in the DNS. */
+  publish(records: readonly NeededRecord[]): Promise<void>
+  /** From now on the service cannot ask the DNS, or cannot itself be asked. */
+  silence(): Promise<void>
+}
+
+type Check = (sender: Sender, bench: Bench, signal: AbortSignal) => Promise<void>
+export type CheckName = keyof typeof CHECKS
+
+const CHECKS = {
+  'ensureDomain is safe to repeat and asks for the same records': async (sender) => {
+    assert.deepEqual(await sender.ensure(), await sender.ensure())
+  },
+  'ensureDomain is safe to run many times at once': async (sender) => {
+    const answers = await Promise.all(Array.from({ length: 5 }, sender.ensure))
+    for (const answer of answers) assert.deepEqual(answer, answers[0])
+    assert.deepEqual(await sender.ensure(), answers[0])
+  },
+  'the records it asks for lie in the domain and can be put in a zone': async (
+    sender,
+    { claim },
+  ) => {
+    const records = await sender.ensure()
+    assert.ok(records.length > 0)
+    for (const { name, ttl, data } of records) {
+      assert.equal(name, absolute(name), 'absolute and in lower case')
+      assert.ok(isWithin(relative(name), claim.name), name)
+      assert.ok(Number.isInteger(ttl) && ttl > 0, `TTL ${ttl}`)
+      assert.ok(data.length > 0 && data.every((value) => value !== ''), name)
+    }
+  },
+  'who promises SPF asks for an SPF policy at the domain': async (sender, { driver, claim }) => {
+    const policies = (await sender.ensure()).filter(({ purpose }) => purpose === 'spf')
+    for (const { type, data } of policies) {
+      assert.equal(type, 'TXT')
+      assert.ok(data.every(isSpf), data.join())
+    }
+    const isAtDomain = policies.some(({ name }) => name === absolute(claim.name))
+    assert.ok(isAtDomain || !driver.promisesSpf)
+  },
+  'two claims on one name get keys or codes of their own': async (sender, { rival }) => {
+    const ours = provingValues(await sender.ensure())
+    const theirs = provingValues(await sender.of(rival).ensure())
+    assert.ok(ours.length > 0 && theirs.length > 0)
+    assert.ok(!ours.some((value) => theirs.includes(value)))
+  },
+  'verifyDomain waits, with a reason, while nothing is published': async (sender) => {
+    await sender.ensure()
+    const verification = await sender.verify()
+    assert.equal(verification.is, 'waiting')
+    assert.match('reason' in verification ? verification.reason : '', /^[a-z][a-z_]+$/)
+    assert.match('message' in verification ? verification.message : '', /\S \S.*\.$/)
+  },
+  'verifyDomain waits while only another claim’s records are published': async (
+    sender,
+    { rival, publish },
+  ) => {
+    await sender.ensure()
+    await publish(await sender.of(rival).ensure())
+    assert.equal((await sender.verify()).is, 'waiting')
+  },
+  'verifyDomain is content with what ensureDomain asked for, and safe to repeat': async (
+    sender,
+    { publish },
+  ) => {
+    await publish(await sender.ensure())
+    assert.deepEqual(await sender.verify(), { is: 'verified' })
+    assert.deepEqual(await sender.verify(), { is: 'verified' })
+  },
+  'verifyDomain sees that records are gone again': async (sender, { publish }) => {
+    await publish(await sender.ensure())
+    assert.equal((await sender.verify()).is, 'verified')
+    await publish([])
+    assert.equal((await sender.verify()).is, 'waiting')
+  },
+  'verifyDomain throws when it could not ask': async (sender, { publish, silence }) => {
+    await publish(await sender.ensure())
+    await silence()
+    await assert.rejects(sender.verify())
+  },
+  'verifyDomain of an unregistered domain is rejected': async (sender) => {
+    await assert.rejects(sender.verify(), NO)
+  },
+  'sending for an unregistered domain is rejected': async (sender, { rival }) => {
+    await sender.of(rival).ensure()
+    await assert.rejects(sender.send(), NO)
+  },
+  'sending gives a Message-ID of the domain, another for each message': async (
+    sender,
+    { claim },
+  ) => {
+    await sender.ensure()
+    const ids = [await sender.send(), await sender.send()]
+    for (const id of ids) {
+      assert.match(id, /^<[^<>@\s]+@[^<>@\s]+>$/)
+      assert.ok(id.endsWith(`@${claim.name}>`), id)
+    }
+    assert.notEqual(ids[0], ids[1])
+  },
+  'removeDomain is safe to repeat, and an absent domain is success': async (sender) => {
+    await sender.remove()
+    await sender.ensure()
+    await sender.remove()
+    await sender.remove()
+  },
+  'after removal the domain can neither be verified nor send': async (sender, { publish }) => {
+    await publish(await sender.ensure())
+    await sender.remove()
+    await assert.rejects(sender.verify(), NO)
+    await assert.rejects(sender.send(), NO)
+  },
+  'a removed domain can be registered again': async (sender, { publish }) => {
+    await sender.ensure()
+    await sender.remove()
+    await publish(await sender.ensure())
+    assert.equal((await sender.verify()).is, 'verified')
+    await sender.send()
+  },
+  'removing one claim’s domain keeps the other’s': async (sender, { rival, publish }) => {
+    const other = sender.of(rival)
+    await sender.ensure()
+    const records = await other.ensure()
+    await publish(records)
+    await sender.remove()
+    assert.deepEqual(await other.ensure(), records)
+    assert.equal((await other.verify()).is, 'verified')
+    await other.send()
+  },
+  'with an aborted signal every call throws and changes nothing': async (
+    sender,
+    { claim, publish },
+  ) => {
+    const late = sender.of(claim, AbortSignal.abort())
+    await assert.rejects(late.ensure())
+    await assert.rejects(sender.send(), NO)
+    await publish(await sender.ensure())
+    await assert.rejects(late.verify())
+    await assert.rejects(late.send())
+    await assert.rejects(late.remove())
+    assert.equal((await sender.verify()).is, 'verified')
+    await sender.send()
+  },
+} satisfies Record<string, Check>
+
+const NO = { name: 'DriverError', kind: 'rejected' }
+
+/** Runs every check against a fresh bench, but for those that are excused with a reason. */
+export function senderDriverConformance(
+  name: string,
+  open: () => Promise<Bench>,
+  excused: Partial<Record<CheckName, string>> = {},
+): void {
+  describe(`sender driver: ${name}`, () => {
+    for (const [check, run] of Object.entries(CHECKS) as [CheckName, Check][]) {
+      test(check, { skip: excused[check] ?? false }, async ({ signal }) => {
+        await using bench = await open()
+        await run(senderOf(bench.driver, bench.claim, signal), bench, signal)
+      })
+    }
+  })
+}
+
+export const MESSAGE: OutgoingMessage = {
+  author: { localpart: 'kim', displayName: 'Kim Lee' },
+  recipient: 'visitor@elsewhere.example',
+  subject: 'Grüße',
+  text: 'Good day,\nthis is Kim.\n',
+  headers: { 'Auto-Submitted': 'auto-generated' },
+}
+
+type Sender = ReturnType<typeof senderOf>
+
+/** The driver's calls for one claim. */
+function senderOf(driver: SenderDriver, claim: ClaimRef, signal: AbortSignal) {
+  return {
+    ensure: async () => (await driver.ensureDomain(claim, signal)).records,
+    verify: () => driver.verifyDomain(claim, signal),
+    remove: () => driver.removeDomain(claim, signal),
+    send: async () => (await driver.send(claim, MESSAGE, signal)).messageId,
+    of: (other: ClaimRef, otherSignal = signal) => senderOf(driver, other, otherSignal),
+  }
+}
+
+/** What tells a claim from another: its keys and verification codes. */
+const provingValues = (records: readonly NeededRecord[]): string[] =>
+  records
+    .filter(({ purpose }) => purpose === 'dkim' || purpose === 'verification')
+    .flatMap(({ data }) => data)

@@ -1,0 +1,328 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, describe, test } from 'node:test'
+import { type DKIMVerifyOptions, dkimVerify } from 'mailauth'
+import PostalMime from 'postal-mime'
+import { openDoorbell } from '#engine/doorbell.ts'
+import { absolute, relative } from '#names/domain-name.ts'
+import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
+import { openDatabase } from '#store/database.ts'
+import { senderStore, stockKeyPairs } from '#store/sender-domains.ts'
+import { openVault } from '#store/vault.ts'
+import { testDatabase } from '../../../../test/database.ts'
+import { type Bench, MESSAGE, senderDriverConformance } from '../conformance.ts'
+import type { ClaimRef, NeededRecord, OutgoingMessage } from '../contract.ts'
+import { embeddedSenderDriver } from './driver.ts'
+
+const opened = new AsyncDisposableStack()
+after(() => opened.disposeAsync())
+const { connection } = opened.use(await testDatabase())
+const onError = () => undefined
+const db = openDatabase(connection, { onError })
+opened.defer(() => db.destroy())
+const doorbell = opened.use(await openDoorbell(db, connection, onError))
+const context = { db, doorbell, vault: openVault(Buffer.alloc(32, 7)) }
+
+/** The records anyone finds in the DNS; undefined while it does not answer. */
+type PublicDns = { records: readonly NeededRecord[] | undefined }
+
+function resolverOf(dns: PublicDns): Resolver {
+  return {
+    async resolve(name, type, signal) {
+      signal.throwIfAborted()
+      if (!dns.records) throw new LookupFailed(`nobody answers for ${name} ${type}`)
+      const found = dns.records.filter((r) => relative(r.name) === name && r.type === type)
+      const records = found.flatMap(({ ttl, data }) =>
+        data.map((value) => ({ name, type, ttl, data: value })),
+      )
+      return { rcode: found.length > 0 ? 'NOERROR' : 'NXDOMAIN', records }
+    },
+  }
+}
+
+type EmbeddedBench = Bench & { dns: PublicDns; queue(claim: ClaimRef): Promise<Queued[]> }
+type Queued = {
+  world: string
+  state: string
+  envelope_sender: string
+  recipient: string
+  raw: Buffer
+}
+
+async function openBench(): Promise<EmbeddedBench> {
+  const dns: PublicDns = { records: [] }
+  const claim = { claimId: randomUUID(), name: 'conformance.example', nameservers: [] }
+  return {
+    driver: embeddedSenderDriver({
+      store: senderStore(context, 'sandbox'),
+      publicDns: resolverOf(dns),
+      mailHost: 'mx.mailstead.test',
+    }),
+    claim,
+    rival: { ...claim, claimId: randomUUID() },
+    async publish(records) {
+      dns.records = records
+    },
+    async silence() {
+      dns.records = undefined
+    },
+    dns,
+    queue: ({ claimId }) =>
+      db
+        .selectFrom('deliveries')
+        .select(['world', 'state', 'envelope_sender', 'recipient', 'raw'])
+        .where('claim_id', '=', claimId)
+        .execute(),
+    async [Symbol.asyncDispose]() {},
+  }
+}
+
+senderDriverConformance('embedded', openBench)
+
+/** Registers and publishes the claim, sends, and gives what lies in the queue then. */
+async function sendOne(
+  { driver, claim, publish, queue }: EmbeddedBench,
+  signal: AbortSignal,
+  message: Partial<OutgoingMessage> = {},
+): Promise<Queued & { messageId: string }> {
+  const { records } = await driver.ensureDomain(claim, signal)
+  await publish(records)
+  const { messageId } = await driver.send(claim, { ...MESSAGE, ...message }, signal)
+  const [queued, ...more] = await queue(claim)
+  assert.ok(queued && more.length === 0)
+  return { ...queued, messageId }
+}
+
+/** The results of all DKIM signatures, with the DNS of the bench to look keys up in. */
+async function dkimOf(raw: Buffer, { dns }: EmbeddedBench) {
+  const options = {
+    resolver: async (name: string, type: string) => {
+      const found = dns.records?.filter((r) => relative(r.name) === name && r.type === type) ?? []
+      if (found.length === 0) throw Object.assign(new Error('no such name'), { code: 'ENOTFOUND' })
+      return found.flatMap(({ data }) => data.map((value) => [value]))
+    },
+  } as DKIMVerifyOptions
+  const { results } = await dkimVerify(raw, options)
+  return results.map(({ signingDomain, status }) => `${status.result} ${signingDomain}`)
+}
+
+const edited = (raw: Buffer, from: string, to: string): Buffer => {
+  const text = raw.toString('latin1')
+  assert.ok(text.includes(from), `${from} in the message`)
+  return Buffer.from(text.replace(from, to), 'latin1')
+}
+
+describe('what the embedded sender enqueues', () => {
+  test('is the message, from the author’s address to the recipient', async ({ signal }) => {
+    await using bench = await openBench()
+    const sent = await sendOne(bench, signal)
+    assert.equal(sent.envelope_sender, 'kim@conformance.example')
+    assert.equal(sent.recipient, MESSAGE.recipient)
+    assert.deepEqual([sent.world, sent.state], ['sandbox', 'queued'])
+    const mail = await PostalMime.parse(sent.raw)
+    assert.deepEqual(mail.from, { name: 'Kim Lee', address: 'kim@conformance.example' })
+    assert.deepEqual(
+      mail.to?.map(({ address }) => address),
+      [MESSAGE.recipient],
+    )
+    assert.equal(mail.subject, MESSAGE.subject)
+    assert.equal(mail.text, MESSAGE.text)
+    assert.equal(mail.messageId, sent.messageId)
+    const { value } = mail.headers.find(({ key }) => key === 'auto-submitted') ?? {}
+    assert.equal(value, 'auto-generated')
+  })
+
+  test('is signed, and verifies with the key that was asked to be published', async ({
+    signal,
+  }) => {
+    await using bench = await openBench()
+    const { raw } = await sendOne(bench, signal)
+    assert.deepEqual(await dkimOf(raw, bench), ['pass conformance.example'])
+  })
+
+  test('has lines that end with CRLF and are no longer than 998 octets', async ({ signal }) => {
+    await using bench = await openBench()
+    const { raw } = await sendOne(bench, signal, { text: `${'a'.repeat(3000)}\nü\n.\n` })
+    const lines = raw.toString('latin1').split('\r\n')
+    for (const line of lines) {
+      assert.ok(line.length <= 998)
+      assert.doesNotMatch(line, /[\r\n]/)
+    }
+    assert.deepEqual(await dkimOf(raw, bench), ['pass conformance.example'])
+  })
+
+  // biome-ignore format: a table
+  const FORGERIES: [what: string, from: string, to: string][] = [
+    ['body',                  'this is Kim', 'this is Tim'],
+    ['author',                'Kim Lee', 'Tim Lee'],
+    ['recipient',             'To: visitor@', 'To: victim@'],
+    ['subject',               'Subject: ', 'Subject: Re: '],
+    ['Message-ID',            'Message-ID: <', 'Message-ID: <x'],
+    ['author, by a second From', 'From: ', 'From: evil@elsewhere.example\r\nFrom: '],
+  ]
+
+  for (const [what, from, to] of FORGERIES) {
+    test(`does not verify any more with another ${what}`, async ({ signal }) => {
+      await using bench = await openBench()
+      const { raw } = await sendOne(bench, signal)
+      const [result] = await dkimOf(edited(raw, from, to), bench)
+      assert.notEqual(result, 'pass conformance.example')
+    })
+  }
+
+  test('does not verify with the key of another claim, nor without a key', async ({ signal }) => {
+    await using bench = await openBench()
+    const { raw } = await sendOne(bench, signal)
+    const own = bench.dns.records!.find(({ purpose }) => purpose === 'dkim')!
+    const { records } = await bench.driver.ensureDomain(bench.rival, signal)
+    const others = records.find(({ purpose }) => purpose === 'dkim')!
+    for (const published of [[{ ...own, data: others.data }], []]) {
+      await bench.publish(published)
+      assert.doesNotMatch((await dkimOf(raw, bench)).join(), /pass/)
+    }
+  })
+
+  // biome-ignore format: a table
+  const INJECTIONS: [what: string, message: Partial<OutgoingMessage>][] = [
+    ['subject',      { subject: 'Hi\r\nBcc: victim@elsewhere.example\r\n\r\nBody' }],
+    ['display name', { author: { localpart: 'kim', displayName: 'Kim\r\nBcc: victim@elsewhere.example' } }],
+    ['header',       { headers: { 'X-Note': 'a\r\nBcc: victim@elsewhere.example' } }],
+  ]
+
+  for (const [what, message] of INJECTIONS) {
+    test(`has no header that a line break in the ${what} made`, async ({ signal }) => {
+      await using bench = await openBench()
+      const { raw } = await sendOne(bench, signal, message)
+      const mail = await PostalMime.parse(raw)
+      assert.ok(!mail.headers.some(({ key }) => key === 'bcc'))
+      assert.deepEqual(mail.from?.address, 'kim@conformance.example')
+      assert.equal(mail.text, MESSAGE.text)
+    })
+  }
+})
+
+describe('the embedded sender’s queue', () => {
+  test('stays empty when a message is refused or its time is up', async ({ signal }) => {
+    await using bench = await openBench()
+    const { driver, claim, queue } = bench
+    await assert.rejects(driver.send(claim, MESSAGE, signal))
+    await driver.ensureDomain(claim, signal)
+    await assert.rejects(driver.send(claim, MESSAGE, AbortSignal.abort()))
+    assert.deepEqual(await queue(claim), [])
+  })
+
+  test('is emptied by removal, and the other claim’s is not', async ({ signal }) => {
+    await using bench = await openBench()
+    const { driver, claim, rival, queue } = bench
+    await driver.ensureDomain(rival, signal)
+    await driver.send(rival, MESSAGE, signal)
+    await sendOne(bench, signal)
+    await driver.removeDomain(claim, signal)
+    assert.deepEqual(await queue(claim), [])
+    assert.equal((await queue(rival)).length, 1)
+  })
+})
+
+describe('the embedded sender’s keys', () => {
+  test('come from the stock first, and none is given out twice', async ({ signal }) => {
+    await using bench = await openBench()
+    const stocked = async () =>
+      (await db.selectFrom('dkim_keypairs').select('public_key').execute()).map(
+        ({ public_key }) => `v=DKIM1; k=rsa; p=${public_key}`,
+      )
+    await stockKeyPairs(context, signal)
+    await stockKeyPairs(context, signal)
+    const stock = await stocked()
+    assert.equal(stock.length, 4)
+    const answers = await Promise.all(
+      [bench.claim, bench.rival].map((claim) => bench.driver.ensureDomain(claim, signal)),
+    )
+    const given = answers.flatMap(({ records }) =>
+      records.filter(({ purpose }) => purpose === 'dkim').flatMap(({ data }) => data),
+    )
+    assert.ok(given.every((key) => stock.includes(key)))
+    assert.equal(new Set(given).size, 2)
+    assert.equal((await stocked()).length, 2)
+  })
+
+  test('and selectors are new when a name comes back', async ({ signal }) => {
+    await using bench = await openBench()
+    const { driver, claim } = bench
+    const { records: before } = await driver.ensureDomain(claim, signal)
+    await driver.removeDomain(claim, signal)
+    const { records: after } = await driver.ensureDomain(claim, signal)
+    const [old, fresh] = [before, after].map((records) =>
+      records.find(({ purpose }) => purpose === 'dkim'),
+    )
+    assert.notEqual(old?.name, fresh?.name)
+    assert.notDeepEqual(old?.data, fresh?.data)
+  })
+
+  test('are not in the database in clear', async ({ signal }) => {
+    await using bench = await openBench()
+    await bench.driver.ensureDomain(bench.claim, signal)
+    const { private_key } = await db
+      .selectFrom('sender_domains')
+      .select('private_key')
+      .where('claim_id', '=', bench.claim.claimId)
+      .executeTakeFirstOrThrow()
+    assert.doesNotMatch(private_key, /PRIVATE KEY/)
+    assert.throws(() => context.vault.open(private_key, `dkim:${bench.rival.claimId}`))
+  })
+})
+
+describe('the embedded sender’s verification', () => {
+  const published = async (bench: EmbeddedBench, signal: AbortSignal) => {
+    const { records } = await bench.driver.ensureDomain(bench.claim, signal)
+    const key = records.find(({ purpose }) => purpose === 'dkim')!
+    return { key, value: key.data[0]! }
+  }
+  const K = 'v=DKIM1; k=rsa; p='
+
+  // biome-ignore format: a table
+  const SHOWN: [what: string, shown: (key: string) => string[], expected: string][] = [
+    ['the key',                                 (key) => [key],                                     'verified'],
+    ['the key, with white space in it',         (key) => [key.replace('p=', 'p = ').replace(/.{9}$/, ' $&')], 'verified'],
+    ['the key beside another',                  (key) => [`${K}AAAA`, key],                         'verified'],
+    ['nothing',                                 () => [],                                           'key_missing'],
+    ['another key',                             () => [`${K}AAAA`],                                 'key_mismatch'],
+    ['a revoked key',                           () => [K],                                          'key_mismatch'],
+    ['the key cut short',                       (key) => [key.slice(0, -4)],                        'key_mismatch'],
+    ['something that is no key record',         () => ['v=spf1 -all'],                              'key_mismatch'],
+  ]
+
+  for (const [what, shown, expected] of SHOWN) {
+    test(`${expected} when the DNS shows ${what}`, async ({ signal }) => {
+      await using bench = await openBench()
+      const { key, value } = await published(bench, signal)
+      const data = shown(value)
+      await bench.publish(data.length > 0 ? [{ ...key, data }] : [])
+      const verification = await bench.driver.verifyDomain(bench.claim, signal)
+      assert.equal('reason' in verification ? verification.reason : verification.is, expected)
+    })
+  }
+
+  test('could not ask when the DNS does not answer', async ({ signal }) => {
+    await using bench = await openBench()
+    await published(bench, signal)
+    await bench.silence()
+    await assert.rejects(bench.driver.verifyDomain(bench.claim, signal), { name: 'LookupFailed' })
+  })
+})
+
+test('the SPF policy includes the name that lists the platform’s addresses', async ({ signal }) => {
+  await using bench = await openBench()
+  const { records } = await bench.driver.ensureDomain(bench.claim, signal)
+  assert.deepEqual(
+    records.filter(({ purpose }) => purpose === 'spf'),
+    [
+      {
+        name: absolute(bench.claim.name),
+        type: 'TXT',
+        ttl: 300,
+        data: ['v=spf1 include:_spf.mx.mailstead.test ~all'],
+        purpose: 'spf',
+      },
+    ],
+  )
+})

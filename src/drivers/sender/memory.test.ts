@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MESSAGE, senderDriverConformance } from './conformance.ts'
+import { memorySenderDriver } from './memory.ts'
+
+const CLAIM = { claimId: 'claim-1', name: 'conformance.example', nameservers: [] }
+const NO_DNS = 'it looks at no DNS and is content with every registered domain'
+
+senderDriverConformance(
+  'memory',
+  async () => ({
+    driver: memorySenderDriver(),
+    claim: CLAIM,
+    rival: { ...CLAIM, claimId: 'claim-2' },
+    async publish() {},
+    async silence() {},
+    async [Symbol.asyncDispose]() {},
+  }),
+  {
+    'verifyDomain waits, with a reason, while nothing is published': NO_DNS,
+    'verifyDomain waits while only another claim’s records are published': NO_DNS,
+    'verifyDomain sees that records are gone again': NO_DNS,
+    'verifyDomain throws when it could not ask': NO_DNS,
+  },
+)
+
+test('what was sent can be looked at, and what was refused is not among it', async ({ signal }) => {
+  const driver = memorySenderDriver()
+  await assert.rejects(driver.send(CLAIM, MESSAGE, signal))
+  await driver.ensureDomain(CLAIM, signal)
+  await assert.rejects(driver.send(CLAIM, MESSAGE, AbortSignal.abort()))
+  assert.deepEqual(driver.sent, [])
+  await driver.send(CLAIM, MESSAGE, signal)
+  assert.deepEqual(driver.sent, [MESSAGE])
+})

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { openDoorbell } from '#engine/doorbell.ts'
+import { openDatabase } from '#store/database.ts'
+import { openVault } from '#store/vault.ts'
+import { zoneStore } from '#store/zones.ts'
+import { testDatabase } from '../../../../test/database.ts'
+import { zoneDriverConformance } from '../conformance.ts'
+import type { ClaimRef, RRset } from '../contract.ts'
+import { embeddedZoneDriver } from './driver.ts'
+import { objectionTo } from './objections.ts'
+
+const opened = new AsyncDisposableStack()
+after(() => opened.disposeAsync())
+const { connection } = opened.use(await testDatabase())
+const onError = () => undefined
+const db = openDatabase(connection, { onError })
+opened.defer(() => db.destroy())
+const doorbell = opened.use(await openDoorbell(db, connection, onError))
+const driver = embeddedZoneDriver(
+  zoneStore({ db, doorbell, vault: openVault(Buffer.alloc(32)) }, 'sandbox'),
+)
+
+const claimOn = (name: string, ...nameservers: string[]): ClaimRef => {
+  return { claimId: randomUUID(), name, nameservers }
+}
+
+zoneDriverConformance('embedded', async () => ({
+  driver,
+  claim: claimOn('conformance.example', 'ada.ns.example', 'kit.ns.example'),
+  rival: claimOn('conformance.example', 'bob.ns.example', 'kit.ns.example'),
+  async [Symbol.asyncDispose]() {},
+}))
+
+const row = async ({ claimId }: ClaimRef) =>
+  db
+    .selectFrom('zones')
+    .select(['world', 'name', 'nameservers', 'serial'])
+    .where('claim_id', '=', claimId)
+    .executeTakeFirst()
+
+test('the nameservers of the zone are the pair of its claim', async ({ signal }) => {
+  const claim = claimOn('pair.example', 'ada.ns.example', 'kit.ns.example')
+  assert.deepEqual(await driver.ensureZone(claim, signal), { nameservers: claim.nameservers })
+  const { world, name, nameservers } = (await row(claim))!
+  assert.deepEqual([world, name, nameservers], ['sandbox', claim.name, claim.nameservers])
+})
+
+test('the serial grows with every change, and the servers are told of the name', async ({
+  signal,
+}) => {
+  const claim = claimOn('serial.example', 'ada.ns.example', 'kit.ns.example')
+  const toldOf = async () =>
+    (
+      await db
+        .selectFrom('served_names')
+        .select('changed')
+        .where('name', '=', claim.name)
+        .executeTakeFirst()
+    )?.changed
+  await driver.ensureZone(claim, signal)
+  const told = [await toldOf()]
+  await driver.changeZone(claim, [{ put: txt('serial.example.', 'a') }], signal)
+  assert.equal((await row(claim))?.serial, '2')
+  told.push(await toldOf())
+  await driver.changeZone(claim, [{ put: txt('serial.example.', 'b') }], signal)
+  assert.equal((await row(claim))?.serial, '3')
+  told.push(await toldOf())
+  await driver.removeZone(claim, signal)
+  told.push(await toldOf())
+  assert.equal(new Set(told).size, 4)
+})
+
+const GATHERED_MS = 50
+
+test('every change rings for the nameservers', async ({ signal }) => {
+  const claim = claimOn('ring.example', 'ada.ns.example', 'kit.ns.example')
+  for (const act of [
+    () => driver.ensureZone(claim, signal),
+    () => driver.changeZone(claim, [{ put: txt('ring.example.', 'a') }], signal),
+    () => driver.removeZone(claim, signal),
+  ]) {
+    await delay(GATHERED_MS) // An earlier ring must not be taken for this one.
+    const rung = Promise.withResolvers<void>()
+    using _bell = doorbell.on('served-names', rung.resolve)
+    await act()
+    await rung.promise
+  }
+})
+
+const txt = (name: string, ...data: string[]): RRset => ({ name, type: 'TXT', ttl: 300, data })
+
+// biome-ignore format: a table
+const OBJECTIONS: [rrset: RRset, objection: RegExp | undefined][] = [
+  [txt('a.test.', ''),                                                       undefined],
+  [txt('a.test.', 'a'.repeat(4096)),                                         undefined],
+  [{ ...txt('a.test.', 'a'), ttl: 0 },                                       undefined],
+  [{ ...txt('a.test.', 'a'), ttl: 0x7fffffff },                              undefined],
+  [{ name: 'a.test.', type: 'CNAME', ttl: 1, data: ['b.test.'] },            undefined],
+  [txt('a.test.'),                                                           /TXT of a\.test\. has no value/],
+  [txt('a.test.', 'a', 'a'.repeat(4097)),                                    /longer than 4096 octets/],
+  [{ ...txt('a.test.', 'a'), ttl: -1 },                                      /TTL .* out of range/],
+  [{ ...txt('a.test.', 'a'), ttl: 0x80000000 },                              /TTL .* out of range/],
+  [{ name: 'a.test.', type: 'CNAME', ttl: 1, data: ['b.test.', 'c.test.'] }, /CNAME has one value/],
+  [{ name: 'a.test.', type: 'MX', ttl: 1, data: [] },                        /MX of a\.test\. has no value/],
+]
+
+test('the embedded host objects to what it cannot hold, in a sentence', () => {
+  for (const [rrset, objection] of OBJECTIONS) {
+    const said = objectionTo(rrset)
+    if (objection === undefined) assert.equal(said, undefined, JSON.stringify(rrset).slice(0, 80))
+    else assert.match(said ?? '', objection)
+  }
+})
+
+// What the contract of objectionTo asks for and the nameserver or the database refuses later.
+// biome-ignore format: a table
+const UNSERVABLE: RRset[] = [
+  { name: 'a.test.', type: 'A', ttl: 300, data: ['192.0.2'] },
+  { name: 'a.test.', type: 'MX', ttl: 300, data: ['mx.example.'] },
+  { name: `${'a'.repeat(64)}.test.`, type: 'A', ttl: 300, data: ['192.0.2.1'] },
+  { name: 'a.test.', type: 'A', ttl: 1.5, data: ['192.0.2.1'] },
+  txt('a.test.', 'nul \0'),
+  txt('a.test.', 'ü'.repeat(2049)),
+]
+
+test('the embedded host objects to rdata that its nameservers could not serve', {
+  todo: 'objections.ts looks at sizes only, in UTF-16 units',
+}, () => {
+  for (const rrset of UNSERVABLE) assert.ok(objectionTo(rrset), JSON.stringify(rrset).slice(0, 80))
+})

@@ -1,0 +1,158 @@
+/** A domain is added: its row, its claim on the name, and the first line of its timeline. */
+import { sql } from 'kysely'
+import { newId } from '../ids.ts'
+import { type StoreContext, TOPICS } from './context.ts'
+import { type Queryable, violates } from './database.ts'
+import type { Tenant } from './domains.ts'
+import { note } from './events.ts'
+import { touchName } from './served-names.ts'
+import type { WorldName } from './tables.ts'
+
+export type NewDomain = {
+  name: string
+  mayActivate: boolean
+  drivers: { zone: string; sender: string; mailbox: string }
+  limits: ClaimLimits
+}
+
+/** What keeps the pool of pairs from being used up for a name. */
+export type ClaimLimits = { pendingClaimsPerName: number; addsPerNamePerHour: number }
+
+export type AddResult =
+  | { is: 'added'; domainId: string }
+  | { is: 'exists' | 'being_removed'; domainId: string }
+  | { is: 'too_many_claims' | 'too_many_adds' }
+
+/** Adds a domain with its claim, due at once. Of many adding the same name at once, one succeeds. */
+export async function addDomain(
+  context: StoreContext,
+  tenant: Tenant,
+  wanted: NewDomain,
+): Promise<AddResult> {
+  try {
+    const result = await context.db.transaction().execute((tx) => insertDomain(tx, tenant, wanted))
+    if (result.is === 'added') {
+      context.doorbell.ring(TOPICS.domainsDue)
+      context.doorbell.ring(TOPICS.servedNames)
+    }
+    return result
+  } catch (error) {
+    if (!violates(error, 'domains_one_a_name')) throw error
+    const other = await standing(context.db, tenant, wanted.name)
+    return other ?? { is: 'being_removed', domainId: '' }
+  }
+}
+
+async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): Promise<AddResult> {
+  const other = await standing(tx, tenant, wanted.name)
+  if (other) return other
+  const { pendingClaimsPerName, addsPerNamePerHour } = wanted.limits
+  if ((await recentAdds(tx, tenant, wanted.name)) >= addsPerNamePerHour)
+    return { is: 'too_many_adds' }
+  if ((await pendingClaims(tx, tenant.world, wanted.name)) >= pendingClaimsPerName) {
+    return { is: 'too_many_claims' }
+  }
+  const domainId = newId()
+  const { name, mayActivate, drivers } = wanted
+  await tx
+    .insertInto('domains')
+    .values({
+      id: domainId,
+      workspace_id: tenant.workspaceId,
+      world: tenant.world,
+      name,
+      may_activate: mayActivate,
+      zone_driver: drivers.zone,
+      sender_driver: drivers.sender,
+      mailbox_driver: drivers.mailbox,
+    })
+    .execute()
+  await claimName(tx, tenant, name, domainId)
+  await touchName(tx, name)
+  await note(
+    tx,
+    { domainId, workspaceId: tenant.workspaceId },
+    { type: 'domain.created', message: `${name} was added.` },
+  )
+  return { is: 'added', domainId }
+}
+
+/** The same workspace gets its pair again until the parent has shown it; afterwards always a new one. */
+async function claimName(
+  tx: Queryable,
+  tenant: Tenant,
+  name: string,
+  domainId: string,
+): Promise<void> {
+  const unused = await tx
+    .selectFrom('claims as c')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
+    .select('c.id')
+    .where('c.workspace_id', '=', tenant.workspaceId)
+    .where('c.world', '=', tenant.world)
+    .where('c.name', '=', name)
+    .where('c.shown_at', 'is', null)
+    .where('d.removed_at', 'is not', null)
+    .forUpdate()
+    .executeTakeFirst()
+  if (unused) {
+    await tx.deleteFrom('placements').where('claim_id', '=', unused.id).execute()
+    await tx
+      .updateTable('claims')
+      .set({ domain_id: domainId, released_at: null })
+      .where('id', '=', unused.id)
+      .execute()
+    return
+  }
+  await tx
+    .insertInto('claims')
+    .values({
+      id: newId(),
+      domain_id: domainId,
+      workspace_id: tenant.workspaceId,
+      world: tenant.world,
+      name,
+    })
+    .execute()
+}
+
+async function standing(
+  tx: Queryable,
+  tenant: Tenant,
+  name: string,
+): Promise<AddResult | undefined> {
+  const row = await tx
+    .selectFrom('domains')
+    .select(['id', 'removal_requested_at'])
+    .where('workspace_id', '=', tenant.workspaceId)
+    .where('world', '=', tenant.world)
+    .where('name', '=', name)
+    .where('torn_down_at', 'is', null)
+    .where('removed_at', 'is', null)
+    .executeTakeFirst()
+  return row && { is: row.removal_requested_at ? 'being_removed' : 'exists', domainId: row.id }
+}
+
+async function recentAdds(tx: Queryable, tenant: Tenant, name: string): Promise<number> {
+  const { count } = await tx
+    .selectFrom('domains')
+    .select((e) => e.fn.countAll<string>().as('count'))
+    .where('workspace_id', '=', tenant.workspaceId)
+    .where('world', '=', tenant.world)
+    .where('name', '=', name)
+    .where(sql<boolean>`created_at > now() - interval '1 hour'`)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}
+
+async function pendingClaims(tx: Queryable, world: WorldName, name: string): Promise<number> {
+  const { count } = await tx
+    .selectFrom('claims')
+    .select((e) => e.fn.countAll<string>().as('count'))
+    .where('world', '=', world)
+    .where('name', '=', name)
+    .where('shown_at', 'is', null)
+    .where('released_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  return Number(count)
+}

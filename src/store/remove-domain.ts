@@ -1,0 +1,98 @@
+/** A domain is removed: out of every list at once; what stands at providers is torn down behind. */
+import { sql } from 'kysely'
+import { wakeRow } from '#engine/due-rows.ts'
+import { type StoreContext, TOPICS } from './context.ts'
+import type { Queryable } from './database.ts'
+import type { DomainRow, Tenant } from './domains.ts'
+import { note } from './events.ts'
+import { touchName } from './served-names.ts'
+
+/** A domain of the tenant's, removed or not, for as long as its removal is told of. */
+export function findRemoval(
+  { db }: StoreContext,
+  tenant: Tenant,
+  id: string,
+): Promise<DomainRow | undefined> {
+  return db
+    .selectFrom('domains')
+    .selectAll()
+    .where('id', '=', id)
+    .where('workspace_id', '=', tenant.workspaceId)
+    .where('world', '=', tenant.world)
+    .where('removal_requested_at', 'is not', null)
+    .where((is) =>
+      is.or([
+        is('removed_at', 'is', null),
+        is('removed_at', '>', new Date(Date.now() - 30 * 86_400_000)),
+      ]),
+    )
+    .executeTakeFirst()
+}
+
+export type Blocker = { type: 'campaign'; id: string; name: string; status: string }
+
+/** The active campaigns that use one of the domain's inboxes. */
+export async function blockersOf(db: Queryable, domainId: string): Promise<Blocker[]> {
+  const rows = await db
+    .selectFrom('campaigns as c')
+    .innerJoin('campaign_inboxes as ci', 'ci.campaign_id', 'c.id')
+    .innerJoin('inboxes as i', 'i.id', 'ci.inbox_id')
+    .select(['c.id', 'c.name', 'c.status'])
+    .distinct()
+    .where('i.domain_id', '=', domainId)
+    .where('c.status', '=', 'ACTIVE')
+    .execute()
+  return rows.map((row) => ({ type: 'campaign', ...row }))
+}
+
+/** What stands, or stood, at providers for a domain: the latest first, as removal goes. */
+export function placementsOf({ db }: StoreContext, domainId: string) {
+  return db
+    .selectFrom('placements as p')
+    .innerJoin('claims as c', 'c.id', 'p.claim_id')
+    .select(['p.stage', 'p.driver', 'p.removed_at', 'p.message'])
+    .where('c.domain_id', '=', domainId)
+    .orderBy('p.made_at', 'desc')
+    .execute()
+}
+
+/** Takes the domain out of every list and stops its sending, unless something depends on it. */
+export async function requestRemoval(
+  context: StoreContext,
+  domain: DomainRow,
+): Promise<{ blockers: Blocker[] } | 'requested' | 'gone'> {
+  const result = await context.db.transaction().execute(async (tx) => {
+    const held = await tx
+      .selectFrom('domains')
+      .select('id')
+      .where('id', '=', domain.id)
+      .where('removal_requested_at', 'is', null)
+      .forUpdate()
+      .executeTakeFirst()
+    if (!held) return 'gone' as const
+    const blockers = await blockersOf(tx, domain.id)
+    if (blockers.length > 0) return { blockers }
+    await tx
+      .updateTable('domains')
+      .set({ removal_requested_at: sql`now()` })
+      .where('id', '=', domain.id)
+      .execute()
+    await tx
+      .updateTable('inboxes')
+      .set({ removed_at: sql`now()` })
+      .where('domain_id', '=', domain.id)
+      .where('removed_at', 'is', null)
+      .execute()
+    await wakeRow(tx, 'domains', domain.id)
+    await touchName(tx, domain.name)
+    await note(
+      tx,
+      { domainId: domain.id, workspaceId: domain.workspace_id },
+      { type: 'domain.deleted', message: `${domain.name} is being removed.` },
+    )
+    return 'requested' as const
+  })
+  context.doorbell.ring(TOPICS.domainsDue)
+  context.doorbell.ring(TOPICS.servedNames)
+  return result
+}

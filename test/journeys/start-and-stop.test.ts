@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { execFile, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { Client, until } from '../client.ts'
+import { startProduct, temporaryDirectory } from '../product.ts'
+
+const run = promisify(execFile)
+
+/** Processes whose command line names the directory. */
+async function processesOf(directory: string): Promise<string[]> {
+  const { stdout } = await run('ps', ['-eo', 'pid,stat,args'])
+  return stdout.split('\n').filter((line) => line.includes(directory) && !/^\s*\d+ Z/.test(line))
+}
+
+test('a first start makes a key and says where; a second one finds everything as it was', async () => {
+  await using directory = await temporaryDirectory()
+  const options = { dataDir: directory.path, settings: { MAILSTEAD_BOOTSTRAP_KEY: '' } }
+  const first = await startProduct(options)
+  const keyFile = join(directory.path, 'first-test-key')
+  assert.equal((await stat(keyFile)).mode & 0o777, 0o600)
+  const client = new Client(first.client.base, (await readFile(keyFile, 'utf8')).trim())
+  const { body: added } = await client.post('/domains', { domain: 'kept.test' })
+  assert.equal(added.status, 'DNS_PENDING')
+  assert.equal(
+    (await readFile(join(directory.path, 'mailstead.pid'), 'utf8')).trim().length > 0,
+    true,
+  )
+
+  const cli = await run(
+    process.execPath,
+    ['src/cli/main.ts', 'keys', 'create', '--name', 'second', '--scopes', 'domains:read'],
+    {
+      env: { ...process.env, MAILSTEAD_DATA_DIR: directory.path },
+    },
+  )
+  const reader = new Client(first.client.base, cli.stdout.trim())
+  assert.equal((await reader.get(`/domains/${added.domain_id}`)).status, 200)
+  assert.equal((await reader.delete(`/domains/${added.domain_id}`)).status, 403)
+
+  assert.equal(await first.stop(), 0)
+  assert.equal(existsSync(join(directory.path, 'mailstead.pid')), false)
+  await until(
+    () => processesOf(directory.path),
+    (left) => left.length === 0,
+  )
+
+  await using second = await startProduct(options)
+  const again = new Client(second.client.base, client.key)
+  assert.deepEqual(
+    (await again.get(`/domains/${added.domain_id}`)).body.nameservers,
+    added.nameservers,
+  )
+})
+
+test('kill -9 leaves no process behind, and the next start works', async () => {
+  await using directory = await temporaryDirectory()
+  const options = { dataDir: directory.path, settings: {} }
+  const first = await startProduct(options)
+  await first.kill()
+  await until(
+    () => processesOf(directory.path),
+    (left) => left.length === 0,
+  )
+  await using second = await startProduct(options)
+  assert.equal((await second.client.get('/domains')).status, 200)
+})
+
+test('a second process on the same data directory is refused, and the first goes on', async () => {
+  await using directory = await temporaryDirectory()
+  const options = { dataDir: directory.path, settings: {} }
+  await using first = await startProduct(options)
+  await assert.rejects(startProduct(options), /ended before it was ready/)
+  assert.equal((await first.client.get('/domains')).status, 200)
+})
+
+test('settings that make no sense are all named, without their secrets, and nothing starts', async () => {
+  const child = spawn(process.execPath, ['src/main.ts'], {
+    env: {
+      ...process.env,
+      MAILSTEAD_HTTP_LISTEN: 'everywhere',
+      MAILSTEAD_LABORATORY: 'perhaps',
+      MAILSTEAD_SENDER_DRIVER: 'azure',
+      MAILSTEAD_SECRET_KEY: 'hunter2',
+    },
+  })
+  let said = ''
+  child.stderr.on('data', (chunk) => {
+    said += chunk
+  })
+  const code = await new Promise((resolve) => child.on('exit', resolve))
+  assert.equal(code, 1)
+  for (const name of ['HTTP_LISTEN', 'LABORATORY', 'SENDER_DRIVER', 'SECRET_KEY'])
+    assert.match(said, new RegExp(`MAILSTEAD_${name}`))
+  assert.doesNotMatch(said, /hunter2/)
+})
