@@ -3,8 +3,8 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
+import { type House, openHouse } from '#house/open.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
-import { type House, openHouse } from './house.ts'
 
 const STOP_LIMIT_MS = 10_000
 

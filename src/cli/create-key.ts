@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { parseArgs } from 'node:util'
+import { adminSocketPath } from '#house/admin-path.ts'
 import { FIRST_WORKSPACE } from '#store/api-keys.ts'
-import { adminSocketPath } from '../admin-path.ts'
 import { readConfig } from '../config.ts'
 
 const ANSWER_LIMIT_MS = 10_000

@@ -3,7 +3,7 @@
  * reason to look: a lost one costs a delay, never a result. NOTIFY takes a global lock at commit, so
  * rings are gathered for 10 ms and sent outside of everyone's transactions.
  */
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import { type QueryExecutorProvider, sql } from 'kysely'
 import { Client, type ClientConfig } from 'pg'
 
@@ -19,8 +19,6 @@ export type Doorbell = AsyncDisposable & {
   ring(topic: string): void
   /** Calls `heard` at every ring of `topic`, and whenever rings may have been missed. */
   on(topic: string, heard: () => void): Disposable
-  /** Resolves at the next ring of `topic`, or after `ms`. */
-  wait(topic: string, ms: number, signal: AbortSignal): Promise<void>
 }
 
 /** Listens on a connection of its own, and opens another when that one is lost. */
@@ -85,12 +83,6 @@ class PgDoorbell implements Doorbell {
   on(topic: string, heard: () => void): Disposable {
     this.#topics.on(topic, heard)
     return { [Symbol.dispose]: () => void this.#topics.off(topic, heard) }
-  }
-
-  async wait(topic: string, ms: number, signal: AbortSignal): Promise<void> {
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, Math.ceil(ms)))])
-    if (limit.aborted) return
-    await once(this.#topics, topic, { signal: limit }).catch(() => undefined)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

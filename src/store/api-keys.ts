@@ -13,26 +13,35 @@ export type ApiKey = {
 /** The workspace that exists from the first start. */
 export const FIRST_WORKSPACE = '00000000-0000-7000-8000-000000000001'
 
+export type WantedKey = {
+  workspaceId: string
+  world: WorldName
+  name: string
+  scopes: readonly string[]
+}
+
 /** Makes a key and returns it with its text, which is kept nowhere. */
 export async function createApiKey(
-  { db, vault }: StoreContext,
-  wanted: { workspaceId: string; world: WorldName; name: string; scopes: readonly string[] },
+  store: StoreContext,
+  wanted: WantedKey,
 ): Promise<{ keyId: string; key: string }> {
   const key = makeApiKey(wanted.world)
-  const keyId = newId()
-  const { workspaceId, world, name, scopes } = wanted
+  return { keyId: await keepApiKey(store, key, wanted), key }
+}
+
+/** Lets a key in from now on; only its keyed hash is stored. */
+export async function keepApiKey(
+  { db, vault }: StoreContext,
+  key: string,
+  { workspaceId, world, name, scopes }: WantedKey,
+): Promise<string> {
+  const id = newId()
+  const hash = vault.fingerprint(key)
   await db
     .insertInto('api_keys')
-    .values({
-      id: keyId,
-      workspace_id: workspaceId,
-      world,
-      name,
-      scopes: [...scopes],
-      hash: vault.fingerprint(key),
-    })
+    .values({ id, workspace_id: workspaceId, world, name, scopes: [...scopes], hash })
     .execute()
-  return { keyId, key }
+  return id
 }
 
 /** The key, unless it is unknown, revoked or expired. */

@@ -11,5 +11,4 @@ export const TOPICS = {
   deliveriesDue: 'deliveries-due',
   servedNames: 'served-names',
   domain: (id: string) => `domain:${id}`,
-  outcomes: 'outcomes',
 } as const

@@ -15,9 +15,13 @@ async function keep(dataDir: string, name: string, make: () => Promise<string>):
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   const content = await make()
+  await writeWhole(path, content)
+  return content
+}
+
+async function writeWhole(path: string, content: string): Promise<void> {
   await writeFile(`${path}.new`, content, { mode: 0o600 })
   await rename(`${path}.new`, path)
-  return content
 }
 
 /** 32 octets that encrypt the installation's secrets; whoever loses them loses those. */
@@ -65,10 +69,9 @@ export async function keptSandboxKey(dataDir: string): Promise<DkimKey> {
   return JSON.parse(written)
 }
 
-/** The first test key, made when there is no key at all; the file is how its owner learns it. */
-export async function keptFirstKey(dataDir: string, make: () => Promise<string>): Promise<string> {
-  await keep(dataDir, FIRST_KEY_FILE, async () => `${await make()}\n`)
-  return join(dataDir, FIRST_KEY_FILE)
+/** Writes the first test key where its owner finds it, and gives the path. */
+export async function writeFirstKey(dataDir: string, key: string): Promise<string> {
+  const path = join(dataDir, 'first-test-key')
+  await writeWhole(path, `${key}\n`)
+  return path
 }
-
-const FIRST_KEY_FILE = 'first-test-key'

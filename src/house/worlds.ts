@@ -10,9 +10,9 @@ import type { Resolver } from '#resolver/resolver.ts'
 import { ROOT_HINTS } from '#resolver/root-hints.ts'
 import { stubResolver } from '#resolver/stub.ts'
 import { SANDBOX } from '#sandbox/names.ts'
-import { systemClock } from './clock.ts'
-import type { Config } from './config.ts'
-import { type Platform, probeHostOf, type World } from './world.ts'
+import { systemClock } from '../clock.ts'
+import type { Config } from '../config.ts'
+import { type Platform, probeHostOf, type World } from '../world.ts'
 
 /** The platform's names in the real world, as configured. */
 export function livePlatform(config: Config): Platform {
@@ -48,10 +48,9 @@ export function sandboxPlatform(): Platform {
 }
 
 /** Why live domains cannot be served by this installation, in sentences; empty when they can. */
-export function liveObstacles(config: Config): {
-  isConfigured: boolean
-  obstacles: readonly string[]
-} {
+export type LiveState = { isConfigured: boolean; obstacles: readonly string[] }
+
+export function liveObstacles(config: Config): LiveState {
   if (config.laboratory) return { isConfigured: true, obstacles: [] }
   if (isSpecialUse(config.nameserverZone)) return { isConfigured: false, obstacles: [] }
   const { pool, mailHostAddresses } = livePlatform(config)

@@ -14,7 +14,7 @@ import { probeBook } from '#store/probes.ts'
 import { recordBook } from '#store/records.ts'
 import { senderStore } from '#store/sender-domains.ts'
 import { zoneStore } from '#store/zones.ts'
-import type { World } from './world.ts'
+import type { World } from '../world.ts'
 
 /** Wraps drivers so that they misbehave on demand; live drivers are left as they are. */
 export type Misbehaviour = {

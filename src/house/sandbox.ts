@@ -22,10 +22,10 @@ import {
   listDelegations,
   takeOutcome,
 } from '#store/sandbox.ts'
-import type { Config } from './config.ts'
+import type { World } from '../world.ts'
+import type { Foundation } from './foundation.ts'
 import { keptSandboxKey } from './keepsakes.ts'
 import type { Misbehaviour } from './ports.ts'
-import type { World } from './world.ts'
 import { sandboxPlatform, sandboxWorld } from './worlds.ts'
 
 export type Sandbox = {
@@ -38,23 +38,11 @@ export type Sandbox = {
   api(authorize: ReturnType<typeof keyChecker>): SandboxContext
 }
 
-export type SandboxOptions = {
-  store: StoreContext
-  config: Config
-  tls: { key: string; cert: string }
-  nameserver: Nameserver
-  opened: AsyncDisposableStack
-  onError: (error: unknown) => void
-}
-
-export async function openSandbox({
-  store,
-  config,
-  tls,
-  nameserver,
-  opened,
-  onError,
-}: SandboxOptions): Promise<Sandbox> {
+/** Opens the sandbox beside the nameserver, which serves its hosted zones too. */
+export async function openSandbox(
+  { store, config, tls, opened, onError }: Foundation,
+  nameserver: Nameserver,
+): Promise<Sandbox> {
   const platform = sandboxPlatform()
   const ports = { dns: new Map<string, number>(), smtp: new Map<string, number>() }
   // The names of the pool resolve to one loopback address, so somebody must listen there.

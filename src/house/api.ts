@@ -1,0 +1,100 @@
+import { startAdmin } from '#api/admin.ts'
+import { keyChecker } from '#api/auth.ts'
+import type { ApiContext } from '#api/context.ts'
+import type { ProblemCode } from '#api/problems.ts'
+import { startApi } from '#api/server.ts'
+import type { Ports } from '#domains/ports.ts'
+import { isLoopback, writeEndpoint } from '#names/ip.ts'
+import { FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
+import { isDatabaseAway, pingDatabase } from '#store/database.ts'
+import type { WorldName } from '#store/tables.ts'
+import type { Config } from '../config.ts'
+import { adminSocketPath, makeAdminDirectory } from './admin-path.ts'
+import type { Foundation } from './foundation.ts'
+import type { Sandbox } from './sandbox.ts'
+import { type LiveState, livePlatform } from './worlds.ts'
+
+export type ApiParts = {
+  ports: ReadonlyMap<WorldName, Ports>
+  sandbox: Sandbox | undefined
+  live: LiveState
+}
+
+/** The `api` role: the public API, the sandbox's, and the admin socket. Gives the API's URL. */
+export async function openApi(foundation: Foundation, parts: ApiParts): Promise<string> {
+  const { config, logger, store, opened } = foundation
+  const authorize = keyChecker({
+    find: (key) => findApiKey(store, key),
+    bootstrap: bootstrapOf(config),
+    closed: (world) => whyClosed(world, parts),
+  })
+  const api = await startApi({
+    logger,
+    listen: config.httpListen,
+    isOurHost: hostCheck(config),
+    isDatabaseAway,
+    context: { store, authorize, ...contextOf(config, parts) },
+    sandbox: parts.sandbox?.api(authorize),
+    health: { database: () => pingDatabase(store.db) },
+  })
+  opened.use(api)
+  await openAdmin(foundation)
+  return `http://${writeEndpoint(api)}`
+}
+
+function contextOf(config: Config, parts: ApiParts): Omit<ApiContext, 'store' | 'authorize'> {
+  return {
+    nameRules: (world) => ({
+      sandbox: world === 'sandbox',
+      laboratory: config.laboratory,
+      platform: ownNames(world, config, parts),
+    }),
+    limits: {
+      pendingClaimsPerName: config.pendingClaimsPerName,
+      addsPerNamePerHour: config.addsPerName,
+    },
+    drivers: {
+      zone: config.zoneDriver,
+      sender: config.senderDriver,
+      mailbox: config.mailboxDriver,
+    },
+    sender: (world) => parts.ports.get(world)!.sender,
+    waitMs: config.handlerWaitMs,
+    now: () => new Date(),
+  }
+}
+
+function ownNames(world: WorldName, config: Config, { sandbox }: ApiParts): readonly string[] {
+  if (world === 'sandbox') return sandbox?.reserved ?? []
+  const { nameserverZone, mailHost, probeHost } = livePlatform(config)
+  return [nameserverZone, mailHost, probeHost]
+}
+
+function whyClosed(
+  world: WorldName,
+  { sandbox, live }: ApiParts,
+): { code: ProblemCode; fields?: Record<string, unknown> } | undefined {
+  if (world === 'sandbox') return sandbox ? undefined : { code: 'sandbox_off' }
+  if (!live.isConfigured) return { code: 'live_not_configured' }
+  if (live.obstacles.length === 0) return undefined
+  return { code: 'installation_not_ready', fields: { obstacles: live.obstacles } }
+}
+
+function bootstrapOf({ bootstrapKey: key }: Config) {
+  if (key === undefined) return undefined
+  const world: WorldName = key.startsWith('ms_live_') ? 'live' : 'sandbox'
+  const as = { keyId: FIRST_WORKSPACE, workspaceId: FIRST_WORKSPACE, world, scopes: ['*'] }
+  return { key, as }
+}
+
+/** Other hosts are refused: a page elsewhere must not reach us under a name of its own. */
+function hostCheck({ httpListen, httpHosts }: Config): (host: string) => boolean {
+  const known = new Set(['localhost', '127.0.0.1', '::1', httpListen.address, ...httpHosts])
+  return (host) => known.has(host) || (isLoopback(httpListen.address) && isLoopback(host))
+}
+
+async function openAdmin({ config, logger, store, opened }: Foundation): Promise<void> {
+  const path = adminSocketPath(config.dataDir)
+  await makeAdminDirectory(path)
+  opened.use(await startAdmin({ path, store, logger, isDatabaseAway }))
+}

@@ -1,0 +1,55 @@
+import { judgeRecipient, type ReceiveBook, receive } from '#mail/receive.ts'
+import type { Endpoint } from '#names/ip.ts'
+import { listenInbound } from '#servers/smtp/inbound.ts'
+import type { StoreContext } from '#store/context.ts'
+import { findMailDomain } from '#store/mail-domains.ts'
+import { keepMessage } from '#store/messages.ts'
+import { isProbeRecipient, judgeProbe } from '#store/probes.ts'
+import type { World } from '../world.ts'
+import type { Foundation } from './foundation.ts'
+import type { Worlds } from './open.ts'
+
+/** The `smtp` role: one listener for each address, and one on loopback for the sandbox. */
+export async function openInbound(
+  { config, store, tls, opened, onError }: Foundation,
+  worlds: Worlds,
+): Promise<readonly Endpoint[]> {
+  const receiving = { book: receiveBook(store), worlds: [...worlds.values()].map(judgingIn) }
+  const listeners: Endpoint[] = []
+  for (const { address, port } of addressesFor(config.smtpListen, worlds)) {
+    const listener = await listenInbound({
+      address,
+      port,
+      host: config.mailHost,
+      tls,
+      recipient: (recipient) => judgeRecipient(recipient, receiving),
+      deliver: (message, signal) => receive(message, receiving, signal),
+      onError,
+    })
+    listeners.push(opened.use(listener))
+  }
+  return listeners
+}
+
+function receiveBook(store: StoreContext): ReceiveBook {
+  return {
+    mailDomain: (domain, localpart) => findMailDomain(store.db, domain, localpart),
+    isProbe: (recipient) => isProbeRecipient(store, recipient),
+    keep: (message) => keepMessage(store, message),
+    judgeProbe: (recipient, authentication) => judgeProbe(store, recipient, authentication),
+  }
+}
+
+const judgingIn = ({ name, resolver, platform: { probeHost, mailHost } }: World) => ({
+  name,
+  resolver,
+  probeHost,
+  mailHost,
+})
+
+/** The sandbox connects to loopback only, so somebody must listen there. */
+function addressesFor(configured: readonly Endpoint[], worlds: Worlds): readonly Endpoint[] {
+  const isOnLoopback = configured.some(({ address }) => address === '127.0.0.1')
+  if (isOnLoopback || !worlds.has('sandbox')) return configured
+  return [...configured, { address: '127.0.0.1', port: 0 }]
+}

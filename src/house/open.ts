@@ -1,0 +1,75 @@
+/** The composition root: settings in, everything that runs out; disposing it ends it in reverse. */
+
+import type { Ports } from '#domains/ports.ts'
+import { writeEndpoint } from '#names/ip.ts'
+import type { StoreContext } from '#store/context.ts'
+import type { WorldName } from '#store/tables.ts'
+import type { Role } from '../config.ts'
+import type { World } from '../world.ts'
+import { openApi } from './api.ts'
+import { type Foundation, firstKey, type HouseOptions, layFoundation } from './foundation.ts'
+import { openInbound } from './inbound.ts'
+import { openNameserver } from './nameserver.ts'
+import { buildPorts, MISBEHAVES_NOT } from './ports.ts'
+import { openSandbox, type Sandbox } from './sandbox.ts'
+import { openWorkers } from './workers.ts'
+import { liveObstacles, liveWorld } from './worlds.ts'
+
+export type House = AsyncDisposable & {
+  /** Where each listener really listens, for the ready line and for tests. */
+  api: string | undefined
+  dns: readonly string[]
+  smtp: readonly string[]
+  firstKeyFile: string | undefined
+  store: StoreContext
+}
+
+/** Starts what the settings ask for. Throws, with nothing left running, when a part cannot start. */
+export async function openHouse(options: HouseOptions): Promise<House> {
+  await using opened = new AsyncDisposableStack()
+  const foundation = await layFoundation(options, opened)
+  const firstKeyFile = await firstKey(foundation)
+  const has = (role: Role) => options.config.roles.includes(role)
+  const live = liveObstacles(options.config)
+
+  const nameserver = has('dns') ? await openNameserver(foundation, live.isConfigured) : undefined
+  const isWhole = has('api') && has('worker') && has('smtp')
+  const sandbox =
+    nameserver && isWhole && !options.config.laboratory
+      ? await openSandbox(foundation, nameserver)
+      : undefined
+  const worlds = openWorlds(foundation, live.isConfigured, sandbox)
+  const ports = portsOf(foundation, worlds, sandbox)
+  const smtp = has('smtp') ? await openInbound(foundation, worlds) : []
+  sandbox?.setInboundPorts(smtp)
+  if (has('worker')) openWorkers(foundation, worlds, ports)
+  const api = has('api') ? await openApi(foundation, { ports, sandbox, live }) : undefined
+
+  const closing = opened.move()
+  return {
+    api,
+    dns: nameserver?.listeners.map(writeEndpoint) ?? [],
+    smtp: smtp.map(writeEndpoint),
+    firstKeyFile,
+    store: foundation.store,
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
+
+export type Worlds = ReadonlyMap<WorldName, World>
+
+function openWorlds({ config }: Foundation, isLive: boolean, sandbox: Sandbox | undefined): Worlds {
+  const worlds = new Map<WorldName, World>()
+  if (isLive) worlds.set('live', liveWorld(config))
+  if (sandbox) worlds.set('sandbox', sandbox.world)
+  return worlds
+}
+
+function portsOf({ store }: Foundation, worlds: Worlds, sandbox: Sandbox | undefined) {
+  const ports = new Map<WorldName, Ports>()
+  for (const [name, world] of worlds) {
+    const misbehaviour = world === sandbox?.world ? sandbox.misbehaviour : MISBEHAVES_NOT
+    ports.set(name, buildPorts(store, world, misbehaviour))
+  }
+  return ports
+}

@@ -1,0 +1,94 @@
+import { domainPass } from '#domains/pass.ts'
+import type { Ports } from '#domains/ports.ts'
+import type { DeliverOptions } from '#drivers/sender/embedded/deliver.ts'
+import { startWorker, type Taken } from '#engine/worker.ts'
+import { deliveryPass, type QueueBook } from '#mail/queue.ts'
+import { TOPICS } from '#store/context.ts'
+import { loadDelivery, noteAttempt } from '#store/deliveries.ts'
+import { loadForPass } from '#store/domain-passes.ts'
+import { stockKeyPairs } from '#store/sender-domains.ts'
+import type { WorldName } from '#store/tables.ts'
+import type { Config } from '../config.ts'
+import type { World } from '../world.ts'
+import type { Foundation } from './foundation.ts'
+import type { Worlds } from './open.ts'
+
+/** How many domains and messages one process works on at once, and how long each may take. */
+const DOMAINS_AT_ONCE = 32
+const DOMAIN_LIMIT_MS = 60_000
+const DELIVERIES_AT_ONCE = 20
+const DELIVERY_LIMIT_MS = 120_000
+const STOCK_EVERY_MS = 15_000
+
+/** The `worker` role: passes over domains, attempts at messages, and a stock of key pairs. */
+export function openWorkers(
+  foundation: Foundation,
+  worlds: Worlds,
+  ports: ReadonlyMap<WorldName, Ports>,
+): void {
+  const { store, opened, onError } = foundation
+  const { db, doorbell } = store
+  const load = (row: Taken) => loadForPass(store, row, (world) => ports.get(world))
+  const domains = startWorker({
+    db,
+    doorbell,
+    table: 'domains',
+    topic: TOPICS.domainsDue,
+    atOnce: DOMAINS_AT_ONCE,
+    passLimitMs: DOMAIN_LIMIT_MS,
+    work: (row, signal) => domainPass(row, load, signal),
+    onError,
+  })
+  opened.use(domains)
+  const book = queueBook(foundation, worlds)
+  const deliveries = startWorker({
+    db,
+    doorbell,
+    table: 'deliveries',
+    topic: TOPICS.deliveriesDue,
+    atOnce: DELIVERIES_AT_ONCE,
+    passLimitMs: DELIVERY_LIMIT_MS,
+    work: (row, signal) => deliveryPass(row, book, () => new Date(), signal),
+    onError,
+  })
+  opened.use(deliveries)
+  keepStock(foundation)
+}
+
+function queueBook({ store, config }: Foundation, worlds: Worlds): QueueBook {
+  return {
+    async load(row) {
+      const delivery = await loadDelivery(store, row)
+      const world = delivery && worlds.get(delivery.world)
+      return world && { ...delivery, options: deliverOptions(world, config) }
+    },
+    note: (row, result) => noteAttempt(store, row, result),
+  }
+}
+
+function deliverOptions(world: World, config: Config): DeliverOptions {
+  const isLive = world.name === 'live'
+  return {
+    resolver: world.resolver,
+    mailHost: world.platform.mailHost,
+    smtpPort: world.smtpPort,
+    mayConnect: world.mayConnect,
+    sourceAddresses: isLive ? config.smtpSourceAddresses : [],
+    smarthost: isLive ? config.smarthost : undefined,
+  }
+}
+
+function keepStock({ store, opened, onError }: Foundation): void {
+  const stop = new AbortController()
+  let stocking = Promise.resolve()
+  const stock = () => {
+    stocking = stocking.then(() => stockKeyPairs(store, stop.signal)).catch(onError)
+  }
+  stock()
+  const timer = setInterval(stock, STOCK_EVERY_MS)
+  opened.defer(async () => {
+    clearInterval(timer)
+    stop.abort()
+    await stocking
+  })
+}
