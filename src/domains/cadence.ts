@@ -30,9 +30,12 @@ const activeLookMs = ({ id }: Domain): number => minutes(45) + minutes(10) * spr
 /** A number in [0, 1) that stays the same for a domain: looks are spread evenly over time. */
 const spread = (id: string): number => Number.parseInt(id.slice(-4), 16) / 0x10000
 
+/** Our own nameservers follow a change within some 20 ms. */
+const FIRST_LOOKS_MS = 50
+
 /** Others' work is asked about quickly at first, then ever more slowly. */
 function waitingLookMs(condition: Condition | undefined): number {
-  return clamp((condition?.waitedMs ?? 0) / 4, 200, minutes(5))
+  return clamp((condition?.waitedMs ?? 0) / 4, FIRST_LOOKS_MS, minutes(5))
 }
 
 /** After looks that could not be taken: back-off that doubles, unless the provider named a time. */

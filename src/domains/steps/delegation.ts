@@ -16,12 +16,12 @@ export const delegation: Step = {
     const { domain, ports } = pass
     const report = await observe(pass)
     if (report.verdict === 'unknown') throw new CouldNotAsk(domain.name)
-    const pointsAtPool = report.observed.some((name) => ports.custody.pool.includes(name))
-    await ports.custody.noteShown(domain.claim, pointsAtPool)
     // The parent's NS set alone proves the claim; a left-over DS is trouble of another kind.
     if (report.verdict === 'delegated' || report.verdict === 'ds_left_over') {
       await ports.custody.confirm(domain.claim)
     }
+    const pointsAtPool = report.observed.some((name) => ports.custody.pool.includes(name))
+    await ports.custody.noteShown(domain.claim, pointsAtPool)
     const kept = await keepThroughFirstLoss(pass, report)
     await pass.report(kept)
     return verdictOf(pass, kept)
@@ -75,6 +75,11 @@ async function keepThroughFirstLoss(
   const former = domain.delegation
   if (!established || !former || report.verdict === 'delegated') return report
   if (!(await ports.custody.holds(domain.claim))) return report
+  // As long as one server of the parent shows the pair, the delegation is not lost.
+  const pair = domain.claim.nameservers.join()
+  if (report.servers.some(({ nameservers }) => nameservers.join() === pair)) {
+    return { ...report, ...stillThere(former) }
+  }
   const lostAt = former.lostAt ?? report.checkedAt
   const seenForMs = Date.parse(report.checkedAt) - Date.parse(lostAt)
   return seenForMs >= SECOND_SIGHT_MS ? report : { ...report, ...stillThere(former), lostAt }
