@@ -75,15 +75,16 @@ async function keepThroughFirstLoss(
   const former = domain.delegation
   if (!established || !former || report.verdict === 'delegated') return report
   if (!(await ports.custody.holds(domain.claim))) return report
-  // As long as one server of the parent shows the pair, the delegation is not lost.
-  const pair = domain.claim.nameservers.join()
-  if (report.servers.some(({ nameservers }) => nameservers.join() === pair)) {
-    return { ...report, ...stillThere(former) }
-  }
+  if (isShownBySome(report, domain.claim.nameservers)) return { ...report, ...stillThere(former) }
   const lostAt = former.lostAt ?? report.checkedAt
   const seenForMs = Date.parse(report.checkedAt) - Date.parse(lostAt)
   return seenForMs >= SECOND_SIGHT_MS ? report : { ...report, ...stillThere(former), lostAt }
 }
+
+/** As long as one server of the parent shows the pair, the delegation is not lost; a DS breaks it. */
+const isShownBySome = ({ verdict, servers }: DelegationReport, pair: readonly string[]): boolean =>
+  verdict !== 'ds_left_over' &&
+  servers.some(({ nameservers }) => nameservers.join() === pair.join())
 
 const stillThere = ({ verdict, message, observed }: DelegationReport) => ({
   verdict,
