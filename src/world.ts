@@ -30,3 +30,6 @@ export type Platform = {
 }
 
 export const probeHostOf = (mailHost: string): string => `probe.${mailHost}`
+
+/** The worlds that are open in this process. */
+export type Worlds = ReadonlyMap<World['name'], World>

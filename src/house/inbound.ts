@@ -5,9 +5,8 @@ import type { StoreContext } from '#store/context.ts'
 import { findMailDomain } from '#store/mail-domains.ts'
 import { keepMessage } from '#store/messages.ts'
 import { isProbeRecipient, judgeProbe } from '#store/probes.ts'
-import type { World } from '../world.ts'
+import type { World, Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
-import type { Worlds } from './open.ts'
 
 /** The `smtp` role: one listener for each address, and one on loopback for the sandbox. */
 export async function openInbound(

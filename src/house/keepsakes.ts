@@ -4,7 +4,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { generate as generateCertificate } from 'selfsigned'
-import type { DkimKey } from '#drivers/sender/embedded/driver.ts'
+import type { DkimKey } from '#drivers/sender/embedded/key.ts'
 
 /** Reads the file, or makes its content and writes it whole: a crash leaves no half of it. */
 async function keep(dataDir: string, name: string, make: () => Promise<string>): Promise<string> {

@@ -5,7 +5,7 @@ import { writeEndpoint } from '#names/ip.ts'
 import type { StoreContext } from '#store/context.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Role } from '../config.ts'
-import type { World } from '../world.ts'
+import type { World, Worlds } from '../world.ts'
 import { openApi } from './api.ts'
 import { type Foundation, firstKey, type HouseOptions, layFoundation } from './foundation.ts'
 import { openInbound } from './inbound.ts'
@@ -55,8 +55,6 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
-
-export type Worlds = ReadonlyMap<WorldName, World>
 
 function openWorlds({ config }: Foundation, isLive: boolean, sandbox: Sandbox | undefined): Worlds {
   const worlds = new Map<WorldName, World>()

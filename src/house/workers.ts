@@ -9,9 +9,8 @@ import { loadForPass } from '#store/domain-passes.ts'
 import { stockKeyPairs } from '#store/sender-domains.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Config } from '../config.ts'
-import type { World } from '../world.ts'
+import type { World, Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
-import type { Worlds } from './open.ts'
 
 /** How many domains and messages one process works on at once, and how long each may take. */
 const DOMAINS_AT_ONCE = 32

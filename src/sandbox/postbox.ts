@@ -9,7 +9,7 @@ import {
   type DeliverOptions,
   deliver,
 } from '#drivers/sender/embedded/deliver.ts'
-import type { DkimKey } from '#drivers/sender/embedded/driver.ts'
+import type { DkimKey } from '#drivers/sender/embedded/key.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { splitAddress } from '#names/localpart.ts'
 import { dkimName, dkimRecord } from '#policy/dkim.ts'

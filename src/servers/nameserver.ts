@@ -5,7 +5,8 @@
 import { absolute, relative } from '#names/domain-name.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { answerQuery, type Transport } from './dns/answer.ts'
-import { type Listener, listenDns } from './dns/listen.ts'
+import { listenDns } from './dns/listen.ts'
+import type { Listener } from './dns/listener.ts'
 import type { ServedZone } from './dns/zone.ts'
 import { Zones } from './dns/zones.ts'
 

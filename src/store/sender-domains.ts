@@ -1,6 +1,7 @@
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
-import type { DkimKey, SenderStore } from '#drivers/sender/embedded/driver.ts'
+import type { SenderStore } from '#drivers/sender/embedded/driver.ts'
+import type { DkimKey } from '#drivers/sender/embedded/key.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { WorldName } from './tables.ts'

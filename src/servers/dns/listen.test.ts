@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { decode, type Packet } from 'dns-packet'
 import { answerQuery } from './answer.ts'
 import { queryOf, zonesOf } from './dig.ts'
-import { type Answer, type Listener, listenDns } from './listen.ts'
+import { listenDns } from './listen.ts'
+import type { Answer, Listener } from './listener.ts'
 
 const ZONES = zonesOf({
   apex: 'acme.test.',

@@ -1,25 +1,8 @@
 /** Listens for DNS queries at one address, by UDP and TCP on the same port. */
 import { isIPv6 } from 'node:net'
-import type { Transport } from './answer.ts'
+import type { Listener, ListenOptions } from './listener.ts'
 import { listenTcp } from './tcp.ts'
 import { listenUdp } from './udp.ts'
-
-export type Answer = (
-  query: Uint8Array,
-  transport: Transport,
-  remote: string,
-) => Buffer | undefined | Promise<Buffer | undefined>
-
-export type ListenOptions = {
-  address: string
-  /** 0 means any port that is free for both UDP and TCP. */
-  port: number
-  answer: Answer
-  /** Told of every failure. None of them ends the server. */
-  onError: (error: unknown) => void
-}
-
-export type Listener = AsyncDisposable & { address: string; port: number }
 
 const MAX_PORT_TRIES = 20
 

@@ -1,7 +1,7 @@
 /** DNS over TCP, RFC 7766: each message behind its length, many messages to a connection. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from 'node:net'
-import type { Listener, ListenOptions } from './listen.ts'
+import type { Listener, ListenOptions } from './listener.ts'
 
 const MAX_CONNECTIONS = 200
 /** No query that we answer comes near this; an update or a signed one might, and is not for us. */

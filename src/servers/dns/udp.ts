@@ -2,7 +2,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
-import type { Listener, ListenOptions } from './listen.ts'
+import type { Listener, ListenOptions } from './listener.ts'
 
 /** Queries under way at once; more are dropped, and asked again by whoever still wants to know. */
 const MAX_PENDING = 1000

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type DKIMSignOptions, dkimSign } from 'mailauth'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import type { OutgoingMessage } from '../contract.ts'
-import type { DkimKey } from './driver.ts'
+import type { DkimKey } from './key.ts'
 
 /** What a signature covers, where it is present (RFC 6376 section 5.4.1, RFC 8058 section 4). */
 const SIGNED_HEADERS = [

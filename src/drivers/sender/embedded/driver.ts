@@ -5,9 +5,7 @@ import type { Resolver } from '#resolver/resolver.ts'
 import { DriverError } from '../../errors.ts'
 import type { ClaimRef, NeededRecord, SenderDriver, Verification } from '../contract.ts'
 import { composeSigned } from './compose.ts'
-
-/** A DKIM key pair: the private key as PEM, the public one as base64 of its SubjectPublicKeyInfo. */
-export type DkimKey = { selector: string; privateKey: string; publicKey: string }
+import type { DkimKey } from './key.ts'
 
 /** Where registrations and the queue are kept; handed in by the composition root. */
 export type SenderStore = {

@@ -1,0 +1,19 @@
+/** What a listener for DNS queries is given, and what it gives. */
+import type { Transport } from './answer.ts'
+
+export type Answer = (
+  query: Uint8Array,
+  transport: Transport,
+  remote: string,
+) => Buffer | undefined | Promise<Buffer | undefined>
+
+export type ListenOptions = {
+  address: string
+  /** 0 means any port that is free for both UDP and TCP. */
+  port: number
+  answer: Answer
+  /** Told of every failure. None of them ends the server. */
+  onError: (error: unknown) => void
+}
+
+export type Listener = AsyncDisposable & { address: string; port: number }
