@@ -22,12 +22,22 @@ export type Product = AsyncDisposable & {
   stop(): Promise<number | null>
 }
 
-export type ProductOptions = { dataDir: string; settings: Record<string, string> }
+export type ProductOptions = {
+  dataDir: string
+  settings: Record<string, string>
+  /** A command to run it under, as `setpriv …`. */
+  under?: readonly string[]
+}
 
 /** Starts it and waits for its ready line. */
-export async function startProduct({ dataDir, settings }: ProductOptions): Promise<Product> {
+export async function startProduct({
+  dataDir,
+  settings,
+  under = [],
+}: ProductOptions): Promise<Product> {
   const key = settings.MAILSTEAD_BOOTSTRAP_KEY ?? makeApiKey('sandbox')
-  const child = spawn(process.execPath, ['src/main.ts'], {
+  const [command, ...args] = [...under, process.execPath, 'src/main.ts']
+  const child = spawn(command!, args, {
     env: {
       ...process.env,
       ...FREE_PORTS,

@@ -8,7 +8,7 @@ import { makeApiKey } from '#names/api-key.ts'
 import { ensureWorkspace, FIRST_WORKSPACE, hasApiKeys, keepApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
 import { openDatabase } from '#store/database.ts'
-import { startPostgres } from '#store/embedded-postgres.ts'
+import { DIRECTORY_MODE, startPostgres } from '#store/embedded-postgres.ts'
 import { migrate } from '#store/migrate.ts'
 import { openVault } from '#store/vault.ts'
 import type { Config } from '../config.ts'
@@ -38,7 +38,7 @@ export async function layFoundation(
   opened: AsyncDisposableStack,
 ): Promise<Foundation> {
   const onError = (error: unknown) => logger.error({ err: error }, 'trouble')
-  await mkdir(config.dataDir, { recursive: true, mode: 0o700 })
+  await mkdir(config.dataDir, { recursive: true, mode: DIRECTORY_MODE })
   const connection = await openServer(config, logger, opened, signal)
   const db = openDatabase(connection, { onError })
   opened.defer(() => db.destroy())

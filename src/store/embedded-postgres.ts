@@ -57,12 +57,15 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   return handle(plan.connection, supervisor, started.move())
 }
 
+/** Started by root, the server runs as nobody, who must be able to pass through, though not to look. */
+export const DIRECTORY_MODE = process.getuid?.() === 0 ? 0o711 : 0o700
+
 async function prepare(
   { dataDir: givenDir, binDir: givenBinDir, settings, onLog }: PostgresOptions,
   signal: AbortSignal,
   started: AsyncDisposableStack,
 ): Promise<ServerPlan> {
-  await mkdir(givenDir, { recursive: true, mode: 0o700 })
+  await mkdir(givenDir, { recursive: true, mode: DIRECTORY_MODE })
   // One spelling for all who supervise it: an orphan is recognised by the path in its command.
   const dataDir = await realpath(givenDir)
   const binDir = givenBinDir ?? (await platformBinDir())

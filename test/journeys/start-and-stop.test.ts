@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { chmod, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -67,6 +67,19 @@ test('kill -9 leaves no process behind, and the next start works', async () => {
   )
   await using second = await startProduct(options)
   assert.equal((await second.client.get('/domains')).status, 200)
+})
+
+const isRoot = process.getuid?.() === 0
+
+test('root in a container, without the capability to pass closed directories, can start it', {
+  skip: !isRoot && 'only root changes to another user',
+}, async () => {
+  await using directory = await temporaryDirectory()
+  await chmod(directory.path, 0o711)
+  const dataDir = join(directory.path, 'data')
+  const under = ['setpriv', '--bounding-set=-dac_read_search', '--inh-caps=-dac_read_search']
+  await using product = await startProduct({ dataDir, settings: {}, under })
+  assert.equal((await product.client.get('/domains')).status, 200)
 })
 
 test('a second process on the same data directory is refused, and the first goes on', async () => {

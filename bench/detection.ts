@@ -1,0 +1,73 @@
+/**
+ * How long it takes from the parent publishing the delegation until the domain is ACTIVE, with one
+ * domain waiting. Each is published at a random moment between two looks, and nobody asks our
+ * nameserver about it meanwhile, which would wake us: only the cadence of looks is measured, and what
+ * comes after it.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Client } from '../demo/client.ts'
+import type { Product } from '../demo/product.ts'
+import { stageTimes } from '../demo/stages.ts'
+import { expect } from '../demo/unexpected.ts'
+import { printTable, type Row } from './table.ts'
+
+const DOMAINS = 15
+const TARGET_P50_MS = 2000
+const LOOK_EVERY_MS = 20
+/** The looks of a new domain are 2 s apart; this spans more than one of them. */
+const PUBLISHED_AFTER_MS = { least: 2500, most: 5000 }
+
+type Measured = { totalMs: number; stages: ReadonlyMap<string, number> }
+
+export async function detection(product: Product, signal: AbortSignal): Promise<void> {
+  const client = new Client(product, signal)
+  console.log(`detection: ${DOMAINS} domains, one after another; milliseconds`)
+  const measured: Measured[] = []
+  for (let index = 1; index <= DOMAINS; index += 1) {
+    const one = await measure(client, `detection-${index}.example`, signal)
+    measured.push(one)
+    console.log(`  ${String(index).padStart(2)}  ${Math.round(one.totalMs)}`)
+  }
+  report(measured)
+}
+
+async function measure(client: Client, name: string, signal: AbortSignal): Promise<Measured> {
+  const { domain_id, nameservers } = await client.addDomain(name)
+  const { least, most } = PUBLISHED_AFTER_MS
+  await delay(least + Math.random() * (most - least), undefined, { signal })
+  const publishedAt = Date.parse((await client.delegate(name, nameservers)).published_at)
+  const domain = await client.until(
+    `${name} to become ACTIVE`,
+    () => client.domain(domain_id),
+    ({ status }) => status === 'ACTIVE' || status === 'FAILED',
+    LOOK_EVERY_MS,
+  )
+  const totalMs = Date.now() - publishedAt
+  expect(domain.status === 'ACTIVE', `${name} is ${domain.status}.`)
+  const times = stageTimes(domain, publishedAt, Date.now())
+  await remove(client, domain_id, name)
+  return { totalMs, stages: new Map(times.map(({ type, ms }) => [type, ms])) }
+}
+
+/** Out of the way of the next: one domain at a time. */
+async function remove(client: Client, id: string, name: string): Promise<void> {
+  await client.undelegate(name)
+  await client.deleteDomain(id)
+  await client.until(
+    `the removal of ${name}`,
+    () => client.removal(id),
+    ({ state }) => state === 'done',
+  )
+}
+
+function report(measured: readonly Measured[]): void {
+  const stages = [...measured[0]!.stages.keys()].filter((type) => type !== 'zone_ready')
+  const rows: Row[] = stages.map((type) => ({
+    what: type,
+    values: measured.map((each) => each.stages.get(type)!),
+  }))
+  const total = { what: 'published → ACTIVE', values: measured.map(({ totalMs }) => totalMs) }
+  const { p50 } = printTable([...rows, total])
+  const verdict = p50 <= TARGET_P50_MS ? 'met' : 'missed'
+  console.log(`target: p50 of the last line at most ${TARGET_P50_MS} ms: ${verdict}`)
+}

@@ -1,0 +1,28 @@
+/** `npm run bench [-- name …]`: measures the figures we quote, each against the product as a user runs it. */
+import { startProduct } from '../demo/product.ts'
+import { detection } from './detection.ts'
+
+const FIGURES = { detection }
+const LIMIT_MS = 10 * 60_000
+
+const stop = new AbortController()
+for (const name of ['SIGINT', 'SIGTERM'] as const)
+  process.on(name, () => stop.abort(new Error('Interrupted.')))
+const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(LIMIT_MS)])
+
+const chosen = process.argv.slice(2)
+const unknown = chosen.filter((name) => !Object.hasOwn(FIGURES, name))
+try {
+  if (unknown.length > 0)
+    throw new Error(
+      `There is no ${unknown.join(', ')}; there is ${Object.keys(FIGURES).join(', ')}.`,
+    )
+  for (const [name, measure] of Object.entries(FIGURES)) {
+    if (chosen.length > 0 && !chosen.includes(name)) continue
+    await using product = await startProduct(signal)
+    await measure(product, AbortSignal.any([signal, product.lost]))
+  }
+} catch (error) {
+  process.exitCode = 1
+  console.error(error instanceof Error ? error.message : error)
+}

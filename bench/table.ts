@@ -1,0 +1,22 @@
+/** Prints figures as p50, p95 and the worst; both are nearest-rank, so each is a value that was seen. */
+export type Row = { what: string; values: readonly number[] }
+export type Figures = { p50: number; p95: number; worst: number }
+
+/** The figures of the last row. */
+export function printTable(rows: readonly Row[]): Figures {
+  console.log(line('', 'p50', 'p95', 'worst'))
+  const figures = rows.map(({ what, values }) => {
+    const found = { p50: rank(values, 0.5), p95: rank(values, 0.95), worst: rank(values, 1) }
+    console.log(line(what, ...[found.p50, found.p95, found.worst].map((ms) => `${Math.round(ms)}`)))
+    return found
+  })
+  return figures.at(-1)!
+}
+
+const line = (what: string, ...cells: readonly string[]): string =>
+  `  ${what.padEnd(22)}${cells.map((cell) => cell.padStart(8)).join('')}`
+
+function rank(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.ceil(share * sorted.length) - 1]!
+}
