@@ -5,6 +5,7 @@ import { addDomain, askTheNameserver, readVerdicts, setNameservers } from './cha
 import { Client } from './client.ts'
 import { type Product, startProduct } from './product.ts'
 import { inSeconds, type Screen } from './screen.ts'
+import type { Teller } from './teller.ts'
 
 /** Throws `Unexpected` at the first step that is not as it should be, with nothing left running. */
 export async function tell(screen: Screen, stop: AbortSignal): Promise<void> {
