@@ -106,8 +106,6 @@ create table placements (
   claim_id uuid not null references claims,
   stage text not null,
   driver text not null,
-  state text not null default 'made',
-  message text not null default '',
   made_at timestamptz not null default now(),
   removed_at timestamptz,
   primary key (claim_id, stage)

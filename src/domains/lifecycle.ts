@@ -80,6 +80,7 @@ async function removeStages(pass: Pass, pen: Pen, stages: readonly Stage[]): Pro
   const placed = await pen.placements(pass.domain.claim)
   for (const { met, step } of stages.toReversed()) {
     if (!step.remove || !placed.has(met)) continue
+    pen.removing(met)
     await step.remove(pass)
     await pen.removed(pass.domain.claim, met)
   }

@@ -104,6 +104,8 @@ export type Pen = {
   delegation(report: DelegationReport): Promise<void>
   /** Notes that a driver is about to be asked to make something, so that it will be removed. */
   placed(claim: Claim, stage: ConditionType): Promise<void>
+  /** A stage's turn to be taken away has come. */
+  removing(stage: ConditionType): void
   removed(claim: Claim, stage: ConditionType): Promise<void>
   /** The stages at which something was made for the claim and not removed yet. */
   placements(claim: Claim): Promise<ReadonlySet<ConditionType>>

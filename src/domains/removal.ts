@@ -38,6 +38,7 @@ export async function removalPass(
 }
 
 async function removeZone(pass: Pass, pen: Pen): Promise<undefined> {
+  pen.removing('zone_ready')
   await zone.remove?.(pass)
   await pass.ports.records.replace(pass.domain, [])
   await pen.removed(pass.domain.claim, 'zone_ready')

@@ -4,6 +4,7 @@ import { splitAddress } from '#names/localpart.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { RecipientVerdict } from '#servers/smtp/inbound.ts'
 import { type Authentication, judgeMessage, type Session } from '#servers/smtp/judge.ts'
+import { stampMessage } from './trace.ts'
 
 /** Who may receive here, and where messages are kept. */
 export type ReceiveBook = {
@@ -98,7 +99,7 @@ async function receiveFor(
   } else if (domain?.is === 'hosted') {
     const described = await describe(raw, session)
     const { localpart } = parts
-    const stamped = Buffer.concat([Buffer.from(stampOf(session, authentication)), raw])
+    const stamped = stampMessage(raw, session, authentication, world.mailHost)
     await book.keep({
       claimId: domain.claimId,
       localpart,
@@ -110,10 +111,6 @@ async function receiveFor(
     })
   }
 }
-
-/** RFC 5321 section 4.4: Return-Path at final delivery; RFC 8601: the judgement on top. */
-const stampOf = ({ envelopeSender }: Session, { header }: Authentication): string =>
-  `Return-Path: <${envelopeSender}>\r\n${header.trimEnd()}\r\n`
 
 const PREVIEW_LENGTH = 200
 

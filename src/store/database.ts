@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
-import { type ClientConfig, Pool } from 'pg'
+import { type ClientConfig, Pool, type PoolClient } from 'pg'
 import type { Tables } from './tables.ts'
 
 export type Database = Kysely<Tables>
@@ -23,7 +24,25 @@ export function openDatabase(
   // hears of idle connections only, so each is given one for the time it is in use.
   pool.on('error', options.onError)
   pool.on('connect', (client) => client.on('error', options.onError))
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: endingWhole(pool) }) })
+}
+
+/**
+ * `Pool.end` resolves while its connections are still being closed: a server that is ended next would
+ * break them, and each would report trouble. Here the end of the pool is the end of its connections.
+ */
+function endingWhole(pool: Pool) {
+  const open = new Set<PoolClient>()
+  pool.on('connect', (client) => open.add(client))
+  pool.on('remove', (client) => open.delete(client))
+  return {
+    options: pool.options,
+    connect: () => pool.connect(),
+    async end() {
+      await pool.end()
+      while (open.size > 0) await once(pool, 'remove')
+    },
+  }
 }
 
 /** Resolves when the database answers, rejects when it does not. */

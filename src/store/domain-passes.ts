@@ -204,11 +204,14 @@ function openPen(
         )
         .execute()
     },
+    removing(stage) {
+      current = stage
+    },
     async removed({ claimId }, stage) {
       await write(async (tx) => {
         await tx
           .updateTable('placements')
-          .set({ removed_at: sql`now()`, state: 'removed' })
+          .set({ removed_at: sql`now()` })
           .where('claim_id', '=', claimId)
           .where('stage', '=', stage)
           .execute()

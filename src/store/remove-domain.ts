@@ -50,7 +50,10 @@ export function placementsOf({ db }: StoreContext, domainId: string) {
   return db
     .selectFrom('placements as p')
     .innerJoin('claims as c', 'c.id', 'p.claim_id')
-    .select(['p.stage', 'p.driver', 'p.removed_at', 'p.message'])
+    .leftJoin('conditions as d', (join) =>
+      join.onRef('d.domain_id', '=', 'c.domain_id').onRef('d.type', '=', 'p.stage'),
+    )
+    .select(['p.stage', 'p.driver', 'p.removed_at', 'd.last_look_error as trouble'])
     .where('c.domain_id', '=', domainId)
     .orderBy('p.made_at', 'desc')
     .execute()

@@ -130,8 +130,6 @@ type PlacementRow = {
   claim_id: string
   stage: string
   driver: string
-  state: Generated<string>
-  message: Generated<string>
   made_at: Generated<Date>
   removed_at: Date | null
 }

@@ -18,11 +18,11 @@ export function getRemovalRoute(app: Http, context: ApiContext): void {
         domain_id: row.id,
         domain_name: row.name,
         state: row.removed_at ? 'done' : row.torn_down_at ? 'tombstone' : 'removing',
-        steps: steps.map(({ stage, driver, removed_at, message }) => ({
+        steps: steps.map(({ stage, driver, removed_at, trouble }) => ({
           what: stage,
           provider: driver,
           state: removed_at ? 'removed' : 'waiting',
-          message,
+          message: removed_at ? '' : (trouble ?? ''),
         })),
         started_at: row.removal_requested_at!.toISOString(),
         finished_at: row.removed_at?.toISOString() ?? null,

@@ -23,10 +23,11 @@ export const mailDomain: Step = {
   },
 }
 
-/** RFC 2142 sections 2 and 4 ask for the first two; the third takes aggregate reports. */
+/** RFC 2142 sections 4, 5 and 7 ask for the first three; the SOA names the third. */
 const standingLocalparts = (claim: Claim): readonly string[] => [
   'postmaster',
   'abuse',
+  'hostmaster',
   reportsLocalpart(claim),
 ]
 

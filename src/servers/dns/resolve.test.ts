@@ -72,7 +72,7 @@ const POOL: ServedZone = {
 
 const ZONES = zonesOf(ACME, OTHER, POOL)
 
-const SOA = 'acme.test. 60 SOA ada.pool.test hostmaster.acme.test 7 3600 600 1209600 60'
+const SOA = 'acme.test. 60 SOA ada.pool.test hostmaster.acme.test 7 14400 3600 1209600 60'
 const APEX_NS = ['acme.test. 3600 NS ada.pool.test.', 'acme.test. 3600 NS bob.pool.test.']
 const MX_ADDRESSES = ['mx.acme.test. 300 A 192.0.2.25', 'mx.acme.test. 300 AAAA 2001:db8::25']
 const SUB_NS = [
@@ -110,7 +110,7 @@ const ROWS: Row[] = [
     'x.other.test. A',
     {
       status: 'NXDOMAIN aa',
-      authority: ['other.test. 60 SOA cat.pool.test hostmaster.other.test 1 3600 600 1209600 60'],
+      authority: ['other.test. 60 SOA cat.pool.test hostmaster.other.test 1 14400 3600 1209600 60'],
     },
   ],
   ['refused: a zone that is not ours', 'elsewhere.test. A', REFUSED],
@@ -323,7 +323,7 @@ test('wildcard: one below the root zone answers for every name', () => {
 test('negative ttl: a zone may have its own', () => {
   const zones = zonesOf({ ...OTHER, negativeTtl: 1, nsTtl: 5 })
   assert.deepEqual(dig(zones, 'x.other.test. A').authority, [
-    'other.test. 1 SOA cat.pool.test hostmaster.other.test 1 3600 600 1209600 1',
+    'other.test. 1 SOA cat.pool.test hostmaster.other.test 1 14400 3600 1209600 1',
   ])
   assert.match(dig(zones, 'other.test. NS').answer[0]!, / 5 NS /)
 })

@@ -108,7 +108,7 @@ function apexOf({ apex, nameservers, serial, ...ttls }: ServedZone): ServedRRset
   if (nameservers.length === 0) throw new RangeError(`No nameserver for ${apex}`)
   const rname = apex === '.' ? 'hostmaster.' : `hostmaster.${apex}`
   // RFC 2308 section 3: an absence lasts for the lesser of the SOA's TTL and its minimum: make them one.
-  const soa = `${nameservers[0]} ${rname} ${serial} 3600 600 1209600 ${negativeTtl}`
+  const soa = `${nameservers[0]} ${rname} ${serial} 14400 3600 1209600 ${negativeTtl}`
   return [
     { name: apex, type: 'SOA', ttl: negativeTtl, data: [soa] },
     { name: apex, type: 'NS', ttl: nsTtl, data: nameservers },

@@ -155,7 +155,12 @@ function session(
 ): Promise<AttemptResult> {
   const { promise, resolve } = Promise.withResolvers<AttemptResult>()
   connection.on('error', (error: unknown) => resolve(resultOf(error)))
-  connection.on('end', () => resolve({ is: 'deferred', reply: '4.4.2 the connection was closed' }))
+  connection.on('end', () => {
+    // RFC 5321 section 3.8: a server that closes says so with 421, and perhaps why.
+    const said = String(connection.lastServerResponse || '')
+    const reply = said.startsWith('4') ? said : '4.4.2 the connection was closed'
+    resolve({ is: 'deferred', reply })
+  })
   const hand = () => {
     const envelope = { from: delivery.envelopeSender, to: [delivery.recipient] }
     connection.send(envelope, delivery.raw, (error: unknown, info?: { response?: string }) => {
