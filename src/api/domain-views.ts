@@ -82,13 +82,13 @@ function failureView(row: DomainRow, conditions: Conditions) {
   const unmet = firstUnmet(conditions)
   const condition = unmet && conditions.get(unmet.met)
   if (row.status !== 'FAILED' || !unmet || !condition) return null
-  const { verdict, since } = condition
+  const { verdict, since, lastLookAt } = condition
   return {
     stage: unmet.met,
     reason: 'reason' in verdict ? verdict.reason : 'unknown',
     message: 'message' in verdict ? verdict.message : '',
     retryable: true,
-    failed_at: since.toISOString(),
+    failed_at: (lastLookAt ?? since).toISOString(),
   }
 }
 

@@ -1,4 +1,6 @@
 /** The HTTP server: errors mapped once, keys checked once, every answer with its request id. */
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyError,
@@ -14,7 +16,7 @@ import {
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod'
 import type { Logger } from 'pino'
-import { DriverError } from '#drivers/errors.ts'
+import { DriverError, type DriverErrorKind } from '#drivers/errors.ts'
 import { newId } from '../ids.ts'
 import { Invalid, PROBLEMS, Problem, type ProblemCode, type Violation } from './problems.ts'
 import { type Issue, violationOf } from './violations.ts'
@@ -40,15 +42,21 @@ export function createHttp(options: HttpOptions) {
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     requestTimeout: 60_000,
+    frameworkErrors: (error, request, reply) =>
+      void answerError(error, request, reply.header('x-request-id', request.id), options),
+    clientErrorHandler: answerGarbage,
   }).withTypeProvider<ZodTypeProvider>()
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   app.setErrorHandler((error, request, reply) => answerError(error, request, reply, options))
-  app.setNotFoundHandler((_request, reply) => send(reply, new Problem('not_found')))
+  app.setNotFoundHandler(() => {
+    throw new Problem('not_found')
+  })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     if (!options.isOurHost(hostOf(request))) throw new Problem('unknown_host')
   })
+  app.addHook('preValidation', async (request) => refuseNull(request))
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
     request.log.info(
@@ -70,11 +78,20 @@ export type Http = ReturnType<typeof createHttp>
 /** Many clients announce JSON and send nothing, on DELETE and on POST without fields. */
 function allowEmptyJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
-  app.removeContentTypeParser('application/json')
+  app.removeContentTypeParser(['application/json', 'text/plain'])
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
     if (body === '') done(null, undefined)
     else parse(request, String(body), done)
   })
+}
+
+/** Postgres holds no U+0000 in text, so no query with one gets any further. */
+function refuseNull({ query }: FastifyRequest): void {
+  for (const [name, value] of Object.entries(query as Record<string, unknown>)) {
+    if (!String(value).includes('\0')) continue
+    const msg = 'null characters are not allowed'
+    throw new Invalid([{ loc: ['query', name], msg, type: 'value_error.str.null' }])
+  }
 }
 
 /** A caller's own id is kept when it is well-formed, so that it is found in both logs. */
@@ -96,24 +113,53 @@ function answerError(
   reply: FastifyReply,
   options: HttpOptions,
 ) {
-  if (error instanceof Problem) return send(reply, error)
   const violations = violationsOf(error, request)
   if (violations) return reply.status(422).send({ detail: violations })
-  const code = FRAMEWORK_ERRORS[(error as FastifyError).code]
-  if (code) return send(reply, new Problem(code))
-  if (options.isDatabaseAway(error)) {
-    request.log.warn({ err: error }, 'the database does not answer')
-    return send(reply.header('retry-after', RETRY_AFTER_S), new Problem('database_away'))
-  }
-  const status = (error as FastifyError).statusCode ?? 500
-  if (status >= 400 && status < 500 && !(error instanceof DriverError))
-    return send(reply, new Problem('bad_request'))
-  request.log.error({ err: error }, 'internal error')
-  return send(reply, new Problem('internal', { request_id: request.id }))
+  const problem = problemOf(error, options)
+  if (!problem) request.log.error({ err: error }, 'internal error')
+  const { code, message, fields } = problem ?? new Problem('internal', { request_id: request.id })
+  const { status } = PROBLEMS[code]
+  if (status === 503) reply.header('retry-after', RETRY_AFTER_S)
+  return reply.status(status).send({ detail: message, error: code, ...fields })
 }
 
-function send(reply: FastifyReply, { code, message, fields }: Problem) {
-  return reply.status(PROBLEMS[code].status).send({ detail: message, error: code, ...fields })
+/** What the caller is told of an error; undefined for what is a bug of ours. */
+function problemOf(error: unknown, { isDatabaseAway }: HttpOptions): Problem | undefined {
+  if (error instanceof Problem) return error
+  if (error instanceof DriverError) {
+    return new Problem(PROVIDER_PROBLEMS[error.kind], { reason: error.message })
+  }
+  if (isDatabaseAway(error)) return new Problem('database_away')
+  const { code, statusCode = 500 } = error as FastifyError
+  if (FRAMEWORK_ERRORS[code]) return new Problem(FRAMEWORK_ERRORS[code])
+  return statusCode < 500 ? new Problem('bad_request') : undefined
+}
+
+const PROVIDER_PROBLEMS: Record<DriverErrorKind, ProblemCode> = {
+  rejected: 'provider_refused',
+  conflict: 'provider_refused',
+  unauthorized: 'provider_unavailable',
+  throttled: 'provider_unavailable',
+  unavailable: 'provider_unavailable',
+}
+
+/** What is not HTTP gets an answer too, and then the connection's end. */
+function answerGarbage(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request'
+  const { status, detail } = PROBLEMS[code]
+  const body = JSON.stringify({ detail, error: code })
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `X-Request-Id: ${newId()}`,
+    'Connection: close',
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 
 const FRAMEWORK_ERRORS: Record<string, ProblemCode> = {
@@ -121,7 +167,7 @@ const FRAMEWORK_ERRORS: Record<string, ProblemCode> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'invalid_json',
   FST_ERR_CTP_BODY_TOO_LARGE: 'body_too_large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported_media_type',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri_too_long',
 }
 
 function violationsOf(error: unknown, request: FastifyRequest): readonly Violation[] | undefined {

@@ -2,7 +2,8 @@
 import { z } from 'zod'
 import { isAddress } from '#names/localpart.ts'
 
-const id = z.uuid('value is not a valid uuid')
+/** A UUID; capitals mean the same (RFC 9562 section 4). */
+export const id = z.uuid('value is not a valid uuid').toLowerCase()
 export const domainParams = z.object({ domain_id: id })
 export const inboxParams = z.object({ inbox_id: id })
 

@@ -13,8 +13,13 @@ export function nextLookMs(
   domain: Domain,
   now: Date,
 ): number {
-  if (verdict.is === 'failed') return days(7)
+  const soonest = domain.activatedAt ? activeLookMs(domain) : Number.POSITIVE_INFINITY
+  return Math.min(soonest, lookMs(type, verdict, domain, now))
+}
+
+function lookMs(type: ConditionType, verdict: Verdict, domain: Domain, now: Date): number {
   if (isDone(verdict)) return domain.delegation?.lostAt ? SECOND_SIGHT_MS : activeLookMs(domain)
+  if (verdict.is === 'failed') return days(7)
   if (type === 'delegated') return delegationLookMs(now.getTime() - domain.askedAt.getTime())
   return waitingLookMs(domain.conditions.get(type))
 }

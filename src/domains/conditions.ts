@@ -15,7 +15,7 @@ export function afterLook(
 ): Condition {
   const waitedMs = isDone(found) ? 0 : (before?.waitedMs ?? 0) + countedMs(before, now)
   const verdict = stand(before, giveUp(stage, found, waitedMs))
-  const isSameKind = before !== undefined && kindOf(before.verdict) === kindOf(verdict)
+  const isSameKind = before !== undefined && isDone(before.verdict) === isDone(verdict)
   return {
     verdict,
     since: isSameKind ? before.since : now,
@@ -44,11 +44,9 @@ function giveUp(stage: Stage, found: Verdict, waitedMs: number): Verdict {
 /** Only time between completed looks counts: our own downtime never fails a customer's domain. */
 function countedMs(before: Condition | undefined, now: Date): number {
   if (!before?.lastLookAt || before.lastLookError !== undefined) return 0
-  const plannedMs = (before.nextLookAt ?? now).getTime() - before.lastLookAt.getTime()
+  const plannedMs = (before.nextLookAt ?? before.lastLookAt).getTime() - before.lastLookAt.getTime()
   return Math.max(0, Math.min(now.getTime() - before.lastLookAt.getTime(), plannedMs + LATENESS_MS))
 }
-
-const kindOf = (verdict: Verdict): string => (isDone(verdict) ? 'done' : verdict.is)
 
 /** Whether two verdicts read the same: an unchanged world writes nothing new. */
 export const isSameVerdict = (a: Verdict | undefined, b: Verdict): boolean =>

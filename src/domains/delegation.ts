@@ -52,7 +52,7 @@ function verdictOfOne(answer: ParentAnswer, { pair, pool }: Expectation): Delega
 }
 
 const isSame = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length === b.length && a.every((name) => b.includes(name))
+  new Set(a).symmetricDifference(new Set(b)).size === 0
 
 /** Until when some cache may still hold what stood before: no longer than the TTL now published. */
 function settledAt(answers: readonly ParentAnswer[], now: Date): string {

@@ -24,14 +24,16 @@ export function desiredRecords(
   }
   const byKey = new Map<string, OwnedRecord>()
   for (const record of [...needed, own].flatMap(valuesOf)) {
-    const key =
-      record.purpose === 'spf'
-        ? `spf ${record.name}`
-        : `${record.name} ${record.type} ${record.value}`
+    const key = keyOfOnly(record) ?? `${record.name} ${record.type} ${record.value}`
     const other = byKey.get(key)
     byKey.set(key, other === undefined ? record : { ...record, value: mergedValue(other, record) })
   }
   return [...byKey.values()]
+}
+
+/** Of SPF and DMARC a name has one record: SPF policies are merged, of DMARC ours is taken. */
+function keyOfOnly({ name, purpose }: OwnedRecord): string | undefined {
+  return purpose === 'spf' || purpose === 'dmarc' ? `${purpose} ${name}` : undefined
 }
 
 function valuesOf({ name, type, ttl, data, purpose }: NeededRecord): OwnedRecord[] {

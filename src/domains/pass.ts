@@ -48,7 +48,7 @@ async function planNextLook(domain: Domain, ports: Ports, pen: Pen): Promise<num
   const stage = firstUnmet(domain.conditions) ?? LIFECYCLE.at(-1)!
   const verdict = domain.conditions.get(stage.met)?.verdict
   const afterMs = verdict ? nextLookMs(stage.met, verdict, domain, ports.clock.now()) : 0
-  await pen.nextLook(stage.met, afterMs)
+  await pen.nextLook(afterMs)
   return afterMs
 }
 

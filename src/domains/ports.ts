@@ -100,7 +100,8 @@ export type Pen = {
   refused(verdict: Verdict): Promise<void>
   /** The stage whose turn it is could not be looked at; its verdict stays. */
   couldNotLook(message: string, nextLookMs: number): Promise<void>
-  nextLook(type: ConditionType, afterMs: number): Promise<void>
+  /** Notes when the domain will be looked at again. */
+  nextLook(afterMs: number): Promise<void>
   delegation(report: DelegationReport): Promise<void>
   /** Notes that a driver is about to be asked to make something, so that it will be removed. */
   placed(claim: Claim, stage: ConditionType): Promise<void>

@@ -25,8 +25,8 @@ export type Verdict =
   | { is: 'failed'; reason: string; message: string }
 
 /**
- * A stored verdict. `since` is when it last changed its kind, so it tells how long we have waited, or
- * been well; `waitedMs` counts only time in which looks were completed.
+ * A stored verdict. `since` is when the condition began to be met, or unmet, so it tells how long we
+ * have been well, or waited; `waitedMs` counts only time in which looks were completed.
  */
 export type Condition = {
   verdict: Verdict

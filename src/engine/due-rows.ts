@@ -55,7 +55,7 @@ export async function renewLeases(
     update ${sql.table(table)} t set lease_until = now() + ${LEASE_MS} * interval '1 ms'
       from unnest(${taken.map((row) => row.id)}::uuid[], ${taken.map((row) => row.epoch)}::bigint[])
         as held (id, epoch)
-     where t.id = held.id and t.epoch = held.epoch
+     where t.id = held.id and t.epoch = held.epoch and t.lease_until <> '-infinity'
     returning t.id`.execute(db)
   return new Set(renewed.rows.map((row) => row.id))
 }

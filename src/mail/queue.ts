@@ -12,7 +12,7 @@ import { clamp, days, hours, minutes } from '../clock.ts'
 // RFC 5321 section 4.5.4.1: give up after four to five days.
 const GIVE_UP_AFTER_MS = days(4)
 
-export type Queued = Delivery & { createdAt: Date; claimHolds: boolean; options: DeliverOptions }
+export type Queued = Delivery & { createdAt: Date; maySend: boolean; options: DeliverOptions }
 
 export type QueueBook = {
   load(row: Taken): Promise<Queued | undefined>
@@ -35,7 +35,7 @@ export async function deliveryPass(
 
 async function attempt(queued: Queued, now: Date, signal: AbortSignal): Promise<AttemptResult> {
   // Sending stops at once for a name that is no longer ours.
-  if (!queued.claimHolds)
+  if (!queued.maySend)
     return { is: 'failed', reply: '5.7.1 the domain is not ours to send for any more' }
   const result = await deliver(queued, queued.options, signal)
   const ageMs = now.getTime() - queued.createdAt.getTime()

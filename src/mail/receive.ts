@@ -116,16 +116,21 @@ const PREVIEW_LENGTH = 200
 
 async function describe(raw: Buffer, { envelopeSender }: Session) {
   const mail = await PostalMime.parse(raw)
-  const author = (mail.from?.address || envelopeSender).toLowerCase()
-  const subject = mail.subject ?? ''
-  const text = (mail.text ?? '').replace(/\s+/g, ' ').trim()
+  const author = storable(mail.from?.address || envelopeSender).toLowerCase()
+  const subject = storable(mail.subject ?? '')
+  const text = storable(mail.text ?? '')
+    .replace(/\s+/g, ' ')
+    .trim()
   return {
     author,
     subject,
     preview: text.slice(0, PREVIEW_LENGTH),
-    threadKey: threadKeyOf(mail, author),
+    threadKey: storable(threadKeyOf(mail, author)),
   }
 }
+
+/** Postgres holds no U+0000 in text; the message itself is kept as octets. */
+const storable = (text: string): string => text.replaceAll('\0', '')
 
 /** The first message referred to names the conversation (RFC 5322 section 3.6.4). */
 function threadKeyOf(mail: Awaited<ReturnType<typeof PostalMime.parse>>, author: string): string {

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { domainToASCII } from 'node:url'
+import { domainToASCII, domainToUnicode } from 'node:url'
 import { getPublicSuffix } from 'tldts'
 
 /** Why a name was refused: `type` is the wire vocabulary of validation errors, `message` a sentence. */
@@ -26,6 +26,10 @@ export function parseDomainName(written: string): ParsedName {
   return sizeRefusal(name) ?? shapeRefusal(name) ?? { name }
 }
 
+/** The longest name below a domain is that of its DKIM key. */
+const NAME_LIMIT = 253 - 'ms00000000._domainkey.'.length
+const TOO_LONG_FOR_RECORDS = 'The name leaves no room for the names of its mail records.'
+
 const BAD = 'value_error.domain'
 const refused = (type: string, message: string) => ({ refusal: { type, message } })
 
@@ -42,13 +46,24 @@ function sizeRefusal(name: string) {
 function toAscii(name: string): string | undefined {
   if (/[\0-,/:-`{-\x7f]/.test(name)) return undefined
   const ascii = domainToASCII(name)
-  return ascii !== '' && isIP(ascii) === 0 ? ascii : undefined
+  if (ascii === '' || isIP(ascii) !== 0) return undefined
+  return ascii.split('.').every(isMeaningful) ? ascii : undefined
+}
+
+/** RFC 5890 section 2.3.2.1: an A-label stands for a U-label, and comes back from it unchanged. */
+function isMeaningful(label: string): boolean {
+  if (!label.startsWith('xn--')) return true
+  const unicode = domainToUnicode(label)
+  return unicode !== label && domainToASCII(unicode) === label
 }
 
 function shapeRefusal(name: string) {
   const labels = name.split('.')
   if (!labels.every((label) => LDH_LABEL.test(label)))
     return refused(BAD, 'This is not a host name.')
+  if (name.length > NAME_LIMIT) {
+    return refused('value_error.any_str.max_length', TOO_LONG_FOR_RECORDS)
+  }
   if (labels.length < 2)
     return refused(BAD, 'A single label is not a domain that can be delegated.')
   if (/^[0-9]+$/.test(labels.at(-1)!)) return refused(BAD, 'This is not a host name.')

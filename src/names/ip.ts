@@ -20,7 +20,6 @@ const PRIVATE_V4 = [
 const PRIVATE_V6 = [
   '::/128',
   '::1/128',
-  '::ffff:0:0/96',
   '64:ff9b:1::/48',
   '100::/64',
   '2001:db8::/32',
@@ -39,12 +38,24 @@ function addRange(range: string, family: 'ipv4' | 'ipv6'): void {
 }
 
 /** Whether an address is loopback, private, documentation or otherwise not public. Not an address: true. */
-export function isPrivateAddress(address: string): boolean {
+export function isPrivateAddress(written: string): boolean {
+  const address = unmapped(written)
   const family = isIP(address)
   return family === 0 || privateRanges.check(address, family === 4 ? 'ipv4' : 'ipv6')
 }
 
-export const isLoopback = (address: string): boolean => address === '::1' || /^127\./.test(address)
+/** RFC 4291 section 2.5.5.2: `::ffff:192.0.2.1` is 192.0.2.1, however it is written. */
+function unmapped(address: string): string {
+  if (isIP(address) !== 6) return address
+  const host = new URL(`http://[${address.replace(/%.*/, '')}]`).hostname.slice(1, -1)
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host)
+  if (!mapped) return address
+  const [high, low] = mapped.slice(1).map((part) => Number.parseInt(part, 16))
+  return [high! >> 8, high! & 255, low! >> 8, low! & 255].join('.')
+}
+
+export const isLoopback = (address: string): boolean =>
+  address === '::1' || (isIP(address) === 4 && address.startsWith('127.'))
 
 /** `ip[:port]` or `[ipv6]:port`; undefined when it is neither. */
 export function parseEndpoint(written: string, defaultPort: number): Endpoint | undefined {

@@ -11,6 +11,8 @@ export const isReserved = (localpart: string): boolean =>
 
 /** A localpart for an inbox, lower-cased, or why not. */
 export function parseLocalpart(written: string): { localpart: string } | { refusal: Refusal } {
+  // Some letters become ASCII only in small letters (U+212A): they are not ASCII.
+  if (/[^\0-\x7f]/.test(written)) return refused('This is not a localpart.')
   const localpart = written.toLowerCase()
   // RFC 5321 section 4.5.3.1.1: 64 octets.
   if (localpart.length > 64) return refused('The localpart is longer than 64 octets.')
@@ -37,7 +39,7 @@ export function splitAddress(address: string): { localpart: string; domain: stri
 /** An address as RFC 5321 writes a Mailbox, in its plain form: dot-string, dotted host name. */
 export function isAddress(written: string): boolean {
   const parts = splitAddress(written)
-  if (parts === undefined || written.length > 254) return false
+  if (parts === undefined || written.length > 254 || /[^\0-\x7f]/.test(written)) return false
   return (
     parts.localpart.length <= 64 &&
     DOT_STRING.test(parts.localpart) &&

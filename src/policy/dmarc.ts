@@ -3,7 +3,7 @@
 export type DmarcPolicy = 'none' | 'quarantine' | 'reject'
 const STRENGTH: readonly DmarcPolicy[] = ['none', 'quarantine', 'reject']
 
-export const isDmarc = (txt: string): boolean => /^v\s*=\s*DMARC1\s*(;|$)/i.test(txt)
+export const isDmarc = (txt: string): boolean => /^v\s*=\s*DMARC1\s*(;|$)/.test(txt)
 
 /** What a record found at an enclosing domain asks of its subdomains: `sp`, else `p`, else none. */
 export function subdomainPolicy(record: string): DmarcPolicy {

@@ -16,12 +16,16 @@ export const spfLookups = (policy: string): number =>
 
 /**
  * One policy that allows what any of the given ones allow. There may be only one record per name
- * (RFC 7208 section 3.2). It ends with the strictest `all` that one of them demands.
+ * (RFC 7208 section 3.2). It ends with the strictest `all` that one of them demands; a `redirect`,
+ * which an `all` would switch off (section 6.1), becomes the `include` it amounts to beside others.
  */
 export function mergeSpf(policies: readonly string[]): string {
-  const terms = policies.flatMap(termsOf)
+  const [only, ...others] = new Set(policies)
+  if (only !== undefined && others.length === 0) return only
+  const terms = policies.flatMap(termsOf).map((term) => term.replace(/^redirect=/i, 'include:'))
   const mechanisms = [...new Set(terms.filter((term) => !isAll(term)))]
-  const all = ['-all', '~all', '?all'].find((wanted) => terms.includes(wanted)) ?? '~all'
+  const written = terms.map((term) => term.toLowerCase())
+  const all = ['-all', '~all', '?all'].find((wanted) => written.includes(wanted)) ?? '~all'
   return ['v=spf1', ...mechanisms, all].join(' ')
 }
 

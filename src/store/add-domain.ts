@@ -44,6 +44,7 @@ export async function addDomain(
 }
 
 async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): Promise<AddResult> {
+  await oneAtATime(tx, tenant, wanted.name)
   const other = await standing(tx, tenant, wanted.name)
   if (other) return other
   const { pendingClaimsPerName, addsPerNamePerHour } = wanted.limits
@@ -75,6 +76,11 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
     { type: 'domain.created', message: `${name} was added.` },
   )
   return { is: 'added', domainId }
+}
+
+/** The limits are counted, so those who add one name at once must take turns. */
+async function oneAtATime(tx: Queryable, { world }: Tenant, name: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`${world} ${name}`}, 0))`.execute(tx)
 }
 
 /** The same workspace gets its pair again until the parent has shown it; afterwards always a new one. */

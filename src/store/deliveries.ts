@@ -3,7 +3,7 @@ import { fence, type Taken } from '#engine/due-rows.ts'
 import type { StoreContext } from './context.ts'
 import type { WorldName } from './tables.ts'
 
-export type QueuedDelivery = Delivery & { world: WorldName; createdAt: Date; claimHolds: boolean }
+export type QueuedDelivery = Delivery & { world: WorldName; createdAt: Date; maySend: boolean }
 
 /** A queued message for its attempt; undefined when it has gone. */
 export async function loadDelivery(
@@ -13,8 +13,10 @@ export async function loadDelivery(
   const found = await db
     .selectFrom('deliveries as d')
     .leftJoin('holders as h', 'h.claim_id', 'd.claim_id')
+    .leftJoin('claims as c', 'c.id', 'd.claim_id')
+    .leftJoin('domains as o', 'o.id', 'c.domain_id')
     .selectAll('d')
-    .select('h.claim_id as holder')
+    .select(['h.claim_id as holder', 'o.removal_requested_at'])
     .where('d.id', '=', row.id)
     .executeTakeFirst()
   return (
@@ -24,7 +26,7 @@ export async function loadDelivery(
       raw: found.raw,
       world: found.world,
       createdAt: found.created_at,
-      claimHolds: found.holder !== null,
+      maySend: found.holder !== null && found.removal_requested_at === null,
     }
   )
 }

@@ -163,15 +163,13 @@ function openPen(
         nextLookAt: later(ports, nextLookMs),
       })
     },
-    async nextLook(type, afterMs) {
-      const condition = conditions.get(type)
-      if (!condition) return
-      conditions.set(type, { ...condition, nextLookAt: later(ports, afterMs) })
+    async nextLook(afterMs) {
+      const nextLookAt = later(ports, afterMs)
+      for (const [type, condition] of conditions) conditions.set(type, { ...condition, nextLookAt })
       await db
         .updateTable('conditions')
-        .set({ next_look_at: later(ports, afterMs) })
+        .set({ next_look_at: nextLookAt })
         .where('domain_id', '=', row.id)
-        .where('type', '=', type)
         .execute()
     },
     async delegation(report) {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { parseDomainName, refusalIn } from '#names/domain-name.ts'
 import { addDomain } from '../../store/add-domain.ts'
 import type { ApiKey } from '../../store/api-keys.ts'
-import { findDomain, nameserversOf } from '../../store/domains.ts'
+import { type DomainRow, findDomain, nameserversOf } from '../../store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { progressUrl } from '../domain-views.ts'
 import type { Http } from '../http.ts'
@@ -44,7 +44,7 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
         store,
         added.domainId,
         async () => ({
-          row: (await findDomain(store, key, added.domainId))!,
+          row: await standing(context, key, added.domainId),
           nameservers: await nameserversOf(store, added.domainId),
         }),
         (seen) => !['PENDING', 'DNS_CONFIGURING'].includes(seen.row.status),
@@ -67,6 +67,13 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
       })
     },
   )
+}
+
+/** The domain while its zone is awaited; somebody may delete it meanwhile. */
+async function standing({ store }: ApiContext, key: ApiKey, id: string): Promise<DomainRow> {
+  const row = await findDomain(store, key, id)
+  if (!row) throw new Problem('domain_being_removed', { domain_id: id })
+  return row
 }
 
 function acceptedName(written: string, key: ApiKey, context: ApiContext): string {

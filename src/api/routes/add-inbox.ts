@@ -8,11 +8,11 @@ import { inboxItem } from '../inbox-views.ts'
 import { loadDomain } from '../load-domain.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
-import { headerText } from '../shapes.ts'
+import { headerText, id } from '../shapes.ts'
 import { waitForDomain } from '../wait.ts'
 
 const body = z.object({
-  domain_id: z.uuid('value is not a valid uuid'),
+  domain_id: id,
   email_prefix: z.string().min(1).max(64),
   display_name: headerText.min(1).max(255),
 })

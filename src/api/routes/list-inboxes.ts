@@ -4,11 +4,11 @@ import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { inboxItem } from '../inbox-views.ts'
 import { keyOf, needs } from '../route.ts'
-import { optionalText, pagination, paging } from '../shapes.ts'
+import { id, optionalText, pagination, paging } from '../shapes.ts'
 
 const querystring = z.object({
   ...paging,
-  domain_id: z.uuid('value is not a valid uuid').optional(),
+  domain_id: id.optional(),
   status: optionalText,
   inbox_type: optionalText,
   search: optionalText,

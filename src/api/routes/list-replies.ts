@@ -3,11 +3,11 @@ import { listThreads } from '../../store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { keyOf, needs } from '../route.ts'
-import { optionalText, optionalTruth, pagination, paging } from '../shapes.ts'
+import { id, optionalText, optionalTruth, pagination, paging } from '../shapes.ts'
 
 const querystring = z.object({
   ...paging,
-  campaign_id: z.uuid('value is not a valid uuid').optional(),
+  campaign_id: id.optional(),
   is_read: optionalTruth,
   is_starred: optionalTruth,
   category: optionalText,

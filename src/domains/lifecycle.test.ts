@@ -1,0 +1,395 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { memoryMailboxDriver } from '#drivers/mailbox/memory.ts'
+import { memorySenderDriver } from '#drivers/sender/memory.ts'
+import { memoryZoneDriver } from '#drivers/zone/memory.ts'
+import { absolute } from '#names/domain-name.ts'
+import type { ParentAnswer } from '#resolver/parent.ts'
+import { days, hours, minutes } from '../clock.ts'
+import { afterLook } from './conditions.ts'
+import {
+  firstUnmet,
+  isDone,
+  LIFECYCLE,
+  reconcile,
+  stageOf,
+  statusOf,
+  tearDownServices,
+} from './lifecycle.ts'
+import type { OwnedRecord, Pen, Ports, Probe } from './ports.ts'
+import type { Pass } from './step.ts'
+import type { Condition, ConditionType, Domain, DomainStatus, Verdict } from './types.ts'
+
+const NOW = new Date('2026-11-01T12:00:00Z')
+const met: Verdict = { is: 'met' }
+const skipped: Verdict = { is: 'not_applicable', reason: 'r', message: 'm' }
+const waiting: Verdict = { is: 'waiting', reason: 'r', message: 'm' }
+const failed: Verdict = { is: 'failed', reason: 'r', message: 'm' }
+
+const ORDER = LIFECYCLE.map(({ met: type }) => type)
+const before = (ms: number) => new Date(NOW.getTime() - ms)
+
+const condition = (verdict: Verdict, since = NOW): Condition => {
+  return {
+    verdict,
+    since,
+    waitedMs: 0,
+    lastLookAt: since,
+    lastLookError: undefined,
+    nextLookAt: undefined,
+  }
+}
+
+/** The first stages have these verdicts, the rest none. */
+const conditionsOf = (verdicts: readonly Verdict[]) =>
+  new Map(verdicts.map((verdict, index) => [ORDER[index]!, condition(verdict)]))
+
+// biome-ignore format: a table
+const STATUSES: [verdicts: Verdict[], expected: DomainStatus][] = [
+  [[],                                                    'PENDING'],
+  [[waiting],                                             'DNS_CONFIGURING'],
+  [[failed],                                              'FAILED'],
+  [[met],                                                 'DNS_PENDING'],
+  [[skipped],                                             'DNS_PENDING'],
+  [[met, waiting],                                        'DNS_PENDING'],
+  [[met, failed],                                         'FAILED'],
+  [[met, met],                                            'SERVICES_CONFIGURING'],
+  [[met, met, waiting],                                   'SERVICES_CONFIGURING'],
+  [[met, met, failed],                                    'FAILED'],
+  [[met, met, met],                                       'SERVICES_CONFIGURING'],
+  [[met, met, met, failed],                               'FAILED'],
+  [[met, met, met, met, waiting],                         'SERVICES_CONFIGURING'],
+  [[met, met, met, met, met, waiting],                    'SERVICES_CONFIGURING'],
+  [[met, met, met, met, met, failed],                     'FAILED'],
+  [[met, met, met, met, met, met],                        'SERVICES_CONFIGURING'],
+  [[met, met, met, met, met, met, waiting],               'SERVICES_CONFIGURING'],
+  [[met, met, met, met, met, met, failed],                'FAILED'],
+  [[met, met, met, met, met, met, met],                   'ACTIVE'],
+  [[met, met, met, met, skipped, skipped, met],           'ACTIVE'],
+  // The first stage not met decides, whatever stands behind it.
+  [[waiting, met, met, met, met, met, met],               'DNS_CONFIGURING'],
+  [[waiting, failed],                                     'DNS_CONFIGURING'],
+  [[met, waiting, met, met, met, met, failed],            'DNS_PENDING'],
+  [[met, met, waiting, failed, failed, failed, failed],   'SERVICES_CONFIGURING'],
+]
+
+test('a status is read off the first condition that is not met', () => {
+  for (const [verdicts, expected] of STATUSES)
+    assert.equal(statusOf(conditionsOf(verdicts), undefined, NOW), expected, said(verdicts))
+})
+
+const said = (verdicts: readonly Verdict[]): string => verdicts.map(({ is }) => is).join()
+
+// biome-ignore format: a table
+const GRACES: [type: ConditionType, graceMs: number][] = [
+  ['zone_ready',        hours(1)],
+  ['delegated',         days(3)],
+  ['sender_registered', hours(1)],
+  ['mail_domain_ready', hours(1)],
+  ['records_published', days(1)],
+  ['sender_verified',   days(1)],
+  ['mail_proven',       days(7)],
+]
+
+/** All met, but one, which has been otherwise for so long. */
+const lost = (type: ConditionType, verdict: Verdict, ms: number) =>
+  new Map(
+    ORDER.map((each) => [each, each === type ? condition(verdict, before(ms)) : condition(met)]),
+  )
+
+test('an active domain stays active through the grace of what it lost, and not longer', () => {
+  for (const [type, graceMs] of GRACES) {
+    for (const verdict of [waiting, failed]) {
+      const at = (ms: number): DomainStatus =>
+        statusOf(lost(type, verdict, ms), before(days(99)), NOW)
+      assert.deepEqual([at(0), at(graceMs - 1)], ['ACTIVE', 'ACTIVE'], type)
+      assert.deepEqual([at(graceMs), at(days(400))], ['FAILED', 'FAILED'], type)
+    }
+  }
+})
+
+test('there is no grace for a domain that never was active', () => {
+  for (const [type] of GRACES) {
+    assert.equal(statusOf(lost(type, waiting, 0), undefined, NOW), stageOf(type).status)
+    assert.equal(statusOf(lost(type, failed, 0), undefined, NOW), 'FAILED')
+  }
+})
+
+test('the grace is that of the first stage lost', () => {
+  const conditions = lost('mail_proven', waiting, hours(2))
+  conditions.set('zone_ready', condition(waiting, before(hours(2))))
+  assert.equal(statusOf(conditions, before(days(99)), NOW), 'FAILED')
+  conditions.set('zone_ready', condition(met))
+  assert.equal(statusOf(conditions, before(days(99)), NOW), 'ACTIVE')
+})
+
+test('giving up what an active domain lost does not begin its grace anew', () => {
+  for (const [type, graceMs] of GRACES) {
+    const stage = stageOf(type)
+    const conditions = lost(type, waiting, 0)
+    const seen: DomainStatus[] = []
+    for (let ms = 0; ms <= stage.giveUpAfterMs + graceMs + hours(2); ms += minutes(30)) {
+      const now = new Date(NOW.getTime() + ms)
+      const found = afterLook(stage, conditions.get(type), waiting, now)
+      conditions.set(type, { ...found, nextLookAt: new Date(now.getTime() + minutes(30)) })
+      const status = statusOf(conditions, before(days(99)), now)
+      if (status !== seen.at(-1)) seen.push(status)
+      assert.equal(status, ms < graceMs ? 'ACTIVE' : 'FAILED', `${type} after ${ms / hours(1)} h`)
+    }
+    assert.deepEqual(seen, ['ACTIVE', 'FAILED'], type)
+  }
+})
+
+test('every condition has one stage, and the stages one order', () => {
+  assert.equal(new Set(ORDER).size, 7)
+  for (const type of ORDER) assert.equal(stageOf(type).met, type)
+  const statuses = LIFECYCLE.map(({ status }) => status)
+  assert.equal([...new Set(statuses)].join(), 'DNS_CONFIGURING,DNS_PENDING,SERVICES_CONFIGURING')
+})
+
+test('met and not applicable are done; waiting, failed and unknown are not', () => {
+  assert.ok([met, skipped].every(isDone))
+  assert.ok(![waiting, failed, undefined].some(isDone))
+  assert.equal(firstUnmet(conditionsOf([met, skipped, failed, waiting]))?.met, 'sender_registered')
+  assert.equal(firstUnmet(conditionsOf(Array(7).fill(met))), undefined)
+  assert.equal(firstUnmet(new Map())?.met, 'zone_ready')
+})
+
+const PASS = {
+  spf: { result: 'pass', aligned: true },
+  dkim: { result: 'pass', aligned: true },
+  dmarc: { result: 'pass' },
+}
+
+type State = {
+  shown: readonly string[]
+  holds: boolean
+  records: readonly OwnedRecord[]
+  probe: Probe | undefined
+}
+
+/** A world in memory in which all goes well, until told otherwise. */
+function openWorld(changes: Partial<Domain> = {}) {
+  const pair = ['ada.ns.example', 'kit.ns.example']
+  // biome-ignore format: data
+  const claim = { claimId: 'aaaaaaaa-0001', name: 'acme.example', nameservers: pair, shownAt: undefined }
+  // biome-ignore format: data
+  const domain: Domain = {
+    id: 'aaaaaaaa-0002', workspaceId: 'aaaaaaaa-0003', name: claim.name, claim,
+    conditions: new Map(), activatedAt: undefined, createdAt: NOW, askedAt: NOW,
+    mayActivate: true, delegation: undefined, ...changes,
+  }
+  const state: State = { shown: pair, holds: false, records: [], probe: undefined }
+  const zone = memoryZoneDriver()
+  const ports: Ports = {
+    zone,
+    sender: memorySenderDriver(),
+    mailbox: memoryMailboxDriver(),
+    observer: {
+      look: async () => ({ parent: 'example', serverCount: 1, answers: [referralTo(state.shown)] }),
+    },
+    publicDns: {
+      async resolve(name, type, signal) {
+        const found = await zone.readZone(claim, signal)
+        const rrset = found.find((each) => each.name === absolute(name) && each.type === type)
+        const records = (rrset?.data ?? []).map((data) => ({ name, type, ttl: 300, data }))
+        return { rcode: 'NOERROR', records }
+      },
+    },
+    custody: {
+      pool: pair,
+      drawPair: async () => pair,
+      enclosingZone: async () => undefined,
+      confirm: async () => void Object.assign(state, { holds: true }),
+      holds: async () => state.holds,
+      isHandingOver: async () => false,
+      noteShown: async () => undefined,
+    },
+    records: {
+      list: async () => state.records,
+      replace: async (_domain, records) => void Object.assign(state, { records }),
+    },
+    probes: {
+      latest: async () => state.probe,
+      // Judged as soon as it is sent.
+      open: async (_domain, { fingerprint }) => {
+        state.probe = { fingerprint, sentAt: NOW, judgement: PASS }
+      },
+      sent: async () => undefined,
+      forget: async () => void Object.assign(state, { probe: undefined }),
+    },
+    inboxes: { wanted: async () => ['kim'], ready: async () => undefined },
+    clock: { now: () => NOW, sleep: async () => undefined },
+    probeHost: 'probe.mx.example',
+  }
+  const pass: Pass = {
+    domain,
+    ports,
+    signal: new AbortController().signal,
+    needs: new Map(),
+    kept: [],
+    report: async () => undefined,
+  }
+  return { ...penOf(), pass, ports, state, claim, signal: pass.signal }
+}
+
+// biome-ignore format: data
+const referralTo = (nameservers: readonly string[]): ParentAnswer => ({
+  name: 'a.nic.example', address: '192.0.2.53', transport: 'tcp', authoritative: false, ttl: 300, ms: 1,
+  outcome: nameservers.length > 0 ? 'delegated' : 'no_cut', nameservers, ds: [],
+})
+
+/** A pen that keeps what it wrote. */
+function penOf() {
+  const log: string[] = []
+  const placed = new Set<ConditionType>()
+  const pen: Pen = {
+    begin: async (type) => void log.push(`begin ${type}`),
+    verdict: async (type, verdict) => void log.push(`${verdict.is} ${type}`),
+    refused: async () => assert.fail('the stages do not write refusals'),
+    couldNotLook: async () => assert.fail('the stages do not write troubles'),
+    nextLook: async () => undefined,
+    delegation: async () => undefined,
+    placed: async (_claim, stage) => {
+      placed.add(stage)
+      log.push(`placed ${stage}`)
+    },
+    removing: () => undefined,
+    removed: async (_claim, stage) => {
+      placed.delete(stage)
+      log.push(`removed ${stage}`)
+    },
+    placements: async () => new Set(placed),
+    tornDown: async () => undefined,
+    gone: async () => undefined,
+  }
+  return { pen, log, placed }
+}
+
+/** The verdicts of a log, in its order. */
+const verdictsIn = (log: readonly string[]) =>
+  log.filter((line) => /^(met|waiting|failed) /.test(line))
+
+describe('a pass', () => {
+  test('walks the stages from the top; each is begun, and noted as placed, before it acts', async () => {
+    const { pass, pen, log } = openWorld()
+    await reconcile(pass, pen)
+    const steps = LIFECYCLE.flatMap(({ met: type, step }) => [
+      `begin ${type}`,
+      ...(step.remove ? [`placed ${type}`] : []),
+      `${type === 'mail_proven' ? 'waiting' : 'met'} ${type}`,
+    ])
+    assert.deepEqual(log, steps)
+  })
+
+  test('that is repeated ends at the same place, and the probe that came back proves it', async () => {
+    const { pass, pen, log, ports, claim, signal } = openWorld()
+    await reconcile(pass, pen)
+    const zone = await ports.zone.readZone(claim, signal)
+    log.length = 0
+    await reconcile(pass, pen)
+    assert.deepEqual(
+      verdictsIn(log),
+      ORDER.map((type) => `met ${type}`),
+    )
+    assert.deepEqual(await ports.zone.readZone(claim, signal), zone)
+    const mailboxes = await ports.mailbox.listMailboxes(claim, signal)
+    assert.ok(['abuse', 'kim', 'postmaster'].every((localpart) => mailboxes.includes(localpart)))
+  })
+
+  test('stops at the first stage not met while the domain is not active yet', async () => {
+    const { pass, pen, log, state, placed } = openWorld()
+    state.shown = []
+    await reconcile(pass, pen)
+    assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
+    assert.deepEqual([...placed], ['zone_ready'])
+  })
+
+  test('looks at an active domain whole, whatever it lost behind the delegation', async () => {
+    for (const activatedAt of [undefined, before(days(1))]) {
+      const { pass, pen, log, ports } = openWorld({ activatedAt })
+      ports.sender.verifyDomain = async () => waiting
+      await reconcile(pass, pen)
+      const looked = verdictsIn(log).map((line) => line.split(' ')[1])
+      assert.deepEqual(looked, activatedAt ? ORDER : ORDER.slice(0, 6))
+      assert.equal(verdictsIn(log)[5], 'waiting sender_verified')
+    }
+  })
+
+  test('that cannot look at a stage ends there and writes no verdict on it', async () => {
+    const { pass, pen, log, ports } = openWorld({ activatedAt: before(days(1)) })
+    ports.sender.ensureDomain = async () => assert.fail('unreachable')
+    await assert.rejects(reconcile(pass, pen), /unreachable/)
+    assert.deepEqual(verdictsIn(log), ['met zone_ready', 'met delegated'])
+    assert.equal(log.at(-1), 'placed sender_registered')
+  })
+
+  test('without a delegation leaves the mail services of the holder as they are', async () => {
+    const { pass, pen, log, state, placed } = openWorld({ activatedAt: before(days(1)) })
+    await reconcile(pass, pen)
+    const all = [...placed]
+    state.shown = ['ns1.other.example', 'ns2.other.example']
+    log.length = 0
+    await reconcile(pass, pen)
+    assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
+    assert.deepEqual([...placed], all)
+  })
+
+  test('takes the mail services away from a claim that holds its name no more', async () => {
+    const { pass, pen, log, state, placed, ports, claim, signal } = openWorld()
+    await reconcile(pass, pen)
+    Object.assign(state, { shown: [], holds: false })
+    log.length = 0
+    await reconcile(pass, pen)
+    assert.deepEqual(
+      log.filter((line) => line.startsWith('removed')),
+      ['mail_proven', 'records_published', 'mail_domain_ready', 'sender_registered'].map(
+        (stage) => `removed ${stage}`,
+      ),
+    )
+    assert.deepEqual([...placed], ['zone_ready'])
+    assert.deepEqual(await ports.zone.readZone(claim, signal), [])
+    assert.deepEqual(await ports.mailbox.listMailboxes(claim, signal), [])
+    await assert.rejects(ports.sender.verifyDomain(claim, signal))
+  })
+})
+
+describe('tearing down', () => {
+  test('removes what was placed, in reverse order, and leaves the zone', async () => {
+    const { pass, pen, log, placed, ports, claim, signal } = openWorld()
+    await reconcile(pass, pen)
+    log.length = 0
+    await tearDownServices(pass, pen)
+    await tearDownServices(pass, pen)
+    assert.deepEqual(log, [
+      'removed mail_proven',
+      'removed records_published',
+      'removed mail_domain_ready',
+      'removed sender_registered',
+    ])
+    assert.deepEqual([...placed], ['zone_ready'])
+    assert.deepEqual(await ports.zone.readZone(claim, signal), [])
+  })
+
+  test('asks no provider for what was never placed', async () => {
+    const { pass, pen, log, ports } = openWorld()
+    ports.sender.removeDomain = async () => assert.fail('not placed')
+    ports.mailbox.removeDomain = async () => assert.fail('not placed')
+    await tearDownServices(pass, pen)
+    assert.deepEqual(log, [])
+  })
+
+  test('that is interrupted goes on where it was', async () => {
+    const { pass, pen, log, placed, ports } = openWorld()
+    await reconcile(pass, pen)
+    log.length = 0
+    const { removeDomain } = ports.mailbox
+    ports.mailbox.removeDomain = async () => assert.fail('unreachable')
+    await assert.rejects(tearDownServices(pass, pen), /unreachable/)
+    assert.ok(placed.has('mail_domain_ready') && placed.has('sender_registered'))
+    ports.mailbox.removeDomain = removeDomain
+    await tearDownServices(pass, pen)
+    assert.equal(new Set(log).size, log.length, 'nothing is removed twice')
+    assert.deepEqual([...placed], ['zone_ready'])
+  })
+})

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { conditionOf, type Json, until } from '../client.ts'
+import { testHouse } from '../house.ts'
+import { hasFields, isInstant, refuses, tally } from './expect.ts'
+
+const WAIT_MS = 2500
+const house = await testHouse({ MAILSTEAD_WAIT_MS: String(WAIT_MS) })
+after(() => house[Symbol.asyncDispose]())
+const { client, store } = house
+
+const add = async (domain: string, more: object = {}): Promise<Json> =>
+  (await client.post('/domains', { domain, ...more })).body
+const activate = (id: string) => client.post(`/domains/${id}/activate`)
+const eventsOf = (id: string) =>
+  store.db.selectFrom('events').select('type').where('domain_id', '=', id).execute()
+
+const ANSWER = `success message domain_id domain_name status dns_verified progress_url estimated_completion`
+
+test('while the zone is being made, there is nothing to activate: 409', async () => {
+  await client.misbehave('making.test', 'zone_ready', 'unavailable', 1000)
+  const { domain_id } = await add('making.test')
+  refuses(await activate(domain_id), 409, 'domain_not_ready')
+  await client.sandbox('DELETE', '/outcomes/making.test')
+  await client.untilDomain(domain_id, ({ status }) => status === 'DNS_PENDING')
+  assert.equal((await activate(domain_id)).status, 200)
+})
+
+test('before the first pass, there is nothing to activate either: 409', async () => {
+  const { domain_id } = await add('first.test')
+  await store.db
+    .updateTable('domains')
+    .set({ status: 'PENDING' })
+    .where('id', '=', domain_id)
+    .execute()
+  refuses(await activate(domain_id), 409, 'domain_not_ready')
+})
+
+test('not delegated is no fault of the caller: 200, with the verdict and its evidence', async () => {
+  const { domain_id, nameservers } = await add('undelegated.test')
+  const { status, body } = await activate(domain_id)
+  assert.equal(status, 200)
+  hasFields(body, `${ANSWER} delegation`)
+  const { message, delegation, ...rest } = body
+  assert.deepEqual(rest, {
+    success: true,
+    domain_id,
+    domain_name: 'undelegated.test',
+    status: 'DNS_PENDING',
+    dns_verified: false,
+    progress_url: `/api/public/v1/domains/${domain_id}/progress`,
+    estimated_completion: null,
+  })
+  assert.equal(message, delegation.message)
+  for (const name of nameservers) assert.ok(message.includes(name), message)
+  assert.equal(delegation.verdict, 'not_published')
+})
+
+test('it looks now: what was published a moment ago is seen in this very answer', async () => {
+  const { domain_id, nameservers } = await add('moment.test')
+  await client.untilDomain(domain_id, ({ delegation }) => delegation !== null)
+  await store.db
+    .updateTable('domains')
+    .set({ next_at: new Date(Date.now() + 3_600_000) })
+    .where('id', '=', domain_id)
+    .execute()
+  await client.delegate('moment.test', nameservers)
+  const { body } = await activate(domain_id)
+  assert.equal(body.dns_verified, true, JSON.stringify(body))
+  assert.ok(['SERVICES_CONFIGURING', 'ACTIVE'].includes(body.status))
+  hasFields(body, ANSWER)
+  if (body.status === 'SERVICES_CONFIGURING') isInstant(body.estimated_completion)
+  await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
+})
+
+// FAILS: the time of a look is that of its end, so that one begun before is taken for the answer.
+test('a look that was begun before it was asked for is not its answer', async () => {
+  const { domain_id, nameservers } = await add('begun.test')
+  await client.untilDomain(domain_id, ({ delegation }) => delegation !== null)
+  await client.misbehave('begun.test', 'delegated', 'slow')
+  const early = activate(domain_id)
+  await delay(300)
+  await client.delegate('begun.test', nameservers)
+  const { body } = await activate(domain_id)
+  assert.equal(body.dns_verified, true, body.message)
+  assert.equal((await early).status, 200)
+})
+
+test('while the parent does not answer, it answers in time, with what was seen last', async () => {
+  const { domain_id } = await add('silent.test')
+  const seen = await client.untilDomain(domain_id, ({ delegation }) => delegation !== null)
+  await client.misbehave('silent.test', 'delegated', 'unavailable', 1000)
+  const began = performance.now()
+  const { status, body } = await activate(domain_id)
+  assert.ok(performance.now() - began < WAIT_MS + 2500)
+  assert.equal(status, 200)
+  assert.deepEqual([body.status, body.dns_verified], ['DNS_PENDING', false])
+  assert.equal(body.delegation.verdict, seen.delegation.verdict)
+  await client.sandbox('DELETE', '/outcomes/silent.test')
+})
+
+test('while the mail services are being set up, it answers 200 and changes nothing', async () => {
+  await client.misbehave('midway.test', 'sender_registered', 'unavailable', 1000)
+  const { domain_id } = await client.addDelegated('midway.test')
+  await client.untilDomain(domain_id, ({ status }) => status === 'SERVICES_CONFIGURING')
+  const { asked_at } = await rowOf(domain_id)
+  const { status, body } = await activate(domain_id)
+  assert.equal(status, 200)
+  hasFields(body, ANSWER)
+  assert.deepEqual([body.status, body.dns_verified], ['SERVICES_CONFIGURING', true])
+  isInstant(body.estimated_completion)
+  assert.ok(Date.parse(body.estimated_completion) > Date.now() - 1000)
+  assert.deepEqual((await rowOf(domain_id)).asked_at, asked_at)
+  await client.sandbox('DELETE', '/outcomes/midway.test')
+})
+
+test('on an active domain it answers 200 at once, as often as asked, and changes nothing', async () => {
+  const { domain_id } = await client.addActive('active.test')
+  const events = await eventsOf(domain_id)
+  const { asked_at } = await rowOf(domain_id)
+  const answers = await Promise.all(Array.from({ length: 20 }, () => activate(domain_id)))
+  assert.deepEqual(tally(answers), { 200: 20 })
+  for (const { body } of answers) {
+    hasFields(body, ANSWER)
+    assert.deepEqual([body.status, body.dns_verified], ['ACTIVE', true])
+  }
+  assert.deepEqual(await eventsOf(domain_id), events)
+  assert.deepEqual((await rowOf(domain_id)).asked_at, asked_at)
+})
+
+for (const stage of ['zone_ready', 'sender_registered', 'mail_domain_ready', 'sender_verified']) {
+  test(`a domain that failed at ${stage} is tried again from there, and reaches ACTIVE`, async () => {
+    const name = `${stage.replaceAll('_', '-')}.test`
+    await client.misbehave(name, stage, 'rejected')
+    const { domain_id } = await add(name)
+    const { nameservers } = await client.untilDomain(
+      domain_id,
+      (seen) => seen.nameservers.length > 0,
+    )
+    await client.delegate(name, nameservers)
+    const failed = await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
+    assert.equal(failed.failure.stage, stage)
+    const met = failed.conditions.filter(({ status }: Json) => status === 'met')
+    const { status, body } = await activate(domain_id)
+    assert.equal(status, 200)
+    assert.notEqual(body.status, 'FAILED')
+    const active = await client.untilDomain(domain_id, (seen) => seen.status === 'ACTIVE')
+    assert.equal(active.failure, null)
+    for (const { type, since } of met)
+      assert.equal(conditionOf(active, type).since, since, `${type} was not begun again`)
+  })
+}
+
+test('a retry that fails again says so, and can be tried again', async () => {
+  await client.misbehave('stubborn.test', 'mail_domain_ready', 'rejected', 2)
+  const { domain_id } = await client.addDelegated('stubborn.test')
+  await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
+  assert.equal((await activate(domain_id)).status, 200)
+  const again = await until(
+    async () => (await client.get(`/domains/${domain_id}`)).body,
+    ({ failure }) => failure?.reason === 'rejected',
+  )
+  assert.equal(again.status, 'FAILED')
+  await activate(domain_id)
+  await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
+})
+
+test('twenty retries at once are one', async () => {
+  await client.misbehave('eager.test', 'mail_domain_ready', 'rejected')
+  const { domain_id } = await client.addDelegated('eager.test')
+  await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
+  const answers = await Promise.all(Array.from({ length: 20 }, () => activate(domain_id)))
+  assert.deepEqual(tally(answers), { 200: 20 })
+  await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
+})
+
+test('a domain being removed cannot be activated', async () => {
+  const { domain_id } = await add('gone.test')
+  await client.delete(`/domains/${domain_id}`)
+  refuses(await activate(domain_id), 404, 'domain_not_found')
+})
+
+test('a left-over DS is told of, holds the domain up, and is forgotten when it goes', async () => {
+  const { domain_id, nameservers } = await add('signed.test')
+  await client.untilDomain(domain_id, ({ delegation }) => delegation !== null)
+  const ds = [`12345 13 2 ${'ab'.repeat(32)}`]
+  await client.delegate('signed.test', nameservers, { ds })
+  const { body } = await activate(domain_id)
+  assert.deepEqual([body.status, body.dns_verified], ['DNS_PENDING', false])
+  assert.equal(body.delegation.verdict, 'ds_left_over')
+  assert.match(body.message, /DNSSEC/)
+  const seen = await client.untilDomain(domain_id, () => true)
+  assert.equal(conditionOf(seen, 'delegated').reason, 'ds_left_over')
+  await client.delegate('signed.test', nameservers)
+  assert.equal((await activate(domain_id)).body.dns_verified, true)
+  await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
+})
+
+function rowOf(id: string) {
+  return store.db
+    .selectFrom('domains')
+    .select('asked_at')
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+}

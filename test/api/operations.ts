@@ -1,0 +1,69 @@
+/** Every operation of the public API that is built: what it needs, and whose absence it tells of. */
+import type { Answer, Client } from '../client.ts'
+
+/** `{domain}` and `{inbox}` stand for the ids of a domain and of an inbox. */
+export type Operation = {
+  method: 'GET' | 'POST' | 'DELETE'
+  path: string
+  scope: string
+  body: string | undefined
+  /** The code of its 404; undefined where it names nothing. */
+  absent: string | undefined
+}
+
+// biome-ignore format: a table
+export const OPERATIONS: readonly Operation[] = [
+  operation('POST',   '/domains',                              'domains:create',         undefined, '{"domain":"operation.test"}'),
+  operation('GET',    '/domains',                              'domains:read',           undefined),
+  operation('GET',    '/domains/{domain}',                     'domains:read',           'domain_not_found'),
+  operation('POST',   '/domains/{domain}/activate',            'domains:update',         'domain_not_found'),
+  operation('GET',    '/domains/{domain}/progress',            'domains:read',           'domain_not_found'),
+  operation('GET',    '/domains/{domain}/removal',             'domains:read',           'removal_not_found'),
+  operation('POST',   '/sender-accounts/coldsend-native',      'sender_accounts:create', 'domain_not_found', '{"domain_id":"{domain}","email_prefix":"op","display_name":"Op"}'),
+  operation('GET',    '/sender-accounts',                      'sender_accounts:read',   undefined),
+  operation('POST',   '/sender-accounts/{inbox}/test-email',   'sender_accounts:update', 'sender_account_not_found', '{"recipient_email":"someone@inbox.test"}'),
+  operation('GET',    '/replies',                              'replies:read',           undefined),
+  operation('DELETE', '/domains/{domain}',                     'domains:delete',         'domain_not_found'),
+]
+
+// biome-ignore format: a table
+export const SANDBOX_OPERATIONS = [
+  ['PUT',    '/registrar/operation.test/nameservers', '{"nameservers":["ada.ns.mailstead.test"]}'],
+  ['GET',    '/registrar/operation.test/nameservers', undefined],
+  ['DELETE', '/registrar/operation.test/nameservers', undefined],
+  ['PUT',    '/outcomes/operation.test',              '{"stage":"zone_ready","outcome":"slow"}'],
+  ['DELETE', '/outcomes/operation.test',              undefined],
+  ['POST',   '/mail',                                 '{"from":"a@inbox.test","to":"b@operation.test"}'],
+  ['GET',    '/mail?to=someone@inbox.test',           undefined],
+] as const
+
+function operation(
+  method: Operation['method'],
+  path: string,
+  scope: string,
+  absent: string | undefined,
+  body?: string,
+): Operation {
+  return { method, path, scope, absent, body }
+}
+
+export type Ids = { domain: string; inbox: string }
+
+export const nameOf = ({ method, path }: Operation): string => `${method} ${path}`
+
+/** Asks for an operation on these things. */
+export function ask(
+  client: Client,
+  { method, path, body }: Operation,
+  ids: Ids,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const withIds = (text: string) =>
+    text.replace('{domain}', ids.domain).replace('{inbox}', ids.inbox)
+  return client.request(
+    method,
+    `/api/public/v1${withIds(path)}`,
+    body === undefined ? undefined : withIds(body),
+    headers,
+  )
+}
