@@ -232,18 +232,18 @@ describe('a laboratory', () => {
   })
 })
 
-/** What is taken today, though part of it would be ignored or no client could use it. */
+/** What would be ignored in part, or could not be used. */
 // biome-ignore format: a table
-const MISREAD: [name: string, value: string, todo: string][] = [
-  ['MAILSTEAD_WAIT_MS',               '0x10',                      'count() takes what Number() takes'],
-  ['MAILSTEAD_WAIT_MS',               '1e3',                       'count() takes what Number() takes'],
-  ['MAILSTEAD_NAMESERVER_ADDRESSES',  '192.0.2.1:53',              'addresses() drops the port'],
-  ['MAILSTEAD_SECRET_KEY',            KEY.replace('a', '!a'),      'Buffer.from skips what is not base64'],
-  ['MAILSTEAD_SECRET_KEY',            KEY + KEY,                   'Buffer.from stops at the first ='],
-  ['MAILSTEAD_SMARTHOST',             'smtp:relay',                'a URL without a host is taken'],
-  ['MAILSTEAD_SMARTHOST',             'smtp://relay.test/a?b',     'the path is ignored'],
-  ['MAILSTEAD_ROLES',                 ',',                         'nothing would run'],
+const MISREAD: [name: string, value: string][] = [
+  ['MAILSTEAD_WAIT_MS',               '0x10'],
+  ['MAILSTEAD_WAIT_MS',               '1e3'],
+  ['MAILSTEAD_NAMESERVER_ADDRESSES',  '192.0.2.1:53'],
+  ['MAILSTEAD_SECRET_KEY',            KEY.replace('a', '!a')],
+  ['MAILSTEAD_SECRET_KEY',            KEY + KEY],
+  ['MAILSTEAD_SMARTHOST',             'smtp:relay'],
+  ['MAILSTEAD_SMARTHOST',             'smtp://relay.test/a?b'],
+  ['MAILSTEAD_ROLES',                 ','],
 ]
 
-for (const [name, value, todo] of MISREAD)
-  test(`${name} refuses ${value}`, { todo }, () => assert.ok(messageOf({ [name]: value })))
+for (const [name, value] of MISREAD)
+  test(`${name} refuses ${value}`, () => assert.ok(messageOf({ [name]: value })))

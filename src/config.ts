@@ -1,4 +1,5 @@
 /** Every setting: its name, unit, default and sentence. The only reader of the environment. */
+import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parseDomainName } from '#names/domain-name.ts'
 import { type Endpoint, isLoopback, parseEndpoint } from '#names/ip.ts'
@@ -18,7 +19,7 @@ export const SETTINGS = {
   dataDir: setting('MAILSTEAD_DATA_DIR', 'path', './data', 'Where the embedded database, keys and sockets are.', (written) => resolve(written)),
   roles: setting('MAILSTEAD_ROLES', 'names', 'api,worker,dns,smtp', 'What this process does; the option --role says the same, once for each.', roles),
   httpListen: setting('MAILSTEAD_HTTP_LISTEN', 'address:port', '127.0.0.1:8080', 'Where the API listens.', oneEndpoint),
-  httpHosts: setting('MAILSTEAD_HTTP_HOSTS', 'host names', '', 'Further names the API is reached by; a request for any other Host is refused.', list),
+  httpHosts: setting('MAILSTEAD_HTTP_HOSTS', 'host names', '', 'Further names the API is reached by; a request for any other Host is refused.', (written) => list(written.toLowerCase())),
   dnsListen: setting('MAILSTEAD_DNS_LISTEN', 'address:port, …', '127.0.0.1:5300', 'Where the authoritative nameservers listen, over UDP and TCP each.', endpoints(53)),
   smtpListen: setting('MAILSTEAD_SMTP_LISTEN', 'address:port, …', '127.0.0.1:2525', 'Where mail is received.', endpoints(25)),
   nameserverZone: setting('MAILSTEAD_NAMESERVER_ZONE', 'domain name', 'ns.mailstead.test', "The parent of the nameserver pool's names.", hostName),
@@ -150,7 +151,9 @@ function oneEndpoint(written: string): Endpoint {
 }
 
 function addresses(written: string): readonly string[] {
-  return endpoints(0)(written).map(({ address }) => address)
+  const wrong = list(written).find((part) => isIP(part) === 0)
+  if (wrong) throw new Error(`${wrong} is not an address`)
+  return list(written)
 }
 
 function truth(written: string): boolean {
@@ -160,7 +163,7 @@ function truth(written: string): boolean {
 
 function count(low: number, high: number) {
   return (written: string): number => {
-    const number = Number(written)
+    const number = /^\d{1,15}$/.test(written) ? Number(written) : Number.NaN
     if (!Number.isInteger(number) || number < low || number > high)
       throw new Error(`a whole number from ${low} to ${high} is wanted`)
     return number
@@ -171,6 +174,8 @@ const ROLES = ['api', 'worker', 'dns', 'smtp'] as const
 export type Role = (typeof ROLES)[number]
 
 function roles(written: string): readonly Role[] {
+  if (list(written).length === 0)
+    throw new Error(`one role at least is wanted, of ${ROLES.join(', ')}`)
   return list(written).map((name) => {
     const role = ROLES.find((known) => known === name)
     if (!role) throw new Error(`there is no role ${name}; there are ${ROLES.join(', ')}`)
@@ -181,7 +186,8 @@ function roles(written: string): readonly Role[] {
 function smarthost(written: string) {
   if (written === '') return undefined
   const url = URL.parse(written)
-  if (!url || !['smtp:', 'smtps:'].includes(url.protocol))
+  const isWhole = url?.hostname && /^\/?$/.test(url.pathname) && url.search === ''
+  if (!isWhole || !['smtp:', 'smtps:'].includes(url.protocol))
     throw new Error('smtp[s]://user:password@host:port is wanted')
   const secure = url.protocol === 'smtps:'
   const credentials =
@@ -194,14 +200,14 @@ function smarthost(written: string) {
 function bootstrapKey(written: string): string | undefined {
   if (written === '') return undefined
   if (!/^ms_(live|test)_[0-9A-Za-z]{32,}$/.test(written))
-    throw new Error('ms_live_ or ms_test_ and 40 letters or digits are wanted')
+    throw new Error('ms_live_ or ms_test_ and 32 or more letters or digits are wanted')
   return written
 }
 
 function secretKey(written: string): Buffer | undefined {
   if (written === '') return undefined
   const key = Buffer.from(written, 'base64')
-  if (key.length !== 32) throw new Error('32 octets in base64 are wanted')
+  if (!/^[A-Za-z0-9+/]{43}=$/.test(written)) throw new Error('32 octets in base64 are wanted')
   return key
 }
 

@@ -111,7 +111,7 @@ const PACKAGES: Record<string, readonly string[]> = {
 }
 
 /** Layers written `../store/…` instead of `#store/…` here and there. */
-const SPELLED_RELATIVE: readonly (readonly [from: string, to: string])[] = [['api', 'store']]
+const SPELLED_RELATIVE: readonly (readonly [from: string, to: string])[] = []
 
 const LINES = 400
 

@@ -2,8 +2,8 @@
 import { chmod, rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { z } from 'zod'
-import { createApiKey } from '../store/api-keys.ts'
-import type { StoreContext } from '../store/context.ts'
+import { createApiKey } from '#store/api-keys.ts'
+import type { StoreContext } from '#store/context.ts'
 import { createHttp } from './http.ts'
 
 const body = z.object({

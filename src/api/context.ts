@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import type { SenderDriver } from '#drivers/sender/contract.ts'
 import type { NameRules } from '#names/domain-name.ts'
-import type { ClaimLimits } from '../store/add-domain.ts'
-import type { ApiKey } from '../store/api-keys.ts'
-import type { StoreContext } from '../store/context.ts'
-import type { WorldName } from '../store/tables.ts'
+import type { ClaimLimits } from '#store/add-domain.ts'
+import type { ApiKey } from '#store/api-keys.ts'
+import type { StoreContext } from '#store/context.ts'
+import type { WorldName } from '#store/tables.ts'
 import type { Scope } from './auth.ts'
 
 /** What the routes work with. */

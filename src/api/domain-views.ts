@@ -4,9 +4,9 @@ import type { Selectable } from 'kysely'
 import { type Conditions, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
 import type { Condition, ConditionType } from '#domains/types.ts'
 import { relative } from '#names/domain-name.ts'
+import type { DomainRow } from '#store/domains.ts'
+import type { Tables } from '#store/tables.ts'
 import { hours } from '../clock.ts'
-import type { DomainRow } from '../store/domains.ts'
-import type { Tables } from '../store/tables.ts'
 import { API_PREFIX } from './context.ts'
 
 export type RecordRow = Selectable<Tables['records']>

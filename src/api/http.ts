@@ -31,6 +31,8 @@ export type HttpOptions = {
 
 const BODY_LIMIT = 1024 * 1024
 const RETRY_AFTER_S = 2
+/** The limits there are count by the hour. */
+const LIMITED_RETRY_AFTER_S = 3600
 
 export function createHttp(options: HttpOptions) {
   const app = Fastify({
@@ -120,6 +122,7 @@ function answerError(
   const { code, message, fields } = problem ?? new Problem('internal', { request_id: request.id })
   const { status } = PROBLEMS[code]
   if (status === 503) reply.header('retry-after', RETRY_AFTER_S)
+  if (status === 429) reply.header('retry-after', LIMITED_RETRY_AFTER_S)
   return reply.status(status).send({ detail: message, error: code, ...fields })
 }
 

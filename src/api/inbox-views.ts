@@ -1,4 +1,4 @@
-import type { InboxRow } from '../store/inboxes.ts'
+import type { InboxRow } from '#store/inboxes.ts'
 
 /** An inbox in the shape of the wire, which calls it a sender account. */
 export function inboxItem(row: InboxRow, message = 'Sender account retrieved successfully') {

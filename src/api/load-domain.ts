@@ -1,8 +1,8 @@
 import type { Conditions } from '#domains/lifecycle.ts'
-import type { ApiKey } from '../store/api-keys.ts'
-import type { StoreContext } from '../store/context.ts'
-import { toConditions } from '../store/domain-passes.ts'
-import { conditionsOf, type DomainRow, findDomain } from '../store/domains.ts'
+import type { ApiKey } from '#store/api-keys.ts'
+import type { StoreContext } from '#store/context.ts'
+import { toConditions } from '#store/domain-passes.ts'
+import { conditionsOf, type DomainRow, findDomain } from '#store/domains.ts'
 import { Problem } from './problems.ts'
 
 export type KnownDomain = { row: DomainRow; conditions: Conditions }

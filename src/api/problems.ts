@@ -16,7 +16,6 @@ export const PROBLEMS = {
   test_key_required:       { status: 403, detail: 'The sandbox takes test keys only' },
   mail_not_taken:          { status: 409, detail: 'The message was not taken' },
   not_found:               { status: 404, detail: 'Not found' },
-  method_not_allowed:      { status: 405, detail: 'Method not allowed' },
   domain_exists:           { status: 409, detail: 'This workspace has the domain already' },
   domain_being_removed:    { status: 409, detail: 'The domain is being removed; add it again when that is done' },
   too_many_claims:         { status: 409, detail: 'Too many workspaces wait for this name already' },

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { ApiKey } from '../store/api-keys.ts'
+import type { ApiKey } from '#store/api-keys.ts'
 import type { Scope } from './auth.ts'
 import type { ApiContext } from './context.ts'
 

@@ -1,4 +1,4 @@
-import { type StoreContext, TOPICS } from '../store/context.ts'
+import { type StoreContext, TOPICS } from '#store/context.ts'
 
 /**
  * Looks until `done` says so or the time is up, again at each change of the domain. Gives what was

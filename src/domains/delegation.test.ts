@@ -182,9 +182,16 @@ const PROOFS: [what: string, look: ParentLook, expected: boolean][] = [
 
 for (const [what, seen, expected] of PROOFS) {
   test(`the pair is ${expected ? '' : 'not '}proved when ${what}`, () => {
-    assert.equal(provesPair(seen, ACME), expected)
+    const answers = seen.answers.map((each, index) => ({ ...each, name: `ns${index}.nic.com` }))
+    assert.equal(provesPair({ ...seen, answers }, ACME), expected)
   })
 }
+
+test('a server has answered when one of its two addresses has', () => {
+  const silent = { ...NOTHING, name: OURS.name, address: '2001:db8::1' }
+  assert.equal(provesPair(look([OURS, silent], 1), ACME), true)
+  assert.equal(provesPair(look([silent], 1), ACME), false)
+})
 
 test('one name shown twice is not the pair', () => {
   assert.equal(judge(look([shows([ADA, ADA])]), ACME, NOW).verdict, 'partial')

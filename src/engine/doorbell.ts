@@ -60,16 +60,17 @@ class PgDoorbell implements Doorbell {
       keepAlive: true,
     })
     client.on('error', this.#onError)
+    this.#client = client
     client.on('notification', ({ payload }) => this.#hear(payload?.split(',') ?? []))
     try {
       await client.connect()
       await client.query(`listen ${CHANNEL}`)
+      if (this.#closed) throw new Error('the doorbell was closed meanwhile')
     } catch (error) {
       await client.end().catch(() => undefined)
       throw error
     }
     client.once('end', () => this.#reconnectSoon())
-    this.#client = client
     // Rings may have been missed while nobody listened.
     for (const topic of this.#topics.eventNames()) this.#topics.emit(topic)
   }
@@ -114,7 +115,7 @@ class PgDoorbell implements Doorbell {
     if (this.#closed) return
     this.#reconnect = setTimeout(() => {
       this.connect().catch((error) => {
-        this.#onError(error)
+        if (!this.#closed) this.#onError(error)
         this.#reconnectSoon()
       })
     }, RECONNECT_MS)

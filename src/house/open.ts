@@ -28,7 +28,6 @@ export type House = AsyncDisposable & {
 export async function openHouse(options: HouseOptions): Promise<House> {
   await using opened = new AsyncDisposableStack()
   const foundation = await layFoundation(options, opened)
-  const firstKeyFile = await firstKey(foundation)
   const has = (role: Role) => options.config.roles.includes(role)
   const live = liveObstacles(options.config)
 
@@ -38,6 +37,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     nameserver && isWhole && !options.config.laboratory
       ? await openSandbox(foundation, nameserver)
       : undefined
+  const firstKeyFile = sandbox ? await firstKey(foundation) : undefined
   const worlds = openWorlds(foundation, live.isConfigured, sandbox)
   const ports = portsOf(foundation, worlds, sandbox)
   const smtp = has('smtp') ? await openInbound(foundation, worlds) : []

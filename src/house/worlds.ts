@@ -1,5 +1,7 @@
 /** Makes the values of `World`: what differs between live and sandbox, all of it, in one place. */
 import { getServers } from 'node:dns'
+import { isIPv6 } from 'node:net'
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { nameserverPool } from '#domains/claims.ts'
 import { isSpecialUse } from '#names/domain-name.ts'
 import { isLoopback, isPrivateAddress, parseEndpoint } from '#names/ip.ts'
@@ -73,6 +75,7 @@ export function liveObstacles(config: Config): LiveState {
 }
 
 export function liveWorld(config: Config): World {
+  const hasIPv6 = Object.values(networkInterfaces()).flat().some(isGlobalIPv6)
   const hints =
     config.rootHints.length > 0
       ? config.rootHints
@@ -81,11 +84,18 @@ export function liveWorld(config: Config): World {
   const reach: Reach = {
     rootHints: hints.map(({ address }) => address),
     dnsPort: (address) => ports.get(address) ?? 53,
-    mayConnect: (address) => config.laboratory || !isPrivateAddress(address),
+    mayConnect: (address) => {
+      if (isIPv6(address) && !hasIPv6) return false
+      return config.laboratory || !isPrivateAddress(address)
+    },
     pace: paced(config.parentQueriesPerSecond, systemClock),
   }
   return worldOf('live', reach, () => 25, livePlatform(config), configuredResolver(config))
 }
+
+/** Without one, questions and mail over IPv6 could only be waited for in vain. */
+const isGlobalIPv6 = (each?: NetworkInterfaceInfo): boolean =>
+  each?.family === 'IPv6' && !isPrivateAddress(each.address)
 
 export type SandboxPorts = {
   dns(address: string): number | undefined

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 
-// RFC 6890 and its registry: what is never reached over the public Internet.
+// The registries that RFC 6890 made: what is never reached over the public Internet.
 const PRIVATE_V4 = [
   '0.0.0.0/8',
   '10.0.0.0/8',
@@ -22,9 +22,15 @@ const PRIVATE_V6 = [
   '::1/128',
   '64:ff9b:1::/48',
   '100::/64',
+  '100:0:0:1::/64',
+  '2001::/23',
   '2001:db8::/32',
+  '2002::/16',
+  '3fff::/20',
+  '5f00::/16',
   'fc00::/7',
   'fe80::/10',
+  'fec0::/10',
   'ff00::/8',
 ]
 

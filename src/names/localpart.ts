@@ -39,7 +39,7 @@ export function splitAddress(address: string): { localpart: string; domain: stri
 /** An address as RFC 5321 writes a Mailbox, in its plain form: dot-string, dotted host name. */
 export function isAddress(written: string): boolean {
   const parts = splitAddress(written)
-  if (parts === undefined || written.length > 254 || /[^\0-\x7f]/.test(written)) return false
+  if (parts === undefined || written.length > 254 || /[^\0-\x7f]|\.$/.test(written)) return false
   return (
     parts.localpart.length <= 64 &&
     DOT_STRING.test(parts.localpart) &&

@@ -48,7 +48,7 @@ export type ParentOutcome =
   | 'unreachable'
   | 'malformed'
 
-/** The answers of the servers that were asked; `serverCount` is how many the parent has. */
+/** The answers of the servers that were asked; `serverCount` is how many names of servers the parent has. */
 export type ParentLook = { parent: string; serverCount: number; answers: readonly ParentAnswer[] }
 
 export type Extent = 'one' | 'all'
@@ -103,7 +103,11 @@ export function parentObserver(reach: Reach, now: () => number): Observer {
       const { cut, answer } = await findParent(looking, name)
       const answers = extent === 'one' ? [answer] : await askAll(looking, cut, name)
       if (!answers.some(isAnswer)) cuts.delete(cut.zone)
-      return { parent: cut.zone, serverCount: cut.servers.length, answers }
+      return {
+        parent: cut.zone,
+        serverCount: new Set(cut.servers.map((server) => server.name)).size,
+        answers,
+      }
     },
   }
 }

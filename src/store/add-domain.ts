@@ -39,7 +39,8 @@ export async function addDomain(
   } catch (error) {
     if (!violates(error, 'domains_one_a_name')) throw error
     const other = await standing(context.db, tenant, wanted.name)
-    return other ?? { is: 'being_removed', domainId: '' }
+    if (!other) throw error
+    return other
   }
 }
 

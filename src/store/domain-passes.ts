@@ -8,6 +8,7 @@ import type { Pen, Ports } from '#domains/ports.ts'
 import type { Claim, Condition, ConditionType, Domain, Verdict } from '#domains/types.ts'
 import { fence, type Taken } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
+import type { Database } from './database.ts'
 import type { ConditionRow, DomainRow } from './domains.ts'
 import { note } from './events.ts'
 import { touchName } from './served-names.ts'
@@ -85,7 +86,7 @@ function toVerdict({ verdict, reason, message }: ConditionRow): Verdict {
   return { is: verdict as 'waiting', reason: reason ?? '', message: message ?? '' }
 }
 
-/** Milliseconds to hold back a status write, so that an unchanged world writes little. */
+/** Writes what a pass finds, and nothing once another worker has taken the row. */
 function openPen(
   context: StoreContext,
   taken: Taken,
@@ -139,6 +140,12 @@ function openPen(
     doorbell.ring(TOPICS.servedNames)
   }
 
+  let standing: Promise<Set<ConditionType>> | undefined
+  const placements = (claim: Claim) => {
+    standing ??= placementsOf(db, claim)
+    return standing
+  }
+
   return {
     async begin(type) {
       current = type
@@ -189,42 +196,36 @@ function openPen(
         }
       })
     },
-    async placed({ claimId }, stage) {
+    async placed(claim, stage) {
+      const placed = await placements(claim)
+      if (placed.has(stage)) return
       const driver = driverOf(row, stage)
-      await db
-        .insertInto('placements')
-        .values({ claim_id: claimId, stage, driver, removed_at: null })
-        .onConflict((c) =>
-          c
-            .columns(['claim_id', 'stage'])
-            .doUpdateSet({ removed_at: null })
-            .where('placements.removed_at', 'is not', null),
-        )
-        .execute()
+      await write(async (tx) => {
+        await tx
+          .insertInto('placements')
+          .values({ claim_id: claim.claimId, stage, driver, removed_at: null })
+          .onConflict((c) => c.columns(['claim_id', 'stage']).doUpdateSet({ removed_at: null }))
+          .execute()
+      })
+      placed.add(stage)
     },
     removing(stage) {
       current = stage
     },
-    async removed({ claimId }, stage) {
+    async removed(claim, stage) {
+      const placed = await placements(claim)
       await write(async (tx) => {
         await tx
           .updateTable('placements')
           .set({ removed_at: sql`now()` })
-          .where('claim_id', '=', claimId)
+          .where('claim_id', '=', claim.claimId)
           .where('stage', '=', stage)
           .execute()
         await note(tx, of, { type: 'stage.removed', stage, message: `Taken away: ${stage}.` })
       })
+      placed.delete(stage)
     },
-    async placements({ claimId }) {
-      const rows = await db
-        .selectFrom('placements')
-        .select('stage')
-        .where('claim_id', '=', claimId)
-        .where('removed_at', 'is', null)
-        .execute()
-      return new Set(rows.map(({ stage }) => stage as ConditionType))
-    },
+    placements,
     async tornDown() {
       if (row.torn_down_at) return
       await write(async (tx) => {
@@ -254,6 +255,16 @@ function openPen(
       doorbell.ring(TOPICS.servedNames)
     },
   }
+}
+
+async function placementsOf(db: Database, { claimId }: Claim): Promise<Set<ConditionType>> {
+  const rows = await db
+    .selectFrom('placements')
+    .select('stage')
+    .where('claim_id', '=', claimId)
+    .where('removed_at', 'is', null)
+    .execute()
+  return new Set(rows.map(({ stage }) => stage as ConditionType))
 }
 
 const FRESH = {

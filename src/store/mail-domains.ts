@@ -42,9 +42,9 @@ export function mailboxStore({ db }: StoreContext, world: WorldName): MailboxSto
         .selectFrom('mailboxes')
         .select('localpart')
         .where('claim_id', '=', claimId)
-        .orderBy('localpart')
+
         .execute()
-      return rows.map(({ localpart }) => localpart)
+      return rows.map(({ localpart }) => localpart).toSorted()
     },
   }
 }

@@ -75,9 +75,7 @@ test('what was sealed in another way is refused by name', () => {
     assert.throws(() => vault.open(text, 'dkim:1'), /a key we do not have/, text)
 })
 
-test('a tag of less than 16 octets is not looked at, whether it fits or not', {
-  todo: 'createDecipheriv is given no authTagLength',
-}, () => {
+test('a tag of less than 16 octets is not looked at, whether it fits or not', () => {
   const octets = Buffer.from(vault.seal('', 'dkim:1').slice(3), 'base64')
   for (const length of [4, 8, 12, 15]) {
     const short = octets.subarray(0, 12 + length).toString('base64')

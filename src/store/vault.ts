@@ -32,7 +32,9 @@ export function openVault(key: Buffer): Vault {
       const octets = Buffer.from(body, 'base64')
       const nonce = octets.subarray(0, NONCE_OCTETS)
       const tag = octets.subarray(NONCE_OCTETS, NONCE_OCTETS + TAG_OCTETS)
-      const decipher = createDecipheriv('aes-256-gcm', sealing, nonce)
+      const decipher = createDecipheriv('aes-256-gcm', sealing, nonce, {
+        authTagLength: TAG_OCTETS,
+      })
         .setAAD(Buffer.from(label))
         .setAuthTag(tag)
       const text = octets.subarray(NONCE_OCTETS + TAG_OCTETS)

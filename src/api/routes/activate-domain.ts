@@ -1,5 +1,5 @@
+import { askAbout, retryDomain } from '#store/domains.ts'
 import { minutes } from '../../clock.ts'
-import { askAbout, retryDomain } from '../../store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { delegationView, progressUrl } from '../domain-views.ts'
 import type { Http } from '../http.ts'

@@ -1,4 +1,4 @@
-import { inboxCounts, nameserversOf } from '../../store/domains.ts'
+import { inboxCounts, nameserversOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { details } from '../domain-views.ts'
 import type { Http } from '../http.ts'

@@ -1,4 +1,4 @@
-import { findRemoval, placementsOf } from '../../store/remove-domain.ts'
+import { findRemoval, placementsOf } from '#store/remove-domain.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { Problem } from '../problems.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { toConditions } from '../../store/domain-passes.ts'
-import { conditionsOf, inboxCounts, listDomains } from '../../store/domains.ts'
+import { toConditions } from '#store/domain-passes.ts'
+import { conditionsOf, inboxCounts, listDomains } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { listItem } from '../domain-views.ts'
 import type { Http } from '../http.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { listInboxes } from '../../store/inboxes.ts'
+import { listInboxes } from '#store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { inboxItem } from '../inbox-views.ts'

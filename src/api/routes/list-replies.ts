@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { listThreads } from '../../store/messages.ts'
+import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { keyOf, needs } from '../route.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { findInbox } from '../../store/inboxes.ts'
+import { findInbox } from '#store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { sendingOf } from '../domain-views.ts'
 import type { Http } from '../http.ts'

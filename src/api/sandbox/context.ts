@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import type { AttemptResult } from '#drivers/sender/embedded/deliver.ts'
 import type { OutsideMail } from '#sandbox/postbox.ts'
-import type { ApiKey } from '../../store/api-keys.ts'
-import type { StoreContext } from '../../store/context.ts'
+import type { ApiKey } from '#store/api-keys.ts'
+import type { StoreContext } from '#store/context.ts'
 import { Problem } from '../problems.ts'
 
 export const SANDBOX_PREFIX = '/api/sandbox/v1'

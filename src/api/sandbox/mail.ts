@@ -1,7 +1,7 @@
 import PostalMime from 'postal-mime'
 import { z } from 'zod'
 import { splitAddress } from '#names/localpart.ts'
-import { listSandboxMessages } from '../../store/sandbox.ts'
+import { listSandboxMessages } from '#store/sandbox.ts'
 import type { Http } from '../http.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { emailAddress, headerText } from '../shapes.ts'

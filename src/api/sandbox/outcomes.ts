@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { LIFECYCLE } from '#domains/lifecycle.ts'
 import { OUTCOMES } from '#sandbox/outcomes.ts'
-import { dropOutcomes, putOutcome } from '../../store/sandbox.ts'
+import { dropOutcomes, putOutcome } from '#store/sandbox.ts'
 import type { Http } from '../http.ts'
 import { Problem } from '../problems.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'

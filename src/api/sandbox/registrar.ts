@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ancestorsOf, isWithin, parseDomainName } from '#names/domain-name.ts'
 import type { Delegation } from '#sandbox/parent.ts'
-import { dropDelegation, listDelegations, putDelegation } from '../../store/sandbox.ts'
+import { dropDelegation, listDelegations, putDelegation } from '#store/sandbox.ts'
 import type { Http } from '../http.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'

@@ -62,7 +62,7 @@ function skipRecords(reader: Reader, count: number): void {
   for (let left = count; left > 0 && !reader.isMalformed; left--) readRecord(reader)
 }
 
-/** RFC 6891 section 6.1.1: at most one OPT, owned by the root. */
+/** RFC 6891 sections 6.1.1 and 6.1.2: at most one OPT, owned by the root. */
 function readEdns(reader: Reader, count: number): Edns | undefined {
   let edns: Edns | undefined
   for (let left = count; left > 0 && !reader.isMalformed; left--) {

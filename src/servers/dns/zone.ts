@@ -95,7 +95,7 @@ export class Zone {
 
   #put(rrset: WireRRset): void {
     if (!isWithin(rrset.name, this.apex)) throw new RangeError(`${rrset.name} not in ${this.apex}`)
-    // RFC 8020 section 2: the names above a name exist, though they hold nothing.
+    // RFC 4592 section 2.2.2: the names above a name exist, though they hold nothing.
     for (const name of [this.apex, ...this.#pathTo(rrset.name)]) {
       if (!this.#nodes.has(name)) this.#nodes.set(name, new Map())
     }
@@ -115,7 +115,7 @@ function apexOf({ apex, nameservers, serial, ...ttls }: ServedZone): ServedRRset
   ]
 }
 
-/** RFC 4034 section 5: the TTL of a DS is that of the delegation. */
+/** RFC 4035 section 2.4: the TTL of a DS is that of the delegation. */
 function dsOf({ ds = [], rrsets, nsTtl = 3600 }: ServedZone): ServedRRset[] {
   const ttls = new Map(rrsets.filter(({ type }) => type === 'NS').map((ns) => [ns.name, ns.ttl]))
   return ds.map(({ name, data }) => ({ name, type: 'DS', ttl: ttls.get(name) ?? nsTtl, data }))
