@@ -177,7 +177,13 @@ function violationsOf(error: unknown, request: FastifyRequest): readonly Violati
   if (error instanceof Invalid) return error.violations
   if (!hasZodFastifySchemaValidationErrors(error)) return undefined
   const [part, raw] = PARTS[error.validationContext ?? '']?.(request) ?? ['body', request.body]
-  return error.validation.map((found) => violationOf(part, raw, issueOf(found)))
+  return firstOfEach(error.validation.map((found) => violationOf(part, raw, issueOf(found))))
+}
+
+/** What is of the wrong type has no length either: one thing wrong is told of once. */
+function firstOfEach(violations: readonly Violation[]): readonly Violation[] {
+  const places = violations.map(({ loc }) => loc.join('/'))
+  return violations.filter((_, index) => places.indexOf(places[index]!) === index)
 }
 
 const PARTS: Record<string, (request: FastifyRequest) => readonly [string, unknown]> = {

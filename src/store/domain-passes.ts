@@ -178,6 +178,8 @@ function openPen(
         .set({ next_look_at: nextLookAt })
         .where('domain_id', '=', row.id)
         .execute()
+      // Whoever waits for the end of this pass looks again a moment after it.
+      doorbell.ring(TOPICS.domain(row.id))
     },
     async delegation(report) {
       await write(async (tx) => {

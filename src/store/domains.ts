@@ -99,21 +99,31 @@ export async function nameserversOf({ db }: StoreContext, domainId: string): Pro
   return claim?.nameservers ?? []
 }
 
-/** Somebody asks: look now, start the cadence anew, and let the mail services be started. */
-export async function askAbout(context: StoreContext, domainId: string): Promise<void> {
-  await context.db.transaction().execute(async (tx) => {
-    await tx
+/**
+ * Somebody asks: look now, start the cadence anew, and let the mail services be started. Gives the
+ * epoch of the latest taking: only a later one looks because of this.
+ */
+export async function askAbout(context: StoreContext, domainId: string): Promise<bigint> {
+  const epoch = await context.db.transaction().execute(async (tx) => {
+    const asked = await tx
       .updateTable('domains')
       .set({ asked_at: sql`now()`, may_activate: true })
       .where('id', '=', domainId)
-      .execute()
+      .returning('epoch')
+      .executeTakeFirst()
     await wakeRow(tx, 'domains', domainId)
+    return asked?.epoch ?? '0'
   })
   context.doorbell.ring(TOPICS.domainsDue)
+  return BigInt(epoch)
 }
 
+/** Whether a domain that was asked about has been taken for it, and the pass is over. */
+export const hasBeenLookedAt = ({ epoch, lease_until }: DomainRow, askedAtEpoch: bigint): boolean =>
+  BigInt(epoch) > askedAtEpoch && !(lease_until > new Date())
+
 /** The retry of a failed domain: its failed stages wait again, and only they. */
-export async function retryDomain(context: StoreContext, domain: DomainRow): Promise<void> {
+export async function retryDomain(context: StoreContext, domain: DomainRow): Promise<bigint> {
   await context.db.transaction().execute(async (tx) => {
     await tx
       .updateTable('conditions')
@@ -135,7 +145,7 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
       { type: 'domain.retried', message: 'A retry was asked for.' },
     )
   })
-  await askAbout(context, domain.id)
+  return askAbout(context, domain.id)
 }
 
 /** Wakes domains because a query for their names reached us; at most every two seconds each. */

@@ -63,11 +63,14 @@ export async function findMailDomain(
   const hosted = await db
     .selectFrom('mail_domains as m')
     .innerJoin('holders as h', 'h.claim_id', 'm.claim_id')
+    .innerJoin('claims as c', 'c.id', 'm.claim_id')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
     .leftJoin('mailboxes as b', (join) =>
       join.onRef('b.claim_id', '=', 'm.claim_id').on('b.localpart', '=', localpart),
     )
     .select(['m.claim_id', 'm.world', 'b.localpart'])
     .where('m.name', '=', domain)
+    .where('d.removal_requested_at', 'is', null)
     .executeTakeFirst()
   if (hosted) {
     return {

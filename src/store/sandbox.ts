@@ -111,12 +111,14 @@ export async function keepSandboxMessage(
 
 const MESSAGES_SHOWN = 100
 
+/** The latest messages to an address, the oldest of them first. */
 export async function listSandboxMessages({ db }: StoreContext, recipient: string) {
-  return db
+  const rows = await db
     .selectFrom('sandbox_messages')
     .selectAll()
     .where('recipient', '=', recipient)
-    .orderBy('received_at')
+    .orderBy('received_at', 'desc')
     .limit(MESSAGES_SHOWN)
     .execute()
+  return rows.toReversed()
 }

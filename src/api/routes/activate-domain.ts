@@ -1,4 +1,4 @@
-import { askAbout, retryDomain } from '#store/domains.ts'
+import { askAbout, hasBeenLookedAt, retryDomain } from '#store/domains.ts'
 import { minutes } from '../../clock.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { delegationView, progressUrl } from '../domain-views.ts'
@@ -23,22 +23,14 @@ export function activateDomainRoute(app: Http, context: ApiContext): void {
       if (status === 'PENDING' || status === 'DNS_CONFIGURING')
         throw new Problem('domain_not_ready')
       if (status === 'ACTIVE' || status === 'SERVICES_CONFIGURING') return answer(known, context)
-      if (status === 'FAILED') await retryDomain(store, known.row)
-      else await askAbout(store, id)
-      const askedAt = Date.now()
-      const isLooked = (seen: KnownDomain) =>
-        seen.row.status !== status || lookedAt(seen) >= askedAt
-      return answer(
-        await waitForDomain(store, id, () => loadDomain(store, key, id), isLooked, context.waitMs),
-        context,
-      )
+      const askedAtEpoch =
+        status === 'FAILED' ? await retryDomain(store, known.row) : await askAbout(store, id)
+      const isAnswered = ({ row }: KnownDomain) =>
+        row.status !== status || hasBeenLookedAt(row, askedAtEpoch)
+      const look = () => loadDomain(store, key, id)
+      return answer(await waitForDomain(store, id, look, isAnswered, context.waitMs), context)
     },
   )
-}
-
-/** When the delegation was last judged, in milliseconds. */
-function lookedAt({ conditions }: KnownDomain): number {
-  return conditions.get('delegated')?.lastLookAt?.getTime() ?? 0
 }
 
 function answer({ row, conditions }: KnownDomain, context: ApiContext) {

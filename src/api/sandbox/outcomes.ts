@@ -5,8 +5,8 @@ import { dropOutcomes, putOutcome } from '#store/sandbox.ts'
 import type { Http } from '../http.ts'
 import { Problem } from '../problems.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
+import { domainParam, nameIn } from './domain-param.ts'
 
-const params = z.object({ domain: z.string().min(1).max(253).toLowerCase() })
 const body = z.object({
   stage: z.enum(LIFECYCLE.map(({ met }) => met)),
   outcome: z.enum(OUTCOMES),
@@ -17,18 +17,22 @@ const body = z.object({
 export function outcomeRoutes(app: Http, context: SandboxContext): void {
   const path = `${SANDBOX_PREFIX}/outcomes/:domain`
 
-  app.put(path, { schema: { params, body }, ...sandboxKey(context) }, async (request) => {
-    const { stage, outcome, times } = request.body
-    const { domain } = request.params
-    await putOutcome(context.store, domain, stage, outcome, times)
-    await context.reloadOutcomes()
-    return { domain, stage, outcome, times }
-  })
+  app.put(
+    path,
+    { schema: { params: domainParam, body }, ...sandboxKey(context) },
+    async (request) => {
+      const { stage, outcome, times } = request.body
+      const domain = nameIn(request.params)
+      await putOutcome(context.store, domain, stage, outcome, times)
+      await context.reloadOutcomes()
+      return { domain, stage, outcome, times }
+    },
+  )
 
-  app.delete(path, { schema: { params }, ...sandboxKey(context) }, async (request) => {
-    if (!(await dropOutcomes(context.store, request.params.domain)))
-      throw new Problem('outcome_not_found')
+  app.delete(path, { schema: { params: domainParam }, ...sandboxKey(context) }, async (request) => {
+    const domain = nameIn(request.params)
+    if (!(await dropOutcomes(context.store, domain))) throw new Problem('outcome_not_found')
     await context.reloadOutcomes()
-    return { domain: request.params.domain, stage: null, outcome: null, times: 0 }
+    return { domain, stage: null, outcome: null, times: 0 }
   })
 }

@@ -5,14 +5,22 @@ import { dropDelegation, listDelegations, putDelegation } from '#store/sandbox.t
 import type { Http } from '../http.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
+import { domainParam, invalidDomain, nameIn } from './domain-param.ts'
 
-const params = z.object({ domain: z.string().max(255) })
+// RFC 4034 section 5.3: key tag, algorithm, digest type, digest.
+const dsRdata = z
+  .string()
+  .regex(/^\d{1,5} \d{1,3} \d{1,3} ([0-9a-f]{2}){20,64}$/i)
+  .superRefine((written, check) => {
+    const [tag, algorithm, digestType] = written.split(' ').map(Number)
+    if (tag! <= 0xffff && algorithm! <= 255 && digestType! <= 255) return
+    const params = { type: 'value_error.str.regex' }
+    check.addIssue({ code: 'custom', message: 'a number is out of its range', params })
+  })
+
 const body = z.object({
   nameservers: z.array(z.string().max(255)).min(1).max(13),
-  ds: z
-    .array(z.string().regex(/^\d{1,5} \d{1,3} \d{1,3} ([0-9a-f]{2}){20,64}$/i))
-    .max(8)
-    .default([]),
+  ds: z.array(dsRdata).max(8).default([]),
   delay_seconds: z.number().min(0).max(86_400).default(0),
 })
 
@@ -21,28 +29,32 @@ export function registrarRoutes(app: Http, context: SandboxContext): void {
   const { store } = context
   const path = `${SANDBOX_PREFIX}/registrar/:domain/nameservers`
 
-  app.put(path, { schema: { params, body }, ...sandboxKey(context) }, async (request) => {
-    const { nameservers, ds, delay_seconds } = request.body
-    const delegation: Delegation = {
-      name: registrable(request.params.domain, context),
-      nameservers: nameservers.map((written, index) => hostName(written, index)),
-      ds,
-      publishedAt: new Date(Date.now() + delay_seconds * 1000),
-    }
-    await putDelegation(store, delegation)
-    await context.republish()
-    return view(delegation)
-  })
+  app.put(
+    path,
+    { schema: { params: domainParam, body }, ...sandboxKey(context) },
+    async (request) => {
+      const { nameservers, ds, delay_seconds } = request.body
+      const delegation: Delegation = {
+        name: registrable(nameIn(request.params), context),
+        nameservers: nameservers.map((written, index) => hostName(written, index)),
+        ds,
+        publishedAt: new Date(Date.now() + delay_seconds * 1000),
+      }
+      await putDelegation(store, delegation)
+      await context.republish()
+      return view(delegation)
+    },
+  )
 
-  app.get(path, { schema: { params }, ...sandboxKey(context) }, async (request) => {
-    const name = registrable(request.params.domain, context)
+  app.get(path, { schema: { params: domainParam }, ...sandboxKey(context) }, async (request) => {
+    const name = registrable(nameIn(request.params), context)
     const found = (await listDelegations(store)).find((delegation) => delegation.name === name)
     if (!found) throw new Problem('delegation_not_found')
     return view(found)
   })
 
-  app.delete(path, { schema: { params }, ...sandboxKey(context) }, async (request) => {
-    const name = registrable(request.params.domain, context)
+  app.delete(path, { schema: { params: domainParam }, ...sandboxKey(context) }, async (request) => {
+    const name = registrable(nameIn(request.params), context)
     if (!(await dropDelegation(store, name))) throw new Problem('delegation_not_found')
     await context.republish()
     return { domain: name, nameservers: [], ds: [], published_at: null }
@@ -54,10 +66,7 @@ function view({ name, nameservers, ds, publishedAt }: Delegation) {
 }
 
 /** A name the sandbox's registry sells: below its TLDs, and none of the platform's. */
-function registrable(written: string, { reserved }: SandboxContext): string {
-  const parsed = parseDomainName(written)
-  if ('refusal' in parsed) throw invalidDomain(parsed.refusal.message)
-  const { name } = parsed
+function registrable(name: string, { reserved }: SandboxContext): string {
   const isBelowTld = ancestorsOf(name).some((zone) => zone === 'test' || zone === 'example')
   if (!isBelowTld) throw invalidDomain('The sandbox has names below .test and .example only.')
   if (reserved.some((own) => isWithin(name, own) || isWithin(own, name))) {
@@ -65,9 +74,6 @@ function registrable(written: string, { reserved }: SandboxContext): string {
   }
   return name
 }
-
-const invalidDomain = (msg: string) =>
-  new Invalid([{ loc: ['path', 'domain'], msg, type: 'value_error.domain' }])
 
 function hostName(written: string, index: number): string {
   const parsed = parseDomainName(written)

@@ -1,0 +1,16 @@
+import { z } from 'zod'
+import { parseDomainName } from '#names/domain-name.ts'
+import { Invalid } from '../problems.ts'
+
+/** The `{domain}` of the sandbox's paths; a name written otherwise is the same name. */
+export const domainParam = z.object({ domain: z.string().max(1000) })
+
+/** The name, as every other part of the product writes it; 422 for what is none. */
+export function nameIn(params: z.infer<typeof domainParam>): string {
+  const parsed = parseDomainName(params.domain)
+  if ('name' in parsed) return parsed.name
+  throw invalidDomain(parsed.refusal.message)
+}
+
+export const invalidDomain = (msg: string): Invalid =>
+  new Invalid([{ loc: ['path', 'domain'], msg, type: 'value_error.domain' }])
