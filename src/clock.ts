@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** The only source of the time of day outside the database. Tests hand in their own. */
+/** The time of day for whatever decides by it; tests hand in their own. */
 export type Clock = {
   now(): Date
   /** Resolves after `ms` milliseconds, or rejects when the signal is aborted. */

@@ -98,7 +98,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   'dns-packet': ['resolver/*', 'servers/dns/dig.ts'],
   fastify: ['api/*'],
   'fastify-type-provider-zod': ['api/http.ts'],
-  kysely: ['store/*', 'engine/*', 'api/domain-views.ts'],
+  kysely: ['store/*', 'engine/*'],
   mailauth: [`${EMBEDDED}/compose.ts`, 'servers/smtp/judge.ts'],
   nodemailer: [`${EMBEDDED}/*`],
   pg: ['store/*', 'engine/doorbell.ts', 'house/foundation.ts'],

@@ -1,15 +1,11 @@
 /** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
 
-import type { Selectable } from 'kysely'
 import { type Conditions, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
 import type { Condition, ConditionType } from '#domains/types.ts'
 import { relative } from '#names/domain-name.ts'
-import type { DomainRow } from '#store/domains.ts'
-import type { Tables } from '#store/tables.ts'
+import type { DomainRow, RecordRow } from '#store/domains.ts'
 import { hours } from '../clock.ts'
 import { API_PREFIX } from './context.ts'
-
-export type RecordRow = Selectable<Tables['records']>
 
 export const progressUrl = (id: string): string => `${API_PREFIX}/domains/${id}/progress`
 

@@ -1,5 +1,6 @@
 /** Domains as rows: found, listed, asked about. */
 import { type Selectable, sql } from 'kysely'
+import type { ClaimRef } from '#drivers/zone/contract.ts'
 import { wakeRow } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { note } from './events.ts'
@@ -97,6 +98,28 @@ export async function nameserversOf({ db }: StoreContext, domainId: string): Pro
     .where('domain_id', '=', domainId)
     .executeTakeFirst()
   return claim?.nameservers ?? []
+}
+
+export type RecordRow = Selectable<Tables['records']>
+
+/** The records that are ours, in the order they were made. */
+export function recordsOf({ db }: StoreContext, domainId: string): Promise<RecordRow[]> {
+  return db
+    .selectFrom('records')
+    .selectAll()
+    .where('domain_id', '=', domainId)
+    .orderBy('id')
+    .execute()
+}
+
+/** The domain's claim, as drivers know it. */
+export async function claimOf({ db }: StoreContext, domain: DomainRow): Promise<ClaimRef> {
+  const claim = await db
+    .selectFrom('claims')
+    .select(['id', 'nameservers'])
+    .where('domain_id', '=', domain.id)
+    .executeTakeFirstOrThrow()
+  return { claimId: claim.id, name: domain.name, nameservers: claim.nameservers }
 }
 
 /**

@@ -158,7 +158,6 @@ test('a removal is told of for thirty days', async () => {
   refuses(await client.get(`/domains/${added.domain_id}/removal`), 404, 'removal_not_found')
 })
 
-// FAILS: until its mailboxes are taken away, mail for it is accepted, and shown to nobody.
 test('mail for it is put off as soon as it is deleted, however its tear-down fares', async () => {
   const { id } = await withInbox('arriving.test')
   assert.equal(await smtpReply(house.smtp, 'kim@arriving.test'), 250)

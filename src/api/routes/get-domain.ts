@@ -1,4 +1,4 @@
-import { inboxCounts, nameserversOf } from '#store/domains.ts'
+import { inboxCounts, nameserversOf, recordsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { details } from '../domain-views.ts'
 import type { Http } from '../http.ts'
@@ -18,12 +18,7 @@ export function getDomainRoute(app: Http, context: ApiContext): void {
       const [inboxes, nameservers, records] = await Promise.all([
         inboxCounts(store, [domain_id]),
         nameserversOf(store, domain_id),
-        store.db
-          .selectFrom('records')
-          .selectAll()
-          .where('domain_id', '=', domain_id)
-          .orderBy('id')
-          .execute(),
+        recordsOf(store, domain_id),
       ])
       return details(
         { ...known, nameservers, records, inboxes: inboxes.get(domain_id) ?? 0 },

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { sendingOf } from '../domain-views.ts'
@@ -28,14 +29,9 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
         throw new Problem('domain_not_active', { domain_status: row.status })
       if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
       if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
-      const claim = await store.db
-        .selectFrom('claims')
-        .selectAll()
-        .where('domain_id', '=', row.id)
-        .executeTakeFirstOrThrow()
       const recipient = request.body.recipient_email.toLowerCase()
       const { messageId } = await context.sender(key.world).send(
-        { claimId: claim.id, name: row.name, nameservers: claim.nameservers },
+        await claimOf(store, row),
         {
           author: { localpart: inbox.localpart, displayName: inbox.display_name },
           recipient,
