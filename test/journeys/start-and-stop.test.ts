@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { chmod, readFile, stat } from 'node:fs/promises'
+import { chmod, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -10,11 +10,16 @@ import { startProduct, temporaryDirectory } from '../product.ts'
 
 const run = promisify(execFile)
 
-/** Processes whose command line names the directory. */
+/** Living processes whose command line names the directory. */
 async function processesOf(directory: string): Promise<string[]> {
-  const { stdout } = await run('ps', ['-eo', 'pid,stat,args'])
-  return stdout.split('\n').filter((line) => line.includes(directory) && !/^\s*\d+ Z/.test(line))
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = await Promise.all(pids.map(commandOf))
+  return lines.filter((line) => line.includes(directory))
 }
+
+/** Empty for a process that has gone, and for a zombie. */
+const commandOf = (pid: string): Promise<string> =>
+  readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
 
 test('a first start makes a key and says where; a second one finds everything as it was', async () => {
   await using directory = await temporaryDirectory()
