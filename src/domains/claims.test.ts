@@ -20,10 +20,9 @@ function drawAll(
   shown: readonly string[] = [],
 ): string[] {
   const drawn: (readonly string[])[] = []
-  for (;;) {
+  for (let draws = 0; draws < 10; draws++) {
     const next = drawPair(pool, [...taken, ...drawn], shown)
-    if (next === undefined) break
-    drawn.push(next)
+    if (next !== undefined) drawn.push(next)
   }
   return drawn.map((names) => names.map((name) => name[0]).join('')).toSorted()
 }

@@ -42,7 +42,7 @@ const VERDICTS: [what: string, answers: ParentAnswer[], expected: DelegationVerd
   ['the pair and one more of the pool',           [shows([...PAIR, BOB])],                         'partial'],
   ['one of the pair',                             [shows([ADA])],                                  'partial'],
   ['one of the pair and a stranger',              [shows([ADA, 'ns1.other.net'])],                 'partial'],
-  ['one of the pair and another of the pool',     [shows([ADA, BOB])],                             'partial'],
+  ['one of the pair and another of the pool',     [shows([ADA, BOB])],                             'wrong_pair'],
   ['one of the pair, signed',                     [shows([ADA], { ds: ['1 13 2 abcd'] })],         'partial'],
   ['another pair of the pool',                    [shows([BOB, EVA])],                             'wrong_pair'],
   ['one of the pool and a stranger',              [shows([BOB, 'ns1.other.net'])],                 'wrong_pair'],

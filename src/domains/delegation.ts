@@ -49,7 +49,9 @@ function verdictOfOne(answer: ParentAnswer, { pair, pool }: Expectation): Delega
   // An answer with authority is the child's own word, never the parent's.
   if (answer.outcome === 'authoritative') return 'elsewhere'
   if (isSame(shown, pair)) return answer.ds.length > 0 ? 'ds_left_over' : 'delegated'
-  if (shown.some((name) => pair.includes(name))) return 'partial'
+  // Two pairs may share a name: two names of the pool are somebody's whole pair, one is half of ours.
+  const isPair = new Set(shown).size === pair.length && shown.every((name) => pool.includes(name))
+  if (!isPair && shown.some((name) => pair.includes(name))) return 'partial'
   return shown.some((name) => pool.includes(name)) ? 'wrong_pair' : 'elsewhere'
 }
 

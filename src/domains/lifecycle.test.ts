@@ -228,7 +228,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     signal: new AbortController().signal,
     needs: new Map(),
     kept: [],
-    report: async () => undefined,
+    report: () => undefined,
   }
   return { ...penOf(), pass, ports, state, claim, signal: pass.signal }
 }
@@ -249,7 +249,7 @@ function penOf() {
     refused: async () => assert.fail('the stages do not write refusals'),
     couldNotLook: async () => assert.fail('the stages do not write troubles'),
     nextLook: async () => undefined,
-    delegation: async () => undefined,
+    delegation: () => undefined,
     placed: async (_claim, stage) => {
       placed.add(stage)
       log.push(`placed ${stage}`)

@@ -30,10 +30,7 @@ export async function domainPass(
     signal,
     needs: new Map(),
     kept: [],
-    report: async (report) => {
-      await pen.delegation(report)
-      domain.delegation = report
-    },
+    report: pen.delegation,
   }
   try {
     if (removal) return { afterMs: (await removalPass(pass, pen, removal)) ?? 0, failures: 0 }

@@ -24,6 +24,7 @@ const PLANS: [what: string, current: RRset[], desired: RRset[], changes: Change[
   ['nothing for nothing',                        [],          [],          []],
   ['nothing where all is as it should be',       [MX, TXT],   [TXT, MX],   []],
   ['nothing for values in another order',        [MX],        [TURNED],    []],
+  ['nothing for values that are out of order',   [TURNED],    [MX],        []],
   ['a put for what is not there',                [],          [MX],        [put(MX)]],
   ['a drop for what should not be there',        [MX],        [],          [drop(MX)]],
   ['a put for another TTL',                      [MX],        [SLOWER],    [put(SLOWER)]],

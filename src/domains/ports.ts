@@ -102,7 +102,8 @@ export type Pen = {
   couldNotLook(message: string, nextLookMs: number): Promise<void>
   /** Notes when the domain will be looked at again. */
   nextLook(afterMs: number): Promise<void>
-  delegation(report: DelegationReport): Promise<void>
+  /** What the parent showed; written with the verdict on it. */
+  delegation(report: DelegationReport): void
   /** Notes that a driver is about to be asked to make something, so that it will be removed. */
   placed(claim: Claim, stage: ConditionType): Promise<void>
   /** A stage's turn to be taken away has come. */

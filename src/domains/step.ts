@@ -1,6 +1,6 @@
 import type { NeededRecord } from '#drivers/records.ts'
 import type { OwnedRecord, Ports } from './ports.ts'
-import type { ConditionType, Domain, Verdict } from './types.ts'
+import type { ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
 /** One walk along the stages: the domain as it was when taken, and what the stages tell each other. */
 export type Pass = {
@@ -12,7 +12,7 @@ export type Pass = {
   /** What stays in the zone when the domain's records are removed. */
   kept: readonly OwnedRecord[]
   /** What the parent was seen to show in this pass. */
-  report: (report: NonNullable<Domain['delegation']>) => Promise<void>
+  report: (report: DelegationReport) => void
 }
 
 /** The code of a stage. Both acts are safe to repeat and to kill. */

@@ -147,13 +147,13 @@ describe('a ring', () => {
     await away.destroy()
   })
 
-  test('after the bell was closed is dropped in silence', async () => {
-    const bell = await open()
+  test('that was not sent yet, or comes later, is dropped in silence when the bell is closed', async () => {
     await using other = await open()
-    const heard = listen(other, 'a')
-    bell.ring('a')
-    await bell[Symbol.asyncDispose]()
-    bell.ring('a')
+    const heard = listen(other, 'a', 'b')
+    const [early, late] = [await open(), await open()]
+    early.ring('a')
+    for (const bell of [early, late]) await bell[Symbol.asyncDispose]()
+    late.ring('b')
     await delay(A_WHILE_MS)
     assert.deepEqual([heard, errors], [[], []])
   })

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { after, beforeEach, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { sql } from 'kysely'
+import { type QueryExecutorProvider, sql } from 'kysely'
 import { openDatabase } from '#store/database.ts'
 import { until } from '../../test/client.ts'
 import { testDatabase } from '../../test/database.ts'
@@ -237,18 +237,25 @@ describe('a worker', () => {
       return DONE
     })
     for (let loss = 1; loss <= 2; loss++) {
-      await sql`
-        select pg_terminate_backend(pid) from pg_stat_activity
-         where datname = current_database() and pid <> pg_backend_pid()`.execute(db)
-      await until(
-        () => add(),
-        (ids) => ids.length === 1,
-        5000,
-      )
+      // It is in the middle of a query when its connection goes.
+      await db.transaction().execute(async (tx) => {
+        await sql`lock table deliveries`.execute(tx)
+        await untilTrue(() => terminateWaiting(tx))
+      })
+      await untilTrue(() => errors.length >= loss)
+      await add()
       await untilTrue(() => worked === loss)
     }
   })
 })
+
+/** Ends the connections that wait for a lock, and says whether there was one. */
+async function terminateWaiting(tx: QueryExecutorProvider): Promise<boolean> {
+  const { rows } = await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock'`.execute(tx)
+  return rows.length > 0
+}
 
 describe('a lease', () => {
   test('is kept while the work goes on; who lost it stops, and writes nothing', async () => {

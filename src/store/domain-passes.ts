@@ -5,7 +5,14 @@ import { afterFailedLook, afterLook, isSameVerdict } from '#domains/conditions.t
 import { LIFECYCLE, stageOf, statusOf } from '#domains/lifecycle.ts'
 import type { LoadedDomain } from '#domains/pass.ts'
 import type { Pen, Ports } from '#domains/ports.ts'
-import type { Claim, Condition, ConditionType, Domain, Verdict } from '#domains/types.ts'
+import type {
+  Claim,
+  Condition,
+  ConditionType,
+  DelegationReport,
+  Domain,
+  Verdict,
+} from '#domains/types.ts'
 import { fence, type Taken } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Database } from './database.ts'
@@ -99,6 +106,7 @@ function openPen(
   const of = { domainId: row.id, workspaceId: row.workspace_id }
   let status = row.status
   let current: ConditionType = LIFECYCLE[0].met
+  let unwritten: DelegationReport | undefined
 
   async function write(change: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
     await db.transaction().execute(async (tx) => {
@@ -112,11 +120,32 @@ function openPen(
     const before = conditions.get(type)
     conditions.set(type, condition)
     await write(async (tx) => {
+      if (unwritten) await writeDelegation(tx, unwritten)
       await upsertCondition(tx, row.id, type, condition)
       if (!isSameVerdict(before?.verdict, condition.verdict))
         await noteVerdict(tx, of, type, condition.verdict)
       await writeStatus(tx)
     })
+  }
+
+  /** With its verdict, so that nobody sees the one without the other. */
+  async function writeDelegation(tx: Transaction<Tables>, report: DelegationReport) {
+    const { verdict, observed, message } = report
+    await tx
+      .updateTable('domains')
+      .set({ delegation: JSON.stringify(report) as never })
+      .where('id', '=', row.id)
+      .execute()
+    if (verdict !== domain.delegation?.verdict) {
+      await note(tx, of, {
+        type: 'delegation.seen',
+        stage: 'delegated',
+        message,
+        data: { verdict, observed },
+      })
+    }
+    domain.delegation = report
+    unwritten = undefined
   }
 
   /** The one place that writes a status: what the conditions say, in their transaction. */
@@ -181,22 +210,8 @@ function openPen(
       // Whoever waits for the end of this pass looks again a moment after it.
       doorbell.ring(TOPICS.domain(row.id))
     },
-    async delegation(report) {
-      await write(async (tx) => {
-        await tx
-          .updateTable('domains')
-          .set({ delegation: JSON.stringify(report) as never })
-          .where('id', '=', row.id)
-          .execute()
-        if (report.verdict !== domain.delegation?.verdict) {
-          await note(tx, of, {
-            type: 'delegation.seen',
-            stage: 'delegated',
-            message: report.message,
-            data: { verdict: report.verdict, observed: report.observed },
-          })
-        }
-      })
+    delegation(report) {
+      unwritten = report
     },
     async placed(claim, stage) {
       const placed = await placements(claim)

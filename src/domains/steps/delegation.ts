@@ -23,7 +23,7 @@ export const delegation: Step = {
     const pointsAtPool = report.observed.some((name) => ports.custody.pool.includes(name))
     await ports.custody.noteShown(domain.claim, pointsAtPool)
     const kept = await keepThroughFirstLoss(pass, report)
-    await pass.report(kept)
+    pass.report(kept)
     return verdictOf(pass, kept)
   },
 }

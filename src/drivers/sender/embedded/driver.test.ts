@@ -241,6 +241,7 @@ describe('the embedded sender’s keys', () => {
     )
     assert.ok(given.every((key) => stock.includes(key)))
     assert.equal(new Set(given).size, 2)
+    await bench.driver.ensureDomain(bench.claim, signal)
     assert.equal((await stocked()).length, 2)
   })
 
