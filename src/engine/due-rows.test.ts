@@ -142,8 +142,10 @@ describe('taking', () => {
     await addMany(500)
     const taken: string[] = []
     const taker = async (limit: number) => {
-      for (let rows = await take(limit); rows.length > 0; rows = await take(limit))
+      for (let rows = await take(limit); rows.length > 0; rows = await take(limit)) {
         taken.push(...rows.map(({ id }) => id))
+        assert.ok(taken.length <= 500, 'a row was given twice')
+      }
     }
     await Promise.all([1, 3, 7, 10, 20, 7, 3, 1].map(taker))
     // A taker that meets only rows others are about to take goes home early; the last one does not.

@@ -19,6 +19,7 @@ export type MailDomain =
   | { is: 'tombstone' }
   | { is: 'unknown' }
 
+/** A message as it is kept. `threadKey` is the same for a message and all replies to it. */
 export type KeptMessage = {
   claimId: string
   localpart: string

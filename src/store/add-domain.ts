@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
-import type { Tenant } from './domains.ts'
+import { ownedBy, type Tenant } from './domains.ts'
 import { note } from './events.ts'
 import { touchName } from './served-names.ts'
 import type { WorldName } from './tables.ts'
@@ -131,8 +131,7 @@ async function standing(
   const row = await tx
     .selectFrom('domains')
     .select(['id', 'removal_requested_at'])
-    .where('workspace_id', '=', tenant.workspaceId)
-    .where('world', '=', tenant.world)
+    .where((is) => is.and(ownedBy(tenant)))
     .where('name', '=', name)
     .where('torn_down_at', 'is', null)
     .where('removed_at', 'is', null)
@@ -144,8 +143,7 @@ async function recentAdds(tx: Queryable, tenant: Tenant, name: string): Promise<
   const { count } = await tx
     .selectFrom('domains')
     .select((e) => e.fn.countAll<string>().as('count'))
-    .where('workspace_id', '=', tenant.workspaceId)
-    .where('world', '=', tenant.world)
+    .where((is) => is.and(ownedBy(tenant)))
     .where('name', '=', name)
     .where(sql<boolean>`created_at > now() - interval '1 hour'`)
     .executeTakeFirstOrThrow()

@@ -12,6 +12,9 @@ export type ConditionRow = Selectable<Tables['conditions']>
 /** Who asks: everything below is seen only by its own workspace, in its own world. */
 export type Tenant = { workspaceId: string; world: WorldName }
 
+/** The columns that every row of a tenant carries. */
+export const ownedBy = ({ workspaceId, world }: Tenant) => ({ workspace_id: workspaceId, world })
+
 /** A domain of the tenant's that is not being removed. */
 export function findDomain(
   { db }: StoreContext,
@@ -22,8 +25,7 @@ export function findDomain(
     .selectFrom('domains')
     .selectAll()
     .where('id', '=', id)
-    .where('workspace_id', '=', tenant.workspaceId)
-    .where('world', '=', tenant.world)
+    .where((is) => is.and(ownedBy(tenant)))
     .where('removal_requested_at', 'is', null)
     .executeTakeFirst()
 }
@@ -42,8 +44,7 @@ export async function listDomains(
 ): Promise<{ rows: DomainRow[]; total: number }> {
   let query = db
     .selectFrom('domains')
-    .where('workspace_id', '=', tenant.workspaceId)
-    .where('world', '=', tenant.world)
+    .where((is) => is.and(ownedBy(tenant)))
     .where('removal_requested_at', 'is', null)
   if (filter.status !== undefined) query = query.where('status', '=', filter.status)
   if (filter.search !== undefined)

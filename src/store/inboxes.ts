@@ -4,7 +4,7 @@ import type { InboxBook } from '#domains/ports.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import { violates } from './database.ts'
-import type { DomainRow, Tenant } from './domains.ts'
+import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
 import type { Tables } from './tables.ts'
 
 export type InboxRow = Selectable<Tables['inboxes']>
@@ -97,8 +97,7 @@ export function findInbox(
     .selectFrom('inboxes')
     .selectAll()
     .where('id', '=', id)
-    .where('workspace_id', '=', tenant.workspaceId)
-    .where('world', '=', tenant.world)
+    .where((is) => is.and(ownedBy(tenant)))
     .where('removed_at', 'is', null)
     .executeTakeFirst()
 }
@@ -119,8 +118,7 @@ export async function listInboxes(
 ): Promise<{ rows: InboxRow[]; total: number }> {
   let query = db
     .selectFrom('inboxes')
-    .where('workspace_id', '=', tenant.workspaceId)
-    .where('world', '=', tenant.world)
+    .where((is) => is.and(ownedBy(tenant)))
     .where('removed_at', 'is', null)
   if (filter.domainId !== undefined) query = query.where('domain_id', '=', filter.domainId)
   if (filter.status !== undefined) query = query.where('status', '=', filter.status)

@@ -1,28 +1,14 @@
 /** Messages that arrived, and the conversations they start or join. */
 import type { Selectable } from 'kysely'
-import type { Authentication } from '#servers/smtp/judge.ts'
+import type { KeptMessage } from '#mail/receive.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
-import type { Tenant } from './domains.ts'
+import { ownedBy, type Tenant } from './domains.ts'
 import type { Tables } from './tables.ts'
 
-export type IncomingMessage = {
-  claimId: string
-  localpart: string
-  envelopeSender: string
-  recipient: string
-  author: string
-  subject: string
-  preview: string
-  /** Names the conversation: the same for a message and all replies to it. */
-  threadKey: string
-  raw: Buffer
-  authentication: Authentication
-}
-
 /** Keeps a message; where an inbox stands at the address, in a conversation of that inbox. */
-export async function keepMessage({ db }: StoreContext, message: IncomingMessage): Promise<void> {
+export async function keepMessage({ db }: StoreContext, message: KeptMessage): Promise<void> {
   await db.transaction().execute(async (tx) => {
     const threadId = await joinThread(tx, message)
     await tx
@@ -44,7 +30,7 @@ export async function keepMessage({ db }: StoreContext, message: IncomingMessage
   })
 }
 
-async function joinThread(tx: Queryable, message: IncomingMessage): Promise<string | undefined> {
+async function joinThread(tx: Queryable, message: KeptMessage): Promise<string | undefined> {
   const inbox = await tx
     .selectFrom('inboxes as i')
     .innerJoin('claims as c', 'c.domain_id', 'i.domain_id')
@@ -94,10 +80,7 @@ export async function listThreads(
   tenant: Tenant,
   filter: ThreadFilter,
 ): Promise<{ rows: ThreadRow[]; total: number; unread: number }> {
-  let query = db
-    .selectFrom('threads')
-    .where('workspace_id', '=', tenant.workspaceId)
-    .where('world', '=', tenant.world)
+  let query = db.selectFrom('threads').where((is) => is.and(ownedBy(tenant)))
   if (filter.campaignId !== undefined) query = query.where('campaign_id', '=', filter.campaignId)
   if (filter.isRead !== undefined) query = query.where('is_read', '=', filter.isRead)
   if (filter.isStarred !== undefined) query = query.where('is_starred', '=', filter.isStarred)

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
-import type { DomainRow, Tenant } from './domains.ts'
+import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
 import { note } from './events.ts'
 import { touchName } from './served-names.ts'
 
@@ -17,8 +17,7 @@ export function findRemoval(
     .selectFrom('domains')
     .selectAll()
     .where('id', '=', id)
-    .where('workspace_id', '=', tenant.workspaceId)
-    .where('world', '=', tenant.world)
+    .where((is) => is.and(ownedBy(tenant)))
     .where('removal_requested_at', 'is not', null)
     .where((is) =>
       is.or([
