@@ -77,7 +77,6 @@ const LAYERS: Record<string, Row> = {
       'domains/types.ts',
       'drivers/sender/contract.ts',
       `${EMBEDDED}/deliver.ts`,
-      'mail/receive.ts',
       'sandbox/*',
     ],
   },
