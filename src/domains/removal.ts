@@ -7,10 +7,11 @@
 import { absolute } from '#names/domain-name.ts'
 import { REVOKED_DKIM_RECORD } from '#policy/dkim.ts'
 import { isAnswer } from '#resolver/parent.ts'
+import { LookupFailed } from '#resolver/resolver.ts'
 import { days } from '../clock.ts'
 import { tombstoneLookMs } from './cadence.ts'
 import { tearDownServices } from './lifecycle.ts'
-import type { OwnedRecord, Pen } from './ports.ts'
+import type { OwnedRecord, Pen, Ports } from './ports.ts'
 import type { Pass } from './step.ts'
 import { publish } from './steps/records.ts'
 import { zone } from './steps/zone.ts'
@@ -51,12 +52,20 @@ async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean
   if (claim.shownAt === undefined) return false
   const enclosing = await ports.custody.enclosingZone(claim)
   if (enclosing) return enclosing.cut.some((name) => claim.nameservers.includes(name))
-  const { answers } = await ports.observer.look(domain.name, 'all', 'routine', signal)
-  const heard = answers.filter(isAnswer)
-  return (
-    heard.length === 0 ||
-    heard.some(({ nameservers }) => nameservers.some((name) => claim.nameservers.includes(name)))
-  )
+  const heard = await heardFromParent(domain.name, ports, signal)
+  return heard === 'nothing' || heard.some((name) => claim.nameservers.includes(name))
+}
+
+/** The nameservers that the parent shows; a parent that cannot be found or asked is no "none". */
+async function heardFromParent(name: string, { observer }: Ports, signal: AbortSignal) {
+  try {
+    const { answers } = await observer.look(name, 'all', 'routine', signal)
+    const heard = answers.filter(isAnswer)
+    return heard.length === 0 ? 'nothing' : heard.flatMap(({ nameservers }) => nameservers)
+  } catch (error) {
+    if (error instanceof LookupFailed) return 'nothing'
+    throw error
+  }
 }
 
 const forMailInFlight = (records: readonly OwnedRecord[]): OwnedRecord[] =>

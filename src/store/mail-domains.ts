@@ -16,19 +16,23 @@ export function mailboxStore({ db }: StoreContext, world: WorldName): MailboxSto
     async removeDomain(claimId) {
       await db.deleteFrom('mail_domains').where('claim_id', '=', claimId).execute()
     },
-    async createMailbox(claimId, localpart) {
-      const domain = await db
-        .selectFrom('mail_domains')
-        .select('claim_id')
-        .where('claim_id', '=', claimId)
-        .executeTakeFirst()
-      if (domain === undefined) return false
-      await db
-        .insertInto('mailboxes')
-        .values({ claim_id: claimId, localpart })
-        .onConflict((c) => c.doNothing())
-        .execute()
-      return true
+    createMailbox(claimId, localpart) {
+      return db.transaction().execute(async (tx) => {
+        // Held, so that the mail domain is not taken away between the two.
+        const domain = await tx
+          .selectFrom('mail_domains')
+          .select('claim_id')
+          .where('claim_id', '=', claimId)
+          .forKeyShare()
+          .executeTakeFirst()
+        if (domain === undefined) return false
+        await tx
+          .insertInto('mailboxes')
+          .values({ claim_id: claimId, localpart })
+          .onConflict((c) => c.doNothing())
+          .execute()
+        return true
+      })
     },
     async removeMailbox(claimId, localpart) {
       await db

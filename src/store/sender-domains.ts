@@ -48,23 +48,29 @@ export function senderStore(context: StoreContext, world: WorldName): SenderStor
     },
     async remove(claimId) {
       await db.transaction().execute(async (tx) => {
-        await tx.deleteFrom('deliveries').where('claim_id', '=', claimId).execute()
         await tx.deleteFrom('sender_domains').where('claim_id', '=', claimId).execute()
+        await tx.deleteFrom('deliveries').where('claim_id', '=', claimId).execute()
       })
     },
     async enqueue({ claimId, envelopeSender, recipient, raw }) {
-      await db
-        .insertInto('deliveries')
-        .values({
-          id: newId(),
-          claim_id: claimId,
-          world,
-          envelope_sender: envelopeSender,
-          recipient,
-          raw,
-        })
-        .execute()
-      doorbell.ring(TOPICS.deliveriesDue)
+      const isRegistered = await db.transaction().execute(async (tx) => {
+        // Held, so that what is queued is also what a removal takes away.
+        const domain = await tx
+          .selectFrom('sender_domains')
+          .select('claim_id')
+          .where('claim_id', '=', claimId)
+          .forKeyShare()
+          .executeTakeFirst()
+        if (domain === undefined) return false
+        const message = { envelope_sender: envelopeSender, recipient, raw }
+        await tx
+          .insertInto('deliveries')
+          .values({ id: newId(), claim_id: claimId, world, ...message })
+          .execute()
+        return true
+      })
+      if (isRegistered) doorbell.ring(TOPICS.deliveriesDue)
+      return isRegistered
     },
   }
 }

@@ -178,3 +178,14 @@ test('a name that was removed can be added again, with another pair', async () =
   assert.equal((await leftOf('phoenix.test')).zones, 1)
   assert.equal((await ask(house.dns, 'phoenix.test', 'MX')).answers.length, 1)
 })
+
+test('removed while the parent cannot be asked: the services go, and the zone stays until it can', async () => {
+  const added = await client.addActive('mute.test')
+  await client.misbehave('mute.test', 'delegated', 'rejected', 100_000)
+  await client.delete(`/domains/${added.domain_id}`)
+  await client.untilRemoval(added.domain_id, 'tombstone')
+  assert.deepEqual(await leftOf('mute.test'), { zones: 1, senders: 0, mailDomains: 0 })
+  await client.undelegate('mute.test')
+  await client.sandbox('DELETE', '/outcomes/mute.test')
+  await client.untilRemoval(added.domain_id, 'done')
+})

@@ -122,6 +122,16 @@ const CHECKS = {
     await assert.rejects(mail.make('lee'), NO)
     await mail.remove('kim')
   },
+  'a mailbox that is made while its mail domain is removed is made or refused, and then gone':
+    async (mail) => {
+      for (let turns = 0; turns < 10; turns++) {
+        await mail.ensure()
+        const [made] = await Promise.allSettled([mail.make('kim'), mail.removeDomain()])
+        if (made.status === 'rejected') await assert.rejects(Promise.reject(made.reason), NO)
+        await mail.removeDomain()
+        assert.deepEqual(await mail.list(), [])
+      }
+    },
   'a mail domain that is made again has none of its former mailboxes': async (mail) => {
     await mail.ensure()
     await mail.make('kim')

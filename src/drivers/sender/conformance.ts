@@ -124,6 +124,15 @@ const CHECKS = {
     await assert.rejects(sender.verify(), NO)
     await assert.rejects(sender.send(), NO)
   },
+  'what is sent while the domain is removed is taken over or refused': async (sender) => {
+    for (let turns = 0; turns < 5; turns++) {
+      await sender.ensure()
+      const [sent] = await Promise.allSettled([sender.send(), sender.remove()])
+      if (sent.status === 'rejected') await assert.rejects(Promise.reject(sent.reason), NO)
+      await sender.remove()
+      await assert.rejects(sender.send(), NO)
+    }
+  },
   'a removed domain can be registered again': async (sender, { publish }) => {
     await sender.ensure()
     await sender.remove()

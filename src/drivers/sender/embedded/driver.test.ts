@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type DKIMVerifyOptions, dkimVerify } from 'mailauth'
 import PostalMime from 'postal-mime'
 import { openDoorbell } from '#engine/doorbell.ts'
@@ -208,6 +209,19 @@ describe('the embedded sender’s queue', () => {
     await driver.ensureDomain(claim, signal)
     await assert.rejects(driver.send(claim, MESSAGE, AbortSignal.abort()))
     assert.deepEqual(await queue(claim), [])
+  })
+
+  test('stays empty when a domain is removed while a message is made for it', async ({
+    signal,
+  }) => {
+    await using bench = await openBench()
+    const { driver, claim, queue } = bench
+    for (let turns = 0; turns < 10; turns++) {
+      await driver.ensureDomain(claim, signal)
+      const sending = driver.send(claim, MESSAGE, signal)
+      await Promise.allSettled([sending, delay(1).then(() => driver.removeDomain(claim, signal))])
+      assert.deepEqual(await queue(claim), [])
+    }
   })
 
   test('is emptied by removal, and the other claim’s is not', async ({ signal }) => {

@@ -7,6 +7,13 @@ import type { ClaimRef, NeededRecord, SenderDriver, Verification } from '../cont
 import { composeSigned } from './compose.ts'
 import type { DkimKey } from './key.ts'
 
+export type QueuedMessage = {
+  claimId: string
+  envelopeSender: string
+  recipient: string
+  raw: Buffer
+}
+
 /** Where registrations and the queue are kept; handed in by the composition root. */
 export type SenderStore = {
   /** Registers the claim with a key of its own, or gives the key it has. */
@@ -14,12 +21,8 @@ export type SenderStore = {
   find(claimId: string): Promise<DkimKey | undefined>
   /** Takes away the registration, its key and what is still queued. */
   remove(claimId: string): Promise<void>
-  enqueue(delivery: {
-    claimId: string
-    envelopeSender: string
-    recipient: string
-    raw: Buffer
-  }): Promise<void>
+  /** Queues a message; false when the claim is not registered (any more). */
+  enqueue(delivery: QueuedMessage): Promise<boolean>
 }
 
 export type EmbeddedSenderOptions = {
@@ -63,22 +66,21 @@ export function embeddedSenderDriver({
       const key = await registered(store, claim)
       const { raw, messageId } = await composeSigned(message, claim.name, key)
       const envelopeSender = `${message.author.localpart}@${claim.name}`
-      await store.enqueue({
-        claimId: claim.claimId,
-        envelopeSender,
-        recipient: message.recipient,
-        raw,
-      })
-      return { messageId }
+      const { recipient } = message
+      const { claimId } = claim
+      const isQueued = await store.enqueue({ claimId, envelopeSender, recipient, raw })
+      return isQueued ? { messageId } : notRegistered(claim)
     },
   }
 }
 
-async function registered(store: SenderStore, { claimId, name }: ClaimRef): Promise<DkimKey> {
-  const key = await store.find(claimId)
-  if (key === undefined)
-    throw new DriverError('rejected', `${name} is not registered for sending here.`)
-  return key
+async function registered(store: SenderStore, claim: ClaimRef): Promise<DkimKey> {
+  const key = await store.find(claim.claimId)
+  return key ?? notRegistered(claim)
+}
+
+function notRegistered({ name }: ClaimRef): never {
+  throw new DriverError('rejected', `${name} is not registered for sending here.`)
 }
 
 function dkimNeeded({ name }: ClaimRef, { selector, publicKey }: DkimKey): NeededRecord {
