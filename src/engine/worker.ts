@@ -34,6 +34,7 @@ export type WorkerOptions = {
 }
 
 const POLL_MS = 1000
+const LEAST_PAUSE_MS = 10
 const PAUSE_AFTER_ERROR_MS = 500
 
 /** Starts working; disposing it aborts what is under way and waits for it. */
@@ -86,7 +87,11 @@ class Worker implements AsyncDisposable {
     for (const row of rows) this.#begin(row)
     if (rows.length > 0 && rows.length === free) return
     const waitMs = free > 0 ? await untilNextDue(db, table, POLL_MS) : POLL_MS
-    await pause(waitMs, AbortSignal.any([this.#stop.signal, this.#kicked.signal]))
+    // A row that is due but held in somebody's transaction must not be asked for without a pause.
+    await pause(
+      Math.max(waitMs, LEAST_PAUSE_MS),
+      AbortSignal.any([this.#stop.signal, this.#kicked.signal]),
+    )
   }
 
   #begin(row: Taken): void {

@@ -23,6 +23,12 @@ test('while the database is away, DNS answers and the API says 503; then all goe
   const active = await client.addActive('steady.test')
   const waiting = (await client.post('/domains', { domain: 'patient.test' })).body
 
+  // A change that is committed is served within a second.
+  await until(
+    () => ask(product.dns, 'patient.test', 'SOA'),
+    ({ answers }) => answers.length === 1,
+  )
+
   await postgres[Symbol.asyncDispose]()
   const { status, headers, body } = await client.get('/domains')
   assert.equal(status, 503)
