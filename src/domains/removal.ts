@@ -46,10 +46,13 @@ async function removeZone(pass: Pass, pen: Pen): Promise<undefined> {
   await pen.gone()
 }
 
-/** Not asked where the pair was never shown. A parent that cannot be asked may still point at us. */
+/**
+ * Not asked where the claim does not hold the name: its pair was never shown, or another claim's has
+ * taken its place, which may share a name with it.
+ */
 async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean> {
   const { claim } = domain
-  if (claim.shownAt === undefined) return false
+  if (!(await ports.custody.holds(claim))) return false
   const enclosing = await ports.custody.enclosingZone(claim)
   if (enclosing) return enclosing.cut.some((name) => claim.nameservers.includes(name))
   const heard = await heardFromParent(domain.name, ports, signal)

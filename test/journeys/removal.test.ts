@@ -189,3 +189,27 @@ test('removed while the parent cannot be asked: the services go, and the zone st
   await client.sandbox('DELETE', '/outcomes/mute.test')
   await client.untilRemoval(added.domain_id, 'done')
 })
+
+test('a tombstone ends when another pair takes its place, though the two share a name', async () => {
+  const first = await client.addActive('shared.test')
+  await client.delete(`/domains/${first.domain_id}`)
+  await client.untilRemoval(first.domain_id, 'tombstone')
+  const { body: second } = await client.post('/domains', { domain: 'shared.test' })
+  const other = ['ada', 'bob', 'eva'].map((label) => `${label}.ns.mailstead.test`)
+  const pair = [first.nameservers[0], other.find((name) => !first.nameservers.includes(name))!]
+  await givePair(second.domain_id, pair.toSorted())
+  await client.delegate('shared.test', pair)
+  await client.untilDomain(second.domain_id, ({ status }) => status === 'ACTIVE')
+  await client.untilRemoval(first.domain_id, 'done')
+})
+
+/** As if just these two names had been drawn. */
+async function givePair(domainId: string, nameservers: string[]): Promise<void> {
+  const { id } = await store.db
+    .updateTable('claims')
+    .set({ nameservers })
+    .where('domain_id', '=', domainId)
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  await store.db.updateTable('zones').set({ nameservers }).where('claim_id', '=', id).execute()
+}
