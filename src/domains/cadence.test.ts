@@ -16,7 +16,7 @@ const failed: Verdict = { is: 'failed', reason: 'r', message: 'm' }
 const DOMAIN: Domain = {
   id: '00000000-0000-7000-8000-000000000000', workspaceId: 'w', name: 'acme.test', conditions: new Map(),
   activatedAt: undefined, createdAt: NOW, askedAt: NOW, mayActivate: true, delegation: undefined,
-  claim: { claimId: 'c', name: 'acme.test', nameservers: [], shownAt: undefined },
+  claim: { claimId: 'c', name: 'acme.test', nameservers: [] },
 }
 
 // biome-ignore format: data

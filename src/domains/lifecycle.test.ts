@@ -172,7 +172,7 @@ type State = {
 function openWorld(changes: Partial<Domain> = {}) {
   const pair = ['ada.ns.example', 'kit.ns.example']
   // biome-ignore format: data
-  const claim = { claimId: 'aaaaaaaa-0001', name: 'acme.example', nameservers: pair, shownAt: undefined }
+  const claim = { claimId: 'aaaaaaaa-0001', name: 'acme.example', nameservers: pair }
   // biome-ignore format: data
   const domain: Domain = {
     id: 'aaaaaaaa-0002', workspaceId: 'aaaaaaaa-0003', name: claim.name, claim,

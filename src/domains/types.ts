@@ -60,8 +60,6 @@ export type Claim = {
   claimId: string
   name: string
   nameservers: readonly string[]
-  /** When the parent first showed the pair. */
-  shownAt: Date | undefined
 }
 
 export type DelegationVerdict =

@@ -5,20 +5,14 @@ import { once } from 'node:events'
 import { after, beforeEach, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type QueryExecutorProvider, sql } from 'kysely'
-import { openDatabase } from '#store/database.ts'
 import { until } from '../../test/client.ts'
-import { testDatabase } from '../../test/database.ts'
-import { openDoorbell } from './doorbell.ts'
+import { testStore } from '../../test/store.ts'
 import { LEASE_MS, LeaseLost, type Taken, takeDue, wakeRow } from './due-rows.ts'
 import { type Outcome, startWorker, type WorkerOptions } from './worker.ts'
 
-const opened = new AsyncDisposableStack()
-after(() => opened.disposeAsync())
-const { connection } = opened.use(await testDatabase())
-const onError = () => undefined
-const db = openDatabase(connection, { onError })
-opened.defer(() => db.destroy())
-const doorbell = opened.use(await openDoorbell(db, connection, onError))
+const store = await testStore()
+after(() => store[Symbol.asyncDispose]())
+const { db, doorbell, connection } = store
 
 const TOPIC = 'deliveries-due'
 const DONE: Outcome = { afterMs: 3_600_000, failures: 0 }

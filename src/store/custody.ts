@@ -81,7 +81,6 @@ export function custodyStore(
         await touchName(tx, claim.name)
         if (former) await wakeDomainOf(tx, former.claim_id)
       })
-      claim.shownAt ??= new Date()
       doorbell.ring(TOPICS.servedNames)
       doorbell.ring(TOPICS.domainsDue)
     },

@@ -50,7 +50,6 @@ export async function loadForPass(
     claimId: claim.id,
     name: claim.name,
     nameservers: claim.nameservers,
-    shownAt: claim.shown_at ?? undefined,
   })
   const removal = domain.removal_requested_at
     ? { requestedAt: domain.removal_requested_at, tornDownAt: domain.torn_down_at ?? undefined }

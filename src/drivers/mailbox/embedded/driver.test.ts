@@ -2,25 +2,15 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
-import { openDoorbell } from '#engine/doorbell.ts'
-import { openDatabase } from '#store/database.ts'
 import { mailboxStore } from '#store/mail-domains.ts'
-import { openVault } from '#store/vault.ts'
-import { testDatabase } from '../../../../test/database.ts'
+import { testStore } from '../../../../test/store.ts'
 import { mailboxDriverConformance } from '../conformance.ts'
 import { embeddedMailboxDriver } from './driver.ts'
 
-const opened = new AsyncDisposableStack()
-after(() => opened.disposeAsync())
-const { connection } = opened.use(await testDatabase())
-const onError = () => undefined
-const db = openDatabase(connection, { onError })
-opened.defer(() => db.destroy())
-const doorbell = opened.use(await openDoorbell(db, connection, onError))
-const driver = embeddedMailboxDriver(
-  mailboxStore({ db, doorbell, vault: openVault(Buffer.alloc(32)) }, 'sandbox'),
-  'mx.mailstead.test',
-)
+const store = await testStore()
+after(() => store[Symbol.asyncDispose]())
+const { db } = store
+const driver = embeddedMailboxDriver(mailboxStore(store, 'sandbox'), 'mx.mailstead.test')
 
 const newClaim = () => ({ claimId: randomUUID(), name: 'conformance.example', nameservers: [] })
 

@@ -4,25 +4,17 @@ import { after, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type DKIMVerifyOptions, dkimVerify } from 'mailauth'
 import PostalMime from 'postal-mime'
-import { openDoorbell } from '#engine/doorbell.ts'
 import { absolute, relative } from '#names/domain-name.ts'
 import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
-import { openDatabase } from '#store/database.ts'
 import { senderStore, stockKeyPairs } from '#store/sender-domains.ts'
-import { openVault } from '#store/vault.ts'
-import { testDatabase } from '../../../../test/database.ts'
+import { testStore } from '../../../../test/store.ts'
 import { type Bench, MESSAGE, senderDriverConformance } from '../conformance.ts'
 import type { ClaimRef, NeededRecord, OutgoingMessage } from '../contract.ts'
 import { embeddedSenderDriver } from './driver.ts'
 
-const opened = new AsyncDisposableStack()
-after(() => opened.disposeAsync())
-const { connection } = opened.use(await testDatabase())
-const onError = () => undefined
-const db = openDatabase(connection, { onError })
-opened.defer(() => db.destroy())
-const doorbell = opened.use(await openDoorbell(db, connection, onError))
-const context = { db, doorbell, vault: openVault(Buffer.alloc(32, 7)) }
+const store = await testStore()
+after(() => store[Symbol.asyncDispose]())
+const { db } = store
 
 /** The records anyone finds in the DNS; undefined while it does not answer. */
 type PublicDns = { records: readonly NeededRecord[] | undefined }
@@ -55,7 +47,7 @@ async function openBench(): Promise<EmbeddedBench> {
   const claim = { claimId: randomUUID(), name: 'conformance.example', nameservers: [] }
   return {
     driver: embeddedSenderDriver({
-      store: senderStore(context, 'sandbox'),
+      store: senderStore(store, 'sandbox'),
       publicDns: resolverOf(dns),
       mailHost: 'mx.mailstead.test',
     }),
@@ -243,8 +235,8 @@ describe('the embedded sender’s keys', () => {
       (await db.selectFrom('dkim_keypairs').select('public_key').execute()).map(
         ({ public_key }) => `v=DKIM1; k=rsa; p=${public_key}`,
       )
-    await stockKeyPairs(context, signal)
-    await stockKeyPairs(context, signal)
+    await stockKeyPairs(store, signal)
+    await stockKeyPairs(store, signal)
     const stock = await stocked()
     assert.equal(stock.length, 4)
     const answers = await Promise.all(
@@ -281,7 +273,7 @@ describe('the embedded sender’s keys', () => {
       .where('claim_id', '=', bench.claim.claimId)
       .executeTakeFirstOrThrow()
     assert.doesNotMatch(private_key, /PRIVATE KEY/)
-    assert.throws(() => context.vault.open(private_key, `dkim:${bench.rival.claimId}`))
+    assert.throws(() => store.vault.open(private_key, `dkim:${bench.rival.claimId}`))
   })
 })
 

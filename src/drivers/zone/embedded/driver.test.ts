@@ -2,26 +2,17 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openDoorbell } from '#engine/doorbell.ts'
-import { openDatabase } from '#store/database.ts'
-import { openVault } from '#store/vault.ts'
 import { zoneStore } from '#store/zones.ts'
-import { testDatabase } from '../../../../test/database.ts'
+import { testStore } from '../../../../test/store.ts'
 import { zoneDriverConformance } from '../conformance.ts'
 import type { ClaimRef, RRset } from '../contract.ts'
 import { embeddedZoneDriver } from './driver.ts'
 import { objectionTo } from './objections.ts'
 
-const opened = new AsyncDisposableStack()
-after(() => opened.disposeAsync())
-const { connection } = opened.use(await testDatabase())
-const onError = () => undefined
-const db = openDatabase(connection, { onError })
-opened.defer(() => db.destroy())
-const doorbell = opened.use(await openDoorbell(db, connection, onError))
-const driver = embeddedZoneDriver(
-  zoneStore({ db, doorbell, vault: openVault(Buffer.alloc(32)) }, 'sandbox'),
-)
+const store = await testStore()
+after(() => store[Symbol.asyncDispose]())
+const { db, doorbell } = store
+const driver = embeddedZoneDriver(zoneStore(store, 'sandbox'))
 
 const claimOn = (name: string, ...nameservers: string[]): ClaimRef => {
   return { claimId: randomUUID(), name, nameservers }
