@@ -7,7 +7,12 @@ import { startPostgres } from '#store/embedded-postgres.ts'
 import { prepareTemplate } from './database.ts'
 
 const RUN_LIMIT_MS = 9 * 60_000
-const FILES = ['src/**/*.test.ts', 'test/**/*.test.ts', 'demo/**/*.test.ts']
+const FILES = [
+  'src/**/*.test.ts',
+  'test/**/*.test.ts',
+  'emulators/**/*.test.ts',
+  'demo/**/*.test.ts',
+]
 
 const stop = AbortSignal.timeout(RUN_LIMIT_MS)
 const chosen = process.argv.slice(2)

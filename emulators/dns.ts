@@ -1,0 +1,34 @@
+/** How an emulator looks at the DNS: it asks the nameservers it was given, as a resolver would in the end. */
+import type { RecordType } from 'dns-packet'
+import { exchange, NoAnswer, type Server } from '#resolver/exchange.ts'
+
+/** What the DNS shows at a name: rdata in presentation form, TXT joined. Empty when there is nothing. */
+export type Ask = (name: string, type: RecordType) => Promise<readonly string[]>
+
+const LIMIT_MS = 10_000
+
+/** Asks each server until one is responsible for the name. Throws when none could be asked at all. */
+export function askServers(servers: () => readonly Server[]): Ask {
+  return async (name, type) => {
+    let couldAsk = false
+    for (const server of servers()) {
+      const found = await askOne(server, name, type)
+      if (found !== undefined) couldAsk = true
+      if (found?.isAuthoritative) return found.data
+    }
+    if (!couldAsk) throw new Error(`no nameserver answers for ${name}`)
+    return []
+  }
+}
+
+async function askOne(server: Server, name: string, type: RecordType) {
+  try {
+    const question = { name, type, recursive: false }
+    const reply = await exchange(server, question, 'udp', AbortSignal.timeout(LIMIT_MS))
+    const data = reply.answers.filter((rr) => rr.type === type).map((rr) => rr.data)
+    return { isAuthoritative: reply.authoritative, data }
+  } catch (error) {
+    if (error instanceof NoAnswer) return undefined
+    throw error
+  }
+}

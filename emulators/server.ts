@@ -1,0 +1,112 @@
+/** What every emulator stands on: an HTTP server on loopback that can be told to misbehave. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Faults, faultBook } from './faults.ts'
+
+export type EmulatedRequest = {
+  method: string
+  /** Decoded, without the query. */
+  path: string
+  query: URLSearchParams
+  headers: IncomingMessage['headers']
+  /** As received: what a signature is made over. */
+  target: string
+  body: string
+}
+
+/** `json` is written as JSON, `text` as it is, neither as an empty body. */
+export type EmulatedAnswer = {
+  status: number
+  headers?: Readonly<Record<string, string>>
+  json?: unknown
+  text?: string
+}
+
+/** What was asked, in the order it came; for tests that look for what was not asked, or twice. */
+export type EmulatedCall = { method: string; target: string; body: string }
+
+export type EmulatorServer = AsyncDisposable & {
+  /** `http://127.0.0.1:port`, without a slash at the end. */
+  url: string
+  faults: Faults
+  calls: EmulatedCall[]
+}
+
+export type EmulatorOptions = {
+  port?: number
+  handle(request: EmulatedRequest): Promise<EmulatedAnswer>
+  /** The provider's own words for "too many requests" and "out of order", for injected faults. */
+  refusal(status: 401 | 403 | 429 | 500 | 503): EmulatedAnswer
+}
+
+const BODY_LIMIT_OCTETS = 1 << 20
+const CONTROL = '/emulator/faults'
+
+export async function startEmulator(options: EmulatorOptions): Promise<EmulatorServer> {
+  const calls: EmulatedCall[] = []
+  const faults = faultBook(options.refusal)
+  const server = createServer((incoming, outgoing) => {
+    void serve(incoming, outgoing).catch(() => outgoing.destroy())
+  })
+  async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+    const request = await read(incoming)
+    if (request.path === CONTROL) return write(outgoing, control(faults, request))
+    calls.push({ method: request.method, target: request.target, body: request.body })
+    await faults.meet(request, outgoing, () => options.handle(request), write)
+  }
+  const port = await listen(server, options.port ?? 0)
+  return {
+    url: `http://127.0.0.1:${port}`,
+    faults,
+    calls,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** Faults over HTTP, for those who run an emulator by hand: POST one, or DELETE all. */
+function control(faults: Faults, { method, body }: EmulatedRequest): EmulatedAnswer {
+  if (method === 'DELETE') {
+    faults.clear()
+    return { status: 204 }
+  }
+  if (method !== 'POST') return { status: 405 }
+  const problem = faults.addWritten(body)
+  return problem === undefined ? { status: 204 } : { status: 400, json: { detail: problem } }
+}
+
+async function read(incoming: IncomingMessage): Promise<EmulatedRequest> {
+  const chunks: Buffer[] = []
+  let octets = 0
+  for await (const chunk of incoming) {
+    octets += chunk.length
+    if (octets > BODY_LIMIT_OCTETS) throw new Error('the request is too long')
+    chunks.push(chunk)
+  }
+  const target = incoming.url ?? '/'
+  const url = new URL(target, 'http://emulator')
+  return {
+    method: incoming.method ?? 'GET',
+    path: decodeURIComponent(url.pathname),
+    query: url.searchParams,
+    headers: incoming.headers,
+    target,
+    body: Buffer.concat(chunks).toString(),
+  }
+}
+
+function write(outgoing: ServerResponse, { status, headers, json, text }: EmulatedAnswer): void {
+  const body = json === undefined ? (text ?? '') : JSON.stringify(json)
+  const type = json === undefined ? 'text/plain' : 'application/json'
+  outgoing.writeHead(status, { 'content-type': type, ...headers }).end(body)
+}
+
+async function listen(server: Server, port: number): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', resolve)
+  })
+  return (server.address() as AddressInfo).port
+}
