@@ -33,9 +33,11 @@ export const SETTINGS = {
   laboratory: setting('MAILSTEAD_LABORATORY', 'true or false', 'false', 'Live mode on private addresses and special-use names; the sandbox is off.', truth),
   bootstrapKey: setting('MAILSTEAD_BOOTSTRAP_KEY', 'API key', '', 'A key that exists with all scopes; its prefix says sandbox or live.', bootstrapKey, 'secret'),
   secretKey: setting('MAILSTEAD_SECRET_KEY', '32 octets, base64', '', 'Encrypts secrets; made in the data directory at the first start.', secretKey, 'secret'),
-  zoneDriver: setting('MAILSTEAD_ZONE_DRIVER', 'driver', 'embedded', 'The zone host of new domains.', onlyEmbedded),
-  senderDriver: setting('MAILSTEAD_SENDER_DRIVER', 'driver', 'embedded', 'The sender service of new domains.', onlyEmbedded),
-  mailboxDriver: setting('MAILSTEAD_MAILBOX_DRIVER', 'driver', 'embedded', 'The mailbox service of new domains.', onlyEmbedded),
+  accountsFile: setting('MAILSTEAD_ACCOUNTS', 'path', '', 'A JSON file with the accounts at outside services, which only its owner may read.', (written) => written && resolve(written)),
+  zoneDriver: setting('MAILSTEAD_ZONE_DRIVER', 'accounts', 'embedded', 'The zone host of new domains: `embedded` or accounts, of which the one with the fewest domains is taken.', accountNames),
+  senderDriver: setting('MAILSTEAD_SENDER_DRIVER', 'accounts', 'embedded', 'The sender service of new domains, in the same way.', accountNames),
+  mailboxDriver: setting('MAILSTEAD_MAILBOX_DRIVER', 'accounts', 'embedded', 'The mailbox service of new domains, in the same way.', accountNames),
+  receivesMail: setting('MAILSTEAD_RECEIVES_MAIL', 'true or false', 'true', 'Whether mail from outside reaches this installation; without it nothing can be proven by a test message.', truth),
   parentQueriesPerSecond: setting('MAILSTEAD_PARENT_QUERIES_PER_SECOND', 'questions a second', '20', "How often one server of others' may be asked; the sandbox's own are asked without limit.", count(1, 10_000)),
   pendingClaimsPerName: setting('MAILSTEAD_PENDING_CLAIMS_PER_NAME', 'claims', '16', 'How many claims on one name may wait for their delegation, in all workspaces.', count(1, 1000)),
   addsPerName: setting('MAILSTEAD_ADDS_PER_NAME_PER_HOUR', 'adds an hour', '20', 'How often a workspace may add the same name.', count(1, 10_000)),
@@ -211,10 +213,9 @@ function secretKey(written: string): Buffer | undefined {
   return key
 }
 
-/** Other drivers are not built yet, and asking for one says so. */
-function onlyEmbedded(written: string): 'embedded' {
-  if (written !== 'embedded') throw new Error('there is only the driver `embedded`')
-  return written
+function accountNames(written: string): readonly string[] {
+  if (list(written).length === 0) throw new Error('`embedded` or the name of an account is wanted')
+  return list(written)
 }
 
 function logLevel(written: string): string {

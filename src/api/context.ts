@@ -4,6 +4,8 @@ import type { NameRules } from '#names/domain-name.ts'
 import type { ClaimLimits } from '#store/add-domain.ts'
 import type { ApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
+import type { DomainRow } from '#store/domains.ts'
+import type { Candidates } from '#store/placing.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Scope } from './auth.ts'
 
@@ -15,8 +17,10 @@ export type ApiContext = {
   nameRules(world: WorldName): NameRules
   /** What keeps one name from using the pool of pairs up. */
   limits: ClaimLimits
-  drivers: { zone: string; sender: string; mailbox: string }
-  sender(world: WorldName): SenderDriver
+  /** The accounts a domain of this world may be placed at, and those that new ones are placed at unasked. */
+  accounts(world: WorldName): Candidates
+  defaults(world: WorldName): Candidates
+  sender(domain: DomainRow): SenderDriver
   /** How long a call may wait for the worker, in milliseconds. */
   waitMs: number
   now(): Date

@@ -1,5 +1,6 @@
 /** What the parent's answers mean for a claim: pure. The API shows the report as it is made here. */
 import { isAnswer, type ParentAnswer, type ParentLook } from '#resolver/parent.ts'
+import type { EnclosingZone } from './enclosing.ts'
 import type { DelegationReport, DelegationVerdict, ServerReport } from './types.ts'
 
 export type Expectation = { name: string; pair: readonly string[]; pool: readonly string[] }
@@ -99,7 +100,7 @@ function reportOf({ ds: _ds, ...answer }: ParentAnswer): ServerReport {
 
 /** The report for a name inside a zone hosted here: read from that zone's rows, not from the wire. */
 export function judgeInside(
-  zone: { name: string; sameWorkspace: boolean; cut: readonly string[] },
+  zone: EnclosingZone,
   expectation: Expectation,
   now: Date,
 ): DelegationReport {

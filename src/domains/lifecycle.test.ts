@@ -191,7 +191,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     publicDns: {
       async resolve(name, type, signal) {
         const found = await zone.readZone(claim, signal)
-        const rrset = found.find((each) => each.name === absolute(name) && each.type === type)
+        const rrset = found?.find((each) => each.name === absolute(name) && each.type === type)
         const records = (rrset?.data ?? []).map((data) => ({ name, type, ttl: 300, data }))
         return { rcode: 'NOERROR', records }
       },
@@ -199,7 +199,10 @@ function openWorld(changes: Partial<Domain> = {}) {
     custody: {
       pool: pair,
       drawPair: async () => pair,
-      enclosingZone: async () => undefined,
+      assignPair: async () => undefined,
+      enclosingHolder: async () => undefined,
+      isZoneTaken: async () => false,
+      isDisplaced: async () => false,
       confirm: async () => void Object.assign(state, { holds: true }),
       holds: async () => state.holds,
       isHandingOver: async () => false,
@@ -218,9 +221,14 @@ function openWorld(changes: Partial<Domain> = {}) {
       sent: async () => undefined,
       forget: async () => void Object.assign(state, { probe: undefined }),
     },
-    inboxes: { wanted: async () => ['kim'], ready: async () => undefined },
+    inboxes: {
+      wanted: async () => [{ localpart: 'kim', displayName: 'Kim' }],
+      ready: async () => undefined,
+      refused: async () => assert.fail('nobody refuses here'),
+    },
     clock: { now: () => NOW, sleep: async () => undefined },
     probeHost: 'probe.mx.example',
+    zoneHost: () => zone,
   }
   const pass: Pass = {
     domain,

@@ -54,19 +54,32 @@ export function statusOf(
 export async function reconcile(pass: Pass, pen: Pen): Promise<void> {
   for (const { met, step } of LIFECYCLE) {
     await pen.begin(met)
-    if (step.remove) await pen.placed(pass.domain.claim, met)
-    const verdict = await step.ensure(pass)
+    const verdict = await take(step, met, pass, pen)
     await pen.verdict(met, verdict)
     if (isDone(verdict)) continue
-    if (met === 'delegated') return withdraw(pass, pen)
+    if (met === 'zone_ready' || met === 'delegated') await withdraw(pass, pen)
+    if (met === 'delegated') return
     if (pass.domain.activatedAt === undefined) return // an active domain is looked at whole
   }
 }
 
-/** Takes the mail services away from a claim that does not hold its name (any more). */
+async function take(step: Step, met: ConditionType, pass: Pass, pen: Pen): Promise<Verdict> {
+  const blocked = await step.gate?.(pass)
+  if (blocked) return blocked
+  if (step.remove) await pen.placed(pass.domain.claim, met)
+  return step.ensure(pass)
+}
+
+/**
+ * Takes the mail services away from a claim that does not hold its name (any more), and its zone too
+ * where the host has but one for each name and another claim is to have it.
+ */
 async function withdraw(pass: Pass, pen: Pen): Promise<void> {
-  if (await pass.ports.custody.holds(pass.domain.claim)) return
-  await removeStages(pass, pen, LIFECYCLE.slice(AFTER_DELEGATION))
+  const { custody, zone } = pass.ports
+  const { claim } = pass.domain
+  if (await custody.holds(claim)) return
+  const makesRoom = zone.oneZonePerName && (await custody.isDisplaced(claim))
+  await removeStages(pass, pen, makesRoom ? LIFECYCLE : LIFECYCLE.slice(AFTER_DELEGATION))
 }
 
 /** The same walk backwards, down to the delegation; the zone itself may have to stay as a tombstone. */

@@ -6,8 +6,7 @@ import { backOffMs, nextLookMs } from './cadence.ts'
 import { firstUnmet, LIFECYCLE, reconcile } from './lifecycle.ts'
 import type { Pen, Ports } from './ports.ts'
 import { type Removal, removalPass } from './removal.ts'
-import { failed, type Pass } from './step.ts'
-import { CouldNotAsk } from './steps/zone.ts'
+import { CouldNotAsk, failed, type Pass } from './step.ts'
 import type { Domain } from './types.ts'
 
 export type LoadedDomain = { domain: Domain; removal: Removal | undefined; ports: Ports; pen: Pen }

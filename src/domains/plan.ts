@@ -1,9 +1,10 @@
 import type { Change, RRset } from '#drivers/zone/contract.ts'
+import { isSameRRset } from '#drivers/zone/effective-changes.ts'
 
 /** What to change so that `current` becomes `desired`: puts and drops of whole rrsets. Pure. */
 export function planZone(current: readonly RRset[], desired: readonly RRset[]): readonly Change[] {
   const drops = current.filter((have) => find(desired, have) === undefined)
-  const puts = desired.filter((want) => !sameRRset(find(current, want), want))
+  const puts = desired.filter((want) => !isSameRRset(find(current, want), want))
   return [
     ...drops.map(({ name, type }) => ({ drop: { name, type } })),
     ...puts.map((put) => ({ put })),
@@ -12,8 +13,3 @@ export function planZone(current: readonly RRset[], desired: readonly RRset[]): 
 
 const find = (rrsets: readonly RRset[], { name, type }: RRset): RRset | undefined =>
   rrsets.find((rrset) => rrset.name === name && rrset.type === type)
-
-function sameRRset(a: RRset | undefined, b: RRset): boolean {
-  if (a === undefined || a.ttl !== b.ttl) return false
-  return a.data.toSorted().join('\n') === b.data.toSorted().join('\n')
-}

@@ -2,13 +2,14 @@
 
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import type { Purpose } from '#drivers/records.ts'
-import type { SenderDriver } from '#drivers/sender/contract.ts'
+import type { Identity, Refusal, SenderDriver } from '#drivers/sender/contract.ts'
 import type { RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
 import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { Clock } from '../clock.ts'
 import type { Claim, ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
+/** What the drivers of one domain, and the books on it, can do: where it was placed, it stays. */
 export type Ports = {
   zone: ZoneDriver
   sender: SenderDriver
@@ -21,8 +22,10 @@ export type Ports = {
   probes: ProbeBook
   inboxes: InboxBook
   clock: Clock
-  /** Where probe messages are received and judged; no trailing dot. */
-  probeHost: string
+  /** Where probe messages are received and judged, without trailing dot; undefined without an inbound. */
+  probeHost: string | undefined
+  /** The zone host of another domain, by the name of its account. */
+  zoneHost(account: string): ZoneDriver
 }
 
 /** Who holds a name; see claims.ts. Each call is one transaction. */
@@ -31,18 +34,25 @@ export type Custody = {
   readonly pool: readonly string[]
   /** The claim's pair: the one it has, or a fresh draw that avoids what the parent shows now. */
   drawPair(claim: Claim, shown: readonly string[]): Promise<readonly string[]>
-  /** The zone hosted here that encloses the name, if any, and where it cuts the name off. */
-  enclosingZone(claim: Claim): Promise<EnclosingZone | undefined>
+  /** The claim's nameservers as its zone host assigned them. */
+  assignPair(claim: Claim, nameservers: readonly string[]): Promise<void>
+  /** The nearest holder above the name whose zone is hosted here, if any. */
+  enclosingHolder(claim: Claim): Promise<EnclosingHolder | undefined>
+  /** Whether another claim on the name got a zone made, or about to be, at the same host before. */
+  isZoneTaken(claim: Claim): Promise<boolean>
   /** Makes the claim the holder of its name. */
   confirm(claim: Claim): Promise<void>
   holds(claim: Claim): Promise<boolean>
+  /** Whether another claim is the holder. */
+  isDisplaced(claim: Claim): Promise<boolean>
   /** Whether a former holder's objects at the mail services are still to be removed. */
   isHandingOver(claim: Claim): Promise<boolean>
   /** Remembers whether the parent shows any name of the pool: decides what may be served early. */
   noteShown(claim: Claim, pointsAtPool: boolean): Promise<void>
 }
 
-export type EnclosingZone = { name: string; sameWorkspace: boolean; cut: readonly string[] }
+/** `account` is the zone host its zone is at. */
+export type EnclosingHolder = { claim: Claim; sameWorkspace: boolean; account: string }
 
 /** The records of a domain that are ours, and what was last seen of them. */
 export type RecordBook = {
@@ -72,10 +82,12 @@ export type ProbeBook = {
 
 /** The inboxes of a domain, whose mailboxes a pass makes and takes away. */
 export type InboxBook = {
-  /** The localparts that want a mailbox. */
-  wanted(domain: Domain): Promise<readonly string[]>
-  /** These have one now: their inboxes are ready for use. */
+  /** The inboxes that want a mailbox, and an identity where the sender grants them one by one. */
+  wanted(domain: Domain): Promise<readonly Identity[]>
+  /** These have both now: their inboxes are ready for use. */
   ready(domain: Domain, localparts: readonly string[]): Promise<void>
+  /** The sender service will not let this one send. */
+  refused(domain: Domain, localpart: string, refusal: Refusal): Promise<void>
 }
 
 export type Probe = {

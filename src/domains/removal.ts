@@ -10,6 +10,7 @@ import { isAnswer } from '#resolver/parent.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import { days } from '../clock.ts'
 import { tombstoneLookMs } from './cadence.ts'
+import { enclosingZone } from './enclosing.ts'
 import { tearDownServices } from './lifecycle.ts'
 import type { OwnedRecord, Pen, Ports } from './ports.ts'
 import type { Pass } from './step.ts'
@@ -53,7 +54,7 @@ async function removeZone(pass: Pass, pen: Pen): Promise<undefined> {
 async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean> {
   const { claim } = domain
   if (!(await ports.custody.holds(claim))) return false
-  const enclosing = await ports.custody.enclosingZone(claim)
+  const enclosing = await enclosingZone(claim, ports, signal)
   if (enclosing) return enclosing.cut.some((name) => claim.nameservers.includes(name))
   const heard = await heardFromParent(domain.name, ports, signal)
   return heard === 'nothing' || heard.some((name) => claim.nameservers.includes(name))

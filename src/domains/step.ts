@@ -17,10 +17,21 @@ export type Pass = {
 
 /** The code of a stage. Both acts are safe to repeat and to kill. */
 export type Step = {
+  /** What must be waited for before anything is made: undefined when nothing is in the way. */
+  gate?(pass: Pass): Promise<Verdict | undefined>
   /** Makes it so, as far as it is ours to make, and says how it stands. Throws when it could not look. */
   ensure(pass: Pass): Promise<Verdict>
   /** Takes away what `ensure` made. Absent for steps that make nothing elsewhere. */
   remove?(pass: Pass): Promise<void>
+}
+
+/** The parent's servers gave no usable answer, so nothing is known that was not known before. */
+export class CouldNotAsk extends Error {
+  override readonly name = 'CouldNotAsk'
+
+  constructor(name: string) {
+    super(`The servers above ${name} do not answer at the moment.`)
+  }
 }
 
 export const met: Verdict = { is: 'met' }

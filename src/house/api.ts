@@ -3,19 +3,22 @@ import { keyChecker } from '#api/auth.ts'
 import type { ApiContext } from '#api/context.ts'
 import type { ProblemCode } from '#api/problems.ts'
 import { startApi } from '#api/server.ts'
-import type { Ports } from '#domains/ports.ts'
 import { isLoopback, writeEndpoint } from '#names/ip.ts'
 import { FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
 import { isDatabaseAway, pingDatabase } from '#store/database.ts'
+import { type PortsOf, placedAt } from '#store/domain-passes.ts'
+import type { Candidates } from '#store/placing.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Config } from '../config.ts'
+import type { Accounts } from './accounts.ts'
 import { adminSocketPath, makeAdminDirectory } from './admin-path.ts'
 import type { Foundation } from './foundation.ts'
 import type { Sandbox } from './sandbox.ts'
 import { type LiveState, livePlatform } from './worlds.ts'
 
 export type ApiParts = {
-  ports: ReadonlyMap<WorldName, Ports>
+  ports: PortsOf
+  accounts: Record<WorldName, Accounts>
   sandbox: Sandbox | undefined
   live: LiveState
 }
@@ -53,14 +56,30 @@ function contextOf(config: Config, parts: ApiParts): Omit<ApiContext, 'store' | 
       pendingClaimsPerName: config.pendingClaimsPerName,
       addsPerNamePerHour: config.addsPerName,
     },
-    drivers: {
-      zone: config.zoneDriver,
-      sender: config.senderDriver,
-      mailbox: config.mailboxDriver,
-    },
-    sender: (world) => parts.ports.get(world)!.sender,
+    accounts: (world) => knownAccounts(parts.accounts[world]),
+    defaults: (world) => defaultAccounts(config, parts.accounts[world]),
+    sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
+  }
+}
+
+function knownAccounts({ zones, senders, mailboxes }: Accounts): Candidates {
+  const named = (accounts: ReadonlyMap<string, unknown>) => ['embedded', ...accounts.keys()]
+  return { zone: named(zones), sender: named(senders), mailbox: named(mailboxes) }
+}
+
+/** Those of the settings that are of this world; where none is, the house serves itself. */
+function defaultAccounts(config: Config, accounts: Accounts): Candidates {
+  const known = knownAccounts(accounts)
+  const among = (names: readonly string[], service: keyof Candidates) => {
+    const here = names.filter((name) => known[service].includes(name))
+    return here.length > 0 ? here : ['embedded']
+  }
+  return {
+    zone: among(config.zoneDriver, 'zone'),
+    sender: among(config.senderDriver, 'sender'),
+    mailbox: among(config.mailboxDriver, 'mailbox'),
   }
 }
 

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ClientConfig } from 'pg'
 import type { Logger } from 'pino'
+import type { Rests } from '#drivers/guard.ts'
 import { openDoorbell } from '#engine/doorbell.ts'
 import { makeApiKey } from '#names/api-key.ts'
 import { ensureWorkspace, FIRST_WORKSPACE, hasApiKeys, keepApiKey } from '#store/api-keys.ts'
@@ -19,6 +20,8 @@ export type HouseOptions = {
   logger: Logger
   /** Gives up the start. */
   signal?: AbortSignal
+  /** How long accounts rest after trouble; for tests. */
+  rests?: Rests
 }
 
 export type Foundation = {

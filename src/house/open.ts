@@ -1,16 +1,17 @@
 /** The composition root: settings in, everything that runs out; disposing it ends it in reverse. */
 
-import type { Ports } from '#domains/ports.ts'
 import { writeEndpoint } from '#names/ip.ts'
 import type { StoreContext } from '#store/context.ts'
+import type { PortsOf } from '#store/domain-passes.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Role } from '../config.ts'
 import type { World, Worlds } from '../world.ts'
+import { type Accounts, openAccounts } from './accounts.ts'
 import { openApi } from './api.ts'
 import { type Foundation, firstKey, type HouseOptions, layFoundation } from './foundation.ts'
 import { openInbound } from './inbound.ts'
 import { openNameserver } from './nameserver.ts'
-import { buildPorts, MISBEHAVES_NOT } from './ports.ts'
+import { MISBEHAVES_NOT, portsBuilder } from './ports.ts'
 import { openSandbox, type Sandbox } from './sandbox.ts'
 import { openWorkers } from './workers.ts'
 import { liveObstacles, liveWorld } from './worlds.ts'
@@ -28,6 +29,7 @@ export type House = AsyncDisposable & {
 export async function openHouse(options: HouseOptions): Promise<House> {
   await using opened = new AsyncDisposableStack()
   const foundation = await layFoundation(options, opened)
+  const accounts = await openAccounts(foundation, options.rests)
   const has = (role: Role) => options.config.roles.includes(role)
   const live = liveObstacles(options.config)
 
@@ -35,15 +37,15 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const isWhole = has('api') && has('worker') && has('smtp')
   const sandbox =
     nameserver && isWhole && !options.config.laboratory
-      ? await openSandbox(foundation, nameserver)
+      ? await openSandbox(foundation, nameserver, accounts.sandbox)
       : undefined
   const firstKeyFile = sandbox ? await firstKey(foundation) : undefined
   const worlds = openWorlds(foundation, live.isConfigured, sandbox)
-  const ports = portsOf(foundation, worlds, sandbox)
+  const ports = portsOf(foundation, worlds, accounts, sandbox)
   const smtp = has('smtp') ? await openInbound(foundation, worlds) : []
   sandbox?.setInboundPorts(smtp)
   if (has('worker')) openWorkers(foundation, worlds, ports)
-  const api = has('api') ? await openApi(foundation, { ports, sandbox, live }) : undefined
+  const api = has('api') ? await openApi(foundation, { ports, accounts, sandbox, live }) : undefined
 
   const closing = opened.move()
   return {
@@ -63,11 +65,17 @@ function openWorlds({ config }: Foundation, isLive: boolean, sandbox: Sandbox | 
   return worlds
 }
 
-function portsOf({ store }: Foundation, worlds: Worlds, sandbox: Sandbox | undefined) {
-  const ports = new Map<WorldName, Ports>()
+function portsOf(
+  { store, config: { receivesMail } }: Foundation,
+  worlds: Worlds,
+  accounts: Record<WorldName, Accounts>,
+  sandbox: Sandbox | undefined,
+): PortsOf {
+  const builders = new Map<WorldName, ReturnType<typeof portsBuilder>>()
   for (const [name, world] of worlds) {
     const misbehaviour = world === sandbox?.world ? sandbox.misbehaviour : MISBEHAVES_NOT
-    ports.set(name, buildPorts(store, world, misbehaviour))
+    const parts = { store, world, accounts: accounts[name], misbehaviour, receivesMail }
+    builders.set(name, portsBuilder(parts))
   }
-  return ports
+  return (world, placed) => builders.get(world)?.(placed)
 }

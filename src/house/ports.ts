@@ -4,10 +4,12 @@ import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import { embeddedMailboxDriver } from '#drivers/mailbox/embedded/driver.ts'
 import type { SenderDriver } from '#drivers/sender/contract.ts'
 import { embeddedSenderDriver } from '#drivers/sender/embedded/driver.ts'
+import { unconfigured } from '#drivers/unconfigured.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import { embeddedZoneDriver } from '#drivers/zone/embedded/driver.ts'
 import type { StoreContext } from '#store/context.ts'
 import { custodyStore } from '#store/custody.ts'
+import type { Placed } from '#store/domain-passes.ts'
 import { inboxBook } from '#store/inboxes.ts'
 import { mailboxStore } from '#store/mail-domains.ts'
 import { probeBook } from '#store/probes.ts'
@@ -15,6 +17,7 @@ import { recordBook } from '#store/records.ts'
 import { senderStore } from '#store/sender-domains.ts'
 import { zoneStore } from '#store/zones.ts'
 import type { World } from '../world.ts'
+import type { Accounts, ZoneAccount } from './accounts.ts'
 
 /** Wraps drivers so that they misbehave on demand; live drivers are left as they are. */
 export type Misbehaviour = {
@@ -29,24 +32,57 @@ export const MISBEHAVES_NOT: Misbehaviour = {
   mailbox: (driver) => driver,
 }
 
-export function buildPorts(store: StoreContext, world: World, misbehaviour: Misbehaviour): Ports {
-  const { mailHost, probeHost, pool } = world.platform
+export type PortsParts = {
+  store: StoreContext
+  world: World
+  accounts: Accounts
+  misbehaviour: Misbehaviour
+  receivesMail: boolean
+}
+
+/** The ports of a domain, by where it was placed. */
+export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
+  const { store, world, misbehaviour } = parts
+  const { zones, senders, mailboxes } = withEmbedded(parts)
+  const all = [...zones.values()].flatMap(({ pool }) => pool ?? [])
+  const books = {
+    observer: world.observer,
+    publicDns: world.publicDns,
+    records: recordBook(store),
+    probes: probeBook(store),
+    inboxes: inboxBook(store),
+    clock: world.clock,
+    probeHost: parts.receivesMail ? world.platform.probeHost : undefined,
+  }
+  const zoneHost = (account: string): ZoneAccount =>
+    zones.get(account) ?? { driver: unconfigured(account).zone, pool: [] }
+  return (placed) => {
+    const { driver, pool } = zoneHost(placed.zone)
+    const sender = senders.get(placed.sender) ?? unconfigured(placed.sender).sender
+    const mailbox = mailboxes.get(placed.mailbox) ?? unconfigured(placed.mailbox).mailbox
+    return {
+      ...books,
+      zone: misbehaviour.zone(driver),
+      sender: misbehaviour.sender(sender),
+      mailbox: misbehaviour.mailbox(mailbox),
+      custody: custodyStore(store, world.name, { own: pool ?? [], all }),
+      zoneHost: (account) => zoneHost(account).driver,
+    }
+  }
+}
+
+function withEmbedded({ store, world, accounts }: PortsParts) {
+  const { mailHost, pool } = world.platform
+  const zone = { driver: embeddedZoneDriver(zoneStore(store, world.name)), pool }
   const sender = embeddedSenderDriver({
     store: senderStore(store, world.name),
     publicDns: world.publicDns,
     mailHost,
   })
+  const mailbox = embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)
   return {
-    zone: misbehaviour.zone(embeddedZoneDriver(zoneStore(store, world.name))),
-    sender: misbehaviour.sender(sender),
-    mailbox: misbehaviour.mailbox(embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)),
-    observer: world.observer,
-    publicDns: world.publicDns,
-    custody: custodyStore(store, world.name, pool),
-    records: recordBook(store),
-    probes: probeBook(store),
-    inboxes: inboxBook(store),
-    clock: world.clock,
-    probeHost,
+    zones: new Map<string, ZoneAccount>([...accounts.zones, ['embedded', zone]]),
+    senders: new Map([...accounts.senders, ['embedded', sender]]),
+    mailboxes: new Map([...accounts.mailboxes, ['embedded', mailbox]]),
   }
 }

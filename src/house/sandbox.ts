@@ -23,6 +23,7 @@ import {
   takeOutcome,
 } from '#store/sandbox.ts'
 import type { World } from '../world.ts'
+import type { Accounts } from './accounts.ts'
 import type { Foundation } from './foundation.ts'
 import { keptSandboxKey } from './keepsakes.ts'
 import type { Misbehaviour } from './ports.ts'
@@ -42,6 +43,7 @@ export type Sandbox = {
 export async function openSandbox(
   { store, config, tls, opened, onError }: Foundation,
   nameserver: Nameserver,
+  accounts: Accounts,
 ): Promise<Sandbox> {
   const platform = sandboxPlatform()
   const ports = { dns: new Map<string, number>(), smtp: new Map<string, number>() }
@@ -49,6 +51,7 @@ export async function openSandbox(
   const own = nameserver.listeners.find(({ address }) => address === '127.0.0.1')
   const loopback = own ?? (await nameserver.listen({ address: '127.0.0.1', port: 0 }))
   ports.dns.set(loopback.address, loopback.port)
+  for (const { address, port } of accounts.servers) ports.dns.set(address, port)
   for (const zone of platformZones(platform)) nameserver.serve(zone)
 
   const key = await keptSandboxKey(config.dataDir)
@@ -58,7 +61,7 @@ export async function openSandbox(
     await startParentZones({
       standing: {
         delegations: platformDelegations(),
-        rrsets: [...poolGlue(), ...postboxRecords(key)],
+        rrsets: [...poolGlue(accounts), ...postboxRecords(key), ...accounts.records],
       },
       outcomeFor: (name) => troubles.take(name),
       onError,
@@ -137,8 +140,9 @@ function platformDelegations(): Delegation[] {
 }
 
 /** Glue for every name of the pool, as a registry carries for hosts below its own TLD. */
-function poolGlue(): RRset[] {
-  return sandboxPlatform().pool.map(({ name, address }) => ({
+function poolGlue({ zones }: Accounts): RRset[] {
+  const outside = [...zones.values()].flatMap(({ pool }) => pool ?? [])
+  return [...sandboxPlatform().pool, ...outside].map(({ name, address }) => ({
     name: absolute(name),
     type: 'A',
     ttl: 3600,

@@ -1,13 +1,11 @@
 import { domainPass } from '#domains/pass.ts'
-import type { Ports } from '#domains/ports.ts'
 import type { DeliverOptions } from '#drivers/sender/embedded/deliver.ts'
 import { startWorker, type Taken } from '#engine/worker.ts'
 import { deliveryPass, type QueueBook } from '#mail/queue.ts'
 import { TOPICS } from '#store/context.ts'
 import { loadDelivery, noteAttempt } from '#store/deliveries.ts'
-import { loadForPass } from '#store/domain-passes.ts'
+import { loadForPass, type PortsOf } from '#store/domain-passes.ts'
 import { stockKeyPairs } from '#store/sender-domains.ts'
-import type { WorldName } from '#store/tables.ts'
 import type { Config } from '../config.ts'
 import type { World, Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
@@ -20,14 +18,10 @@ const DELIVERY_LIMIT_MS = 120_000
 const STOCK_EVERY_MS = 15_000
 
 /** The `worker` role: passes over domains, attempts at messages, and a stock of key pairs. */
-export function openWorkers(
-  foundation: Foundation,
-  worlds: Worlds,
-  ports: ReadonlyMap<WorldName, Ports>,
-): void {
+export function openWorkers(foundation: Foundation, worlds: Worlds, ports: PortsOf): void {
   const { store, opened, onError } = foundation
   const { db, doorbell } = store
-  const load = (row: Taken) => loadForPass(store, row, (world) => ports.get(world))
+  const load = (row: Taken) => loadForPass(store, row, ports)
   const domains = startWorker({
     db,
     doorbell,

@@ -18,6 +18,8 @@ const THROTTLED_MS = 1000
 /** The same driver, except that each of its calls first meets what was asked for its stage. */
 export function misbehavingZone(driver: ZoneDriver, take: TakeOutcome): ZoneDriver {
   return {
+    naming: driver.naming,
+    oneZonePerName: driver.oneZonePerName,
     ensureZone: before(take, 'zone_ready', driver.ensureZone),
     readZone: before(take, 'records_published', driver.readZone),
     changeZone: (claim, changes, signal) => driver.changeZone(claim, changes, signal),
@@ -28,7 +30,7 @@ export function misbehavingZone(driver: ZoneDriver, take: TakeOutcome): ZoneDriv
 
 export function misbehavingSender(driver: SenderDriver, take: TakeOutcome): SenderDriver {
   return {
-    promisesSpf: driver.promisesSpf,
+    ...driver,
     ensureDomain: before(take, 'sender_registered', driver.ensureDomain),
     verifyDomain: before(take, 'sender_verified', driver.verifyDomain),
     removeDomain: before(take, 'sender_registered', driver.removeDomain),

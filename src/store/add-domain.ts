@@ -69,7 +69,7 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
       mailbox_driver: drivers.mailbox,
     })
     .execute()
-  await claimName(tx, tenant, name, domainId)
+  await claimName(tx, tenant, name, domainId, drivers.zone)
   await touchName(tx, name)
   await note(
     tx,
@@ -90,6 +90,7 @@ async function claimName(
   tenant: Tenant,
   name: string,
   domainId: string,
+  zoneDriver: string,
 ): Promise<void> {
   const unused = await tx
     .selectFrom('claims as c')
@@ -100,6 +101,8 @@ async function claimName(
     .where('c.name', '=', name)
     .where('c.shown_at', 'is', null)
     .where('d.removed_at', 'is not', null)
+    // A pair of one zone host's is no proof at another.
+    .where('d.zone_driver', '=', zoneDriver)
     .forUpdate()
     .executeTakeFirst()
   if (unused) {

@@ -4,8 +4,9 @@ import { sql } from 'kysely'
 import { drawPair, type PoolName } from '#domains/claims.ts'
 import type { Custody } from '#domains/ports.ts'
 import type { Claim } from '#domains/types.ts'
+import { DriverError } from '#drivers/errors.ts'
 import { wakeRow } from '#engine/due-rows.ts'
-import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
+import { ancestorsOf } from '#names/domain-name.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
 import { touchName } from './served-names.ts'
@@ -13,43 +14,87 @@ import type { WorldName } from './tables.ts'
 
 const DRAWS = 8
 
-export function custodyStore(
-  context: StoreContext,
-  world: WorldName,
-  pool: readonly PoolName[],
-): Custody {
+/** The pool that the claim's zone host answers for, and all that are ours. */
+export type Pools = { own: readonly PoolName[]; all: readonly PoolName[] }
+
+export function custodyStore(context: StoreContext, world: WorldName, pools: Pools): Custody {
   const { db, doorbell } = context
+  const hostOf = (claimId: string) =>
+    db
+      .selectFrom('domains as d')
+      .innerJoin('claims as own', 'own.domain_id', 'd.id')
+      .select('d.zone_driver')
+      .where('own.id', '=', claimId)
   return {
-    pool: pool.map(({ name }) => name),
+    pool: pools.all.map(({ name }) => name),
 
     async drawPair(claim, shown) {
       for (let draw = 0; draw < DRAWS; draw++) {
-        const pair = await drawOnce(context, world, pool, claim, shown)
+        const pair = await drawOnce(context, world, pools.own, claim, shown)
         if (pair) return pair
       }
       throw new Error(`no nameserver pair could be drawn for ${claim.name}`)
     },
 
-    async enclosingZone({ claimId, name }) {
-      const ancestors = ancestorsOf(name)
-      const zone = await db
+    async assignPair({ claimId, name }, nameservers) {
+      try {
+        await db
+          .updateTable('claims')
+          .set({ nameservers: [...nameservers] })
+          .where('id', '=', claimId)
+          .execute()
+      } catch (error) {
+        if (!violates(error, 'claims_own_pair')) throw error
+        throw new DriverError('conflict', `The zone host gave ${name} nameservers it had before.`)
+      }
+    },
+
+    async enclosingHolder({ claimId, name }) {
+      const holder = await db
         .selectFrom('holders as h')
-        .innerJoin('zones as z', 'z.claim_id', 'h.claim_id')
         .innerJoin('claims as c', 'c.id', 'h.claim_id')
+        .innerJoin('domains as d', 'd.id', 'c.domain_id')
         .innerJoin('claims as mine', (join) => join.on('mine.id', '=', claimId))
-        .select(['z.name', 'z.rrsets', 'c.workspace_id', 'mine.workspace_id as mine'])
+        .select(['c.id', 'c.name', 'c.nameservers', 'c.workspace_id', 'd.zone_driver'])
+        .select('mine.workspace_id as mine')
         .where('h.world', '=', world)
-        .where('h.name', 'in', ancestors)
+        .where('h.name', 'in', ancestorsOf(name))
         .orderBy((e) => e.fn('length', ['h.name']), 'desc')
         .executeTakeFirst()
-      const cut = zone?.rrsets.find((rrset) => rrset.type === 'NS' && rrset.name === absolute(name))
       return (
-        zone && {
-          name: zone.name,
-          sameWorkspace: zone.workspace_id === zone.mine,
-          cut: (cut?.data ?? []).map(relative).toSorted(),
+        holder && {
+          claim: { claimId: holder.id, name: holder.name, nameservers: holder.nameservers },
+          sameWorkspace: holder.workspace_id === holder.mine,
+          account: holder.zone_driver,
         }
       )
+    },
+
+    async isZoneTaken({ claimId, name }) {
+      const mine = db
+        .selectFrom('placements')
+        .where('claim_id', '=', claimId)
+        .where('stage', '=', 'zone_ready')
+        .where('removed_at', 'is', null)
+      const other = await db
+        .selectFrom('placements as p')
+        .innerJoin('claims as c', 'c.id', 'p.claim_id')
+        .select('p.claim_id')
+        .where('c.world', '=', world)
+        .where('c.name', '=', name)
+        .where('c.id', '<>', claimId)
+        .where('p.stage', '=', 'zone_ready')
+        .where('p.removed_at', 'is', null)
+        .where('p.driver', '=', hostOf(claimId))
+        // Of two that began at the same moment, the first goes on.
+        .where((is) =>
+          is.or([
+            is.not(is.exists(mine.select('stage'))),
+            is('p.made_at', '<', mine.select('made_at')),
+          ]),
+        )
+        .executeTakeFirst()
+      return other !== undefined
     },
 
     async confirm(claim) {
@@ -92,6 +137,17 @@ export function custodyStore(
         .where('claim_id', '=', claimId)
         .executeTakeFirst()
       return held !== undefined
+    },
+
+    async isDisplaced({ claimId, name }) {
+      const other = await db
+        .selectFrom('holders')
+        .select('claim_id')
+        .where('world', '=', world)
+        .where('name', '=', name)
+        .where('claim_id', '<>', claimId)
+        .executeTakeFirst()
+      return other !== undefined
     },
 
     async isHandingOver({ claimId, name }) {

@@ -21,11 +21,17 @@ import { note } from './events.ts'
 import { touchName } from './served-names.ts'
 import type { Tables, WorldName } from './tables.ts'
 
+/** The names of the accounts a domain was placed at. */
+export type Placed = { zone: string; sender: string; mailbox: string }
+
+/** Undefined for a world that is off in this process. */
+export type PortsOf = (world: WorldName, placed: Placed) => Ports | undefined
+
 /** Loads a taken domain for its pass; undefined when it is gone. */
 export async function loadForPass(
   context: StoreContext,
   row: Taken,
-  portsOf: (world: WorldName) => Ports | undefined,
+  portsOf: PortsOf,
 ): Promise<LoadedDomain | undefined> {
   const { db } = context
   const domain = await db
@@ -44,7 +50,7 @@ export async function loadForPass(
     .selectAll()
     .where('domain_id', '=', row.id)
     .execute()
-  const ports = portsOf(domain.world)
+  const ports = portsOf(domain.world, placedAt(domain))
   if (!ports) return undefined // A world that is off here: nothing of it is touched.
   const loaded = toDomain(domain, conditions, {
     claimId: claim.id,
@@ -56,6 +62,12 @@ export async function loadForPass(
     : undefined
   return { domain: loaded, removal, ports, pen: openPen(context, row, domain, loaded, ports) }
 }
+
+export const placedAt = (row: DomainRow): Placed => ({
+  zone: row.zone_driver,
+  sender: row.sender_driver,
+  mailbox: row.mailbox_driver,
+})
 
 function toDomain(row: DomainRow, conditions: readonly ConditionRow[], claim: Claim): Domain {
   return {
@@ -220,7 +232,9 @@ function openPen(
         await tx
           .insertInto('placements')
           .values({ claim_id: claim.claimId, stage, driver, removed_at: null })
-          .onConflict((c) => c.columns(['claim_id', 'stage']).doUpdateSet({ removed_at: null }))
+          .onConflict((c) =>
+            c.columns(['claim_id', 'stage']).doUpdateSet({ removed_at: null, made_at: sql`now()` }),
+          )
           .execute()
       })
       placed.add(stage)

@@ -68,20 +68,29 @@ export function inboxBook({ db }: StoreContext): InboxBook {
     async wanted({ id }) {
       const rows = await db
         .selectFrom('inboxes')
-        .select('localpart')
+        .select(['localpart', 'display_name'])
         .where('domain_id', '=', id)
         .where('removed_at', 'is', null)
         .execute()
-      return rows.map(({ localpart }) => localpart)
+      return rows.map((row) => ({ localpart: row.localpart, displayName: row.display_name }))
     },
     async ready({ id }, localparts) {
       if (localparts.length === 0) return
       await db
         .updateTable('inboxes')
-        .set({ status: 'ACTIVE' })
+        .set({ status: 'ACTIVE', problem: null })
         .where('domain_id', '=', id)
         .where('localpart', 'in', [...localparts])
         .where('status', '=', 'PENDING')
+        .where('removed_at', 'is', null)
+        .execute()
+    },
+    async refused({ id }, localpart, refusal) {
+      await db
+        .updateTable('inboxes')
+        .set({ problem: JSON.stringify(refusal) as never })
+        .where('domain_id', '=', id)
+        .where('localpart', '=', localpart)
         .where('removed_at', 'is', null)
         .execute()
     },

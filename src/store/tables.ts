@@ -1,5 +1,6 @@
 import type { Generated, JSONColumnType } from 'kysely'
 import type { DelegationReport } from '#domains/types.ts'
+import type { Refusal } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { Authentication } from '#servers/smtp/judge.ts'
 
@@ -44,6 +45,9 @@ export type Tables = {
   messages: MessageRow
   deliveries: DeliveryRow & DueRow
   probes: ProbeRow
+  driver_notes: { account: string; claim_id: string; key: string; value: string }
+  handed_over: HandedOverRow
+  provider_events: { account: string; event_id: string; received_at: Generated<Date> }
   events: EventRow
   sandbox_delegations: {
     name: string
@@ -178,6 +182,8 @@ type InboxRow = {
   inbox_type: Generated<string>
   daily_limit: Generated<number>
   status: Generated<string>
+  /** Why the sender service does not let it send. */
+  problem: JSONColumnType<Refusal> | null
   created_at: Generated<Date>
   removed_at: Date | null
 }
@@ -234,6 +240,18 @@ type ProbeRow = {
   sent_at: Date | null
   judged_at: Date | null
   judgement: JSONColumnType<Authentication> | null
+}
+
+/** A message that an outside sender took over, and what was told of it since. */
+type HandedOverRow = {
+  account: string
+  operation_id: string
+  claim_id: string | null
+  recipient: string
+  state: Generated<string>
+  detail: Generated<string>
+  handed_at: Generated<Date>
+  reported_at: Date | null
 }
 
 type EventRow = {

@@ -3,6 +3,7 @@ import { parseDomainName, refusalIn } from '#names/domain-name.ts'
 import { addDomain } from '#store/add-domain.ts'
 import type { ApiKey } from '#store/api-keys.ts'
 import { type DomainRow, findDomain, nameserversOf } from '#store/domains.ts'
+import { type Candidates, placeDomain } from '#store/placing.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { progressUrl } from '../domain-views.ts'
 import type { Http } from '../http.ts'
@@ -15,7 +16,10 @@ function notBuilt(message: string) {
   return z.literal(false, { error: message }).optional()
 }
 
+const account = z.string().max(40).optional()
+
 const body = z.object({
+  providers: z.object({ dns: account, sender: account, mailbox: account }).default({}),
   domain: z.string().min(1).max(1000),
   auto_activate: z.boolean().default(true),
   import_records: notBuilt('Importing what a name serves now is not built yet.'),
@@ -34,7 +38,11 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
       const added = await addDomain(store, key, {
         name,
         mayActivate: request.body.auto_activate,
-        drivers: context.drivers,
+        drivers: await placeDomain(
+          store,
+          key.world,
+          candidatesOf(request.body.providers, key, context),
+        ),
         limits: context.limits,
       })
       if (!('domainId' in added)) throw new Problem(added.is)
@@ -74,6 +82,28 @@ async function standing({ store }: ApiContext, key: ApiKey, id: string): Promise
   const row = await findDomain(store, key, id)
   if (!row) throw new Problem('domain_being_removed', { domain_id: id })
   return row
+}
+
+/** The accounts that were asked for, else those that new domains are placed at. */
+function candidatesOf(
+  asked: z.infer<typeof body>['providers'],
+  { world }: ApiKey,
+  context: ApiContext,
+): Candidates {
+  const known = context.accounts(world)
+  const defaults = context.defaults(world)
+  const one = (field: keyof typeof asked, service: keyof Candidates) => {
+    const name = asked[field]
+    if (name === undefined) return defaults[service]
+    if (known[service].includes(name)) return [name]
+    const msg = `there is no such account here; there are ${known[service].join(', ')}`
+    throw new Invalid([{ loc: ['body', 'providers', field], msg, type: 'value_error.account' }])
+  }
+  return {
+    zone: one('dns', 'zone'),
+    sender: one('sender', 'sender'),
+    mailbox: one('mailbox', 'mailbox'),
+  }
 }
 
 function acceptedName(written: string, key: ApiKey, context: ApiContext): string {

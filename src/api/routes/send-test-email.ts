@@ -30,7 +30,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
       if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
       if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
       const recipient = request.body.recipient_email.toLowerCase()
-      const { messageId } = await context.sender(key.world).send(
+      const { messageId } = await context.sender(row).send(
         await claimOf(store, row),
         {
           author: { localpart: inbox.localpart, displayName: inbox.display_name },

@@ -3,9 +3,9 @@
 import type { Urgency } from '#resolver/pace.ts'
 import { minutes } from '../../clock.ts'
 import { type Expectation, judge, judgeInside, provesPair } from '../delegation.ts'
-import { met, type Pass, type Step, waiting } from '../step.ts'
+import { enclosingZone } from '../enclosing.ts'
+import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
 import type { DelegationReport, Domain, Verdict } from '../types.ts'
-import { CouldNotAsk } from './zone.ts'
 
 /** A delegation that was there is believed gone only after a second sight, this much later. */
 export const SECOND_SIGHT_MS = minutes(10)
@@ -13,19 +13,25 @@ const ASKED_FOR_MS = minutes(10)
 
 export const delegation: Step = {
   async ensure(pass) {
-    const { domain, ports } = pass
-    const report = await observe(pass)
-    if (report.verdict === 'unknown') throw new CouldNotAsk(domain.name)
-    // The parent's NS set alone proves the claim; a left-over DS is trouble of another kind.
-    if (report.verdict === 'delegated' || report.verdict === 'ds_left_over') {
-      await ports.custody.confirm(domain.claim)
-    }
-    const pointsAtPool = report.observed.some((name) => ports.custody.pool.includes(name))
-    await ports.custody.noteShown(domain.claim, pointsAtPool)
+    const report = await observeDelegation(pass)
     const kept = await keepThroughFirstLoss(pass, report)
     pass.report(kept)
     return verdictOf(pass, kept)
   },
+}
+
+/** Looks, and makes the claim the holder of its name when the parent shows its pair. */
+export async function observeDelegation(pass: Pass): Promise<DelegationReport> {
+  const { domain, ports } = pass
+  const report = await observe(pass)
+  if (report.verdict === 'unknown') throw new CouldNotAsk(domain.name)
+  // The parent's NS set alone proves the claim; a left-over DS is trouble of another kind.
+  if (report.verdict === 'delegated' || report.verdict === 'ds_left_over') {
+    await ports.custody.confirm(domain.claim)
+  }
+  const pointsAtPool = report.observed.some((name) => ports.custody.pool.includes(name))
+  await ports.custody.noteShown(domain.claim, pointsAtPool)
+  return report
 }
 
 function verdictOf({ domain }: Pass, report: DelegationReport): Verdict {
@@ -38,7 +44,7 @@ function verdictOf({ domain }: Pass, report: DelegationReport): Verdict {
 async function observe({ domain, ports, signal }: Pass): Promise<DelegationReport> {
   const { name, claim, delegation: former } = domain
   const expectation: Expectation = { name, pair: claim.nameservers, pool: ports.custody.pool }
-  const enclosing = await ports.custody.enclosingZone(claim)
+  const enclosing = await enclosingZone(claim, ports, signal)
   if (enclosing) return judgeInside(enclosing, expectation, ports.clock.now())
   const urgency = urgencyOf(domain, ports.clock.now())
   const first = judge(

@@ -7,7 +7,7 @@ export const mailDomain: Step = {
     const { records } = await ports.mailbox.ensureDomain(domain.claim, signal)
     needs.set('mail_domain_ready', records)
     const present = await ports.mailbox.listMailboxes(domain.claim, signal)
-    const inboxes = await ports.inboxes.wanted(domain)
+    const inboxes = (await ports.inboxes.wanted(domain)).map(({ localpart }) => localpart)
     const wanted = [...standingLocalparts(domain.claim), ...inboxes]
     for (const localpart of wanted.filter((each) => !present.includes(each))) {
       await ports.mailbox.ensureMailbox(domain.claim, localpart, signal)
@@ -15,7 +15,7 @@ export const mailDomain: Step = {
     for (const localpart of present.filter((each) => !wanted.includes(each))) {
       await ports.mailbox.removeMailbox(domain.claim, localpart, signal)
     }
-    await ports.inboxes.ready(domain, inboxes)
+    if (!ports.sender.identities) await ports.inboxes.ready(domain, inboxes)
     return met
   },
   async remove({ domain, ports, signal }) {

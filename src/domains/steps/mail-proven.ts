@@ -12,10 +12,11 @@ const PROOF_KEPT_MS = days(30)
 export const mailProven: Step = {
   async ensure(pass) {
     const { domain, ports } = pass
+    if (ports.probeHost === undefined) return NOT_PROVEN
     const fingerprint = fingerprintOf(await ports.records.list(domain))
     const probe = await ports.probes.latest(domain)
     if (probe === undefined || isStale(probe, fingerprint, ports.clock.now())) {
-      await sendProbe(pass, fingerprint)
+      await sendProbe(pass, fingerprint, ports.probeHost)
       return UNDER_WAY
     }
     return probe.judgement ? verdictOn(probe.judgement, ports.sender.promisesSpf) : UNDER_WAY
@@ -25,6 +26,12 @@ export const mailProven: Step = {
   },
 }
 
+const NOT_PROVEN: Verdict = {
+  is: 'not_applicable',
+  reason: 'not_proven',
+  message:
+    'Not proven: no mail from outside reaches this installation, so no test message can return.',
+}
 const UNDER_WAY = waiting('probe_under_way', 'A test message is on its way from the domain to us.')
 
 /** What was proven holds as long as what was sent with is the same. */
@@ -50,14 +57,18 @@ export function verdictOn({ spf, dkim, dmarc }: ProbeJudgement, promisesSpf: boo
   return waiting('authentication_failed', `The test message arrived, but did not pass: ${said}.`)
 }
 
-async function sendProbe({ domain, ports, signal }: Pass, fingerprint: string): Promise<void> {
+async function sendProbe(
+  { domain, ports, signal }: Pass,
+  fingerprint: string,
+  probeHost: string,
+): Promise<void> {
   // 128 random bits: nobody else can make a probe arrive.
-  const recipient = `${randomBytes(16).toString('hex')}@${ports.probeHost}`
+  const recipient = `${randomBytes(16).toString('hex')}@${probeHost}`
   await ports.probes.open(domain, { recipient, fingerprint })
   await ports.sender.send(
     domain.claim,
     {
-      author: { localpart: 'postmaster', displayName: 'Mailstead' },
+      author: { localpart: ports.sender.standingAuthor, displayName: 'Mailstead' },
       recipient,
       subject: `Test of ${domain.name}`,
       text: `This message proves that mail from ${domain.name} arrives and is authenticated.\n`,

@@ -1,4 +1,5 @@
 /** records_published: the zone holds what all ask for, and anyone who asks from outside sees it. */
+import { DriverError } from '#drivers/errors.ts'
 import { ancestorsOf, relative } from '#names/domain-name.ts'
 import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
 import { desiredRecords, desiredZone } from '../desired-records.ts'
@@ -20,8 +21,10 @@ export const records: Step = {
     return waiting('not_visible', `Not visible from outside yet: ${unseen.map(label).join(', ')}.`)
   },
   async remove(pass) {
-    await publish(pass, pass.kept)
-    await pass.ports.records.replace(pass.domain, pass.kept)
+    const { domain, ports, signal } = pass
+    const isThere = await ports.zone.readZone(domain.claim, signal)
+    if (isThere) await publish(pass, pass.kept)
+    await ports.records.replace(domain, pass.kept)
   },
 }
 
@@ -57,6 +60,7 @@ export async function publish(
   wanted: readonly OwnedRecord[],
 ): Promise<void> {
   const current = await ports.zone.readZone(domain.claim, signal)
+  if (current === undefined) throw new DriverError('conflict', `The zone ${domain.name} is gone.`)
   const former = await ports.records.list(domain)
   const changes = planZone(current, desiredZone(current, former, wanted))
   if (changes.length === 0) return

@@ -1,11 +1,35 @@
-/** sender_verified: the sender service has checked the records itself and is content. */
-import { failed, met, type Step, waiting } from '../step.ts'
+/** sender_verified: the sender service has checked the records itself, is content, and lets the inboxes send. */
+import type { Identities } from '#drivers/sender/contract.ts'
+import { failed, met, type Pass, type Step, waiting } from '../step.ts'
 
 export const senderVerified: Step = {
-  async ensure({ domain, ports, signal }) {
+  async ensure(pass) {
+    const { domain, ports, signal } = pass
     const verification = await ports.sender.verifyDomain(domain.claim, signal)
-    if (verification.is === 'verified') return met
+    if (verification.is === 'verified') {
+      if (ports.sender.identities) await grantIdentities(pass, ports.sender.identities)
+      return met
+    }
     const { reason, message } = verification
     return verification.is === 'waiting' ? waiting(reason, message) : failed(reason, message)
   },
+}
+
+/** One right for each inbox and no other; one that is refused keeps its own inbox waiting, and nothing else. */
+async function grantIdentities(
+  { domain, ports, signal }: Pass,
+  identities: Identities,
+): Promise<void> {
+  const wanted = await ports.inboxes.wanted(domain)
+  const granted = await identities.list(domain.claim, signal)
+  for (const localpart of granted) {
+    if (wanted.some((inbox) => inbox.localpart === localpart)) continue
+    await identities.remove(domain.claim, localpart, signal)
+  }
+  for (const inbox of wanted) {
+    const isThere = granted.includes(inbox.localpart)
+    const refusal = isThere ? undefined : await identities.ensure(domain.claim, inbox, signal)
+    if (refusal) await ports.inboxes.refused(domain, inbox.localpart, refusal)
+    else await ports.inboxes.ready(domain, [inbox.localpart])
+  }
 }

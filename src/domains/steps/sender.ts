@@ -2,10 +2,11 @@
 import { met, type Step, waiting } from '../step.ts'
 
 export const sender: Step = {
+  async gate({ domain, ports }) {
+    if (!(await ports.custody.isHandingOver(domain.claim))) return undefined
+    return waiting('handing_over', 'The mail services of the former holder are being taken away.')
+  },
   async ensure({ domain, ports, signal, needs }) {
-    if (await ports.custody.isHandingOver(domain.claim)) {
-      return waiting('handing_over', 'The mail services of the former holder are being taken away.')
-    }
     const { records } = await ports.sender.ensureDomain(domain.claim, signal)
     needs.set('sender_registered', records)
     return met

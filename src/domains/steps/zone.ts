@@ -1,20 +1,35 @@
-/** zone_ready: the claim has its pair of nameservers, and the zone host the zone. */
+/** zone_ready: the zone host has the zone, and the claim its pair of nameservers. */
 import { isAnswer } from '#resolver/parent.ts'
-import { met, type Pass, type Step } from '../step.ts'
+import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
+import { observeDelegation } from './delegation.ts'
 
 export const zone: Step = {
-  async ensure(pass) {
-    const { domain, ports, signal } = pass
-    if (domain.claim.nameservers.length === 0) {
-      const nameservers = await ports.custody.drawPair(domain.claim, await shownNow(pass))
+  async gate(pass) {
+    const { domain, ports } = pass
+    if (ports.zone.naming === 'pair' && domain.claim.nameservers.length === 0) await drawPair(pass)
+    if (!ports.zone.oneZonePerName || !(await ports.custody.isZoneTaken(domain.claim)))
+      return undefined
+    // Its host has room for one zone of the name: what the parent shows decides whose.
+    if (ports.zone.naming === 'pair') await observeDelegation(pass)
+    return waiting('name_in_use', `Another claim on ${domain.name} is at the zone host.`)
+  },
+  async ensure({ domain, ports, signal }) {
+    const { nameservers } = await ports.zone.ensureZone(domain.claim, signal)
+    if (ports.zone.naming === 'host' && nameservers.join() !== domain.claim.nameservers.join()) {
+      await ports.custody.assignPair(domain.claim, nameservers)
       domain.claim = { ...domain.claim, nameservers }
     }
-    await ports.zone.ensureZone(domain.claim, signal)
     return met
   },
   async remove({ domain, ports, signal }) {
     await ports.zone.removeZone(domain.claim, signal)
   },
+}
+
+async function drawPair(pass: Pass): Promise<void> {
+  const { domain, ports } = pass
+  const nameservers = await ports.custody.drawPair(domain.claim, await shownNow(pass))
+  domain.claim = { ...domain.claim, nameservers }
 }
 
 /**
@@ -30,13 +45,4 @@ async function shownNow({ domain, ports, signal }: Pass): Promise<readonly strin
     shown.some((name) => ports.custody.pool.includes(name)),
   )
   return shown
-}
-
-/** The parent's servers gave no usable answer, so nothing is known that was not known before. */
-export class CouldNotAsk extends Error {
-  override readonly name = 'CouldNotAsk'
-
-  constructor(name: string) {
-    super(`The servers above ${name} do not answer at the moment.`)
-  }
 }

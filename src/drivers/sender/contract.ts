@@ -8,6 +8,20 @@ export type { ClaimRef } from '../zone/contract.ts'
 /** The right to send as one address of the domain. */
 export type Identity = { localpart: string; displayName: string }
 
+/** The rights to send as single addresses, where a service grants them one by one. */
+export interface Identities {
+  /** Grants it. Safe to repeat. A refusal concerns this address alone, and says what would help. */
+  ensure(claim: ClaimRef, identity: Identity, signal: AbortSignal): Promise<Refusal | undefined>
+
+  /** Takes it away. Absent is success. */
+  remove(claim: ClaimRef, localpart: string, signal: AbortSignal): Promise<void>
+
+  /** The localparts granted, sorted, without those that every domain has; empty without the domain. */
+  list(claim: ClaimRef, signal: AbortSignal): Promise<readonly string[]>
+}
+
+export type Refusal = { reason: string; message: string }
+
 export type OutgoingMessage = {
   author: Identity
   /** One address, in plain form. */
@@ -27,6 +41,12 @@ export interface SenderDriver {
   /** Whether what it sends passes SPF in alignment with the author's domain. */
   readonly promisesSpf: boolean
 
+  /** The localpart that every registered domain may send as. */
+  readonly standingAuthor: string
+
+  /** Absent where the registration gives the right to send as any address of the domain. */
+  readonly identities?: Identities
+
   /** Registers the domain for sending and says which records it needs. Safe to repeat. */
   ensureDomain(claim: ClaimRef, signal: AbortSignal): Promise<{ records: readonly NeededRecord[] }>
 
@@ -36,7 +56,10 @@ export interface SenderDriver {
   /** Makes the registration, with all its identities and keys, not exist. Absent is success. */
   removeDomain(claim: ClaimRef, signal: AbortSignal): Promise<void>
 
-  /** Takes the message over, or throws; `messageId` is the Message-ID it goes out with, in brackets. */
+  /**
+   * Takes the message over, or throws. `messageId` is what the service will call it: the Message-ID it
+   * goes out with, in brackets, where the service leaves it to us.
+   */
   send(
     claim: ClaimRef,
     message: OutgoingMessage,

@@ -11,6 +11,7 @@ export function memorySenderDriver(): MemorySender {
   return {
     sent,
     promisesSpf: false,
+    standingAuthor: 'postmaster',
     async ensureDomain({ claimId, name }, signal) {
       signal.throwIfAborted()
       domains.add(claimId)

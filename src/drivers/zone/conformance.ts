@@ -1,5 +1,6 @@
 /** The contract of a zone host as sentences. Whoever hosts zones passes them, or says why it need not. */
 import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { absolute } from '#names/domain-name.ts'
 import type { Change, ClaimRef, RRset, RRsetType, ZoneDriver } from './contract.ts'
@@ -8,7 +9,20 @@ import type { Change, ClaimRef, RRset, RRsetType, ZoneDriver } from './contract.
  * A driver on a bench: what it needs to be exercised, whether in memory, against a fake, or live.
  * `claim` and `rival` are claims on one name with pairs of their own; neither has a zone yet.
  */
-export type Bench = AsyncDisposable & { driver: ZoneDriver; claim: ClaimRef; rival: ClaimRef }
+export type Bench = AsyncDisposable & {
+  driver: ZoneDriver
+  claim: ClaimRef
+  rival: ClaimRef
+  /** Asks the host's own nameservers; absent where the bench has none. */
+  ask?(name: string, type: RRsetType | 'SOA'): Promise<Seen>
+}
+
+/** What a nameserver answered; `data` as the library that asked gives it. */
+export type Seen = {
+  rcode: string
+  flag_aa?: boolean
+  answers: readonly { name: string; type: string; ttl: number; data: unknown }[]
+}
 
 type Row = readonly [label: string, type: RRsetType, ...data: string[]]
 
@@ -44,6 +58,7 @@ const NEEDED: readonly (keyof typeof HELD)[] = [
 
 type Check = (zone: Zone, bench: Bench, signal: AbortSignal) => Promise<void>
 type HeldName = keyof typeof HELD
+export type Excuses = Partial<Record<CheckName, string>>
 export type CheckName = keyof typeof CHECKS | `${HeldName} is read back unchanged`
 
 const CHECKS = {
@@ -193,6 +208,84 @@ const CHECKS = {
     assert.deepEqual(await other.read(), [zone.at('', 'TXT', 'theirs')])
     await assertAbsent(zone)
   },
+  'a zone with another claim’s stamp is neither adopted, read, changed nor removed': async (
+    zone,
+    { rival },
+  ) => {
+    const other = zone.of(rival)
+    await other.ensure()
+    await other.put(zone.at('', 'TXT', 'theirs'))
+    await assert.rejects(zone.ensure(), { name: 'DriverError', kind: 'conflict' })
+    await assertAbsent(zone)
+    await zone.remove()
+    assert.deepEqual(await other.read(), [zone.at('', 'TXT', 'theirs')])
+  },
+  'once a claim has removed its zone, another claim on the name can have one': async (
+    zone,
+    { rival },
+  ) => {
+    const other = zone.of(rival)
+    await other.ensure()
+    await other.put(zone.at('', 'TXT', 'theirs'))
+    await other.remove()
+    await zone.ensure()
+    assert.deepEqual(await zone.read(), [])
+    await assertAbsent(other)
+  },
+  'the host’s own nameservers answer what was put, with authority': async (zone, { ask }) => {
+    assert.ok(ask, 'the bench has nameservers')
+    await zone.ensure()
+    // Longer than one string, and short enough for a small answer over UDP.
+    const long = zone.at('s1._domainkey', 'TXT', `v=DKIM1; p=${'A'.repeat(300)}`)
+    await zone.put(zone.rrset('an MX rrset'), long, zone.at('*.wild', 'TXT', 'any'))
+    const mx = await ask(zone.name, 'MX')
+    assert.equal(mx.flag_aa, true)
+    assert.deepEqual(mx.answers.map(({ data }) => JSON.stringify(data)).toSorted(), [
+      '{"preference":10,"exchange":"mx1.example.net"}',
+      '{"preference":20,"exchange":"mx2.example.net"}',
+    ])
+    assert.equal(textOf(await ask(`s1._domainkey.${zone.name}`, 'TXT')), long.data[0])
+    assert.equal(textOf(await ask(`some.name.wild.${zone.name}`, 'TXT')), 'any')
+    assert.equal((await ask(`nothing.${zone.name}`, 'TXT')).rcode, 'NXDOMAIN')
+  },
+  'the host’s own nameservers answer a change, and nothing once the zone is removed': async (
+    zone,
+    { ask },
+  ) => {
+    assert.ok(ask, 'the bench has nameservers')
+    await zone.ensure()
+    await zone.put(zone.at('', 'TXT', 'before'))
+    assert.equal(textOf(await ask(zone.name, 'TXT')), 'before')
+    await zone.put(zone.at('', 'TXT', 'after'))
+    assert.equal(textOf(await ask(zone.name, 'TXT')), 'after')
+    await zone.remove()
+    assert.notEqual((await ask(zone.name, 'TXT')).rcode, 'NOERROR')
+  },
+  'a call that is aborted under way leaves a zone that can be finished': async (
+    zone,
+    { claim },
+  ) => {
+    const many = Array.from({ length: 40 }, (_, index) => zone.at(`n${index}`, 'TXT', `${index}`))
+    for (const afterMs of [0, 1, 2, 5, 10]) {
+      const cut = zone.of(claim, AbortSignal.timeout(afterMs))
+      await cut.ensure().catch(() => undefined)
+      await cut.put(...many).catch(() => undefined)
+    }
+    await zone.ensure()
+    await zone.put(...many)
+    assert.deepEqual(await zone.read(), many.toSorted(byNameAndType))
+  },
+  'many claims’ zones are made and removed at once, each its own': async (zone, { claim }) => {
+    const others = Array.from({ length: 6 }, (_, index) =>
+      zone.of({ ...claim, claimId: randomUUID(), name: `z${index}.${claim.name}` }),
+    )
+    await Promise.all(others.map((other) => other.ensure()))
+    await Promise.all(others.map((other) => other.put(other.at('', 'TXT', other.name))))
+    await Promise.all(others.slice(1).map((other) => other.remove()))
+    assert.deepEqual(await others[0]!.read(), [others[0]!.at('', 'TXT', others[0]!.name)])
+    for (const other of others.slice(1)) await assertAbsent(other)
+    await others[0]!.remove()
+  },
   'with an aborted signal every call throws and changes nothing': async (zone, { claim }) => {
     const late = zone.of(claim, AbortSignal.abort())
     await assert.rejects(late.ensure())
@@ -224,7 +317,7 @@ function heldCheck(what: HeldName): [CheckName, Check] {
 export function zoneDriverConformance(
   name: string,
   open: () => Promise<Bench>,
-  excused: Partial<Record<CheckName, string>> = {},
+  excused: Excuses = {},
 ): void {
   const held = (Object.keys(HELD) as HeldName[]).map(heldCheck)
   describe(`zone driver: ${name}`, () => {
@@ -251,8 +344,14 @@ function zoneAt(driver: ZoneDriver, claim: ClaimRef, signal: AbortSignal) {
     }
   }
   return {
+    name: claim.name,
     ensure: async () => (await driver.ensureZone(claim, signal)).nameservers,
-    read: async () => (await driver.readZone(claim, signal)).map(sorted).toSorted(byNameAndType),
+    readIfThere: () => driver.readZone(claim, signal),
+    async read() {
+      const rrsets = await driver.readZone(claim, signal)
+      assert.ok(rrsets, 'there is a zone')
+      return rrsets.map(sorted).toSorted(byNameAndType)
+    },
     change,
     put: (...rrsets: RRset[]) => change(rrsets.map((put) => ({ put }))),
     drop: (...rrsets: RRset[]) =>
@@ -266,10 +365,14 @@ function zoneAt(driver: ZoneDriver, claim: ClaimRef, signal: AbortSignal) {
 
 async function assertAbsent(zone: Zone): Promise<void> {
   const no = { name: 'DriverError', kind: 'rejected' }
-  await assert.rejects(zone.read(), no)
+  assert.equal(await zone.readIfThere(), undefined)
   await assert.rejects(zone.put(zone.at('', 'TXT', 'x')), no)
   await assert.rejects(zone.drop(zone.at('', 'TXT')), no)
 }
+
+/** A TXT as the library gives it: its strings, which mean what they say when joined. */
+const textOf = ({ answers }: Seen): string | undefined =>
+  answers[0] && [answers[0].data].flat().map(String).join('')
 
 /** The order of the values in an rrset means nothing. */
 const sorted = (rrset: RRset): RRset => ({ ...rrset, data: rrset.data.toSorted() })

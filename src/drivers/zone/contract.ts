@@ -1,6 +1,11 @@
 /** What a DNS host must do for us. Words as in RFC 9499. */
 
-export type RRsetType = 'A' | 'AAAA' | 'CAA' | 'CNAME' | 'MX' | 'NS' | 'SRV' | 'TXT'
+const RRSET_TYPES = ['A', 'AAAA', 'CAA', 'CNAME', 'MX', 'NS', 'SRV', 'TXT'] as const
+export type RRsetType = (typeof RRSET_TYPES)[number]
+
+/** Whether we know the type; rrsets of others are left alone wherever they stand. */
+export const isRRsetType = (type: string): type is RRsetType =>
+  RRSET_TYPES.some((known) => known === type)
 
 /**
  * All records of one name and type. `name` is absolute, lowercase, with a trailing dot; `ttl` is in
@@ -17,16 +22,25 @@ export type ClaimRef = { claimId: string; name: string; nameservers: readonly st
 export type Change = { put: RRset } | { drop: Pick<RRset, 'name' | 'type'> }
 
 export interface ZoneDriver {
-  /** Makes the zone exist and names the servers to delegate to. Safe to repeat. */
+  /** Who names the nameservers: `pair`: the claim, out of our pool; `host`: the host assigns them. */
+  readonly naming: 'pair' | 'host'
+
+  /** Whether a name can have but one zone here, so that claims on it must take turns. */
+  readonly oneZonePerName: boolean
+
+  /**
+   * Makes the zone exist and names the servers to delegate to. Safe to repeat. `conflict` where a
+   * zone of this name stands that does not carry the claim's stamp.
+   */
   ensureZone(claim: ClaimRef, signal: AbortSignal): Promise<{ nameservers: readonly string[] }>
 
-  /** Every rrset in the zone, without the apex SOA and NS. */
-  readZone(claim: ClaimRef, signal: AbortSignal): Promise<readonly RRset[]>
+  /** Every rrset in the zone, without the apex SOA and NS; undefined when the claim has no zone. */
+  readZone(claim: ClaimRef, signal: AbortSignal): Promise<readonly RRset[] | undefined>
 
-  /** Puts and drops whole rrsets and touches no other. Safe to repeat. */
+  /** Puts and drops whole rrsets and touches no other. Safe to repeat. `rejected` without the zone. */
   changeZone(claim: ClaimRef, changes: readonly Change[], signal: AbortSignal): Promise<void>
 
-  /** Makes the zone not exist. An absent zone is success. */
+  /** Makes the claim's zone not exist. An absent zone, or one without its stamp, is success. */
   removeZone(claim: ClaimRef, signal: AbortSignal): Promise<void>
 
   /** Why this host cannot hold the rrset, if so. Pure; called before any change is sent. */

@@ -10,6 +10,8 @@ export function memoryZoneDriver(): ZoneDriver {
     return zone
   }
   return {
+    naming: 'pair',
+    oneZonePerName: false,
     async ensureZone({ claimId, nameservers }, signal) {
       signal.throwIfAborted()
       if (!zones.has(claimId)) zones.set(claimId, new Map())
@@ -17,7 +19,8 @@ export function memoryZoneDriver(): ZoneDriver {
     },
     async readZone({ claimId }, signal) {
       signal.throwIfAborted()
-      return structuredClone([...zoneOf(claimId).values()])
+      const zone = zones.get(claimId)
+      return zone && structuredClone([...zone.values()])
     },
     async changeZone({ claimId }, changes, signal) {
       signal.throwIfAborted()

@@ -42,6 +42,7 @@ export function embeddedSenderDriver({
 }: EmbeddedSenderOptions): SenderDriver {
   return {
     promisesSpf: true,
+    standingAuthor: 'postmaster',
     async ensureDomain(claim, signal) {
       signal.throwIfAborted()
       const key = await store.register(claim)

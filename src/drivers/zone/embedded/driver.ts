@@ -1,7 +1,7 @@
 /** The zone host in this very product: rows that our own authoritative servers answer from. */
 import { DriverError } from '../../errors.ts'
 import type { Change, ClaimRef, RRset, ZoneDriver } from '../contract.ts'
-import { objectionTo } from './objections.ts'
+import { objectionTo } from '../objections.ts'
 
 /** Where the rows are; handed in by the composition root. Each call is one transaction. */
 export type ZoneStore = {
@@ -15,14 +15,16 @@ export type ZoneStore = {
 
 export function embeddedZoneDriver(store: ZoneStore): ZoneDriver {
   return {
+    naming: 'pair',
+    oneZonePerName: false,
     async ensureZone(claim, signal) {
       signal.throwIfAborted()
       await store.create(claim)
       return { nameservers: claim.nameservers }
     },
-    async readZone({ claimId, name }, signal) {
+    async readZone({ claimId }, signal) {
       signal.throwIfAborted()
-      return (await store.read(claimId)) ?? absent(name)
+      return store.read(claimId)
     },
     async changeZone({ claimId, name }, changes, signal) {
       signal.throwIfAborted()

@@ -1,10 +1,10 @@
 import { isIP, isIPv4, isIPv6 } from 'node:net'
-import type { RRset } from '../contract.ts'
+import type { RRset } from './contract.ts'
 
 /** A bound of ours: the longest TXT value anyone publishes is a DKIM key of some 800 octets. */
 const TXT_LIMIT_OCTETS = 4096
 
-/** What the embedded zone host cannot hold. Looked at 2026-11. */
+/** What no zone host holds, ours included: rdata that is none, or too much of it. Looked at 2026-11. */
 export function objectionTo({ name, type, ttl, data }: RRset): string | undefined {
   if (data.length === 0) return `${type} of ${name} has no value.`
   if (type === 'CNAME' && data.length > 1) return `A CNAME has one value; ${name} would have more.`

@@ -1,0 +1,29 @@
+/**
+ * A zone hosted here that encloses a name: inside it nothing but its own NS cut delegates the name, and
+ * the cut is read from the zone host, for what the wire shows comes from servers of our own.
+ */
+import { absolute, relative } from '#names/domain-name.ts'
+import type { Ports } from './ports.ts'
+import type { Claim } from './types.ts'
+
+/** `cut` is where the zone delegates the name to, sorted, without trailing dots. */
+export type EnclosingZone = { name: string; sameWorkspace: boolean; cut: readonly string[] }
+
+/** Undefined when the nearest holder above the name, if any, has no zone. */
+export async function enclosingZone(
+  claim: Claim,
+  { custody, zoneHost }: Ports,
+  signal: AbortSignal,
+): Promise<EnclosingZone | undefined> {
+  const holder = await custody.enclosingHolder(claim)
+  if (holder === undefined) return undefined
+  const rrsets = await zoneHost(holder.account).readZone(holder.claim, signal)
+  if (rrsets === undefined) return undefined
+  const isCut = ({ name, type }: { name: string; type: string }) =>
+    type === 'NS' && name === absolute(claim.name)
+  return {
+    name: holder.claim.name,
+    sameWorkspace: holder.sameWorkspace,
+    cut: (rrsets.find(isCut)?.data ?? []).map(relative).toSorted(),
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Stands before every call to one account. Refused credentials end its work at once: a wrong key that
+ * is tried again and again gets our address banned (Mailcow feeds such tries to fail2ban). Ten failures
+ * in a row let it rest: an outage of the provider's is told once, not once a domain.
+ */
+import { DriverError, type DriverErrorKind } from './errors.ts'
+
+export type Guard = {
+  /** Throws when the account rests. */
+  admit(): void
+  note(outcome: 'answered' | DriverErrorKind, sentence?: string): void
+}
+
+export type GuardOptions = {
+  account: string
+  /** Milliseconds, from any fixed point. */
+  now: () => number
+  /** Told once each time the account begins to rest: a sentence for the operator. */
+  onRest: (sentence: string) => void
+  rests?: Rests
+}
+
+/** How long an account rests after refused credentials, and after failures in a row; milliseconds. */
+export type Rests = { refusedMs: number; failingMs: number }
+
+const FAILURES_IN_A_ROW = 10
+const RESTS: Rests = { refusedMs: 3_600_000, failingMs: 60_000 }
+
+export function accountGuard({ account, now, onRest, rests = RESTS }: GuardOptions): Guard {
+  let failures = 0
+  let resting: { untilMs: number; kind: DriverErrorKind; sentence: string } | undefined
+  const rest = (ms: number, kind: DriverErrorKind, sentence: string) => {
+    resting = { untilMs: now() + ms, kind, sentence }
+    onRest(`The account ${account} rests. ${sentence}`)
+  }
+  return {
+    admit() {
+      if (resting === undefined) return
+      const retryAfterMs = resting.untilMs - now()
+      if (retryAfterMs <= 0) resting = undefined
+      else throw new DriverError(resting.kind, resting.sentence, { retryAfterMs })
+    },
+    note(outcome, sentence = '') {
+      if (outcome === 'unauthorized') return rest(rests.refusedMs, 'unauthorized', sentence)
+      if (outcome === 'unavailable') failures += 1
+      else if (outcome !== 'throttled') failures = 0
+      // As `throttled`, which counts for nothing: it is the driver that is paused, not the domains.
+      if (failures >= FAILURES_IN_A_ROW) {
+        failures = 0
+        rest(rests.failingMs, 'throttled', sentence)
+      }
+    },
+  }
+}

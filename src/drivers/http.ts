@@ -1,0 +1,149 @@
+/**
+ * The one HTTP client of all drivers: deadlines, bounds, and the mapping of what every provider does
+ * alike to `DriverError`. What a 4xx means is each driver's own business. Nothing is tried again here,
+ * and no answer, address or header of a provider gets into an error: they may hold secrets.
+ */
+import { DriverError } from './errors.ts'
+import type { Guard } from './guard.ts'
+
+export type HttpCall = {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** With its query; joined to the base URL. */
+  path: string
+  json?: unknown
+  form?: Readonly<Record<string, string>>
+  headers?: Readonly<Record<string, string>>
+}
+
+/** `json` is undefined for an empty body, and for a refusal that is not JSON. */
+export type HttpAnswer = { status: number; headers: Headers; json: unknown }
+
+export type HttpClient = (call: HttpCall, signal: AbortSignal) => Promise<HttpAnswer>
+
+export type HttpOptions = {
+  /** The provider as a person would name it: the subject of every error sentence. */
+  provider: string
+  /** Without a slash at the end. */
+  baseUrl: string
+  headers?: Readonly<Record<string, string>>
+  guard: Guard
+  /** Statuses that mean something else here than elsewhere, given back as they are. */
+  ownMeaning?: readonly number[]
+}
+
+const DEADLINE_MS = 20_000
+const ANSWER_LIMIT_OCTETS = 8 << 20
+
+export function httpClient(options: HttpOptions): HttpClient {
+  const { guard } = options
+  return async (call, signal) => {
+    guard.admit()
+    try {
+      const answer = await answerTo(options, call, signal)
+      guard.note('answered')
+      return answer
+    } catch (error) {
+      if (error instanceof DriverError) guard.note(error.kind, error.message)
+      throw error
+    }
+  }
+}
+
+async function answerTo(
+  options: HttpOptions,
+  call: HttpCall,
+  signal: AbortSignal,
+): Promise<HttpAnswer> {
+  const { provider } = options
+  const { response, text } = await exchange(options, call, signal)
+  const { status, headers } = response
+  if (!options.ownMeaning?.includes(status)) throwIfMeantForAll(provider, status, headers)
+  const json = parse(text)
+  if (status < 300 && json === NOT_JSON) {
+    throw new DriverError('unavailable', `${provider} answered with something that is not JSON.`)
+  }
+  return { status, headers, json: json === NOT_JSON ? undefined : json }
+}
+
+async function exchange(
+  { provider, baseUrl, headers }: HttpOptions,
+  call: HttpCall,
+  signal: AbortSignal,
+) {
+  const deadline = AbortSignal.timeout(DEADLINE_MS)
+  try {
+    const response = await fetch(`${baseUrl}${call.path}`, {
+      method: call.method,
+      headers: { accept: 'application/json', ...contentType(call), ...headers, ...call.headers },
+      body: bodyOf(call),
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, deadline]),
+    })
+    return { response, text: await boundedText(response) }
+  } catch (error) {
+    signal.throwIfAborted()
+    const what = deadline.aborted ? 'did not answer in time' : 'could not be reached'
+    throw new DriverError('unavailable', `${provider} ${what}.`, { cause: error })
+  }
+}
+
+function throwIfMeantForAll(provider: string, status: number, headers: Headers): void {
+  if (status === 401) throw new DriverError('unauthorized', `${provider} refuses our credentials.`)
+  if (status === 403)
+    throw new DriverError('unauthorized', `${provider} denies us the right to this.`)
+  if (status === 429) throw throttled(provider, headers)
+  if (status >= 500 || (status >= 300 && status < 400)) {
+    throw new DriverError('unavailable', `${provider} is out of order: it answered ${status}.`)
+  }
+}
+
+/** Without Retry-After the engine backs off by itself. */
+export function throttled(provider: string, headers: Headers): DriverError {
+  const retryAfterMs = retryAfterOf(headers)
+  return new DriverError(
+    'throttled',
+    `${provider} has had enough requests for now.`,
+    retryAfterMs === undefined ? {} : { retryAfterMs },
+  )
+}
+
+// RFC 9110 section 10.2.3: seconds, or a date.
+function retryAfterOf(headers: Headers): number | undefined {
+  const written = headers.get('retry-after') ?? ''
+  if (/^\d{1,9}$/.test(written)) return Number(written) * 1000
+  const at = Date.parse(written)
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now())
+}
+
+function contentType({ json, form }: HttpCall): Record<string, string> {
+  if (json !== undefined) return { 'content-type': 'application/json' }
+  return form ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
+}
+
+function bodyOf({ json, form }: HttpCall): string | null {
+  if (json !== undefined) return JSON.stringify(json)
+  return form ? new URLSearchParams(form).toString() : null
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  let octets = 0
+  for await (const chunk of response.body ?? []) {
+    octets += chunk.length
+    if (octets > ANSWER_LIMIT_OCTETS) throw new Error('the answer is too long')
+    text += decoder.decode(chunk, { stream: true })
+  }
+  return text + decoder.decode()
+}
+
+const NOT_JSON = Symbol('not JSON')
+
+function parse(text: string): unknown {
+  if (text === '') return undefined
+  try {
+    return JSON.parse(text)
+  } catch {
+    return NOT_JSON
+  }
+}

@@ -1,0 +1,14 @@
+/** The drivers there are for services outside of this house, each by its name in the accounts file. */
+
+import type { DriverKind } from './kind.ts'
+import type { MailboxDriver } from './mailbox/contract.ts'
+import type { SenderDriver } from './sender/contract.ts'
+import type { ZoneDriver } from './zone/contract.ts'
+import { powerdns } from './zone/powerdns/driver.ts'
+
+// biome-ignore lint/suspicious/noExplicitAny: each kind has settings of its own, which it parses itself
+type Any = any
+
+export const ZONE_HOSTS: Record<string, DriverKind<ZoneDriver, Any>> = { powerdns }
+export const SENDERS: Record<string, DriverKind<SenderDriver, Any>> = {}
+export const MAILBOX_SERVICES: Record<string, DriverKind<MailboxDriver, Any>> = {}

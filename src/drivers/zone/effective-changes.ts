@@ -1,0 +1,20 @@
+import type { Change, RRset } from './contract.ts'
+
+/** Those of the changes that change something: drops of what is there, puts of what is not there just so. */
+export function effectiveChanges(
+  current: readonly RRset[],
+  changes: readonly Change[],
+): readonly Change[] {
+  const there = new Map(current.map((rrset) => [`${rrset.name} ${rrset.type}`, rrset]))
+  return changes.filter((change) => {
+    const { name, type } = 'put' in change ? change.put : change.drop
+    const have = there.get(`${name} ${type}`)
+    return 'drop' in change ? have !== undefined : !isSameRRset(have, change.put)
+  })
+}
+
+/** The order of the values in an rrset means nothing. */
+export function isSameRRset(a: RRset | undefined, b: RRset): boolean {
+  if (a === undefined || a.ttl !== b.ttl) return false
+  return a.data.toSorted().join('\n') === b.data.toSorted().join('\n')
+}

@@ -1,0 +1,66 @@
+/** PowerDNS's words and ours: `account` is the stamp, `changetype` REPLACE our put and DELETE our drop. */
+import { absolute } from '#names/domain-name.ts'
+import { type Change, type ClaimRef, isRRsetType, type RRset } from '../contract.ts'
+import { quoteTxt, unquoteTxt } from '../txt.ts'
+import type { PdnsChange, PdnsRRset, PdnsZone } from './api.ts'
+
+const NS_TTL_S = 3600
+/** Refresh, retry, expire and negative TTL, in seconds. */
+const SOA_TIMES = '10800 3600 604800 300'
+
+export function freshZone({ claimId, name, nameservers }: ClaimRef) {
+  const soa = `${absolute(nameservers[0]!)} hostmaster.${absolute(name)} 0 ${SOA_TIMES}`
+  return {
+    name: absolute(name),
+    kind: 'Native',
+    // PowerDNS then raises the serial with every change that is made by its API.
+    soa_edit_api: 'DEFAULT',
+    account: claimId,
+    nameservers: [],
+    rrsets: [
+      {
+        name: absolute(name),
+        type: 'SOA',
+        ttl: NS_TTL_S,
+        records: [{ content: soa, disabled: false }],
+      },
+      apexNs(name, nameservers),
+    ],
+  }
+}
+
+export function apexNs(name: string, nameservers: readonly string[]): PdnsRRset {
+  return {
+    name: absolute(name),
+    type: 'NS',
+    ttl: NS_TTL_S,
+    records: nameservers.map((server) => ({ content: absolute(server), disabled: false })),
+  }
+}
+
+export const nameserversIn = (zone: PdnsZone): string[] =>
+  zone.rrsets
+    .filter(({ name, type }) => type === 'NS' && name.toLowerCase() === zone.name.toLowerCase())
+    .flatMap(({ records }) => records.map(({ content }) => content.toLowerCase()))
+
+/** The rrsets of the zone that are ours to see: without the apex SOA and NS. */
+export function toRRsets(zone: PdnsZone): RRset[] {
+  const apex = zone.name.toLowerCase()
+  return zone.rrsets.flatMap(({ name: written, type, ttl, records }) => {
+    const name = written.toLowerCase()
+    const isOfHost = name === apex && (type === 'SOA' || type === 'NS')
+    if (isOfHost || !isRRsetType(type)) return []
+    const data = records
+      .filter(({ disabled }) => !disabled)
+      .map(({ content }) => (type === 'TXT' ? unquoteTxt(content) : content))
+    return data.length > 0 ? [{ name, type, ttl, data }] : []
+  })
+}
+
+export function toChange(change: Change): PdnsChange {
+  if ('drop' in change) return { ...change.drop, ttl: 0, records: [], changetype: 'DELETE' }
+  const { name, type, ttl, data } = change.put
+  const contents = type === 'TXT' ? data.map(quoteTxt) : data
+  const records = contents.map((content) => ({ content, disabled: false }))
+  return { name, type, ttl, records, changetype: 'REPLACE' }
+}

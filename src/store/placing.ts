@@ -1,0 +1,42 @@
+import type { StoreContext } from './context.ts'
+import type { Placed } from './domain-passes.ts'
+import type { WorldName } from './tables.ts'
+
+/** The accounts a new domain may be placed at, one list for each service. */
+export type Candidates = { [Service in keyof Placed]: readonly string[] }
+
+const COLUMNS = { zone: 'zone_driver', sender: 'sender_driver', mailbox: 'mailbox_driver' } as const
+
+/** Of each list the account with the fewest domains; the first of several. */
+export async function placeDomain(
+  context: StoreContext,
+  world: WorldName,
+  candidates: Candidates,
+): Promise<Placed> {
+  const fewest = (service: keyof Placed) => emptiest(context, world, service, candidates[service])
+  return {
+    zone: await fewest('zone'),
+    sender: await fewest('sender'),
+    mailbox: await fewest('mailbox'),
+  }
+}
+
+async function emptiest(
+  { db }: StoreContext,
+  world: WorldName,
+  service: keyof Placed,
+  accounts: readonly string[],
+): Promise<string> {
+  if (accounts.length === 1) return accounts[0]!
+  const column = COLUMNS[service]
+  const rows = await db
+    .selectFrom('domains')
+    .select((e) => [`${column} as account`, e.fn.countAll<string>().as('count')])
+    .where('world', '=', world)
+    .where('removed_at', 'is', null)
+    .where(column, 'in', [...accounts])
+    .groupBy(column)
+    .execute()
+  const held = new Map(rows.map(({ account, count }) => [account, Number(count)]))
+  return accounts.toSorted((a, b) => (held.get(a) ?? 0) - (held.get(b) ?? 0))[0]!
+}

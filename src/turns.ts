@@ -1,0 +1,16 @@
+/** Work under one key waits until what was begun before it under the same key is over. */
+export type Turns = <T>(key: string, work: () => Promise<T>) => Promise<T>
+
+export function takeTurns(): Turns {
+  const lastOf = new Map<string, Promise<unknown>>()
+  return (key, work) => {
+    const mine = (lastOf.get(key) ?? Promise.resolve()).then(work)
+    const settled = mine.then(
+      () => undefined,
+      () => undefined,
+    )
+    lastOf.set(key, settled)
+    void settled.then(() => lastOf.get(key) === settled && lastOf.delete(key))
+    return mine
+  }
+}

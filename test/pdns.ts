@@ -1,0 +1,106 @@
+/** A real PowerDNS Authoritative Server on loopback, with a database of its own. */
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { until } from './client.ts'
+import { missing } from './needs.ts'
+
+const SERVER = '/usr/sbin/pdns_server'
+const SCHEMA = '/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql'
+
+/** Why tests with PowerDNS cannot run here; undefined when they can. */
+export const withoutPdns = missing(
+  'PowerDNS with its SQLite backend (Debian: pdns-server, pdns-backend-sqlite3, sqlite3)',
+  () => [SERVER, SCHEMA, '/usr/bin/sqlite3'].every(existsSync),
+)
+
+export type Pdns = AsyncDisposable & {
+  url: string
+  apiKey: string
+  /** Where it answers questions. */
+  dns: { address: string; port: number }
+  zones(): Promise<string[]>
+}
+
+/** `address` is a loopback address that nobody else listens at. */
+export async function startPdns(address = '127.0.0.1'): Promise<Pdns> {
+  const directory = await mkdtemp(join(tmpdir(), 'mailstead-pdns-'))
+  await chmod(directory, 0o755)
+  const database = join(directory, 'zones.sqlite3')
+  execFileSync('/usr/bin/sqlite3', [database, `.read ${SCHEMA}`])
+  const [api, dns] = [await freePort(address), await freePort(address)]
+  const apiKey = 'canary-pdns-key-4711'
+  const settings = {
+    launch: 'gsqlite3',
+    'gsqlite3-database': database,
+    'gsqlite3-pragma-synchronous': 0,
+    api: 'yes',
+    'api-key': apiKey,
+    webserver: 'yes',
+    'webserver-address': address,
+    'webserver-port': api,
+    'webserver-allow-from': '127.0.0.0/8',
+    'local-address': address,
+    'local-port': dns,
+    'socket-dir': directory,
+    'config-dir': directory,
+    'negquery-cache-ttl': 0,
+    'query-cache-ttl': 0,
+    'cache-ttl': 0,
+    guardian: 'no',
+    daemon: 'no',
+    loglevel: 3,
+  }
+  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`)
+  await writeFile(join(directory, 'pdns.conf'), lines.join(''))
+  const child = spawn(SERVER, [`--config-dir=${directory}`], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let log = ''
+  child.stderr.on('data', (chunk) => {
+    log += chunk
+  })
+  const exited = new Promise((resolve) => child.once('exit', resolve))
+  const url = `http://${address}:${api}`
+  const headers = { 'x-api-key': apiKey, accept: 'application/json' }
+  const zones = async (): Promise<string[]> => {
+    const answer = await fetch(`${url}/api/v1/servers/localhost/zones`, { headers })
+    return ((await answer.json()) as { name: string }[]).map(({ name }) => name)
+  }
+  await until(
+    () =>
+      zones().then(
+        () => true,
+        () => child.exitCode !== null,
+      ),
+    Boolean,
+    15_000,
+  )
+  if (child.exitCode !== null) throw new Error(`pdns_server ended: ${log}`)
+  return {
+    url,
+    apiKey,
+    dns: { address, port: dns },
+    zones,
+    async [Symbol.asyncDispose]() {
+      child.kill('SIGTERM')
+      await exited
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Free a moment ago, which on loopback is as good as free. */
+function freePort(address: string): Promise<number> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(0, address, () => {
+      const bound = server.address()
+      server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0))
+    })
+  })
+}
