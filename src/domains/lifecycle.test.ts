@@ -235,6 +235,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     ports,
     signal: new AbortController().signal,
     needs: new Map(),
+    refused: new Set(),
     kept: [],
     report: () => undefined,
   }

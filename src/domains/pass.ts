@@ -28,6 +28,7 @@ export async function domainPass(
     ports,
     signal,
     needs: new Map(),
+    refused: new Set(),
     kept: [],
     report: pen.delegation,
   }

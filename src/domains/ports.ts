@@ -1,8 +1,9 @@
 /** What the life of a domain needs from the world: contracts only, handed in by the composition root. */
 
+import type { Refusal } from '#drivers/errors.ts'
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import type { Purpose } from '#drivers/records.ts'
-import type { Identity, Refusal, SenderDriver } from '#drivers/sender/contract.ts'
+import type { Identity, SenderDriver } from '#drivers/sender/contract.ts'
 import type { RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
 import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
@@ -86,7 +87,7 @@ export type InboxBook = {
   wanted(domain: Domain): Promise<readonly Identity[]>
   /** These have both now: their inboxes are ready for use. */
   ready(domain: Domain, localparts: readonly string[]): Promise<void>
-  /** The sender service will not let this one send. */
+  /** A service will not give this one its mailbox, or let it send. */
   refused(domain: Domain, localpart: string, refusal: Refusal): Promise<void>
 }
 

@@ -9,6 +9,8 @@ export type Pass = {
   signal: AbortSignal
   /** What each mail service asked for in this very pass; the records stage merges it. */
   needs: Map<ConditionType, readonly NeededRecord[]>
+  /** The localparts of inboxes that a service refused in this very pass. */
+  refused: Set<string>
   /** What stays in the zone when the domain's records are removed. */
   kept: readonly OwnedRecord[]
   /** What the parent was seen to show in this pass. */

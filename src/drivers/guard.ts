@@ -9,6 +9,8 @@ export type Guard = {
   /** Throws when the account rests. */
   admit(): void
   note(outcome: 'answered' | DriverErrorKind, sentence?: string): void
+  /** No call for so long, because the provider would refuse them all. */
+  rest(ms: number, sentence: string): void
 }
 
 export type GuardOptions = {
@@ -34,6 +36,7 @@ export function accountGuard({ account, now, onRest, rests = RESTS }: GuardOptio
     onRest(`The account ${account} rests. ${sentence}`)
   }
   return {
+    rest: (ms, sentence) => rest(ms, 'throttled', sentence),
     admit() {
       if (resting === undefined) return
       const retryAfterMs = resting.untilMs - now()

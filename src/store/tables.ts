@@ -1,6 +1,6 @@
 import type { Generated, JSONColumnType } from 'kysely'
 import type { DelegationReport } from '#domains/types.ts'
-import type { Refusal } from '#drivers/sender/contract.ts'
+import type { Refusal } from '#drivers/errors.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { Authentication } from '#servers/smtp/judge.ts'
 

@@ -1,21 +1,30 @@
 /** mail_domain_ready: the mailbox service takes mail for the domain: its standing addresses and its inboxes. */
-import { met, type Step } from '../step.ts'
+import { failed, met, type Step } from '../step.ts'
 import type { Claim } from '../types.ts'
 
 export const mailDomain: Step = {
-  async ensure({ domain, ports, signal, needs }) {
+  async ensure({ domain, ports, signal, needs, refused }) {
     const { records } = await ports.mailbox.ensureDomain(domain.claim, signal)
     needs.set('mail_domain_ready', records)
     const present = await ports.mailbox.listMailboxes(domain.claim, signal)
     const inboxes = (await ports.inboxes.wanted(domain)).map(({ localpart }) => localpart)
     const wanted = [...standingLocalparts(domain.claim), ...inboxes]
     for (const localpart of wanted.filter((each) => !present.includes(each))) {
-      await ports.mailbox.ensureMailbox(domain.claim, localpart, signal)
+      const refusal = await ports.mailbox.ensureMailbox(domain.claim, localpart, signal)
+      if (!refusal) continue
+      if (!inboxes.includes(localpart)) return failed(refusal.reason, refusal.message)
+      await ports.inboxes.refused(domain, localpart, refusal)
+      refused.add(localpart)
     }
     for (const localpart of present.filter((each) => !wanted.includes(each))) {
       await ports.mailbox.removeMailbox(domain.claim, localpart, signal)
     }
-    if (!ports.sender.identities) await ports.inboxes.ready(domain, inboxes)
+    if (!ports.sender.identities) {
+      await ports.inboxes.ready(
+        domain,
+        inboxes.filter((localpart) => !refused.has(localpart)),
+      )
+    }
     return met
   },
   async remove({ domain, ports, signal }) {

@@ -17,7 +17,7 @@ export const senderVerified: Step = {
 
 /** One right for each inbox and no other; one that is refused keeps its own inbox waiting, and nothing else. */
 async function grantIdentities(
-  { domain, ports, signal }: Pass,
+  { domain, ports, signal, refused }: Pass,
   identities: Identities,
 ): Promise<void> {
   const wanted = await ports.inboxes.wanted(domain)
@@ -30,6 +30,6 @@ async function grantIdentities(
     const isThere = granted.includes(inbox.localpart)
     const refusal = isThere ? undefined : await identities.ensure(domain.claim, inbox, signal)
     if (refusal) await ports.inboxes.refused(domain, inbox.localpart, refusal)
-    else await ports.inboxes.ready(domain, [inbox.localpart])
+    else if (!refused.has(inbox.localpart)) await ports.inboxes.ready(domain, [inbox.localpart])
   }
 }

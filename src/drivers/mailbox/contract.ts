@@ -1,4 +1,5 @@
 /** What a service that keeps mailboxes must do for us. */
+import type { Refusal } from '../errors.ts'
 import type { NeededRecord } from '../records.ts'
 import type { ClaimRef } from '../zone/contract.ts'
 
@@ -12,8 +13,15 @@ export interface MailboxDriver {
   /** Makes the mail domain, its mailboxes and its keys not exist. Absent is success. */
   removeDomain(claim: ClaimRef, signal: AbortSignal): Promise<void>
 
-  /** Makes a mailbox at a lower-case localpart. Safe to repeat. `rejected` without the mail domain. */
-  ensureMailbox(claim: ClaimRef, localpart: string, signal: AbortSignal): Promise<void>
+  /**
+   * Makes a mailbox at a lower-case localpart. Safe to repeat. `rejected` without the mail domain; a
+   * refusal that is returned concerns this mailbox alone, and says what would help.
+   */
+  ensureMailbox(
+    claim: ClaimRef,
+    localpart: string,
+    signal: AbortSignal,
+  ): Promise<Refusal | undefined>
 
   /** Makes the mailbox not exist. Absent is success. */
   removeMailbox(claim: ClaimRef, localpart: string, signal: AbortSignal): Promise<void>

@@ -21,6 +21,7 @@ export function memoryMailboxDriver(): MailboxDriver {
       const mailboxes = domains.get(claimId)
       if (!mailboxes) throw new DriverError('rejected', 'There is no such mail domain here.')
       mailboxes.add(localpart)
+      return undefined
     },
     async removeMailbox({ claimId }, localpart, signal) {
       signal.throwIfAborted()

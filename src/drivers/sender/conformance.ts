@@ -1,9 +1,10 @@
 /** The contract of a sender service as sentences. Whoever sends passes them, or says why it need not. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { absolute, isWithin, relative } from '#names/domain-name.ts'
 import { isSpf } from '#policy/spf.ts'
-import type { ClaimRef, NeededRecord, OutgoingMessage, SenderDriver } from './contract.ts'
+import type { ClaimRef, Identity, NeededRecord, OutgoingMessage, SenderDriver } from './contract.ts'
 
 /**
  * A driver on a bench: what it needs to be exercised, whether in memory, against a fake, or live.
@@ -20,6 +21,7 @@ export type Bench = AsyncDisposable & {
 }
 
 type Check = (sender: Sender, bench: Bench, signal: AbortSignal) => Promise<void>
+export type Excuses = Partial<Record<CheckName, string>>
 export type CheckName = keyof typeof CHECKS
 
 const CHECKS = {
@@ -150,6 +152,69 @@ const CHECKS = {
     assert.equal((await other.verify()).is, 'verified')
     await other.send()
   },
+  'identities are granted and taken away one by one, and listed': async (sender, { publish }) => {
+    const { identities } = sender
+    assert.ok(identities)
+    assert.deepEqual(await identities.list(), [])
+    await publish(await sender.ensure())
+    assert.equal((await sender.verify()).is, 'verified')
+    for (const localpart of ['lee', 'kim', 'lee']) {
+      assert.equal(await identities.ensure({ localpart, displayName: 'Kim Lee' }), undefined)
+    }
+    assert.deepEqual(await identities.list(), ['kim', 'lee'])
+    await identities.remove('lee')
+    await identities.remove('lee')
+    assert.deepEqual(await identities.list(), ['kim'])
+    await sender.remove()
+    assert.deepEqual(await identities.list(), [])
+  },
+  'a registration with another claim’s stamp is neither used nor removed': async (
+    sender,
+    { rival, publish },
+  ) => {
+    const other = sender.of(rival)
+    await publish(await other.ensure())
+    assert.equal((await other.verify()).is, 'verified')
+    await assert.rejects(sender.ensure(), { name: 'DriverError', kind: 'conflict' })
+    await assert.rejects(sender.verify(), NO)
+    await assert.rejects(sender.send(), NO)
+    await sender.remove()
+    assert.equal((await other.verify()).is, 'verified')
+  },
+  'once a claim has removed its registration, another claim can have one': async (
+    sender,
+    { rival, publish },
+  ) => {
+    const other = sender.of(rival)
+    await publish(await other.ensure())
+    await other.verify()
+    await other.remove()
+    await publish(await sender.ensure())
+    assert.equal((await sender.verify()).is, 'verified')
+    await assert.rejects(other.verify(), NO)
+  },
+  'calls that are aborted under way leave a registration that can be finished': async (
+    sender,
+    { claim, publish },
+  ) => {
+    const cutAt = (afterMs: number) => sender.of(claim, AbortSignal.timeout(afterMs))
+    for (const afterMs of [0, 2, 5, 10, 20])
+      await cutAt(afterMs)
+        .ensure()
+        .catch(() => undefined)
+    await publish(await sender.ensure())
+    for (const afterMs of [0, 2, 5, 10, 20])
+      await cutAt(afterMs)
+        .verify()
+        .catch(() => undefined)
+    assert.equal((await sender.verify()).is, 'verified')
+    for (const afterMs of [0, 2, 5, 10])
+      await cutAt(afterMs)
+        .remove()
+        .catch(() => undefined)
+    await sender.remove()
+    await assert.rejects(sender.verify(), NO)
+  },
   'with an aborted signal every call throws and changes nothing': async (
     sender,
     { claim, publish },
@@ -172,7 +237,7 @@ const NO = { name: 'DriverError', kind: 'rejected' }
 export function senderDriverConformance(
   name: string,
   open: () => Promise<Bench>,
-  excused: Partial<Record<CheckName, string>> = {},
+  excused: Excuses = {},
 ): void {
   describe(`sender driver: ${name}`, () => {
     for (const [check, run] of Object.entries(CHECKS) as [CheckName, Check][]) {
@@ -198,11 +263,35 @@ type Sender = ReturnType<typeof senderOf>
 function senderOf(driver: SenderDriver, claim: ClaimRef, signal: AbortSignal) {
   return {
     ensure: async () => (await driver.ensureDomain(claim, signal)).records,
-    verify: () => driver.verifyDomain(claim, signal),
+    verify: () => verified(driver, claim, signal),
+    identities: identitiesOf(driver, claim, signal),
     remove: () => driver.removeDomain(claim, signal),
     send: async () => (await driver.send(claim, MESSAGE, signal)).messageId,
     of: (other: ClaimRef, otherSignal = signal) => senderOf(driver, other, otherSignal),
   }
+}
+
+const LOOKS = 20
+
+/** Looks again while the service says that its own check is under way. */
+async function verified(driver: SenderDriver, claim: ClaimRef, signal: AbortSignal) {
+  let found = await driver.verifyDomain(claim, signal)
+  for (let look = 0; look < LOOKS; look++) {
+    if (found.is !== 'waiting' || found.reason !== 'under_way') return found
+    await delay(5)
+    found = await driver.verifyDomain(claim, signal)
+  }
+  return found
+}
+
+function identitiesOf({ identities }: SenderDriver, claim: ClaimRef, signal: AbortSignal) {
+  return (
+    identities && {
+      ensure: (identity: Identity) => identities.ensure(claim, identity, signal),
+      remove: (localpart: string) => identities.remove(claim, localpart, signal),
+      list: () => identities.list(claim, signal),
+    }
+  )
 }
 
 /** What tells a claim from another: its keys and verification codes. */

@@ -1,4 +1,5 @@
 /** What a service that sends mail must do for us. */
+import type { Refusal } from '../errors.ts'
 import type { NeededRecord } from '../records.ts'
 import type { ClaimRef } from '../zone/contract.ts'
 
@@ -19,8 +20,6 @@ export interface Identities {
   /** The localparts granted, sorted, without those that every domain has; empty without the domain. */
   list(claim: ClaimRef, signal: AbortSignal): Promise<readonly string[]>
 }
-
-export type Refusal = { reason: string; message: string }
 
 export type OutgoingMessage = {
   author: Identity

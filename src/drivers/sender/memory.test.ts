@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MESSAGE, senderDriverConformance } from './conformance.ts'
+import { excuses } from './embedded/excuses.ts'
 import { memorySenderDriver } from './memory.ts'
 
 const CLAIM = { claimId: 'claim-1', name: 'conformance.example', nameservers: [] }
@@ -17,6 +18,7 @@ senderDriverConformance(
     async [Symbol.asyncDispose]() {},
   }),
   {
+    ...excuses,
     'verifyDomain waits, with a reason, while nothing is published': NO_DNS,
     'verifyDomain waits while only another claim’s records are published': NO_DNS,
     'verifyDomain sees that records are gone again': NO_DNS,

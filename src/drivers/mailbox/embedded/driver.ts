@@ -32,6 +32,7 @@ export function embeddedMailboxDriver(store: MailboxStore, mailHost: string): Ma
       signal.throwIfAborted()
       const isThere = await store.createMailbox(claimId, localpart)
       if (!isThere) throw new DriverError('rejected', `There is no mail domain ${name} here.`)
+      return undefined
     },
     async removeMailbox({ claimId }, localpart, signal) {
       signal.throwIfAborted()

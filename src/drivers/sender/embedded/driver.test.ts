@@ -11,6 +11,7 @@ import { testStore } from '../../../../test/store.ts'
 import { type Bench, MESSAGE, senderDriverConformance } from '../conformance.ts'
 import type { ClaimRef, NeededRecord, OutgoingMessage } from '../contract.ts'
 import { embeddedSenderDriver } from './driver.ts'
+import { excuses } from './excuses.ts'
 
 const store = await testStore()
 after(() => store[Symbol.asyncDispose]())
@@ -70,7 +71,7 @@ async function openBench(): Promise<EmbeddedBench> {
   }
 }
 
-senderDriverConformance('embedded', openBench)
+senderDriverConformance('embedded', openBench, excuses)
 
 /** Registers and publishes the claim, sends, and gives what lies in the queue then. */
 async function sendOne(

@@ -1,0 +1,184 @@
+/**
+ * Cloudflare's API v4 as far as a zone for mail needs it: zones, records, activation and dynamic
+ * redirects, with a real DNS server that says what the API was told. A free plan, one account, one
+ * token. What is not here answers as an unknown route does.
+ */
+import { randomBytes } from 'node:crypto'
+import { isIPv6 } from 'node:net'
+import type { RRset } from '#drivers/zone/contract.ts'
+import { absolute, relative } from '#names/domain-name.ts'
+import { type EmulatedAnswer, type EmulatorServer, startEmulator } from '../server.ts'
+import { refusalAnswer } from './answers.ts'
+import { answerCall } from './api.ts'
+import { RequestBudget } from './budget.ts'
+import { startZoneServer, type ZoneServer } from './nameserver.ts'
+import { type HeldZone, newId, type World, zoneNamed } from './world.ts'
+
+export type CloudflareEmulatorOptions = {
+  port?: number
+  /** Where the DNS server listens, by UDP and TCP; loopback and a free port unless told. */
+  dnsAddress?: string
+  dnsPort?: number
+  /** The zone that the names of the nameservers lie in. */
+  nameserverZone?: string
+  /** 0 is no limit. Over it, every call is refused for as long as `blockMs`. */
+  requestsPerFiveMinutes?: number
+  blockMs?: number
+  batchLimit?: number
+  /** A page holds no more than this, whatever is asked for. */
+  pageLimit?: number
+  recordsPerZone?: number
+  /** The free plan has none. */
+  tagsPerRecord?: number
+  activationCheckEveryMs?: number
+  /** Whether a zone may lie below another's name, which the real one sells to enterprises only. */
+  subdomains?: boolean
+  /** Names that nobody may add. */
+  banned?: readonly string[]
+  now?: () => Date
+  /** Told when the DNS server fails. */
+  onError?: (error: unknown) => void
+}
+
+export type CloudflareEmulator = EmulatorServer & {
+  accountId: string
+  apiToken: string
+  /** What the SDK takes as its `baseURL`. */
+  apiUrl: string
+  dns: { address: string; port: number }
+  /** What some other server must say so that the names of the nameservers lead to this DNS server. */
+  records: readonly RRset[]
+  holdings(): { zones: string[]; records: number }
+  /** The registrar delegates to the nameservers, and a check has seen it. */
+  activate(name: string): void
+  /** A check has seen that it no longer does. */
+  move(name: string): void
+  /** The token is no longer known, until it is restored. */
+  revoke(): void
+  restore(): void
+  /** The token has no right on zones: they are not listed, and not to be made or touched. */
+  forbid(): void
+  allow(): void
+  /** Another account has the name, so that it can be neither made nor listed by ours. */
+  otherAccountHolds(name: string): void
+}
+
+const HOUR_MS = 3_600_000
+const BLOCK_MS = 300_000
+const NAMESERVER_TTL_S = 300
+
+export async function startCloudflareEmulator(
+  options: CloudflareEmulatorOptions = {},
+): Promise<CloudflareEmulator> {
+  const { dnsAddress = '127.0.0.1', dnsPort = 0, onError = console.error, now = clock } = options
+  await using opened = new AsyncDisposableStack()
+  const dns = await startZoneServer(dnsAddress, dnsPort, onError)
+  opened.use(dns.listener)
+  const world = newWorld(options, dns)
+  const { requestsPerFiveMinutes = 1200, blockMs = BLOCK_MS } = options
+  const budget = new RequestBudget(requestsPerFiveMinutes, blockMs, now)
+  const server = await startEmulator({
+    port: options.port ?? 0,
+    refusal,
+    async handle(request) {
+      const { isOver, headers } = budget.take()
+      const answer = isOver ? refusalAnswer('throttled') : answerCall(world, request)
+      return { ...answer, headers: { ...headers, ...answer.headers } }
+    },
+  })
+  opened.use(server)
+  const both = opened.move()
+  return {
+    ...server,
+    apiUrl: `${server.url}/client/v4`,
+    accountId: world.accountId,
+    apiToken: world.apiToken,
+    dns: { address: dns.listener.address, port: dns.listener.port },
+    records: [wildcardTo(dnsAddress, world.nameserverZone)],
+    ...controlsOf(world),
+    [Symbol.asyncDispose]: () => both.disposeAsync(),
+  }
+}
+
+const clock = (): Date => new Date()
+
+function newWorld(options: CloudflareEmulatorOptions, dns: ZoneServer): World {
+  return {
+    accountId: newId(),
+    apiToken: randomBytes(30).toString('base64url'),
+    nameserverZone: options.nameserverZone ?? 'ns.cloudflare.com',
+    takesSubdomains: options.subdomains ?? false,
+    limits: {
+      batch: options.batchLimit ?? 200,
+      page: options.pageLimit ?? Number.POSITIVE_INFINITY,
+      recordsPerZone: options.recordsPerZone ?? 200,
+      tagsPerRecord: options.tagsPerRecord ?? 0,
+      checkEveryMs: options.activationCheckEveryMs ?? HOUR_MS,
+    },
+    zones: new Map(),
+    given: new Map(),
+    pairsDrawn: 0,
+    heldElsewhere: new Set(),
+    banned: new Set(options.banned?.map(relative)),
+    isRevoked: false,
+    isForbidden: false,
+    now: options.now ?? clock,
+    publish: (zone) => dns.set(zone),
+    withdraw: (zone) => dns.delete(zone.name),
+  }
+}
+
+function controlsOf(world: World) {
+  return {
+    holdings: () => {
+      const zones = [...world.zones.values()]
+      const records = zones.reduce((sum, zone) => sum + zone.records.size, 0)
+      return { zones: zones.map(({ name }) => name), records }
+    },
+    activate(name: string) {
+      const zone = heldZone(world, name)
+      const now = world.now().toISOString()
+      Object.assign(zone, { status: 'active', activatedOn: now, modifiedOn: now })
+    },
+    move(name: string) {
+      const zone = heldZone(world, name)
+      if (zone.status !== 'active') throw new Error(`${name} is ${zone.status}, so it cannot move`)
+      Object.assign(zone, { status: 'moved', modifiedOn: world.now().toISOString() })
+    },
+    revoke() {
+      world.isRevoked = true
+    },
+    restore() {
+      world.isRevoked = false
+    },
+    forbid() {
+      world.isForbidden = true
+    },
+    allow() {
+      world.isForbidden = false
+    },
+    otherAccountHolds(name: string) {
+      world.heldElsewhere.add(relative(name))
+    },
+  }
+}
+
+function heldZone(world: World, name: string): HeldZone {
+  const zone = zoneNamed(world, relative(name))
+  if (zone === undefined) throw new Error(`There is no zone ${name}`)
+  return zone
+}
+
+const wildcardTo = (address: string, zone: string): RRset => ({
+  name: absolute(`*.${zone}`),
+  type: isIPv6(address) ? 'AAAA' : 'A',
+  ttl: NAMESERVER_TTL_S,
+  data: [address],
+})
+
+/** For injected faults. */
+function refusal(status: 401 | 403 | 429 | 500 | 503): EmulatedAnswer {
+  if (status === 429) return refusalAnswer('throttled')
+  if (status === 401 || status === 403) return refusalAnswer('unauthenticated', '', status)
+  return refusalAnswer('out_of_order', '', status)
+}

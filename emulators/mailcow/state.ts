@@ -1,0 +1,161 @@
+/** What one Mailcow holds. Sizes are MiB where they are sent as MiB, and bytes where they are not. */
+export type Mailcow = {
+  /** The host that MX records name; it cannot be a mail domain. */
+  hostname: string
+  now(): Date
+  limits: DomainLimits
+  passwordPolicy: PasswordPolicy
+  /** Containers that are out of order: what needs them is done all the same, with a warning. */
+  down: Set<'sogo' | 'dovecot'>
+  domains: Map<string, Domain>
+  mailboxes: Map<string, Mailbox>
+  /** Each mailbox is in here too, as an alias to itself, and takes an id. */
+  aliases: Table<Alias>
+  /** By domain, whether it is here or not: keys outlive their domains. */
+  dkim: Map<string, DkimKey>
+  appPasswords: Table<AppPassword>
+  relayhosts: Table<Relayhost>
+  /** By domain or address. */
+  rateLimits: Map<string, RateLimit>
+}
+
+/** What a domain is given whose add/domain does not say; quotas in MiB. */
+export type DomainLimits = {
+  aliases: number
+  mailboxes: number
+  defquota: number
+  maxquota: number
+  quota: number
+}
+
+/** `length` is a number of characters; the others are 1 where such a character must be there. */
+export type PasswordPolicy = {
+  length: number
+  chars: number
+  special_chars: number
+  lowerupper: number
+  numbers: number
+}
+
+type Times = { created: string; modified: string | null }
+
+export type Domain = Times &
+  DomainLimits & {
+    name: string
+    description: string
+    tags: string[]
+    active: number
+    gal: number
+    backupmx: number
+    relay_all_recipients: number
+    relay_unknown_only: number
+    relayhost: string
+  }
+
+export type Mailbox = Times & {
+  localpart: string
+  domain: string
+  name: string
+  quotaBytes: number
+  active: number
+  tags: string[]
+  /** All of them strings, whatever they count. */
+  attributes: Record<string, string>
+}
+
+export type Alias = Times & {
+  address: string
+  goto: string
+  domain: string
+  active: number
+  internal: number
+  sogo_visible: number
+  sender_allowed: number
+  public_comment: string | null
+  private_comment: string | null
+}
+
+export type DkimKey = { selector: string; publicKey: string }
+
+export type AppPassword = Times & {
+  name: string
+  mailbox: string
+  hash: string
+  protocols: readonly string[]
+  active: number
+}
+
+export type Relayhost = { hostname: string; username: string; password: string }
+
+export type RateLimit = { value: string; frame: string }
+
+/** Rows by id; an id is never given twice. */
+export class Table<Row> {
+  readonly rows = new Map<number, Row>()
+  #lastId = 0
+
+  add(row: Row): number {
+    this.#lastId += 1
+    this.rows.set(this.#lastId, row)
+    return this.#lastId
+  }
+
+  deleteWhere(isMeant: (row: Row) => boolean): void {
+    for (const [id, row] of this.rows) if (isMeant(row)) this.rows.delete(id)
+  }
+}
+
+export type MailcowSettings = {
+  hostname?: string | undefined
+  limits?: Partial<DomainLimits> | undefined
+  passwordPolicy?: Partial<PasswordPolicy> | undefined
+  now?: (() => Date) | undefined
+}
+
+const LIMITS = { aliases: 400, mailboxes: 10, defquota: 3072, maxquota: 10240, quota: 10240 }
+const POLICY = { length: 6, chars: 0, special_chars: 0, lowerupper: 0, numbers: 0 }
+
+export const newMailcow = (settings: MailcowSettings): Mailcow => ({
+  hostname: settings.hostname ?? 'mail.mailcow.test',
+  now: settings.now ?? (() => new Date()),
+  limits: { ...LIMITS, ...settings.limits },
+  passwordPolicy: { ...POLICY, ...settings.passwordPolicy },
+  down: new Set(),
+  domains: new Map(),
+  mailboxes: new Map(),
+  aliases: new Table(),
+  dkim: new Map(),
+  appPasswords: new Table(),
+  relayhosts: new Table(),
+  rateLimits: new Map(),
+})
+
+/** `2026-11-23 12:21:53`, without a zone: the real one's is a setting of the host. */
+export const stamp = (mailcow: Mailcow): string =>
+  mailcow.now().toISOString().slice(0, 19).replace('T', ' ')
+
+/** Changes a row, and when it was last changed where that makes a difference. */
+export function change<Row extends Times>(mailcow: Mailcow, row: Row, values: Partial<Row>): void {
+  const before = JSON.stringify(row)
+  Object.assign(row, values)
+  if (JSON.stringify(row) !== before) row.modified = stamp(mailcow)
+}
+
+export const mailboxesOf = (mailcow: Mailcow, domain: string): Mailbox[] =>
+  [...mailcow.mailboxes.values()].filter((mailbox) => mailbox.domain === domain)
+
+export const addressOf = ({ localpart, domain }: Mailbox): string => `${localpart}@${domain}`
+
+/** Names compare without regard to case, as in the real database. */
+export const mailboxAt = (mailcow: Mailcow, address: unknown): Mailbox | undefined =>
+  mailcow.mailboxes.get(String(address).toLowerCase())
+
+/** Aliases that are not a mailbox's own row. */
+export const aliasesProper = (mailcow: Mailcow): [number, Alias][] =>
+  [...mailcow.aliases.rows].filter(([, { address, goto }]) => address !== goto)
+
+/** The order of the real database's index: letters without regard to case, before `_` and `{`. */
+export const inIndexOrder = (a: string, b: string): number =>
+  a.toUpperCase() < b.toUpperCase() ? -1 : 1
+
+export const MIB = 1 << 20

@@ -1,0 +1,16 @@
+/** Tags on domains and mailboxes. They are only ever added here; an edit that leaves one out keeps it. */
+import type { Entry, Say } from './entries.ts'
+import { isEmpty, list, text } from './php.ts'
+
+const LIMIT = 25
+
+/** The tags with those that were sent, and a warning where some were left out. */
+export function withTags(has: readonly string[], sent: unknown, say: Say): [string[], Entry[]] {
+  const tags = list(sent)
+  const warning = tags.some((tag, index) => index > LIMIT && !isEmpty(tag))
+  const taken = tags.slice(0, LIMIT + 1).filter((tag) => !isEmpty(tag))
+  return [
+    [...new Set([...has, ...taken.map(text)])].toSorted(),
+    warning ? [say('warning', ['tag_limit_exceeded', `limit ${LIMIT}`])] : [],
+  ]
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, beforeEach, test } from 'node:test'
+import { startMailcowEmulator } from '../../../../emulators/mailcow/emulator.ts'
+import { testTools } from '../../../../test/tools.ts'
+import { mailboxDriverConformance } from '../conformance.ts'
+import type { ClaimRef } from '../contract.ts'
+import { mailcow } from './driver.ts'
+import { excuses } from './excuses.ts'
+
+const emulator = await startMailcowEmulator({ hostname: 'mail.mailcow.test' })
+after(() => emulator[Symbol.asyncDispose]())
+
+const driverWith = (more: object = {}) => {
+  const given = { url: emulator.url, api_key: emulator.apiKey, mail_host: 'mail.mailcow.test' }
+  return mailcow.open(mailcow.settings.parse({ ...given, mailboxes: 200, ...more }), testTools())
+}
+const driver = driverWith()
+
+let count = 0
+const newClaim = (name = `c${++count}.example`): ClaimRef => {
+  return { claimId: randomUUID(), name, nameservers: [] }
+}
+
+mailboxDriverConformance(
+  'mailcow',
+  async () => {
+    const claim = newClaim()
+    return { driver, claim, rival: newClaim(claim.name), async [Symbol.asyncDispose]() {} }
+  },
+  excuses,
+)
+
+beforeEach(() => {
+  emulator.faults.clear()
+  emulator.calls.length = 0
+})
+
+const asked = (path: string) => emulator.calls.filter(({ target }) => target.includes(path))
+
+test('it asks for MX, SPF, DKIM, autoconfig and autodiscover records', async ({ signal }) => {
+  const claim = newClaim('records.example')
+  const { records } = await driver.ensureDomain(claim, signal)
+  const written = records.map(({ name, type, data }) => `${name} ${type} ${data[0]?.slice(0, 40)}`)
+  assert.deepEqual(written, [
+    'records.example. MX 10 mail.mailcow.test.',
+    'records.example. TXT v=spf1 mx ~all',
+    'dkim._domainkey.records.example. TXT v=DKIM1;k=rsa;t=s;s=email;p=MIIBIjANBgkq',
+    'autoconfig.records.example. CNAME mail.mailcow.test.',
+    'autodiscover.records.example. CNAME mail.mailcow.test.',
+    '_autodiscover._tcp.records.example. SRV 0 1 443 mail.mailcow.test.',
+  ])
+})
+
+test('sizes are told in MiB and come back in octets', async ({ signal }) => {
+  const claim = newClaim()
+  await driverWith({ mailbox_mib: 100, mailboxes: 10 }).ensureDomain(claim, signal)
+  const headers = { 'x-api-key': emulator.apiKey }
+  const answer = await fetch(`${emulator.url}/api/v1/get/domain/${claim.name}`, { headers })
+  const domain = (await answer.json()) as Record<string, number>
+  assert.equal(domain.max_quota_for_mbox, 100 * 2 ** 20)
+  assert.equal(domain.max_quota_for_domain, 1000 * 2 ** 20)
+})
+
+test('the key goes with the domain, even when the pass was killed between the two', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  emulator.faults.add({ kind: 'lost', about: 'delete/dkim' })
+  await assert.rejects(driver.removeDomain(claim, signal), { kind: 'unavailable' })
+  assert.ok(!emulator.holdings().domains.includes(claim.name))
+  assert.ok(emulator.holdings().dkim.includes(claim.name), 'the key outlives its domain')
+  await driver.removeDomain(claim, signal)
+  assert.ok(!emulator.holdings().dkim.includes(claim.name))
+})
+
+test('a key that a stranger left behind is not taken over', async ({ signal }) => {
+  const name = `c${++count}.example`
+  const call = (path: string, body: unknown) =>
+    fetch(`${emulator.url}/api/v1/${path}`, {
+      method: 'POST',
+      headers: { 'x-api-key': emulator.apiKey, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+  const sizes = { defquota: 1, maxquota: 1, quota: 1, mailboxes: 1, aliases: 1, active: 1 }
+  await call('add/domain', { domain: name, description: 'theirs', ...sizes })
+  const headers = { 'x-api-key': emulator.apiKey }
+  const keyOf = async () =>
+    (
+      (await (await fetch(`${emulator.url}/api/v1/get/dkim/${name}`, { headers })).json()) as {
+        pubkey: string
+      }
+    ).pubkey
+  const theirs = await keyOf()
+  await call('delete/domain', [name])
+  await driver.ensureDomain(newClaim(name), signal)
+  assert.notEqual(await keyOf(), theirs)
+})
+
+test('a domain of somebody else’s is left alone, and so is its key', async ({ signal }) => {
+  const name = `c${++count}.example`
+  await fetch(`${emulator.url}/api/v1/add/domain`, {
+    method: 'POST',
+    headers: { 'x-api-key': emulator.apiKey, 'content-type': 'application/json' },
+    body: JSON.stringify({ domain: name, description: 'by hand', active: 1 }),
+  })
+  await assert.rejects(driver.ensureDomain(newClaim(name), signal), { kind: 'conflict' })
+  await driver.removeDomain(newClaim(name), signal)
+  assert.ok(emulator.holdings().domains.includes(name))
+  assert.ok(emulator.holdings().dkim.includes(name))
+})
+
+test('webmail is never restarted', async ({ signal }) => {
+  await driver.ensureDomain(newClaim(), signal)
+  for (const { body } of asked('add/domain')) assert.equal(JSON.parse(body).restart_sogo, 0)
+})
+
+test('a domain is removed with an alias that points elsewhere', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  await fetch(`${emulator.url}/api/v1/add/alias`, {
+    method: 'POST',
+    headers: { 'x-api-key': emulator.apiKey, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      address: `info@${claim.name}`,
+      goto: 'kim@elsewhere.example',
+      active: 1,
+    }),
+  })
+  await driver.removeDomain(claim, signal)
+  const { domains, aliases } = emulator.holdings()
+  assert.ok(!domains.includes(claim.name))
+  assert.ok(!aliases.some((alias) => alias.endsWith(claim.name)))
+})
+
+test('the refusals of a full domain are sentences', async ({ signal }) => {
+  const claim = newClaim()
+  const small = driverWith({ mailboxes: 10, mailbox_mib: 1 })
+  await small.ensureDomain(claim, signal)
+  for (let n = 0; n < 10; n++) await small.ensureMailbox(claim, `box${n}`, signal)
+  assert.deepEqual(await small.ensureMailbox(claim, 'more', signal), {
+    reason: 'refused',
+    message: 'Mailcow refuses: the domain has as many mailboxes as it may.',
+  })
+})
+
+test('its own host name is refused with a sentence', async ({ signal }) => {
+  await assert.rejects(driver.ensureDomain(newClaim('mail.mailcow.test'), signal), {
+    kind: 'rejected',
+    message: 'Mailcow refuses: the name is its own host name.',
+  })
+})
+
+test('a wrong key is tried once, for it gets our address banned', async ({ signal }) => {
+  const stranger = driverWith({ api_key: 'WRONG-KEY' })
+  const before = emulator.failedLogins
+  for (let turn = 0; turn < 5; turn++) {
+    await assert.rejects(stranger.ensureDomain(newClaim(), signal), { kind: 'unauthorized' })
+  }
+  assert.equal(emulator.failedLogins, before + 1)
+})
+
+test('a key that may only read is told from one that is wrong', async ({ signal }) => {
+  const reader = driverWith({ api_key: emulator.readOnlyApiKey })
+  await assert.rejects(reader.ensureDomain(newClaim(), signal), {
+    kind: 'unauthorized',
+    message: 'Mailcow denies us the right to this.',
+  })
+})
+
+// biome-ignore format: a table
+const NONSENSE = [
+  ['html',  'unavailable',  'Mailcow answered with something that is not JSON.'],
+  ['half',  'unavailable',  'Mailcow answered with something that is not JSON.'],
+  ['empty', 'unauthorized', 'Mailcow answered with nothing, as it does without a key.'],
+  ['broken', 'unavailable', 'Mailcow is out of order: it answered 503.'],
+  ['lost',  'unavailable',  'Mailcow could not be reached.'],
+  ['throttled', 'throttled', 'Mailcow has had enough requests for now.'],
+] as const
+
+for (const [kind, error, message] of NONSENSE) {
+  test(`an answer that is ${kind} is ${error}, and no "no"`, async ({ signal }) => {
+    const claim = newClaim()
+    await driver.ensureDomain(claim, signal)
+    emulator.faults.add({ kind, about: claim.name })
+    await assert.rejects(driverWith().listMailboxes(claim, signal), {
+      name: 'DriverError',
+      kind: error,
+      message,
+    })
+    assert.deepEqual(await driver.listMailboxes(claim, signal), [])
+  })
+}

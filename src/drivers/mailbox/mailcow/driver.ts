@@ -1,0 +1,166 @@
+/**
+ * Mail domains and mailboxes at a Mailcow host. A domain's description carries the claim's stamp. Every
+ * write is confirmed by a look, for Mailcow says success to what changed nothing, and refuses what is so.
+ */
+import { z } from 'zod'
+import { DriverError } from '../../errors.ts'
+import { httpClient } from '../../http.ts'
+import { type DriverKind, type Notes, secret, serviceUrl } from '../../kind.ts'
+import type { ClaimRef, MailboxDriver } from '../contract.ts'
+import { type MailcowApi, mailcowApi, type Written } from './api.ts'
+import {
+  freshDomain,
+  freshMailbox,
+  isOurs,
+  recordsFor,
+  refusalOf,
+  rejected,
+  type Sizes,
+} from './convert.ts'
+
+const settings = z.strictObject({
+  url: serviceUrl,
+  api_key: secret,
+  /** Where the MX of its domains points to; the host in the URL by default. No trailing dot. */
+  mail_host: z.string().min(1).optional(),
+  mailboxes: z.int().min(10).default(64),
+  aliases: z.int().min(0).default(400),
+  mailbox_mib: z.int().min(1).default(1024),
+})
+
+export const mailcow: DriverKind<MailboxDriver, z.infer<typeof settings>> = {
+  settings,
+  open({ url, api_key, mail_host, ...sizes }, { account, guard, notes, exclusive }) {
+    const headers = { 'x-api-key': api_key }
+    const http = httpClient({ provider: 'Mailcow', baseUrl: url, headers, guard })
+    return mailcowDriver({
+      api: mailcowApi(http),
+      mailHost: mail_host ?? new URL(url).hostname,
+      sizes,
+      notes,
+      alone: (claim, work, signal) => exclusive(`${account} ${claim.name}`, work, signal),
+    })
+  },
+}
+
+/** Written before a domain is made: only then is a key that outlived its domain ours to remove. */
+const MADE = 'made'
+
+type Parts = {
+  api: MailcowApi
+  /** Where the MX points to, without a trailing dot. */
+  mailHost: string
+  sizes: Sizes
+  notes: Notes
+  /** Makes and removals of one domain take turns: a half-made one's key looks like one left behind. */
+  alone<T>(claim: ClaimRef, work: () => Promise<T>, signal: AbortSignal): Promise<T>
+}
+
+export function mailcowDriver(parts: Parts): MailboxDriver {
+  const { api, mailHost, sizes } = parts
+  const present = async (claim: ClaimRef, signal: AbortSignal) => {
+    const domain = await api.getDomain(claim.name, signal)
+    return domain !== undefined && isOurs(claim, domain)
+  }
+  return {
+    async ensureDomain(claim, signal) {
+      const domain = await api.getDomain(claim.name, signal)
+      if (domain && !isOurs(claim, domain)) throw foreign(claim)
+      const key = await ensureKey(parts, claim, domain !== undefined, signal)
+      return { records: recordsFor(claim, mailHost, key) }
+    },
+    async removeDomain(claim, signal) {
+      await parts.alone(claim, () => removeDomain(parts, claim, signal), signal)
+    },
+    async ensureMailbox(claim, localpart, signal) {
+      if (!(await present(claim, signal))) throw noDomain(claim)
+      const address = `${localpart}@${claim.name}`
+      if (await api.getMailbox(address, signal)) return undefined
+      const written = await api.addMailbox(freshMailbox(claim, localpart, sizes), signal)
+      if (written.done || (await api.getMailbox(address, signal))) return undefined
+      if (!(await present(claim, signal))) throw noDomain(claim)
+      return refusalOf(written.codes)
+    },
+    async removeMailbox(claim, localpart, signal) {
+      if (!(await present(claim, signal))) return
+      const address = `${localpart}@${claim.name}`
+      if (!(await api.getMailbox(address, signal))) return
+      const written = await api.delete('mailbox', [address], signal)
+      if (!written.done && (await api.getMailbox(address, signal))) throw rejected(written.codes)
+    },
+    async listMailboxes(claim, signal) {
+      if (!(await present(claim, signal))) return []
+      const mailboxes = await api.listMailboxes(claim.name, signal)
+      return mailboxes.map(({ local_part }) => local_part).toSorted()
+    },
+  }
+}
+
+async function makeDomain(
+  { api, sizes, notes }: Parts,
+  claim: ClaimRef,
+  signal: AbortSignal,
+): Promise<void> {
+  const domain = await api.getDomain(claim.name, signal)
+  if (domain && !isOurs(claim, domain)) throw foreign(claim)
+  if (domain) return
+  await notes.write(claim.claimId, MADE, 'true')
+  // A key that a former domain of the name left behind would become this one's.
+  if (await api.getDkim(claim.name, signal)) orThrow(await api.delete('dkim', [claim.name], signal))
+  orThrow(await api.addDomain(freshDomain(claim, sizes), signal))
+}
+
+/** Read first: a key that is there and a name that is none are refused with the same code. */
+async function ensureKey(parts: Parts, claim: ClaimRef, isMade: boolean, signal: AbortSignal) {
+  const { api } = parts
+  const there = isMade ? await api.getDkim(claim.name, signal) : undefined
+  if (there) return there
+  return parts.alone(
+    claim,
+    async () => {
+      await makeDomain(parts, claim, signal)
+      const made = await api.getDkim(claim.name, signal)
+      if (made) return made
+      orThrow(await api.addDkim(claim.name, signal))
+      const added = await api.getDkim(claim.name, signal)
+      if (added) return added
+      throw new DriverError('unavailable', 'Mailcow made no DKIM key.')
+    },
+    signal,
+  )
+}
+
+async function removeDomain({ api, notes }: Parts, claim: ClaimRef, signal: AbortSignal) {
+  const domain = await api.getDomain(claim.name, signal)
+  if (domain && !isOurs(claim, domain)) return
+  if (!domain && !(await notes.read(claim.claimId, MADE))) return
+  if (domain) await emptyAndDelete(api, claim, signal)
+  // The key outlives its domain, and would be handed to whoever brings the name next.
+  orThrow(await api.delete('dkim', [claim.name], signal))
+  await notes.forget(claim.claimId)
+}
+
+/** From the inside out: a domain with anything in it is not removed. */
+async function emptyAndDelete(api: MailcowApi, claim: ClaimRef, signal: AbortSignal) {
+  const mailboxes = await api.listMailboxes(claim.name, signal)
+  const addresses = mailboxes.map(({ username }) => username)
+  if (addresses.length > 0) await api.delete('mailbox', addresses, signal)
+  const first = await api.delete('domain', [claim.name], signal)
+  if (!first.done && first.codes.includes('domain_not_empty')) {
+    const aliases = await api.listAliases(claim.name, signal)
+    if (aliases.length > 0) await api.delete('alias', aliases, signal)
+    await api.delete('domain', [claim.name], signal)
+  }
+  if ((await api.getDomain(claim.name, signal)) === undefined) return
+  throw new DriverError('conflict', `Mailcow still has the domain ${claim.name}.`)
+}
+
+function orThrow(written: Written): void {
+  if (!written.done) throw rejected(written.codes)
+}
+
+const foreign = ({ name }: ClaimRef): DriverError =>
+  new DriverError('conflict', `Mailcow has a domain ${name} that this claim did not make.`)
+
+const noDomain = ({ name }: ClaimRef): DriverError =>
+  new DriverError('rejected', `There is no mail domain ${name} at Mailcow.`)

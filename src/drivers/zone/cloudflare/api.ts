@@ -1,0 +1,116 @@
+/** The calls of Cloudflare's API (v4) that we make: zones and their DNS records. */
+import { z } from 'zod'
+import { DriverError } from '../../errors.ts'
+import type { Guard } from '../../guard.ts'
+import type { HttpAnswer, HttpCall, HttpClient } from '../../http.ts'
+import { refusalOf } from './convert.ts'
+
+const PROVIDER = 'Cloudflare'
+const PAGE = 1000
+const PAGES = 50
+/** Below so many calls left, the rest of the time belongs to whoever else uses the token. */
+const RESERVE = 20
+
+const zone = z.object({
+  id: z.string().min(1),
+  name: z.string(),
+  status: z.string(),
+  name_servers: z.array(z.string()).min(2),
+  created_on: z.string(),
+})
+const record = z.object({
+  id: z.string(),
+  name: z.string(),
+  type: z.string(),
+  ttl: z.int(),
+  content: z.string().optional(),
+  priority: z.int().optional(),
+  data: z.record(z.string(), z.unknown()).optional(),
+})
+const envelope = z.object({
+  success: z.boolean(),
+  errors: z.array(z.object({ code: z.int(), message: z.string() })).default([]),
+  result: z.unknown(),
+  result_info: z.object({ total_pages: z.int().optional() }).nullish(),
+})
+
+export type CfZone = z.infer<typeof zone>
+export type CfRecord = z.infer<typeof record>
+export type CfBatch = { deletes: readonly { id: string }[]; posts: readonly object[] }
+
+export type CfApi = ReturnType<typeof cfApi>
+
+export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
+  async function call(what: HttpCall, signal: AbortSignal) {
+    const answer = await http(what, signal)
+    heedBudget(guard, answer)
+    const said = parsed(envelope, answer.json)
+    if (said.success && answer.status < 300) return said
+    if (isAbsent(answer, said.errors)) return undefined
+    throw refusalOf(said.errors)
+  }
+  const about = (found: CfZone, isRight: boolean): CfZone => {
+    if (isRight) return found
+    throw new DriverError('unavailable', `${PROVIDER} answered with another zone.`)
+  }
+  return {
+    async findZone(name: string, signal: AbortSignal): Promise<CfZone | undefined> {
+      const query = new URLSearchParams({ name, 'account.id': accountId })
+      const said = await call({ method: 'GET', path: `/zones?${query}` }, signal)
+      const [found] = parsed(z.array(zone), said?.result ?? [])
+      return found && about(found, found.name === name)
+    },
+    async getZone(id: string, signal: AbortSignal): Promise<CfZone | undefined> {
+      const said = await call({ method: 'GET', path: `/zones/${id}` }, signal)
+      if (said === undefined) return undefined
+      const found = parsed(zone, said.result)
+      return about(found, found.id === id)
+    },
+    async createZone(name: string, signal: AbortSignal): Promise<CfZone> {
+      const json = { account: { id: accountId }, name, type: 'full' }
+      const said = await call({ method: 'POST', path: '/zones', json }, signal)
+      const made = parsed(zone, said?.result)
+      return about(made, made.name === name)
+    },
+    async deleteZone(id: string, signal: AbortSignal): Promise<void> {
+      await call({ method: 'DELETE', path: `/zones/${id}` }, signal)
+    },
+    /** Undefined when the zone is gone. */
+    async listRecords(id: string, signal: AbortSignal): Promise<CfRecord[] | undefined> {
+      const records: CfRecord[] = []
+      for (let page = 1; page <= PAGES; page++) {
+        const path = `/zones/${id}/dns_records?page=${page}&per_page=${PAGE}`
+        const said = await call({ method: 'GET', path }, signal)
+        if (said === undefined) return undefined
+        records.push(...parsed(z.array(record), said.result))
+        if (page >= (said.result_info?.total_pages ?? 1)) return records
+      }
+      throw new DriverError('rejected', `${PROVIDER} holds more records in the zone than we read.`)
+    },
+    /** One transaction, in the order deletes, then posts; false when the zone is gone. */
+    async batch(id: string, json: CfBatch, signal: AbortSignal): Promise<boolean> {
+      const path = `/zones/${id}/dns_records/batch`
+      return (await call({ method: 'POST', path, json }, signal)) !== undefined
+    },
+  }
+}
+
+/** A zone that is not there: 404, by its code when other things can be missing too. */
+const isAbsent = ({ status }: HttpAnswer, errors: readonly { code: number }[]): boolean =>
+  status === 404 && errors.every(({ code }) => code !== 7003 || errors.length > 1)
+
+/**
+ * All who use the token share one budget, and who overdraws it is refused everything for five minutes.
+ * `Ratelimit: "default";r=12;t=34`: 12 calls are left for 34 seconds.
+ */
+function heedBudget(guard: Guard, { headers }: HttpAnswer): void {
+  const [, left, seconds] = /r=(\d{1,9});\s*t=(\d{1,6})/.exec(headers.get('ratelimit') ?? '') ?? []
+  if (left === undefined || Number(left) > RESERVE) return
+  guard.rest(Number(seconds) * 1000, `${PROVIDER}'s budget of requests is used up for now.`)
+}
+
+function parsed<T>(shape: z.ZodType<T>, json: unknown): T {
+  const result = shape.safeParse(json)
+  if (result.success) return result.data
+  throw new DriverError('unavailable', `${PROVIDER} answered in a shape we do not know.`)
+}

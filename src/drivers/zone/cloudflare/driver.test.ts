@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, beforeEach, test } from 'node:test'
+import { startCloudflareEmulator } from '../../../../emulators/cloudflare/emulator.ts'
+import { ask } from '../../../../test/dns.ts'
+import { testTools } from '../../../../test/tools.ts'
+import { zoneDriverConformance } from '../conformance.ts'
+import type { ClaimRef, RRset } from '../contract.ts'
+import { cloudflare } from './driver.ts'
+import { excuses } from './excuses.ts'
+
+const emulator = await startCloudflareEmulator({
+  requestsPerFiveMinutes: 0,
+  recordsPerZone: 1000,
+  pageLimit: 50,
+  subdomains: true,
+})
+after(() => emulator[Symbol.asyncDispose]())
+const server = `${emulator.dns.address}:${emulator.dns.port}`
+
+const driverWith = (more: object = {}, tools = testTools(), at = emulator) =>
+  cloudflare.open(
+    cloudflare.settings.parse({
+      url: at.apiUrl,
+      account_id: at.accountId,
+      api_token: at.apiToken,
+      ...more,
+    }),
+    tools,
+  )
+const tools = testTools()
+const driver = driverWith({}, tools)
+
+let count = 0
+const newClaim = (name = `c${++count}.example`): ClaimRef => {
+  return { claimId: randomUUID(), name, nameservers: [] }
+}
+
+zoneDriverConformance(
+  'cloudflare',
+  async () => {
+    const claim = newClaim()
+    return {
+      driver,
+      claim,
+      rival: newClaim(claim.name),
+      ask: (name, type) => ask(server, name, type),
+      async [Symbol.asyncDispose]() {},
+    }
+  },
+  excuses,
+)
+
+beforeEach(() => {
+  emulator.faults.clear()
+  emulator.calls.length = 0
+})
+
+const txt = (name: string, ...data: string[]): RRset => ({ name, type: 'TXT', ttl: 300, data })
+
+test('a zone whose making was lost is adopted, with the nameservers it got', async ({ signal }) => {
+  for (const kind of ['lost_after', 'broken_after', 'half'] as const) {
+    const claim = newClaim()
+    emulator.faults.add({ kind, method: 'POST', about: `"name":"${claim.name}"` })
+    await assert.rejects(driver.ensureZone(claim, signal), { kind: 'unavailable' })
+    const { nameservers } = await driver.ensureZone(claim, signal)
+    assert.deepEqual((await driver.ensureZone(claim, signal)).nameservers, nameservers)
+    assert.equal(emulator.holdings().zones.filter((name) => name === claim.name).length, 1)
+  }
+})
+
+test('a zone that is made again has other nameservers, and the driver says so', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  const first = await driver.ensureZone(claim, signal)
+  await driver.removeZone(claim, signal)
+  assert.notDeepEqual(await driver.ensureZone(claim, signal), first)
+})
+
+test('a zone that another account holds is a conflict with a sentence', async ({ signal }) => {
+  const claim = newClaim()
+  emulator.otherAccountHolds(claim.name)
+  await assert.rejects(driver.ensureZone(claim, signal), {
+    kind: 'conflict',
+    message: 'Cloudflare refuses: it has the zone already, perhaps in another account.',
+  })
+})
+
+test('a zone made by hand is neither adopted nor removed', async ({ signal }) => {
+  const claim = newClaim()
+  await fetch(`${emulator.apiUrl}/zones`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${emulator.apiToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ account: { id: emulator.accountId }, name: claim.name, type: 'full' }),
+  })
+  await assert.rejects(driver.ensureZone(claim, signal), { kind: 'conflict' })
+  await driver.removeZone(claim, signal)
+  assert.ok(emulator.holdings().zones.includes(claim.name))
+})
+
+test('an rrset that grows keeps the records it has', async ({ signal }) => {
+  const claim = newClaim()
+  const name = `${claim.name}.`
+  await driver.ensureZone(claim, signal)
+  await driver.changeZone(claim, [{ put: txt(name, 'a', 'b') }], signal)
+  emulator.calls.length = 0
+  await driver.changeZone(claim, [{ put: txt(name, 'a', 'b', 'c') }], signal)
+  const [batch] = emulator.calls.filter(({ target }) => target.endsWith('/batch'))
+  const { deletes, posts } = JSON.parse(batch!.body)
+  assert.deepEqual([deletes.length, posts.length], [0, 1])
+})
+
+test('what is there just so is not written again', async ({ signal }) => {
+  const claim = newClaim()
+  const put = txt(`${claim.name}.`, 'a')
+  await driver.ensureZone(claim, signal)
+  await driver.changeZone(claim, [{ put }], signal)
+  emulator.calls.length = 0
+  await driver.changeZone(claim, [{ put }], signal)
+  assert.deepEqual(
+    emulator.calls.filter(({ method }) => method !== 'GET'),
+    [],
+  )
+})
+
+test('many changes go in batches of what the plan allows', async ({ signal }) => {
+  const claim = newClaim()
+  const puts = Array.from({ length: 450 }, (_, index) => ({
+    put: txt(`n${index}.${claim.name}.`, 'x'),
+  }))
+  await driver.ensureZone(claim, signal)
+  emulator.calls.length = 0
+  await driver.changeZone(claim, puts, signal)
+  assert.equal(emulator.calls.filter(({ target }) => target.endsWith('/batch')).length, 3)
+  assert.equal((await driver.readZone(claim, signal))?.length, 450)
+})
+
+test('a record that somebody else wrote meanwhile is a conflict, and nothing of the batch is taken', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  const name = `${claim.name}.`
+  await driver.ensureZone(claim, signal)
+  const rival = async () => {
+    const headers = {
+      authorization: `Bearer ${emulator.apiToken}`,
+      'content-type': 'application/json',
+    }
+    const zones = await fetch(`${emulator.apiUrl}/zones?name=${claim.name}`, { headers })
+    const [{ id }] = ((await zones.json()) as { result: [{ id: string }] }).result
+    const record = { type: 'TXT', name: claim.name, content: '"x"', ttl: 300 }
+    await fetch(`${emulator.apiUrl}/zones/${id}/dns_records`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(record),
+    })
+  }
+  let isFirst = true
+  emulator.faults.witness = async ({ path }, when) => {
+    if (!path.endsWith('/batch') || when === 'after' || !isFirst) return
+    isFirst = false
+    await rival()
+  }
+  const change = () =>
+    driver.changeZone(claim, [{ put: txt(name, 'x') }, { put: txt(`other.${name}`, 'y') }], signal)
+  await assert.rejects(change(), { kind: 'conflict' })
+  emulator.faults.witness = undefined
+  assert.deepEqual(await driver.readZone(claim, signal), [txt(name, 'x')])
+  await change()
+  assert.equal((await driver.readZone(claim, signal))?.length, 2)
+})
+
+test('a token that lost its rights does not make a zone look gone', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureZone(claim, signal)
+  emulator.forbid()
+  try {
+    const refused = driverWith({}, { ...testTools(), notes: tools.notes })
+    await assert.rejects(refused.removeZone(claim, signal), { kind: 'unauthorized' })
+  } finally {
+    emulator.allow()
+  }
+  assert.ok(emulator.holdings().zones.includes(claim.name))
+  await driver.removeZone(claim, signal)
+  assert.ok(!emulator.holdings().zones.includes(claim.name))
+})
+
+test('a revoked token is refused once, and then not tried again', async ({ signal }) => {
+  emulator.revoke()
+  try {
+    const refused = driverWith()
+    for (let turn = 0; turn < 4; turn++) {
+      await assert.rejects(refused.ensureZone(newClaim(), signal), { kind: 'unauthorized' })
+    }
+    assert.equal(emulator.calls.length, 1)
+  } finally {
+    emulator.restore()
+  }
+})
+
+test('the account rests before the shared budget is overdrawn', async ({ signal }) => {
+  await using small = await startCloudflareEmulator({ requestsPerFiveMinutes: 60 })
+  const frugal = driverWith({}, testTools(), small)
+  let calls = 0
+  await assert.rejects(
+    async () => {
+      for (; calls < 100; calls++) await frugal.readZone(newClaim(), signal)
+    },
+    { kind: 'throttled', message: "Cloudflare's budget of requests is used up for now." },
+  )
+  assert.ok(calls > 30 && calls < 60, `${calls} calls`)
+  assert.ok(small.calls.length <= 60)
+})
+
+test('a subdomain is refused with a sentence where the account cannot hold it', async ({
+  signal,
+}) => {
+  await using free = await startCloudflareEmulator()
+  await assert.rejects(
+    driverWith({}, testTools(), free).ensureZone(newClaim('mail.acme.example'), signal),
+    {
+      kind: 'rejected',
+      message:
+        'Cloudflare refuses: it takes a subdomain as a zone of its own in Enterprise accounts only.',
+    },
+  )
+})
+
+// biome-ignore format: a table
+const NONSENSE = [
+  ['html',      'unavailable', 'Cloudflare answered with something that is not JSON.'],
+  ['half',      'unavailable', 'Cloudflare answered with something that is not JSON.'],
+  ['empty',     'unavailable', 'Cloudflare answered in a shape we do not know.'],
+  ['broken',    'unavailable', 'Cloudflare is out of order: it answered 503.'],
+  ['lost',      'unavailable', 'Cloudflare could not be reached.'],
+  ['throttled', 'throttled',   'Cloudflare has had enough requests for now.'],
+] as const
+
+for (const [kind, error, message] of NONSENSE) {
+  test(`an answer that is ${kind} is ${error}, and no "no"`, async ({ signal }) => {
+    const claim = newClaim()
+    const shaken = driverWith()
+    await shaken.ensureZone(claim, signal)
+    emulator.faults.add({ kind, method: 'GET' })
+    await assert.rejects(shaken.readZone(claim, signal), {
+      name: 'DriverError',
+      kind: error,
+      message,
+    })
+    assert.deepEqual(await shaken.readZone(claim, signal), [])
+  })
+}
+
+test('a TTL that Cloudflare would change is objected to', () => {
+  for (const ttl of [1, 59, 86_401])
+    assert.ok(driver.objectionTo({ ...txt('a.example.', 'x'), ttl }))
+  for (const ttl of [60, 300, 86_400]) {
+    assert.equal(driver.objectionTo({ ...txt('a.example.', 'x'), ttl }), undefined)
+  }
+})

@@ -1,0 +1,141 @@
+/**
+ * Zones at Cloudflare. It names the nameservers itself and holds one zone a name and account; a zone
+ * made again gets other nameservers, so one that is there is never made anew. A TXT record carries the
+ * claim's stamp; until it is there, our notes tell whose making was under way.
+ */
+import { z } from 'zod'
+import { DriverError } from '../../errors.ts'
+import { httpClient } from '../../http.ts'
+import { type DriverKind, type Notes, secret, serviceUrl } from '../../kind.ts'
+import type { Change, ClaimRef, ZoneDriver } from '../contract.ts'
+import { effectiveChanges } from '../effective-changes.ts'
+import { type CfApi, type CfRecord, type CfZone, cfApi } from './api.ts'
+import { stampName, stampOf, stampRRset, toBatches, toGroups, toRRset } from './convert.ts'
+import { objectionTo } from './objections.ts'
+
+const settings = z.strictObject({
+  url: serviceUrl.default('https://api.cloudflare.com/client/v4'),
+  account_id: z.string().min(1),
+  api_token: secret,
+  /** Operations in one batch: 200 in Free accounts, 3,500 in paid ones. */
+  batch_limit: z.int().min(1).max(3500).default(200),
+})
+
+export const cloudflare: DriverKind<ZoneDriver, z.infer<typeof settings>> = {
+  settings,
+  open({ url, account_id, api_token, batch_limit }, { account, guard, notes, exclusive }) {
+    const headers = { authorization: `Bearer ${api_token}` }
+    const http = httpClient({ provider: 'Cloudflare', baseUrl: url, headers, guard })
+    return cloudflareDriver({
+      api: cfApi(http, guard, account_id),
+      notes,
+      batchLimit: batch_limit,
+      alone: (name, work, signal) => exclusive(`${account} ${name}`, work, signal),
+    })
+  },
+}
+
+type Parts = {
+  api: CfApi
+  notes: Notes
+  batchLimit: number
+  /** Writers of one zone take turns: a batch is refused whole when a record of it is there already. */
+  alone<T>(name: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>
+}
+
+/** `making` is written before a zone is made, `zone` with its id once that is known. */
+const MAKING = 'making'
+const ZONE = 'zone'
+
+export function cloudflareDriver(parts: Parts): ZoneDriver {
+  const { api, notes } = parts
+  return {
+    naming: 'host',
+    oneZonePerName: true,
+    async ensureZone(claim, signal) {
+      const own = await ownZone(parts, claim, signal)
+      const zone =
+        own?.zone ?? (await parts.alone(claim.name, () => make(parts, claim, signal), signal))
+      return { nameservers: zone.name_servers.map((name) => name.toLowerCase()).toSorted() }
+    },
+    async readZone(claim, signal) {
+      const own = await ownZone(parts, claim, signal)
+      return own && visible(own.records, claim).map(toRRset)
+    },
+    async changeZone(claim, changes, signal) {
+      await parts.alone(claim.name, () => change(parts, claim, changes, signal), signal)
+    },
+    async removeZone(claim, signal) {
+      const own = await ownZone(parts, claim, signal)
+      if (own) await api.deleteZone(own.zone.id, signal)
+      await notes.forget(claim.claimId)
+    },
+    objectionTo,
+  }
+}
+
+type Own = { zone: CfZone; records: readonly CfRecord[] }
+
+/** The zone of the claim, by the id we noted or by its name; undefined when it is not there, or not ours. */
+async function ownZone(
+  parts: Parts,
+  claim: ClaimRef,
+  signal: AbortSignal,
+): Promise<Own | undefined> {
+  const { api, notes } = parts
+  const id = await notes.read(claim.claimId, ZONE)
+  // By its id: a token that lost its rights sees an empty list, but is refused a zone it names.
+  const zone = id ? await api.getZone(id, signal) : await api.findZone(claim.name, signal)
+  const records = zone && (await api.listRecords(zone.id, signal))
+  if (!zone || !records) return undefined
+  return (await isOurs(notes, claim, records)) ? { zone, records } : undefined
+}
+
+async function isOurs(notes: Notes, claim: ClaimRef, records: readonly CfRecord[]) {
+  const stamp = toGroups(records).find(({ name }) => name === stampName(claim.name))
+  if (stamp) return stamp.data.includes(stampOf(claim))
+  return (await notes.read(claim.claimId, MAKING)) !== undefined
+}
+
+async function make(parts: Parts, claim: ClaimRef, signal: AbortSignal): Promise<CfZone> {
+  const { api, notes } = parts
+  const zone = await newOrAdopted(parts, claim, signal)
+  await notes.write(claim.claimId, ZONE, zone.id)
+  const records = (await api.listRecords(zone.id, signal)) ?? []
+  const isStamped = toGroups(records).some(({ name }) => name === stampName(claim.name))
+  if (!isStamped) {
+    const [stamp] = toBatches([], [{ put: stampRRset(claim) }], 1)
+    await api.batch(zone.id, stamp!, signal)
+  }
+  return zone
+}
+
+async function newOrAdopted({ api, notes }: Parts, claim: ClaimRef, signal: AbortSignal) {
+  const zone = await api.findZone(claim.name, signal)
+  if (zone === undefined) {
+    await notes.write(claim.claimId, MAKING, 'true')
+    return api.createZone(claim.name, signal)
+  }
+  const records = (await api.listRecords(zone.id, signal)) ?? []
+  if (await isOurs(notes, claim, records)) return zone
+  const sentence = `Cloudflare has a zone ${claim.name} that this claim did not make.`
+  throw new DriverError('conflict', sentence)
+}
+
+async function change(
+  parts: Parts,
+  claim: ClaimRef,
+  changes: readonly Change[],
+  signal: AbortSignal,
+): Promise<void> {
+  const own = await ownZone(parts, claim, signal)
+  if (!own) throw new DriverError('rejected', `There is no zone ${claim.name} at Cloudflare.`)
+  const groups = visible(own.records, claim)
+  const effective = effectiveChanges(groups.map(toRRset), changes)
+  for (const batch of toBatches(groups, effective, parts.batchLimit)) {
+    await parts.api.batch(own.zone.id, batch, signal)
+  }
+}
+
+const visible = (records: readonly CfRecord[], claim: ClaimRef) =>
+  toGroups(records).filter(({ name }) => name !== stampName(claim.name))
