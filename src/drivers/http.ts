@@ -13,6 +13,8 @@ export type HttpCall = {
   json?: unknown
   form?: Readonly<Record<string, string>>
   headers?: Readonly<Record<string, string>>
+  /** Statuses that mean something else here than elsewhere, given back as they are. */
+  ownMeaning?: readonly number[]
 }
 
 /** `json` is undefined for an empty body, and for a refusal that is not JSON. */
@@ -27,8 +29,6 @@ export type HttpOptions = {
   baseUrl: string
   headers?: Readonly<Record<string, string>>
   guard: Guard
-  /** Statuses that mean something else here than elsewhere, given back as they are. */
-  ownMeaning?: readonly number[]
 }
 
 const DEADLINE_MS = 20_000
@@ -57,7 +57,7 @@ async function answerTo(
   const { provider } = options
   const { response, text } = await exchange(options, call, signal)
   const { status, headers } = response
-  if (!options.ownMeaning?.includes(status)) throwIfMeantForAll(provider, status, headers)
+  if (!call.ownMeaning?.includes(status)) throwIfMeantForAll(provider, status, headers)
   const json = parse(text)
   if (status < 300 && json === NOT_JSON) {
     throw new DriverError('unavailable', `${provider} answered with something that is not JSON.`)

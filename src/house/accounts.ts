@@ -106,14 +106,18 @@ function openAccount(
   }
   const { driver, world, sandbox, ...own } = z.looseObject(COMMON).parse(written)
   const accounts = all[world]
-  if (world === 'sandbox') staysOnLoopback(own)
   const zone = ZONE_HOSTS[driver]
   const sender = SENDERS[driver]
   const mailbox = MAILBOX_SERVICES[driver]
-  if (zone) accounts.zones.set(name, openZoneHost(zone, own, tools))
-  else if (sender) accounts.senders.set(name, sender.open(sender.settings.parse(own), tools))
-  else if (mailbox) accounts.mailboxes.set(name, mailbox.open(mailbox.settings.parse(own), tools))
-  else throw new ConfigError(`there is no driver ${driver}; there are ${DRIVER_NAMES.join(', ')}`)
+  const kind = zone ?? sender ?? mailbox
+  if (!kind) {
+    throw new ConfigError(`there is no driver ${driver}; there are ${DRIVER_NAMES.join(', ')}`)
+  }
+  const settings: Record<string, unknown> = kind.settings.parse(own)
+  if (world === 'sandbox') staysOnLoopback(settings)
+  if (zone) accounts.zones.set(name, openZoneHost(zone, settings, tools))
+  if (sender) accounts.senders.set(name, sender.open(settings, tools))
+  if (mailbox) accounts.mailboxes.set(name, mailbox.open(settings, tools))
   accounts.records.push(...sandbox.records)
   accounts.servers.push(...sandbox.servers.map(endpoint))
 }
@@ -122,10 +126,9 @@ const DRIVER_NAMES = [ZONE_HOSTS, SENDERS, MAILBOX_SERVICES].flatMap(Object.keys
 
 function openZoneHost(
   kind: DriverKind<ZoneDriver, unknown>,
-  own: Record<string, unknown>,
+  settings: Record<string, unknown>,
   tools: Tools,
 ): ZoneAccount {
-  const settings = kind.settings.parse(own)
   const pool = kind.pool?.(settings)
   return {
     driver: kind.open(settings, tools),
@@ -134,8 +137,8 @@ function openZoneHost(
 }
 
 /** The sandbox connects to loopback only, whatever an account says. */
-function staysOnLoopback(own: Record<string, unknown>): void {
-  const urls = Object.values(own).flatMap((value) => URL.parse(String(value)) ?? [])
+function staysOnLoopback(settings: Record<string, unknown>): void {
+  const urls = Object.values(settings).flatMap((value) => URL.parse(String(value)) ?? [])
   const away = urls.find(
     ({ protocol, hostname }) => /^https?:/.test(protocol) && !isLoopback(hostname),
   )

@@ -7,8 +7,9 @@ export const sender: Step = {
     return waiting('handing_over', 'The mail services of the former holder are being taken away.')
   },
   async ensure({ domain, ports, signal, needs }) {
-    const { records } = await ports.sender.ensureDomain(domain.claim, signal)
-    needs.set('sender_registered', records)
+    const found = await ports.sender.ensureDomain(domain.claim, signal)
+    if (found.is === 'waiting') return waiting(found.reason, found.message)
+    needs.set('sender_registered', found.records)
     return met
   },
   async remove({ domain, ports, signal }) {

@@ -30,6 +30,11 @@ export type OutgoingMessage = {
   headers: Readonly<Record<string, string>>
 }
 
+/** The records it needs, or why they are not known yet. */
+export type Registration =
+  | { is: 'registered'; records: readonly NeededRecord[] }
+  | { is: 'waiting'; reason: string; message: string }
+
 /** Whether the service is content with what the DNS says of the domain. */
 export type Verification =
   | { is: 'verified' }
@@ -46,8 +51,11 @@ export interface SenderDriver {
   /** Absent where the registration gives the right to send as any address of the domain. */
   readonly identities?: Identities
 
-  /** Registers the domain for sending and says which records it needs. Safe to repeat. */
-  ensureDomain(claim: ClaimRef, signal: AbortSignal): Promise<{ records: readonly NeededRecord[] }>
+  /**
+   * Registers the domain for sending and says which records it needs. Safe to repeat. `conflict` where
+   * a registration of the name stands that does not carry the claim's stamp.
+   */
+  ensureDomain(claim: ClaimRef, signal: AbortSignal): Promise<Registration>
 
   /** Asks the service to check the records, or how its check stands. Safe to repeat. */
   verifyDomain(claim: ClaimRef, signal: AbortSignal): Promise<Verification>

@@ -17,6 +17,7 @@ export function memorySenderDriver(): MemorySender {
       domains.add(claimId)
       const data = [`memory-verification=${claimId}`]
       return {
+        is: 'registered',
         records: [{ name: `${name}.`, type: 'TXT', ttl: 300, data, purpose: 'verification' }],
       }
     },

@@ -8,7 +8,7 @@ import { absolute, relative } from '#names/domain-name.ts'
 import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
 import { senderStore, stockKeyPairs } from '#store/sender-domains.ts'
 import { testStore } from '../../../../test/store.ts'
-import { type Bench, MESSAGE, senderDriverConformance } from '../conformance.ts'
+import { type Bench, MESSAGE, registered, senderDriverConformance } from '../conformance.ts'
 import type { ClaimRef, NeededRecord, OutgoingMessage } from '../contract.ts'
 import { embeddedSenderDriver } from './driver.ts'
 import { excuses } from './excuses.ts'
@@ -79,7 +79,7 @@ async function sendOne(
   signal: AbortSignal,
   message: Partial<OutgoingMessage> = {},
 ): Promise<Queued & { messageId: string }> {
-  const { records } = await driver.ensureDomain(claim, signal)
+  const records = await registered(driver, claim, signal)
   await publish(records)
   const { messageId } = await driver.send(claim, { ...MESSAGE, ...message }, signal)
   const [queued, ...more] = await queue(claim)
@@ -167,7 +167,7 @@ describe('what the embedded sender enqueues', () => {
     await using bench = await openBench()
     const { raw } = await sendOne(bench, signal)
     const own = bench.dns.records!.find(({ purpose }) => purpose === 'dkim')!
-    const { records } = await bench.driver.ensureDomain(bench.rival, signal)
+    const records = await registered(bench.driver, bench.rival, signal)
     const others = records.find(({ purpose }) => purpose === 'dkim')!
     for (const published of [[{ ...own, data: others.data }], []]) {
       await bench.publish(published)
@@ -241,9 +241,9 @@ describe('the embedded sender’s keys', () => {
     const stock = await stocked()
     assert.equal(stock.length, 4)
     const answers = await Promise.all(
-      [bench.claim, bench.rival].map((claim) => bench.driver.ensureDomain(claim, signal)),
+      [bench.claim, bench.rival].map((claim) => registered(bench.driver, claim, signal)),
     )
-    const given = answers.flatMap(({ records }) =>
+    const given = answers.flatMap((records) =>
       records.filter(({ purpose }) => purpose === 'dkim').flatMap(({ data }) => data),
     )
     assert.ok(given.every((key) => stock.includes(key)))
@@ -255,9 +255,9 @@ describe('the embedded sender’s keys', () => {
   test('and selectors are new when a name comes back', async ({ signal }) => {
     await using bench = await openBench()
     const { driver, claim } = bench
-    const { records: before } = await driver.ensureDomain(claim, signal)
+    const before = await registered(driver, claim, signal)
     await driver.removeDomain(claim, signal)
-    const { records: after } = await driver.ensureDomain(claim, signal)
+    const after = await registered(driver, claim, signal)
     const [old, fresh] = [before, after].map((records) =>
       records.find(({ purpose }) => purpose === 'dkim'),
     )
@@ -280,7 +280,7 @@ describe('the embedded sender’s keys', () => {
 
 describe('the embedded sender’s verification', () => {
   const published = async (bench: EmbeddedBench, signal: AbortSignal) => {
-    const { records } = await bench.driver.ensureDomain(bench.claim, signal)
+    const records = await registered(bench.driver, bench.claim, signal)
     const key = records.find(({ purpose }) => purpose === 'dkim')!
     return { key, value: key.data[0]! }
   }
@@ -319,7 +319,7 @@ describe('the embedded sender’s verification', () => {
 
 test('the SPF policy includes the name that lists the platform’s addresses', async ({ signal }) => {
   await using bench = await openBench()
-  const { records } = await bench.driver.ensureDomain(bench.claim, signal)
+  const records = await registered(bench.driver, bench.claim, signal)
   assert.deepEqual(
     records.filter(({ purpose }) => purpose === 'spf'),
     [

@@ -46,7 +46,7 @@ export function embeddedSenderDriver({
     async ensureDomain(claim, signal) {
       signal.throwIfAborted()
       const key = await store.register(claim)
-      return { records: [dkimNeeded(claim, key), spfNeeded(claim, mailHost)] }
+      return { is: 'registered', records: [dkimNeeded(claim, key), spfNeeded(claim, mailHost)] }
     },
     async verifyDomain(claim, signal) {
       const key = await registered(store, claim)

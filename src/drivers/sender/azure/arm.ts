@@ -1,0 +1,159 @@
+/** The calls of Azure Resource Manager (Microsoft.Communication, 2025-09-01) that we make. */
+import { z } from 'zod'
+import { DriverError } from '../../errors.ts'
+import type { HttpAnswer, HttpCall, HttpClient } from '../../http.ts'
+import { refusalOf } from './convert.ts'
+import type { Token } from './token.ts'
+
+const API_VERSION = 'api-version=2025-09-01'
+const PAGES = 50
+
+export type ArmPlace = {
+  subscription: string
+  resource_group: string
+  email_service: string
+  communication_service: string
+  data_location: string
+}
+
+const provisioned = z.object({ properties: z.object({ provisioningState: z.string().optional() }) })
+const communication = z.object({
+  properties: z.object({
+    provisioningState: z.string().optional(),
+    linkedDomains: z.array(z.string()).nullish(),
+  }),
+})
+const verificationRecord = z.object({ type: z.string(), name: z.string(), value: z.string() })
+const verificationState = z.object({ status: z.string(), errorCode: z.string().nullish() })
+const domain = z.object({
+  id: z.string(),
+  name: z.string(),
+  tags: z.record(z.string(), z.string()).nullish(),
+  properties: z.object({
+    provisioningState: z.string().optional(),
+    verificationRecords: z.record(z.string(), verificationRecord).nullish(),
+    verificationStates: z.record(z.string(), verificationState).nullish(),
+  }),
+})
+const listed = z.object({
+  value: z.array(z.object({ name: z.string() })),
+  nextLink: z.string().nullish(),
+})
+const keys = z.object({ primaryConnectionString: z.string() })
+const errorBody = z.object({ error: z.object({ code: z.string() }) })
+
+export type ArmDomain = z.infer<typeof domain>
+export type Arm = ReturnType<typeof armApi>
+
+export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
+  const root = `/subscriptions/${place.subscription}/resourceGroups/${place.resource_group}/providers/Microsoft.Communication`
+  const emailService = `${root}/emailServices/${place.email_service}`
+  const communicationService = `${root}/communicationServices/${place.communication_service}`
+  const domainAt = (name: string) => `${emailService}/domains/${name}`
+
+  async function ask(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
+    const headers = { authorization: `Bearer ${await token(signal)}` }
+    const path = call.path.includes('?') ? call.path : `${call.path}?${API_VERSION}`
+    return http({ ...call, path, headers }, signal)
+  }
+  /** Undefined for 404. */
+  async function get<T>(path: string, shape: z.ZodType<T>, signal: AbortSignal) {
+    const answer = await ask({ method: 'GET', path }, signal)
+    return answer.status === 404 ? undefined : parsed(shape, accepted(answer, [200]))
+  }
+  async function put<T>(path: string, json: object, shape: z.ZodType<T>, signal: AbortSignal) {
+    return parsed(shape, accepted(await ask({ method: 'PUT', path, json }, signal), [200, 201]))
+  }
+  async function remove(path: string, signal: AbortSignal): Promise<void> {
+    const answer = await ask({ method: 'DELETE', path }, signal)
+    if (answer.status !== 404) accepted(answer, [200, 202, 204])
+  }
+  async function names(path: string, signal: AbortSignal): Promise<string[]> {
+    const found: string[] = []
+    let next: string | undefined = path
+    for (let page = 0; next !== undefined && page < PAGES; page++) {
+      const one: z.infer<typeof listed> | undefined = await get(next, listed, signal)
+      found.push(...(one?.value ?? []).map(({ name }) => name))
+      next = pathOf(one?.nextLink)
+    }
+    return found
+  }
+  return {
+    domainId: domainAt,
+    linkKey: `azure links ${communicationService.toLowerCase()}`,
+    /** Makes a service where there is none; gives its provisioning state. */
+    async ensureService(kind: 'email' | 'communication', signal: AbortSignal) {
+      const path = kind === 'email' ? emailService : communicationService
+      // Never PUT over one that is there: it would take all links away.
+      const found = await get(path, provisioned, signal)
+      const fresh = { location: 'global', properties: { dataLocation: place.data_location } }
+      const service = found ?? (await put(path, fresh, provisioned, signal))
+      return service.properties.provisioningState
+    },
+    async getDomain(name: string, signal: AbortSignal): Promise<ArmDomain | undefined> {
+      const found = await get(domainAt(name), domain, signal)
+      if (found === undefined || found.name.toLowerCase() === name) return found
+      throw new DriverError('unavailable', "Azure answered with another domain's data.")
+    },
+    putDomain(name: string, tags: Record<string, string>, signal: AbortSignal): Promise<ArmDomain> {
+      const properties = { domainManagement: 'CustomerManaged', userEngagementTracking: 'Disabled' }
+      return put(domainAt(name), { location: 'global', tags, properties }, domain, signal)
+    },
+    deleteDomain: (name: string, signal: AbortSignal) => remove(domainAt(name), signal),
+    /** That a check is under way already is not an error. */
+    async initiate(name: string, verificationType: string, signal: AbortSignal): Promise<void> {
+      const path = `${domainAt(name)}/initiateVerification`
+      const answer = await ask({ method: 'POST', path, json: { verificationType } }, signal)
+      if (answer.status !== 409) accepted(answer, [200, 202])
+    },
+    /** The ids as they were written; none when there is no service. */
+    async linkedDomains(signal: AbortSignal): Promise<readonly string[]> {
+      const found = await get(communicationService, communication, signal)
+      return found?.properties.linkedDomains ?? []
+    },
+    async setLinkedDomains(linkedDomains: readonly string[], signal: AbortSignal): Promise<void> {
+      const call = { method: 'PATCH', path: communicationService } as const
+      accepted(await ask({ ...call, json: { properties: { linkedDomains } } }, signal), [200])
+    },
+    async connectionString(signal: AbortSignal): Promise<string> {
+      const path = `${communicationService}/listKeys`
+      const answer = await ask({ method: 'POST', path, json: {} }, signal)
+      return parsed(keys, accepted(answer, [200])).primaryConnectionString
+    },
+    listSenders: (name: string, signal: AbortSignal) =>
+      names(`${domainAt(name)}/senderUsernames`, signal),
+    /** The code of a refusal; undefined when it was made or is there. */
+    async putSender(name: string, username: string, displayName: string, signal: AbortSignal) {
+      const path = `${domainAt(name)}/senderUsernames/${encodeURIComponent(username)}`
+      const json = { properties: { username, displayName } }
+      const answer = await ask({ method: 'PUT', path, json, ownMeaning: [403] }, signal)
+      return answer.status < 300 ? undefined : codeOf(answer)
+    },
+    deleteSender: (name: string, username: string, signal: AbortSignal) =>
+      remove(`${domainAt(name)}/senderUsernames/${encodeURIComponent(username)}`, signal),
+    listSuppressionLists: (name: string, signal: AbortSignal) =>
+      names(`${domainAt(name)}/suppressionLists`, signal),
+    deleteSuppressionList: (name: string, list: string, signal: AbortSignal) =>
+      remove(`${domainAt(name)}/suppressionLists/${encodeURIComponent(list)}`, signal),
+  }
+}
+
+/** Links to further pages are absolute; only their path is followed, at the host we know. */
+function pathOf(link: string | null | undefined): string | undefined {
+  const url = link ? URL.parse(link) : undefined
+  return url ? `${url.pathname}${url.search}` : undefined
+}
+
+export const codeOf = ({ json }: HttpAnswer): string =>
+  errorBody.safeParse(json).data?.error.code.slice(0, 80) ?? 'unknown'
+
+function accepted(answer: HttpAnswer, statuses: readonly number[]): unknown {
+  if (statuses.includes(answer.status)) return answer.json
+  throw refusalOf(answer.status, codeOf(answer))
+}
+
+function parsed<T>(shape: z.ZodType<T>, json: unknown): T {
+  const result = shape.safeParse(json)
+  if (result.success) return result.data
+  throw new DriverError('unavailable', 'Azure answered in a shape we do not know.')
+}

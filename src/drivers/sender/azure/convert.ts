@@ -1,0 +1,105 @@
+/** Azure's words and ours. */
+import { absolute, isWithin } from '#names/domain-name.ts'
+import { DriverError } from '../../errors.ts'
+import type { NeededRecord, Purpose } from '../../records.ts'
+import type { ClaimRef } from '../contract.ts'
+import type { ArmDomain } from './arm.ts'
+
+const TTL_S = 300
+
+/** The tag that carries the claim's stamp. */
+export const STAMP = 'mailstead-claim'
+export const stampOf = ({ claimId }: ClaimRef): Record<string, string> => ({ [STAMP]: claimId })
+export const isOurs = ({ claimId }: ClaimRef, { tags }: ArmDomain): boolean =>
+  tags?.[STAMP] === claimId
+
+/** What is checked, in the order it is asked for: ownership first. */
+export const VERIFICATIONS = ['Domain', 'SPF', 'DKIM', 'DKIM2'] as const
+export type VerificationType = (typeof VERIFICATIONS)[number]
+
+const PURPOSES: Record<VerificationType, Purpose> = {
+  Domain: 'verification',
+  SPF: 'spf',
+  DKIM: 'dkim',
+  DKIM2: 'dkim',
+}
+
+export type Progress = 'ready' | 'in_passage'
+
+/** Failed provisioning is a refusal; a state we do not know is none of these. */
+export function progressOf(what: string, state: string | undefined): Progress {
+  // biome-ignore format: a table
+  const known: Record<string, Progress> = {
+    Succeeded: 'ready',
+    Creating: 'in_passage', Updating: 'in_passage', Running: 'in_passage', Moving: 'in_passage',
+    Deleting: 'in_passage', Unknown: 'in_passage',
+  }
+  if (state === 'Failed' || state === 'Canceled') {
+    throw new DriverError('rejected', `Azure could not make ${what}: its state is ${state}.`)
+  }
+  const progress = known[state ?? 'Unknown']
+  if (progress) return progress
+  throw new DriverError(
+    'unavailable',
+    `Azure names a state of ${what} we do not know: ${state?.slice(0, 40)}.`,
+  )
+}
+
+/** Undefined while Azure has not said all of them yet. */
+export function recordsOf({ name }: ClaimRef, domain: ArmDomain): NeededRecord[] | undefined {
+  const given = domain.properties.verificationRecords ?? {}
+  const records = VERIFICATIONS.map((type): NeededRecord | undefined => {
+    const record = given[type]
+    if (record === undefined || !record.value) return undefined
+    const isAlias = record.type.toUpperCase() === 'CNAME'
+    return {
+      name: ownerOf(record.name, name),
+      type: isAlias ? 'CNAME' : 'TXT',
+      ttl: TTL_S,
+      data: [isAlias ? absolute(record.value) : record.value],
+      purpose: PURPOSES[type],
+    }
+  })
+  return records.includes(undefined) ? undefined : (records as NeededRecord[])
+}
+
+/** Names come relative, absolute, with and without a dot at the end, and as `@`. */
+function ownerOf(written: string, name: string): string {
+  const bare = written.replace(/\.$/, '').toLowerCase()
+  if (bare === '' || bare === '@') return absolute(name)
+  return absolute(isWithin(bare, name) ? bare : `${bare}.${name}`)
+}
+
+export type CheckState = 'verified' | 'not_started' | 'under_way' | 'failed'
+
+export function checkStateOf(status: string | undefined): CheckState {
+  const known: Record<string, CheckState> = {
+    Verified: 'verified',
+    NotStarted: 'not_started',
+    VerificationRequested: 'under_way',
+    VerificationInProgress: 'under_way',
+    CancellationRequested: 'under_way',
+    VerificationFailed: 'failed',
+  }
+  const state = known[status ?? 'NotStarted']
+  if (state) return state
+  throw new DriverError(
+    'unavailable',
+    `Azure names a verification state we do not know: ${status?.slice(0, 40)}.`,
+  )
+}
+
+/** 409 is Azure at work on the same thing: it says nothing about ours. */
+export function refusalOf(status: number, code: string): DriverError {
+  if (code === 'AuthorizationFailed') {
+    return new DriverError('unauthorized', 'Azure denies us the right to this.')
+  }
+  if (status === 409) return new DriverError('unavailable', `Azure is busy with it: ${code}.`)
+  if (code === 'ParentResourceNotFound') {
+    return new DriverError(
+      'unavailable',
+      'Azure has not made the service yet that the domain is to be in.',
+    )
+  }
+  return new DriverError('rejected', `Azure refuses: ${code}.`)
+}

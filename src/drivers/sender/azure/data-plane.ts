@@ -1,0 +1,68 @@
+/** Sending: `emails:send`, signed with the access key of the communication service. */
+import { createHash, createHmac } from 'node:crypto'
+import { z } from 'zod'
+import { DriverError } from '../../errors.ts'
+import type { HttpAnswer, HttpClient } from '../../http.ts'
+import { codeOf } from './arm.ts'
+
+const PATH = '/emails:send?api-version=2025-09-01'
+
+/** `endpoint=https://…/;accesskey=…` */
+export type Access = { endpoint: string; key: string }
+
+export function accessIn(connectionString: string): Access {
+  const parts = connectionString.split(';').map((part) => /^([^=]+)=(.*)$/.exec(part) ?? [])
+  const partNamed = (name: string) => parts.find(([, key]) => key?.toLowerCase() === name)?.[2]
+  const [endpoint, key] = [partNamed('endpoint'), partNamed('accesskey')]
+  if (endpoint && key) return { endpoint: endpoint.replace(/\/+$/, ''), key }
+  throw new DriverError('unavailable', 'Azure gave no connection string that we can read.')
+}
+
+export type Email = {
+  senderAddress: string
+  recipients: { to: readonly { address: string }[] }
+  content: { subject: string; plainText: string }
+  headers: Readonly<Record<string, string>>
+  userEngagementTrackingDisabled: boolean
+}
+
+/** How a message was met: taken over under an operation id, or refused with a code. */
+export type Handed = { operationId: string } | { status: number; code: string }
+
+const taken = z.object({ id: z.string().min(1) })
+
+/** `operationId` makes a message that is sent again after a lost answer the same message. */
+export async function sendEmail(
+  http: HttpClient,
+  { endpoint, key }: Access,
+  operationId: string,
+  email: Email,
+  signal: AbortSignal,
+): Promise<Handed> {
+  const signed = signature(new URL(endpoint).host, key, JSON.stringify(email))
+  const headers = { ...signed, 'operation-id': operationId }
+  const ownMeaning = [401, 403]
+  const answer = await http(
+    { method: 'POST', path: PATH, json: email, headers, ownMeaning },
+    signal,
+  )
+  return answer.status === 202
+    ? { operationId: idIn(answer) }
+    : { status: answer.status, code: codeOf(answer) }
+}
+
+function idIn({ json }: HttpAnswer): string {
+  const found = taken.safeParse(json)
+  if (found.success) return found.data.id
+  throw new DriverError('unavailable', 'Azure answered in a shape we do not know.')
+}
+
+/** Azure's own scheme: HMAC-SHA256 over method, path, date, host and the digest of the body. */
+function signature(host: string, key: string, body: string): Record<string, string> {
+  const date = new Date().toUTCString()
+  const digest = createHash('sha256').update(body).digest('base64')
+  const text = `POST\n${PATH}\n${date};${host};${digest}`
+  const sign = createHmac('sha256', Buffer.from(key, 'base64')).update(text).digest('base64')
+  const authorization = `HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature=${sign}`
+  return { 'x-ms-date': date, 'x-ms-content-sha256': digest, authorization }
+}

@@ -1,0 +1,413 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, beforeEach, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import {
+  type AzureEmulator,
+  type AzureEmulatorOptions,
+  startAzureEmulator,
+} from '../../../../emulators/azure/emulator.ts'
+import { type TestTools, testTools } from '../../../../test/tools.ts'
+import { MESSAGE, registered, senderDriverConformance } from '../conformance.ts'
+import type { ClaimRef, NeededRecord, SenderDriver } from '../contract.ts'
+import { azure } from './driver.ts'
+import { excuses } from './excuses.ts'
+
+/** A DNS that shows what it is told, and can go silent. */
+function testDns() {
+  let records: readonly NeededRecord[] = []
+  let isSilent = false
+  return {
+    publish: (shown: readonly NeededRecord[]) => {
+      records = shown
+    },
+    silence: () => {
+      isSilent = true
+    },
+    async ask(name: string, type: string): Promise<readonly string[]> {
+      if (isSilent) throw new Error('no nameserver answers')
+      return records
+        .filter((record) => record.name === `${name}.` && record.type === type)
+        .flatMap(({ data }) =>
+          data.map((value) => (type === 'CNAME' ? value.replace(/[.]$/, '') : value)),
+        )
+    },
+  }
+}
+
+type Bench = {
+  emulator: AzureEmulator
+  dns: ReturnType<typeof testDns>
+  tools: TestTools
+  driver: SenderDriver
+}
+
+async function openBench(options: Partial<AzureEmulatorOptions> = {}) {
+  const dns = testDns()
+  const emulator = await startAzureEmulator({
+    ask: dns.ask,
+    sendsPerMinute: 0,
+    sendsPerHour: 0,
+    ...options,
+  })
+  const tools = testTools()
+  return { emulator, dns, tools, driver: driverAt(emulator, tools) }
+}
+
+const settingsFor = ({ url, credentials }: AzureEmulator, more: object = {}) => ({
+  tenant_id: credentials.tenantId,
+  client_id: credentials.clientId,
+  client_secret: credentials.clientSecret,
+  subscription: credentials.subscription,
+  resource_group: credentials.resourceGroup,
+  email_service: 'mailstead',
+  communication_service: 'mailstead',
+  data_location: 'Europe',
+  management_url: url,
+  login_url: url,
+  check_again_seconds: 0.02,
+  check_stuck_seconds: 0.2,
+  ...more,
+})
+
+const driverAt = (emulator: AzureEmulator, tools: TestTools, more: object = {}): SenderDriver =>
+  azure.open(azure.settings.parse(settingsFor(emulator, more)), tools)
+
+let count = 0
+const newClaim = (name = `c${++count}.example`): ClaimRef => {
+  return { claimId: randomUUID(), name, nameservers: [] }
+}
+
+senderDriverConformance(
+  'azure',
+  async () => {
+    const bench = await openBench()
+    const claim = newClaim()
+    return {
+      driver: bench.driver,
+      claim,
+      rival: newClaim(claim.name),
+      publish: async (records) => bench.dns.publish(records),
+      silence: async () => bench.emulator[Symbol.asyncDispose](),
+      [Symbol.asyncDispose]: async () => bench.emulator[Symbol.asyncDispose](),
+    }
+  },
+  excuses,
+)
+
+const shared = await openBench()
+after(() => shared.emulator[Symbol.asyncDispose]())
+beforeEach(() => {
+  shared.emulator.faults.clear()
+  shared.emulator.calls.length = 0
+})
+
+/** Registers, publishes and follows the checks until Azure is content or `looks` are used up. */
+async function activate({ driver, dns }: Bench, claim: ClaimRef, signal: AbortSignal, looks = 40) {
+  dns.publish(await registered(driver, claim, signal))
+  for (let look = 0; look < looks; look++) {
+    if ((await driver.verifyDomain(claim, signal)).is === 'verified') return
+    await delay(10)
+  }
+  assert.fail('Azure was not content in time')
+}
+
+test('the records are those that Azure gives, whatever form their names have', async ({
+  signal,
+}) => {
+  const claim = newClaim('mail.acme.example')
+  const records = await registered(shared.driver, claim, signal)
+  const written = records.map(({ name, type, purpose }) => `${name} ${type} ${purpose}`)
+  assert.deepEqual(written, [
+    'mail.acme.example. TXT verification',
+    'mail.acme.example. TXT spf',
+    'selector1-azurecomm-prod-net._domainkey.mail.acme.example. CNAME dkim',
+    'selector2-azurecomm-prod-net._domainkey.mail.acme.example. CNAME dkim',
+  ])
+  assert.match(records[0]!.data[0]!, /^ms-domain-verification=/)
+  assert.deepEqual(records[1]!.data, ['v=spf1 include:spf.protection.outlook.com -all'])
+  assert.ok(records[2]!.data[0]!.endsWith('.'))
+})
+
+test('ownership is asked for first, the other checks once it is verified', async ({ signal }) => {
+  const claim = newClaim()
+  await activate(shared, claim, signal)
+  const begun = shared.emulator.calls
+    .filter(({ target }) => target.includes('initiateVerification'))
+    .map(({ body }) => JSON.parse(body).verificationType)
+  assert.equal(begun[0], 'Domain')
+  assert.deepEqual([...new Set(begun)], ['Domain', 'SPF', 'DKIM', 'DKIM2'])
+})
+
+test('a soft SPF policy is not accepted; the sentence says so, and it is checked again', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  const records = await registered(shared.driver, claim, signal)
+  const soft = records.map((record) => ({
+    ...record,
+    data: record.data.map((value) => value.replace('-all', '~all')),
+  }))
+  shared.dns.publish(soft)
+  const seen = new Set<string>()
+  for (let look = 0; look < 12; look++) {
+    const found = await shared.driver.verifyDomain(claim, signal)
+    if (found.is === 'waiting') seen.add(found.message.replace(/ \(.*\)/, ''))
+    await delay(10)
+  }
+  assert.ok(
+    seen.has('Azure did not accept the SPF policy; it is asked again from time to time.'),
+    [...seen].join('|'),
+  )
+  await activate(shared, claim, signal)
+})
+
+for (const as of ['VerificationInProgress', 'NotStarted'] as const) {
+  test(`a check that is stuck at ${as} is begun again, and called stuck`, async ({ signal }) => {
+    const claim = newClaim()
+    shared.dns.publish(await registered(shared.driver, claim, signal))
+    shared.emulator.stick(claim.name, 'DKIM', { as })
+    const seen = new Set<string>()
+    for (let look = 0; look < 100; look++) {
+      const found = await shared.driver.verifyDomain(claim, signal)
+      seen.add(found.is === 'waiting' ? found.reason : found.is)
+      if (found.is === 'verified') break
+      await delay(10)
+    }
+    assert.ok(seen.has('check_stuck') && seen.has('verified'), [...seen].join())
+  })
+}
+
+test('a domain is linked once all four checks are done, beside those that are linked already', async ({
+  signal,
+}) => {
+  const [first, second] = [newClaim(), newClaim()]
+  await activate(shared, first, signal)
+  await activate(shared, second, signal)
+  const linked = shared.emulator.holdings().linkedDomains.join().toLowerCase()
+  assert.ok(linked.includes(`/${first.name}`) && linked.includes(`/${second.name}`))
+})
+
+test('a link that somebody took away is put back', async ({ signal }) => {
+  const bench = await openBench()
+  try {
+    const claim = newClaim()
+    await activate(bench, claim, signal)
+    const token = await tokenOf(bench.emulator)
+    await patchLinks(bench.emulator, token, [])
+    assert.deepEqual(bench.emulator.holdings().linkedDomains, [])
+    await assert.rejects(bench.driver.send(claim, MESSAGE_FROM_STANDING, signal), {
+      kind: 'unavailable',
+      message: 'Azure says that the domain is not linked; it is linked again.',
+    })
+    assert.equal((await bench.driver.verifyDomain(claim, signal)).is, 'verified')
+    assert.equal(bench.emulator.holdings().linkedDomains.length, 1)
+  } finally {
+    await bench.emulator[Symbol.asyncDispose]()
+  }
+})
+
+const MESSAGE_FROM_STANDING = {
+  ...MESSAGE,
+  author: { localpart: 'DoNotReply', displayName: 'Mailstead' },
+}
+
+const tokenOf = async ({ url, credentials }: AzureEmulator): Promise<string> => {
+  const answer = await fetch(`${url}/${credentials.tenantId}/oauth2/v2.0/token`, {
+    method: 'POST',
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_id: credentials.clientId,
+      client_secret: credentials.clientSecret,
+      scope: 'https://management.azure.com/.default',
+    }),
+  })
+  return ((await answer.json()) as { access_token: string }).access_token
+}
+
+const patchLinks = ({ url, credentials }: AzureEmulator, token: string, linkedDomains: string[]) =>
+  fetch(
+    `${url}/subscriptions/${credentials.subscription}/resourceGroups/${credentials.resourceGroup}/providers/Microsoft.Communication/communicationServices/mailstead?api-version=2025-09-01`,
+    {
+      method: 'PATCH',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ properties: { linkedDomains } }),
+    },
+  )
+
+test('removal unlinks first, takes what hangs on the domain, and leaves others linked', async ({
+  signal,
+}) => {
+  const [mine, other] = [newClaim(), newClaim()]
+  await activate(shared, mine, signal)
+  await activate(shared, other, signal)
+  await shared.driver.identities!.ensure(mine, { localpart: 'kim', displayName: 'Kim' }, signal)
+  shared.emulator.calls.length = 0
+  await shared.driver.removeDomain(mine, signal)
+  const writes = shared.emulator.calls.filter(({ method }) => method !== 'GET')
+  const order = writes.map(
+    ({ method, target }) => `${method} ${target.split('?')[0]!.split('/').slice(-2)[0]}`,
+  )
+  assert.deepEqual(order, [
+    'PATCH communicationServices',
+    'DELETE senderUsernames',
+    'DELETE domains',
+  ])
+  const { domains, linkedDomains } = shared.emulator.holdings()
+  assert.ok(!domains.includes(mine.name))
+  assert.ok(linkedDomains.some((id) => id.endsWith(`/${other.name}`)))
+})
+
+test('at the limits a subscription begins with, an identity is refused with what would help', async ({
+  signal,
+}) => {
+  const bench = await openBench({ senderUsernamesAllowed: false })
+  try {
+    const claim = newClaim()
+    await activate(bench, claim, signal)
+    const refusal = await bench.driver.identities!.ensure(
+      claim,
+      { localpart: 'kim', displayName: 'Kim' },
+      signal,
+    )
+    assert.equal(refusal?.reason, 'needs_quota_raise')
+    assert.match(refusal!.message, /must have its sending limits raised/)
+    await bench.driver.send(claim, MESSAGE_FROM_STANDING, signal)
+  } finally {
+    await bench.emulator[Symbol.asyncDispose]()
+  }
+})
+
+test('a subscription whose quota is used up is throttled, for as long as Azure says', async ({
+  signal,
+}) => {
+  const bench = await openBench({ sendsPerMinute: 0, sendsPerHour: 2 })
+  try {
+    const claim = newClaim()
+    await activate(bench, claim, signal)
+    for (let sent = 0; sent < 2; sent++)
+      await bench.driver.send(claim, MESSAGE_FROM_STANDING, signal)
+    await assert.rejects(
+      bench.driver.send(claim, MESSAGE_FROM_STANDING, signal),
+      (error: object) => {
+        assert.ok('kind' in error && error.kind === 'throttled')
+        assert.ok('retryAfterMs' in error && Number(error.retryAfterMs) > 60_000)
+        return true
+      },
+    )
+    assert.equal((await bench.driver.verifyDomain(claim, signal)).is, 'verified')
+  } finally {
+    await bench.emulator[Symbol.asyncDispose]()
+  }
+})
+
+test('a wrong secret is refused once, and then not tried again', async ({ signal }) => {
+  const tools = testTools()
+  const refused = driverAt(shared.emulator, tools, { client_secret: 'canary-wrong-secret' })
+  for (let turn = 0; turn < 4; turn++) {
+    await assert.rejects(refused.ensureDomain(newClaim(), signal), {
+      kind: 'unauthorized',
+      message: 'Azure refuses our credentials.',
+    })
+  }
+  assert.equal(shared.emulator.calls.length, 1)
+  assert.deepEqual(tools.told, ['The account bench rests. Azure refuses our credentials.'])
+})
+
+test('a client without rights is told from one with a wrong secret', async ({ signal }) => {
+  shared.emulator.forbid()
+  try {
+    const denied = driverAt(shared.emulator, testTools())
+    const refusal = { kind: 'unauthorized', message: 'Azure denies us the right to this.' }
+    await assert.rejects(denied.ensureDomain(newClaim(), signal), refusal)
+  } finally {
+    shared.emulator.allow()
+  }
+})
+
+test('credentials that are revoked in the middle change no verdict, and a later pass goes on', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  const rests = { refusedMs: 50, failingMs: 50 }
+  const tools = { ...testTools(rests), notes: shared.tools.notes }
+  const driver = driverAt(shared.emulator, tools)
+  shared.dns.publish(await registered(driver, claim, signal))
+  shared.emulator.revoke()
+  await assert.rejects(driver.verifyDomain(claim, signal), { kind: 'unauthorized' })
+  shared.emulator.restore()
+  await delay(60)
+  await activate({ ...shared, driver: driverAt(shared.emulator, tools) }, claim, signal)
+})
+
+// biome-ignore format: a table
+const NONSENSE = [
+  ['html',      'unavailable', 'Azure answered with something that is not JSON.'],
+  ['half',      'unavailable', 'Azure answered with something that is not JSON.'],
+  ['empty',     'unavailable', 'Azure answered in a shape we do not know.'],
+  ['broken',    'unavailable', 'Azure is out of order: it answered 503.'],
+  ['lost',      'unavailable', 'Azure could not be reached.'],
+  ['throttled', 'throttled',   'Azure has had enough requests for now.'],
+] as const
+
+for (const [kind, error, message] of NONSENSE) {
+  test(`an answer that is ${kind} is ${error}, and no "no"`, async ({ signal }) => {
+    const claim = newClaim()
+    await activate(shared, claim, signal)
+    shared.emulator.faults.add({ kind, method: 'GET', about: claim.name })
+    await assert.rejects(shared.driver.verifyDomain(claim, signal), {
+      name: 'DriverError',
+      kind: error,
+      message,
+    })
+    assert.equal((await shared.driver.verifyDomain(claim, signal)).is, 'verified')
+  })
+}
+
+test('a lost answer to the making of the domain costs a repeat and makes no second one', async ({
+  signal,
+}) => {
+  for (const kind of ['lost_after', 'broken_after', 'half', 'empty'] as const) {
+    const claim = newClaim()
+    shared.emulator.faults.add({ kind, method: 'PUT', about: claim.name })
+    await assert.rejects(shared.driver.ensureDomain(claim, signal), { kind: 'unavailable' })
+    await activate(shared, claim, signal)
+    assert.equal(shared.emulator.holdings().domains.filter((name) => name === claim.name).length, 1)
+  }
+})
+
+test('ten failures in a row let the account rest, and one success ends the row', async ({
+  signal,
+}) => {
+  const tools = testTools({ refusedMs: 1000, failingMs: 40 })
+  const driver = driverAt(shared.emulator, tools)
+  const claim = newClaim()
+  shared.dns.publish(await registered(driver, claim, signal))
+  shared.emulator.faults.add({ kind: 'broken', times: 10 })
+  for (let turn = 0; turn < 10; turn++) {
+    await assert.rejects(driver.verifyDomain(claim, signal), { kind: 'unavailable' })
+  }
+  shared.emulator.calls.length = 0
+  await assert.rejects(driver.verifyDomain(claim, signal), { kind: 'throttled' })
+  assert.equal(shared.emulator.calls.length, 0)
+  assert.equal(tools.told.length, 1)
+  await delay(50)
+  await driver.verifyDomain(claim, signal)
+})
+
+test('the official example of a rotated key: a refused one is asked for anew', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  await activate(shared, claim, signal)
+  await shared.driver.send(claim, MESSAGE_FROM_STANDING, signal)
+  shared.emulator.faults.add({ kind: 'unauthorized', about: 'emails:send' })
+  await assert.rejects(shared.driver.send(claim, MESSAGE_FROM_STANDING, signal), {
+    kind: 'unavailable',
+  })
+  await shared.driver.send(claim, MESSAGE_FROM_STANDING, signal)
+  assert.equal(
+    shared.emulator.calls.filter(({ target }) => target.includes('listKeys')).length >= 1,
+    true,
+  )
+})

@@ -1,0 +1,232 @@
+/**
+ * Sending by Azure Communication Services: a domain in an email service, linked to a communication
+ * service. The domain's tag carries the claim's stamp. Every state is read at Azure in each pass, so a
+ * pass can be killed anywhere and taken up again.
+ */
+import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import { DriverError } from '../../errors.ts'
+import { type HttpClient, httpClient } from '../../http.ts'
+import { type DriverKind, type Exclusive, type Notes, secret, serviceUrl } from '../../kind.ts'
+import type { ClaimRef, Registration, SenderDriver } from '../contract.ts'
+import { type Arm, type ArmDomain, armApi } from './arm.ts'
+import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
+import { type Access, accessIn, sendEmail } from './data-plane.ts'
+import { azureIdentities } from './identities.ts'
+import { tokenSource } from './token.ts'
+import { followChecks, type VerificationOptions } from './verification.ts'
+
+const name = z.string().regex(/^[\w.()-]{1,90}$/)
+
+const settings = z.strictObject({
+  tenant_id: name,
+  client_id: name,
+  client_secret: secret,
+  subscription: name,
+  resource_group: name,
+  email_service: z.string().regex(/^[a-zA-Z0-9-]{1,63}$/),
+  communication_service: z.string().regex(/^[-\w]{1,63}$/),
+  data_location: z.string().min(1),
+  management_url: serviceUrl.default('https://management.azure.com'),
+  login_url: serviceUrl.default('https://login.microsoftonline.com'),
+  /** In the URL that Azure's Event Grid posts to; without it, events are refused. */
+  event_secret: z.string().min(24).optional(),
+  check_again_seconds: z.number().positive().default(60),
+  check_stuck_seconds: z.number().positive().default(3600),
+})
+
+export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
+  settings,
+  open(given, { guard, notes, exclusive }) {
+    const client = (baseUrl: string) => httpClient({ provider: 'Azure', baseUrl, guard })
+    const now = Date.now
+    const token = tokenSource(client(given.login_url), given, now)
+    const arm = armApi(client(given.management_url), token, given)
+    const againAfterMs = given.check_again_seconds * 1000
+    const stuckAfterMs = given.check_stuck_seconds * 1000
+    const checks = { arm, notes, againAfterMs, stuckAfterMs, now }
+    return azureDriver({ arm, notes, exclusive, checks, sending: client })
+  },
+}
+
+type Parts = {
+  arm: Arm
+  notes: Notes
+  exclusive: Exclusive
+  checks: VerificationOptions
+  /** A client for the address that a connection string names. */
+  sending: (endpoint: string) => HttpClient
+}
+
+export function azureDriver(parts: Parts): SenderDriver {
+  const { arm, notes } = parts
+  const services = ensureOnce(arm)
+  const access = keptAccess(arm)
+  return {
+    promisesSpf: true,
+    standingAuthor: 'DoNotReply',
+    identities: azureIdentities(arm, ownDomain),
+    async ensureDomain(claim, signal) {
+      const missing = await services(signal)
+      if (missing) return stillMaking(missing)
+      const there = await arm.getDomain(claim.name, signal)
+      const domain = there ?? (await arm.putDomain(claim.name, stampOf(claim), signal))
+      if (!isOurs(claim, domain)) throw foreign(claim)
+      const isReady = progressOf('the domain', domain.properties.provisioningState) === 'ready'
+      const records = isReady ? recordsOf(claim, domain) : undefined
+      return records ? { is: 'registered', records } : stillMaking('the domain')
+    },
+    async verifyDomain(claim, signal) {
+      const domain = await ownDomain(arm, claim, signal)
+      if (!domain) throw notRegistered(claim)
+      const verification = await followChecks(parts.checks, claim, domain, signal)
+      if (verification.is === 'verified') await link(parts, domain.id, signal)
+      return verification
+    },
+    async removeDomain(claim, signal) {
+      const domain = await arm.getDomain(claim.name, signal)
+      if (domain && !isOurs(claim, domain)) return
+      await unlink(parts, arm.domainId(claim.name), signal)
+      if (domain) await deleteDomain(arm, claim, signal)
+      await notes.forget(claim.claimId)
+    },
+    async send(claim, message, signal) {
+      if (!(await ownDomain(arm, claim, signal))) throw notRegistered(claim)
+      const messageId = `<${randomUUID()}@${claim.name}>`
+      const email = {
+        senderAddress: `${message.author.localpart}@${claim.name}`,
+        recipients: { to: [{ address: message.recipient }] },
+        content: { subject: message.subject, plainText: message.text },
+        headers: { ...message.headers, 'Message-ID': messageId },
+        userEngagementTrackingDisabled: true,
+      }
+      const operationId = randomUUID()
+      await notes.handedOver(claim.claimId, operationId, message.recipient)
+      const { client, current, drop } = await access(parts.sending, signal)
+      const handed = await sendEmail(client, current, operationId, email, signal)
+      if ('code' in handed) throw refusedSend(handed, drop)
+      return { messageId }
+    },
+  }
+}
+
+async function ownDomain(
+  arm: Arm,
+  claim: ClaimRef,
+  signal: AbortSignal,
+): Promise<ArmDomain | undefined> {
+  const domain = await arm.getDomain(claim.name, signal)
+  return domain && isOurs(claim, domain) ? domain : undefined
+}
+
+/** The two services an account needs are looked for once a process; gives what is still being made. */
+function ensureOnce(arm: Arm) {
+  let areReady = false
+  return async (signal: AbortSignal): Promise<string | undefined> => {
+    if (areReady) return undefined
+    for (const kind of ['email', 'communication'] as const) {
+      const what = `the ${kind} service`
+      if (progressOf(what, await arm.ensureService(kind, signal)) !== 'ready') return what
+    }
+    areReady = true
+    return undefined
+  }
+}
+
+const stillMaking = (what: string): Registration => ({
+  is: 'waiting',
+  reason: 'in_passage',
+  message: `Azure is still making ${what}.`,
+})
+
+/** The list of links is replaced whole: who reads, adds and writes it must be alone with it. */
+async function link({ arm, exclusive }: Parts, id: string, signal: AbortSignal): Promise<void> {
+  if (isAmong(await arm.linkedDomains(signal), id)) return
+  const add = async () => {
+    const linked = await arm.linkedDomains(signal)
+    if (!isAmong(linked, id)) await arm.setLinkedDomains([...linked, id], signal)
+  }
+  await exclusive(arm.linkKey, add, signal)
+}
+
+async function unlink({ arm, exclusive }: Parts, id: string, signal: AbortSignal): Promise<void> {
+  if (!isAmong(await arm.linkedDomains(signal), id)) return
+  const takeOut = async () => {
+    const linked = await arm.linkedDomains(signal)
+    const left = linked.filter((each) => !isSameId(each, id))
+    if (left.length < linked.length) await arm.setLinkedDomains(left, signal)
+  }
+  await exclusive(arm.linkKey, takeOut, signal)
+}
+
+/** Resource ids come back in other capitals than they were sent in. */
+const isSameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+const isAmong = (ids: readonly string[], id: string): boolean =>
+  ids.some((each) => isSameId(each, id))
+
+const LOOKS = 20
+const LOOK_MS = 500
+
+/** What hangs on the domain goes first. Deleting takes its time; a later pass goes on waiting. */
+async function deleteDomain(arm: Arm, { name }: ClaimRef, signal: AbortSignal): Promise<void> {
+  for (const list of await arm.listSuppressionLists(name, signal)) {
+    await arm.deleteSuppressionList(name, list, signal)
+  }
+  for (const sender of await arm.listSenders(name, signal)) {
+    if (sender.toLowerCase() !== 'donotreply') await arm.deleteSender(name, sender, signal)
+  }
+  await arm.deleteDomain(name, signal)
+  for (let look = 0; look < LOOKS; look++) {
+    if ((await arm.getDomain(name, signal)) === undefined) return
+    await delay(LOOK_MS, undefined, { signal })
+  }
+  throw new DriverError('unavailable', 'Azure is still deleting the domain.')
+}
+
+/** The access key, asked for once; dropped when it is refused, for it may have been rotated. */
+function keptAccess(arm: Arm) {
+  let kept: { client: HttpClient; current: Access } | undefined
+  const drop = () => {
+    kept = undefined
+  }
+  return async (clientOf: Parts['sending'], signal: AbortSignal) => {
+    if (kept === undefined) {
+      const current = accessIn(await arm.connectionString(signal))
+      kept = { client: clientOf(current.endpoint), current }
+    }
+    return { ...kept, drop }
+  }
+}
+
+/** By its code rather than its status: `DomainNotLinked` has been seen with two of them. */
+function refusedSend(
+  { status, code }: { status: number; code: string },
+  drop: () => void,
+): DriverError {
+  if (status === 401) {
+    drop()
+    return new DriverError(
+      'unavailable',
+      'Azure refuses the access key it gave us; it is asked for anew.',
+    )
+  }
+  if (code === 'DomainNotLinked') {
+    return new DriverError(
+      'unavailable',
+      'Azure says that the domain is not linked; it is linked again.',
+    )
+  }
+  if (code === 'SubscriptionBlocked') {
+    return new DriverError('unauthorized', 'Azure has blocked the whole subscription from sending.')
+  }
+  if (status === 403)
+    return new DriverError('unauthorized', `Azure denies us the right to send: ${code}.`)
+  return new DriverError('rejected', `Azure refuses the message: ${code}.`)
+}
+
+const foreign = ({ name }: ClaimRef): DriverError =>
+  new DriverError('conflict', `Azure has a domain ${name} that this claim did not make.`)
+
+const notRegistered = ({ name }: ClaimRef): DriverError =>
+  new DriverError('rejected', `${name} is not registered for sending at Azure.`)

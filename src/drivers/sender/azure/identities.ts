@@ -1,0 +1,41 @@
+/** Sender usernames: the right to send as one address of a domain, which Azure grants one by one. */
+import type { Refusal } from '../../errors.ts'
+import type { ClaimRef, Identities } from '../contract.ts'
+import type { Arm, ArmDomain } from './arm.ts'
+import { refusalOf } from './convert.ts'
+
+/** Every domain has this one by itself. */
+const STANDING = 'donotreply'
+
+type OwnDomain = (arm: Arm, claim: ClaimRef, signal: AbortSignal) => Promise<ArmDomain | undefined>
+
+export function azureIdentities(arm: Arm, ownDomain: OwnDomain): Identities {
+  return {
+    async ensure(claim, { localpart, displayName }, signal) {
+      if (!(await ownDomain(arm, claim, signal))) throw refusalOf(404, 'ResourceNotFound')
+      const code = await arm.putSender(claim.name, localpart, displayName, signal)
+      if (code === 'AuthorizationFailed') throw refusalOf(403, code)
+      return code === undefined ? undefined : refusalFor(localpart, code)
+    },
+    async remove(claim, localpart, signal) {
+      if (await ownDomain(arm, claim, signal)) await arm.deleteSender(claim.name, localpart, signal)
+    },
+    async list(claim, signal) {
+      if (!(await ownDomain(arm, claim, signal))) return []
+      const names = await arm.listSenders(claim.name, signal)
+      return names
+        .map((each) => each.toLowerCase())
+        .filter((each) => each !== STANDING)
+        .toSorted()
+    },
+  }
+}
+
+/** At the sending limits a subscription begins with there is DoNotReply and no other. */
+function refusalFor(localpart: string, code: string): Refusal {
+  if (code === 'InvalidSenderUserName') {
+    return { reason: 'localpart_refused', message: `Azure does not take ${localpart} as a sender.` }
+  }
+  const message = `Azure does not let ${localpart} send (${code}): a subscription must have its sending limits raised before it has senders beside DoNotReply.`
+  return { reason: 'needs_quota_raise', message }
+}

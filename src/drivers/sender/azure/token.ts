@@ -1,0 +1,35 @@
+/** Sign-in by client credentials (RFC 6749 section 4.4): one token at a time, kept until shortly before its end. */
+import { z } from 'zod'
+import { DriverError } from '../../errors.ts'
+import type { HttpClient } from '../../http.ts'
+
+/** A token that is good for some minutes yet. */
+export type Token = (signal: AbortSignal) => Promise<string>
+
+export type Credentials = { tenant_id: string; client_id: string; client_secret: string }
+
+const answered = z.object({ access_token: z.string().min(1), expires_in: z.coerce.number() })
+
+const EARLY_MS = 300_000
+
+export function tokenSource(http: HttpClient, credentials: Credentials, now: () => number): Token {
+  const { tenant_id, client_id, client_secret } = credentials
+  let kept: { token: string; untilMs: number } | undefined
+  return async (signal) => {
+    if (kept && now() < kept.untilMs) return kept.token
+    const scope = 'https://management.azure.com/.default'
+    const form = { grant_type: 'client_credentials', client_id, client_secret, scope }
+    const path = `/${encodeURIComponent(tenant_id)}/oauth2/v2.0/token`
+    const answer = await http({ method: 'POST', path, form }, signal)
+    const found = answer.status === 200 ? answered.safeParse(answer.json).data : undefined
+    if (found === undefined) throw refusal(answer.status)
+    kept = { token: found.access_token, untilMs: now() + found.expires_in * 1000 - EARLY_MS }
+    return found.access_token
+  }
+}
+
+/** RFC 6749 section 5.2: 400 for what is wrong with the request, an unknown client among it. */
+function refusal(status: number): DriverError {
+  if (status === 400) return new DriverError('unauthorized', 'Azure refuses our credentials.')
+  return new DriverError('unavailable', `Azure's sign-in answered ${status} unexpectedly.`)
+}
