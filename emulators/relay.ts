@@ -1,0 +1,28 @@
+/** Hands a message over by SMTP, as a sender service does in the end. */
+import { deliver } from '#drivers/sender/embedded/deliver.ts'
+import type { Endpoint } from '#names/ip.ts'
+import { LookupFailed } from '#resolver/resolver.ts'
+
+export type Relayed = { envelopeSender: string; recipient: string; raw: Buffer }
+
+const LIMIT_MS = 30_000
+
+/** Everything goes to one server on loopback. Throws when it is not taken. */
+export function relayTo(server: () => Endpoint): (message: Relayed) => Promise<void> {
+  return async (message) => {
+    const { address, port } = server()
+    const result = await deliver(
+      message,
+      {
+        resolver: { resolve: async () => Promise.reject(new LookupFailed('nothing is looked up')) },
+        mailHost: 'mail.azurecomm.test',
+        smtpPort: () => port,
+        mayConnect: () => true,
+        sourceAddresses: [],
+        smarthost: { host: address, port, secure: false, credentials: undefined },
+      },
+      AbortSignal.timeout(LIMIT_MS),
+    )
+    if (result.is !== 'delivered') throw new Error(result.reply)
+  }
+}

@@ -1,0 +1,146 @@
+/** Services outside of the house, on loopback: a real PowerDNS, emulators of the rest, and their accounts. */
+import { chmod, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Endpoint } from '#names/ip.ts'
+import { type AzureEmulator, startAzureEmulator } from '../emulators/azure/emulator.ts'
+import {
+  type CloudflareEmulator,
+  startCloudflareEmulator,
+} from '../emulators/cloudflare/emulator.ts'
+import { askServers } from '../emulators/dns.ts'
+import { type MailcowEmulator, startMailcowEmulator } from '../emulators/mailcow/emulator.ts'
+import { relayTo } from '../emulators/relay.ts'
+import { type Pdns, startPdns, withoutPdns } from './pdns.ts'
+import { temporaryDirectory } from './product.ts'
+
+export type Outside = AsyncDisposable & {
+  /** Undefined where it is not installed. */
+  pdns: Pdns | undefined
+  cloudflare: CloudflareEmulator
+  azure: AzureEmulator
+  mailcow: MailcowEmulator
+  /** The settings that tell a house of them. */
+  settings: Record<string, string>
+  /** Where the house answers questions and takes mail; to be called once it runs, and when it runs anew. */
+  bind(house: { dns: string; smtp: string }): void
+  /** What stands at any of them. */
+  left(): Promise<Record<string, unknown>>
+}
+
+/** What they hold when nobody has made anything. */
+export const NOTHING_LEFT = {
+  pdns: [],
+  cloudflare: { zones: [], records: 0 },
+  azure: { domains: [], linkedDomains: [], senders: [], suppressionLists: [] },
+  mailcow: { domains: [], mailboxes: [], aliases: [], dkim: [], appPasswords: [], relayhosts: 0 },
+}
+
+export type OutsideOptions = { sendsPerHour?: number; senderUsernamesAllowed?: boolean }
+
+export async function startOutside(options: OutsideOptions = {}): Promise<Outside> {
+  await using opened = new AsyncDisposableStack()
+  const directory = opened.use(await temporaryDirectory())
+  const bound: { dns: Endpoint[]; smtp: Endpoint | undefined } = { dns: [], smtp: undefined }
+  const pdns = withoutPdns ? undefined : opened.use(await startPdns('127.0.0.53'))
+  const cloudflare = opened.use(
+    await startCloudflareEmulator({
+      dnsAddress: '127.0.0.54',
+      nameserverZone: 'ns.cloudflare.test',
+      subdomains: true,
+      requestsPerFiveMinutes: 0,
+    }),
+  )
+  const others = [...(pdns ? [pdns.dns] : []), cloudflare.dns]
+  const azure = opened.use(
+    await startAzureEmulator({
+      ask: askServers(() => [...bound.dns, ...others]),
+      deliver: relayTo(() => bound.smtp!),
+      dkimZone: 'azurecomm.test',
+      spfInclude: 'spf.azurecomm.test',
+      sendsPerMinute: 0,
+      sendsPerHour: 0,
+      ...options,
+    }),
+  )
+  const mailcow = opened.use(await startMailcowEmulator({ hostname: 'mail.mailcow.test' }))
+  const file = join(directory.path, 'accounts.json')
+  await writeFile(file, JSON.stringify(accountsOf({ pdns, cloudflare, azure, mailcow })))
+  await chmod(file, 0o600)
+  const closing = opened.move()
+  return {
+    pdns,
+    cloudflare,
+    azure,
+    mailcow,
+    settings: { MAILSTEAD_ACCOUNTS: file },
+    bind({ dns, smtp }) {
+      bound.dns = [endpointOf(dns)]
+      bound.smtp = endpointOf(smtp)
+    },
+    async left() {
+      return {
+        pdns: (await pdns?.zones()) ?? [],
+        cloudflare: cloudflare.holdings(),
+        azure: azure.holdings(),
+        mailcow: mailcow.holdings(),
+      }
+    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+  }
+}
+
+type Services = Pick<Outside, 'pdns' | 'cloudflare' | 'azure' | 'mailcow'>
+
+const accountsOf = ({ pdns, cloudflare, azure, mailcow }: Services) => ({
+  ...(pdns && {
+    pdns: {
+      driver: 'powerdns',
+      world: 'sandbox',
+      url: pdns.url,
+      api_key: pdns.apiKey,
+      nameserver_zone: 'ns.powerdns.test',
+      nameserver_addresses: [pdns.dns.address],
+      sandbox: { servers: [written(pdns.dns)] },
+    },
+  }),
+  cf: {
+    driver: 'cloudflare',
+    world: 'sandbox',
+    url: cloudflare.apiUrl,
+    account_id: cloudflare.accountId,
+    api_token: cloudflare.apiToken,
+    sandbox: { servers: [written(cloudflare.dns)], records: cloudflare.records },
+  },
+  'azure-west': {
+    driver: 'azure',
+    world: 'sandbox',
+    tenant_id: azure.credentials.tenantId,
+    client_id: azure.credentials.clientId,
+    client_secret: azure.credentials.clientSecret,
+    subscription: azure.credentials.subscription,
+    resource_group: azure.credentials.resourceGroup,
+    email_service: 'mailstead',
+    communication_service: 'mailstead',
+    data_location: 'Europe',
+    management_url: azure.url,
+    login_url: azure.url,
+    event_secret: 'canary-event-secret-4711-abcdef',
+    check_again_seconds: 0.1,
+    check_stuck_seconds: 1,
+    sandbox: { records: azure.records },
+  },
+  'mail-1': {
+    driver: 'mailcow',
+    world: 'sandbox',
+    url: mailcow.url,
+    api_key: mailcow.apiKey,
+    mail_host: 'mail.mailcow.test',
+  },
+})
+
+const written = ({ address, port }: Endpoint): string => `${address}:${port}`
+
+function endpointOf(text: string): Endpoint {
+  const [address, port] = text.split(':')
+  return { address: address!, port: Number(port) }
+}
