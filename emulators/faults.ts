@@ -31,7 +31,9 @@ export type Fault = {
   kind: FaultKind
   /** Only calls of this method; all without it. */
   method?: string
-  /** Only calls whose target or body contains this; all without it. */
+  /** Only calls whose target contains this; all without it. */
+  target?: string
+  /** Only calls whose target or body contains this, a domain's name say; all without it. */
   about?: string
   /** So many matching calls are let through first. */
   after?: number
@@ -109,8 +111,9 @@ export function faultBook(refusal: EmulatorOptions['refusal']): Faults {
   }
 }
 
-const concerns = ({ method, about }: Fault, request: EmulatedRequest): boolean =>
+const concerns = ({ method, target, about }: Fault, request: EmulatedRequest): boolean =>
   (method === undefined || method === request.method) &&
+  (target === undefined || request.target.includes(target)) &&
   (about === undefined || request.target.includes(about) || request.body.includes(about))
 
 const withRetryAfter = (answer: EmulatedAnswer): EmulatedAnswer => ({
@@ -132,5 +135,5 @@ function parse(json: string): Fault | string {
   } catch {
     // Falls through to the sentence.
   }
-  return `A fault is {"kind", "method"?, "about"?, "after"?, "times"?}, its kind one of ${FAULTS.join(', ')}.`
+  return `A fault is {"kind", "method"?, "target"?, "about"?, "after"?, "times"?}, its kind one of ${FAULTS.join(', ')}.`
 }

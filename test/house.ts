@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import type { Rests } from '#drivers/guard.ts'
 import { type House, openHouse } from '#house/open.ts'
 import { createApiKey, ensureWorkspace, FIRST_WORKSPACE } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
@@ -31,7 +32,10 @@ export const FREE_PORTS = {
   MAILSTEAD_SMTP_LISTEN: '127.0.0.1:0',
 }
 
-export async function testHouse(settings: Record<string, string> = {}): Promise<TestHouse> {
+export async function testHouse(
+  settings: Record<string, string> = {},
+  rests?: Rests,
+): Promise<TestHouse> {
   await using opened = new AsyncDisposableStack()
   const database = opened.use(await testDatabase())
   const dataDir = await mkdtemp(join(tmpdir(), 'mailstead-house-'))
@@ -47,7 +51,7 @@ export async function testHouse(settings: Record<string, string> = {}): Promise<
     { level: 'debug', base: null },
     { write: (line: string) => void logLines.push(line) },
   )
-  const house = opened.use(await openHouse({ config, logger }))
+  const house = opened.use(await openHouse({ config, logger, ...(rests && { rests }) }))
   const { store } = house
   const clientOf: TestHouse['clientOf'] = async ({
     workspace = FIRST_WORKSPACE,

@@ -8,7 +8,9 @@ import { DriverError, type DriverErrorKind } from './errors.ts'
 export type Guard = {
   /** Throws when the account rests. */
   admit(): void
-  note(outcome: 'answered' | DriverErrorKind, sentence?: string): void
+  answered(): void
+  /** Gives the error to throw: one that says when the account will be asked again, where it rests now. */
+  failed(error: DriverError): DriverError
   /** No call for so long, because the provider would refuse them all. */
   rest(ms: number, sentence: string): void
 }
@@ -43,15 +45,21 @@ export function accountGuard({ account, now, onRest, rests = RESTS }: GuardOptio
       if (retryAfterMs <= 0) resting = undefined
       else throw new DriverError(resting.kind, resting.sentence, { retryAfterMs })
     },
-    note(outcome, sentence = '') {
-      if (outcome === 'unauthorized') return rest(rests.refusedMs, 'unauthorized', sentence)
-      if (outcome === 'unavailable') failures += 1
-      else if (outcome !== 'throttled') failures = 0
-      // As `throttled`, which counts for nothing: it is the driver that is paused, not the domains.
-      if (failures >= FAILURES_IN_A_ROW) {
-        failures = 0
-        rest(rests.failingMs, 'throttled', sentence)
+    answered() {
+      failures = 0
+    },
+    failed(error) {
+      const { kind, message } = error
+      if (kind === 'unauthorized') {
+        rest(rests.refusedMs, kind, message)
+        return new DriverError(kind, message, { cause: error, retryAfterMs: rests.refusedMs })
       }
+      if (kind === 'unavailable' && ++failures >= FAILURES_IN_A_ROW) {
+        failures = 0
+        // As `throttled`, which counts for nothing: it is the driver that is paused, not the domains.
+        rest(rests.failingMs, 'throttled', message)
+      }
+      return error
     },
   }
 }

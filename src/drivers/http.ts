@@ -29,6 +29,8 @@ export type HttpOptions = {
   baseUrl: string
   headers?: Readonly<Record<string, string>>
   guard: Guard
+  /** Refused credentials as this provider says it, where it does not say 401. */
+  refusesUs?(answer: HttpAnswer): boolean
 }
 
 const DEADLINE_MS = 20_000
@@ -40,11 +42,10 @@ export function httpClient(options: HttpOptions): HttpClient {
     guard.admit()
     try {
       const answer = await answerTo(options, call, signal)
-      guard.note('answered')
+      guard.answered()
       return answer
     } catch (error) {
-      if (error instanceof DriverError) guard.note(error.kind, error.message)
-      throw error
+      throw error instanceof DriverError ? guard.failed(error) : error
     }
   }
 }
@@ -62,7 +63,9 @@ async function answerTo(
   if (status < 300 && json === NOT_JSON) {
     throw new DriverError('unavailable', `${provider} answered with something that is not JSON.`)
   }
-  return { status, headers, json: json === NOT_JSON ? undefined : json }
+  const answer = { status, headers, json: json === NOT_JSON ? undefined : json }
+  if (options.refusesUs?.(answer)) throw refused(provider)
+  return answer
 }
 
 async function exchange(
@@ -88,7 +91,7 @@ async function exchange(
 }
 
 function throwIfMeantForAll(provider: string, status: number, headers: Headers): void {
-  if (status === 401) throw new DriverError('unauthorized', `${provider} refuses our credentials.`)
+  if (status === 401) throw refused(provider)
   if (status === 403)
     throw new DriverError('unauthorized', `${provider} denies us the right to this.`)
   if (status === 429) throw throttled(provider, headers)
@@ -96,6 +99,9 @@ function throwIfMeantForAll(provider: string, status: number, headers: Headers):
     throw new DriverError('unavailable', `${provider} is out of order: it answered ${status}.`)
   }
 }
+
+const refused = (provider: string): DriverError =>
+  new DriverError('unauthorized', `${provider} refuses our credentials.`)
 
 /** Without Retry-After the engine backs off by itself. */
 export function throttled(provider: string, headers: Headers): DriverError {

@@ -78,17 +78,14 @@ export function mailcowApi(http: HttpClient) {
   }
 }
 
-/** A key that is not known at all is answered with 200 and nothing, rather than with 401. */
 function expected({ status, json }: HttpAnswer): unknown {
-  if (status !== 200) {
-    throw new DriverError('unavailable', `${PROVIDER} answered ${status} unexpectedly.`)
-  }
-  if (json !== undefined) return json
-  throw new DriverError(
-    'unauthorized',
-    `${PROVIDER} answered with nothing, as it does without a key.`,
-  )
+  if (status === 200) return json
+  throw new DriverError('unavailable', `${PROVIDER} answered ${status} unexpectedly.`)
 }
+
+/** Without a key that reaches it, Mailcow answers 200 and nothing, rather than 401. */
+export const refusesUs = ({ status, json }: HttpAnswer): boolean =>
+  status === 200 && json === undefined
 
 /** What is absent is `{}`; so is an empty list. */
 const isThere = (json: unknown): boolean =>

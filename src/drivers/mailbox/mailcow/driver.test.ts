@@ -173,7 +173,7 @@ test('a key that may only read is told from one that is wrong', async ({ signal 
 const NONSENSE = [
   ['html',  'unavailable',  'Mailcow answered with something that is not JSON.'],
   ['half',  'unavailable',  'Mailcow answered with something that is not JSON.'],
-  ['empty', 'unauthorized', 'Mailcow answered with nothing, as it does without a key.'],
+  ['empty', 'unauthorized', 'Mailcow refuses our credentials.'],
   ['broken', 'unavailable', 'Mailcow is out of order: it answered 503.'],
   ['lost',  'unavailable',  'Mailcow could not be reached.'],
   ['throttled', 'throttled', 'Mailcow has had enough requests for now.'],

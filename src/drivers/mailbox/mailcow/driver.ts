@@ -7,7 +7,7 @@ import { DriverError } from '../../errors.ts'
 import { httpClient } from '../../http.ts'
 import { type DriverKind, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { ClaimRef, MailboxDriver } from '../contract.ts'
-import { type MailcowApi, mailcowApi, type Written } from './api.ts'
+import { type MailcowApi, mailcowApi, refusesUs, type Written } from './api.ts'
 import {
   freshDomain,
   freshMailbox,
@@ -32,7 +32,7 @@ export const mailcow: DriverKind<MailboxDriver, z.infer<typeof settings>> = {
   settings,
   open({ url, api_key, mail_host, ...sizes }, { account, guard, notes, exclusive }) {
     const headers = { 'x-api-key': api_key }
-    const http = httpClient({ provider: 'Mailcow', baseUrl: url, headers, guard })
+    const http = httpClient({ provider: 'Mailcow', baseUrl: url, headers, guard, refusesUs })
     return mailcowDriver({
       api: mailcowApi(http),
       mailHost: mail_host ?? new URL(url).hostname,

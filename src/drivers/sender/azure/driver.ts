@@ -14,7 +14,7 @@ import { type Arm, type ArmDomain, armApi } from './arm.ts'
 import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
 import { type Access, accessIn, sendEmail } from './data-plane.ts'
 import { azureIdentities } from './identities.ts'
-import { tokenSource } from './token.ts'
+import { refusesUs, tokenSource } from './token.ts'
 import { followChecks, type VerificationOptions } from './verification.ts'
 
 const name = z.string().regex(/^[\w.()-]{1,90}$/)
@@ -41,7 +41,8 @@ export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
   open(given, { guard, notes, exclusive }) {
     const client = (baseUrl: string) => httpClient({ provider: 'Azure', baseUrl, guard })
     const now = Date.now
-    const token = tokenSource(client(given.login_url), given, now)
+    const login = { provider: 'Azure', baseUrl: given.login_url, guard, refusesUs }
+    const token = tokenSource(httpClient(login), given, now)
     const arm = armApi(client(given.management_url), token, given)
     const againAfterMs = given.check_again_seconds * 1000
     const stuckAfterMs = given.check_stuck_seconds * 1000

@@ -1,7 +1,7 @@
 /** Sign-in by client credentials (RFC 6749 section 4.4): one token at a time, kept until shortly before its end. */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
-import type { HttpClient } from '../../http.ts'
+import type { HttpAnswer, HttpClient } from '../../http.ts'
 
 /** A token that is good for some minutes yet. */
 export type Token = (signal: AbortSignal) => Promise<string>
@@ -22,14 +22,14 @@ export function tokenSource(http: HttpClient, credentials: Credentials, now: () 
     const path = `/${encodeURIComponent(tenant_id)}/oauth2/v2.0/token`
     const answer = await http({ method: 'POST', path, form }, signal)
     const found = answer.status === 200 ? answered.safeParse(answer.json).data : undefined
-    if (found === undefined) throw refusal(answer.status)
+    if (found === undefined) {
+      const sentence = `Azure's sign-in answered ${answer.status} unexpectedly.`
+      throw new DriverError('unavailable', sentence)
+    }
     kept = { token: found.access_token, untilMs: now() + found.expires_in * 1000 - EARLY_MS }
     return found.access_token
   }
 }
 
 /** RFC 6749 section 5.2: 400 for what is wrong with the request, an unknown client among it. */
-function refusal(status: number): DriverError {
-  if (status === 400) return new DriverError('unauthorized', 'Azure refuses our credentials.')
-  return new DriverError('unavailable', `Azure's sign-in answered ${status} unexpectedly.`)
-}
+export const refusesUs = ({ status }: HttpAnswer): boolean => status === 400

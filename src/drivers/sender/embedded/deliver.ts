@@ -1,5 +1,5 @@
 /** One attempt to hand one message to its recipient's mail exchanger (RFC 5321 section 5.1). */
-import { isIPv6 } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import { splitAddress } from '#names/localpart.ts'
 import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
@@ -131,7 +131,11 @@ async function attempt(
     name: options.mailHost,
     opportunisticTLS: true,
     // RFC 7435: encrypted to whoever answers is better than not encrypted at all.
-    tls: { rejectUnauthorized: peer.credentials !== undefined, servername: peer.name },
+    tls: {
+      rejectUnauthorized: peer.credentials !== undefined,
+      // RFC 6066 section 3: a server name is a name, never an address.
+      ...(isIP(peer.name) === 0 && { servername: peer.name }),
+    },
     connectionTimeout: CONNECT_MS,
     greetingTimeout: CONNECT_MS,
     socketTimeout: SOCKET_MS,

@@ -95,6 +95,12 @@ export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
   }
 }
 
+/** Codes of a token that is malformed, out of date, or none. */
+const REFUSALS = [6003, 6111, 9109, 10000]
+
+export const refusesUs = ({ json }: HttpAnswer): boolean =>
+  envelope.safeParse(json).data?.errors.some(({ code }) => REFUSALS.includes(code)) ?? false
+
 /** A zone that is not there: 404, by its code when other things can be missing too. */
 const isAbsent = ({ status }: HttpAnswer, errors: readonly { code: number }[]): boolean =>
   status === 404 && errors.every(({ code }) => code !== 7003 || errors.length > 1)

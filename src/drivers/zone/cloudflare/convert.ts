@@ -128,7 +128,6 @@ function toBatch(records: readonly CfRecord[], change: Change) {
 
 // biome-ignore format: a table
 const KINDS: Record<number, DriverErrorKind> = {
-  6003: 'unauthorized', 6111: 'unauthorized', 9109: 'unauthorized', 10000: 'unauthorized',
   // There already, or beside what excludes it: somebody else wrote, or another account has the zone.
   1061: 'conflict', 81053: 'conflict', 81054: 'conflict', 81057: 'conflict', 81058: 'conflict',
 }

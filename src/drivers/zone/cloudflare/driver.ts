@@ -9,7 +9,7 @@ import { httpClient } from '../../http.ts'
 import { type DriverKind, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { Change, ClaimRef, ZoneDriver } from '../contract.ts'
 import { effectiveChanges } from '../effective-changes.ts'
-import { type CfApi, type CfRecord, type CfZone, cfApi } from './api.ts'
+import { type CfApi, type CfRecord, type CfZone, cfApi, refusesUs } from './api.ts'
 import { stampName, stampOf, stampRRset, toBatches, toGroups, toRRset } from './convert.ts'
 import { objectionTo } from './objections.ts'
 
@@ -25,7 +25,7 @@ export const cloudflare: DriverKind<ZoneDriver, z.infer<typeof settings>> = {
   settings,
   open({ url, account_id, api_token, batch_limit }, { account, guard, notes, exclusive }) {
     const headers = { authorization: `Bearer ${api_token}` }
-    const http = httpClient({ provider: 'Cloudflare', baseUrl: url, headers, guard })
+    const http = httpClient({ provider: 'Cloudflare', baseUrl: url, headers, guard, refusesUs })
     return cloudflareDriver({
       api: cfApi(http, guard, account_id),
       notes,
