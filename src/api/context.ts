@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { SenderDriver } from '#drivers/sender/contract.ts'
+import type { SenderDriver, SenderEvents } from '#drivers/sender/contract.ts'
 import type { NameRules } from '#names/domain-name.ts'
 import type { ClaimLimits } from '#store/add-domain.ts'
 import type { ApiKey } from '#store/api-keys.ts'
@@ -21,6 +21,8 @@ export type ApiContext = {
   accounts(world: WorldName): Candidates
   defaults(world: WorldName): Candidates
   sender(domain: DomainRow): SenderDriver
+  /** What a sender account may post to us; undefined for an unknown one, and one that posts nothing. */
+  senderEvents(account: string): SenderEvents | undefined
   /** How long a call may wait for the worker, in milliseconds. */
   waitMs: number
   now(): Date

@@ -13,6 +13,7 @@ import { type HealthOptions, healthRoutes } from './routes/health.ts'
 import { listDomainsRoute } from './routes/list-domains.ts'
 import { listInboxesRoute } from './routes/list-inboxes.ts'
 import { listRepliesRoute } from './routes/list-replies.ts'
+import { receiveEventsRoute } from './routes/receive-events.ts'
 import { sendTestEmailRoute } from './routes/send-test-email.ts'
 import type { SandboxContext } from './sandbox/context.ts'
 import { mailRoutes } from './sandbox/mail.ts'
@@ -31,6 +32,7 @@ const ROUTES = [
   listInboxesRoute,
   sendTestEmailRoute,
   listRepliesRoute,
+  receiveEventsRoute,
 ]
 const SANDBOX_ROUTES = [registrarRoutes, outcomeRoutes, mailRoutes]
 

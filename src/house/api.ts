@@ -58,6 +58,8 @@ function contextOf(config: Config, parts: ApiParts): Omit<ApiContext, 'store' | 
     },
     accounts: (world) => knownAccounts(parts.accounts[world]),
     defaults: (world) => defaultAccounts(config, parts.accounts[world]),
+    senderEvents: (account) =>
+      Object.values(parts.accounts).flatMap(({ senders }) => senders.get(account)?.events ?? [])[0],
     sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),

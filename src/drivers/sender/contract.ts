@@ -21,6 +21,25 @@ export interface Identities {
   list(claim: ClaimRef, signal: AbortSignal): Promise<readonly string[]>
 }
 
+/** What a service tells later of messages it took over. */
+export interface SenderEvents {
+  /** Tells the service's posts from anybody else's. */
+  readonly secret: string
+
+  /** Reads one post: what to answer it with, and what it tells; undefined when it is none. */
+  read(body: unknown): { answer: object; reports: readonly DeliveryReport[] } | undefined
+}
+
+export type DeliveryReport = {
+  /** The same each time the report is posted. */
+  eventId: string
+  operationId: string
+  recipient: string
+  state: 'delivered' | 'bounced' | 'failed' | 'filtered' | 'quarantined' | 'suppressed'
+  detail: string
+  at: Date
+}
+
 export type OutgoingMessage = {
   author: Identity
   /** One address, in plain form. */
@@ -50,6 +69,9 @@ export interface SenderDriver {
 
   /** Absent where the registration gives the right to send as any address of the domain. */
   readonly identities?: Identities
+
+  /** Absent where the service tells nothing later, or its account has no secret to know it by. */
+  readonly events?: SenderEvents
 
   /**
    * Registers the domain for sending and says which records it needs. Safe to repeat. `conflict` where

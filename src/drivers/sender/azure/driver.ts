@@ -13,6 +13,7 @@ import type { ClaimRef, Registration, SenderDriver } from '../contract.ts'
 import { type Arm, type ArmDomain, armApi } from './arm.ts'
 import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
 import { type Access, accessIn, sendEmail } from './data-plane.ts'
+import { azureEvents } from './events.ts'
 import { azureIdentities } from './identities.ts'
 import { refusesUs, tokenSource } from './token.ts'
 import { followChecks, type VerificationOptions } from './verification.ts'
@@ -47,7 +48,11 @@ export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
     const againAfterMs = given.check_again_seconds * 1000
     const stuckAfterMs = given.check_stuck_seconds * 1000
     const checks = { arm, notes, againAfterMs, stuckAfterMs, now }
-    return azureDriver({ arm, notes, exclusive, checks, sending: client })
+    const events = given.event_secret === undefined ? undefined : azureEvents(given.event_secret)
+    return {
+      ...azureDriver({ arm, notes, exclusive, checks, sending: client }),
+      ...(events && { events }),
+    }
   },
 }
 

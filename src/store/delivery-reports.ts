@@ -1,0 +1,54 @@
+import { sql } from 'kysely'
+import type { DeliveryReport } from '#drivers/sender/contract.ts'
+import type { StoreContext } from './context.ts'
+import type { Queryable } from './database.ts'
+import { note } from './events.ts'
+
+/** Keeps what a sender service tells of messages. An event that came before changes nothing. */
+export async function keepReports(
+  { db }: StoreContext,
+  account: string,
+  reports: readonly DeliveryReport[],
+): Promise<void> {
+  for (const report of reports) {
+    await db.transaction().execute((tx) => keepReport(tx, account, report))
+  }
+}
+
+async function keepReport(tx: Queryable, account: string, report: DeliveryReport): Promise<void> {
+  const isNew = await tx
+    .insertInto('provider_events')
+    .values({ account, event_id: report.eventId })
+    .onConflict((c) => c.doNothing())
+    .returning('event_id')
+    .executeTakeFirst()
+  if (!isNew) return
+  const { operationId, recipient, state, detail, at } = report
+  // Of a message that was never handed over here, for another installation may use the account too.
+  const known = await tx
+    .updateTable('handed_over')
+    .set({ state, detail, reported_at: at })
+    .where('account', '=', account)
+    .where('operation_id', '=', operationId)
+    .where('recipient', '=', recipient)
+    // Reports come in any order: the latest attempt counts.
+    .where(sql<boolean>`coalesce(reported_at, '-infinity') <= ${at}`)
+    .returning('claim_id')
+    .executeTakeFirst()
+  if (known?.claim_id && state !== 'delivered') await tell(tx, known.claim_id, report)
+}
+
+async function tell(tx: Queryable, claimId: string, report: DeliveryReport): Promise<void> {
+  const domain = await tx
+    .selectFrom('claims')
+    .select(['domain_id as domainId', 'workspace_id as workspaceId'])
+    .where('id', '=', claimId)
+    .executeTakeFirst()
+  if (!domain) return
+  const { recipient, state, detail } = report
+  await note(tx, domain, {
+    type: `message.${state}`,
+    message: `A message to ${recipient} was not delivered: ${state}.`,
+    data: { recipient, detail },
+  })
+}
