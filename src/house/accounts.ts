@@ -77,13 +77,21 @@ const noAccounts = (): Accounts => ({
 
 async function readAccounts({ accountsFile }: Config): Promise<Record<string, unknown>> {
   if (accountsFile === '') return {}
-  const { mode } = await stat(accountsFile)
+  const { mode } = await stat(accountsFile).catch(unreadable)
   if ((mode & 0o077) !== 0) {
     throw new ConfigError(
       'MAILSTEAD_ACCOUNTS: the file holds secrets; let only its owner read it (mode 0600).',
     )
   }
-  return z.record(z.string(), z.unknown()).parse(parseJson(await readFile(accountsFile, 'utf8')))
+  const written = parseJson(await readFile(accountsFile, 'utf8').catch(unreadable))
+  const read = z.record(z.string(), z.unknown()).safeParse(written)
+  if (read.success) return read.data
+  throw new ConfigError('MAILSTEAD_ACCOUNTS: the file is to hold an object of accounts by name.')
+}
+
+function unreadable(error: unknown): never {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  throw new ConfigError(`MAILSTEAD_ACCOUNTS: the file cannot be read (${code}).`)
 }
 
 /** The parser's own message would quote the file. */
