@@ -8,6 +8,9 @@ export async function up(db: Kysely<unknown>): Promise<void> {
 const CHANGES = `
 alter table inboxes add column problem jsonb;
 
+-- For the names below a name.
+create index claims_from_the_end on claims (world, reverse(name) text_pattern_ops);
+
 create table driver_notes (
   account text not null,
   claim_id uuid not null,

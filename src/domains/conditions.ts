@@ -1,6 +1,6 @@
 /** How a verdict becomes a stored condition. Pure. */
 import type { Stage } from './lifecycle.ts'
-import { isDone } from './lifecycle.ts'
+import { isDone, stageOf } from './lifecycle.ts'
 import type { Condition, Verdict } from './types.ts'
 
 /** A look this much later than planned was late because of us; the difference counts for nothing. */
@@ -37,9 +37,15 @@ function stand(before: Condition | undefined, found: Verdict): Verdict {
 }
 
 function giveUp(stage: Stage, found: Verdict, waitedMs: number): Verdict {
-  if (found.is !== 'waiting' || waitedMs < stage.giveUpAfterMs) return found
+  if (found.is !== 'waiting' || waitedMs < limitOf(stage, found.reason)) return found
   return { is: 'failed', reason: found.reason, message: `Given up: ${found.message}` }
 }
+
+/** Waiting for another claim, or for the zone above, is not ours to be quick about. */
+const WAITS_FOR_OTHERS = ['name_in_use', 'shadowed', 'inside_your_zone']
+
+const limitOf = ({ giveUpAfterMs }: Stage, reason: string): number =>
+  WAITS_FOR_OTHERS.includes(reason) ? stageOf('delegated').giveUpAfterMs : giveUpAfterMs
 
 /** Only time between completed looks counts: our own downtime never fails a customer's domain. */
 function countedMs(before: Condition | undefined, now: Date): number {

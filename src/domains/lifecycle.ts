@@ -57,7 +57,9 @@ export async function reconcile(pass: Pass, pen: Pen): Promise<void> {
     const verdict = await take(step, met, pass, pen)
     await pen.verdict(met, verdict)
     if (isDone(verdict)) continue
-    if (met === 'zone_ready' || met === 'delegated') await withdraw(pass, pen)
+    if (met === 'zone_ready' || met === 'delegated') {
+      await withdraw(pass, pen, met === 'zone_ready')
+    }
     if (met === 'delegated') return
     if (pass.domain.activatedAt === undefined) return // an active domain is looked at whole
   }
@@ -72,13 +74,13 @@ async function take(step: Step, met: ConditionType, pass: Pass, pen: Pen): Promi
 
 /**
  * Takes the mail services away from a claim that does not hold its name (any more), and its zone too
- * where the host has but one for each name and another claim is to have it.
+ * where the host has but one for each name and it may not stand, or another claim is to have it.
  */
-async function withdraw(pass: Pass, pen: Pen): Promise<void> {
+async function withdraw(pass: Pass, pen: Pen, isInTheWay: boolean): Promise<void> {
   const { custody, zone } = pass.ports
   const { claim } = pass.domain
   if (await custody.holds(claim)) return
-  const makesRoom = zone.oneZonePerName && (await custody.isDisplaced(claim))
+  const makesRoom = zone.oneZonePerName && (isInTheWay || (await custody.isDisplaced(claim)))
   await removeStages(pass, pen, makesRoom ? LIFECYCLE : LIFECYCLE.slice(AFTER_DELEGATION))
 }
 

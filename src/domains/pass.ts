@@ -37,7 +37,7 @@ export async function domainPass(
     await reconcile(pass, pen)
     return { afterMs: await planNextLook(domain, ports, pen), failures: 0 }
   } catch (error) {
-    return afterTrouble(error, row, pen, removal)
+    return afterTrouble(error, row, loaded)
   }
 }
 
@@ -53,8 +53,7 @@ async function planNextLook(domain: Domain, ports: Ports, pen: Pen): Promise<num
 async function afterTrouble(
   error: unknown,
   row: Taken,
-  pen: Pen,
-  removal: Removal | undefined,
+  { domain, pen, removal }: LoadedDomain,
 ): Promise<Outcome> {
   const trouble = troubleOf(error)
   if (trouble === undefined) throw error
@@ -62,7 +61,7 @@ async function afterTrouble(
   const afterMs = backOffMs(row.failures, error instanceof DriverError ? error : undefined)
   const isNo =
     error instanceof DriverError &&
-    (error.kind === 'rejected' || (error.kind === 'conflict' && row.failures > 0))
+    (error.kind === 'rejected' || (error.kind === 'conflict' && wasMet(trouble, domain)))
   if (isNo && removal === undefined) {
     await pen.refused(failed(error.kind, trouble))
     return { afterMs: 7 * 86_400_000, failures }
@@ -72,6 +71,10 @@ async function afterTrouble(
   const isThrottled = error instanceof DriverError && error.kind === 'throttled'
   return { afterMs, failures: isThrottled ? row.failures : failures }
 }
+
+/** Whether the look before ended in the same trouble. */
+const wasMet = (trouble: string, { conditions }: Domain): boolean =>
+  [...conditions.values()].some(({ lastLookError }) => lastLookError === trouble)
 
 function troubleOf(error: unknown): string | undefined {
   if (

@@ -22,6 +22,9 @@ export type HttpAnswer = { status: number; headers: Headers; json: unknown }
 
 export type HttpClient = (call: HttpCall, signal: AbortSignal) => Promise<HttpAnswer>
 
+/** The credentials are wrong, or they are right and give no right to what was asked. */
+export type Refused = 'credentials' | 'right'
+
 export type HttpOptions = {
   /** The provider as a person would name it: the subject of every error sentence. */
   provider: string
@@ -29,11 +32,15 @@ export type HttpOptions = {
   baseUrl: string
   headers?: Readonly<Record<string, string>>
   guard: Guard
-  /** Refused credentials as this provider says it, where it does not say 401. */
-  refusesUs?(answer: HttpAnswer): boolean
+  /** What of ours the provider refuses altogether, where it does not say so with 401 or 403. */
+  refusesUs?(answer: HttpAnswer): Refused | undefined
+  /** Whether who is throttled in one call is refused them all. */
+  hasOneBudget?: boolean
 }
 
 const DEADLINE_MS = 20_000
+/** Where no time is named. */
+const BUDGET_REST_MS = 60_000
 const ANSWER_LIMIT_OCTETS = 8 << 20
 
 export function httpClient(options: HttpOptions): HttpClient {
@@ -45,7 +52,11 @@ export function httpClient(options: HttpOptions): HttpClient {
       guard.answered()
       return answer
     } catch (error) {
-      throw error instanceof DriverError ? guard.failed(error) : error
+      if (!(error instanceof DriverError)) throw error
+      if (options.hasOneBudget && error.kind === 'throttled') {
+        guard.rest(error.retryAfterMs ?? BUDGET_REST_MS, error.message)
+      }
+      throw guard.failed(error)
     }
   }
 }
@@ -58,13 +69,15 @@ async function answerTo(
   const { provider } = options
   const { response, text } = await exchange(options, call, signal)
   const { status, headers } = response
-  if (!call.ownMeaning?.includes(status)) throwIfMeantForAll(provider, status, headers)
   const json = parse(text)
+  const answer = { status, headers, json: json === NOT_JSON ? undefined : json }
+  const isOurBusiness = call.ownMeaning?.includes(status)
+  const ofOurs = json === NOT_JSON ? undefined : options.refusesUs?.(answer)
+  if (ofOurs) throw refused(provider, ofOurs)
+  if (!isOurBusiness) throwIfMeantForAll(provider, status, headers)
   if (status < 300 && json === NOT_JSON) {
     throw new DriverError('unavailable', `${provider} answered with something that is not JSON.`)
   }
-  const answer = { status, headers, json: json === NOT_JSON ? undefined : json }
-  if (options.refusesUs?.(answer)) throw refused(provider)
   return answer
 }
 
@@ -91,7 +104,7 @@ async function exchange(
 }
 
 function throwIfMeantForAll(provider: string, status: number, headers: Headers): void {
-  if (status === 401) throw refused(provider)
+  if (status === 401) throw refused(provider, 'credentials')
   if (status === 403)
     throw new DriverError('unauthorized', `${provider} denies us the right to this.`)
   if (status === 429) throw throttled(provider, headers)
@@ -100,8 +113,13 @@ function throwIfMeantForAll(provider: string, status: number, headers: Headers):
   }
 }
 
-const refused = (provider: string): DriverError =>
-  new DriverError('unauthorized', `${provider} refuses our credentials.`)
+const REFUSALS: Record<Refused, string> = {
+  credentials: 'refuses our credentials',
+  right: 'denies us the right to this',
+}
+
+const refused = (provider: string, what: Refused): DriverError =>
+  new DriverError('unauthorized', `${provider} ${REFUSALS[what]}.`)
 
 /** Without Retry-After the engine backs off by itself. */
 export function throttled(provider: string, headers: Headers): DriverError {

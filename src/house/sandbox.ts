@@ -1,4 +1,5 @@
 /** The sandbox, put together: a registry, outside mailboxes, and failures on demand, on loopback. */
+import { isIPv6 } from 'node:net'
 import type { keyChecker } from '#api/auth.ts'
 import type { SandboxContext } from '#api/sandbox/context.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
@@ -144,7 +145,7 @@ function poolGlue({ zones }: Accounts): RRset[] {
   const outside = [...zones.values()].flatMap(({ pool }) => pool ?? [])
   return [...sandboxPlatform().pool, ...outside].map(({ name, address }) => ({
     name: absolute(name),
-    type: 'A',
+    type: isIPv6(address) ? 'AAAA' : 'A',
     ttl: 3600,
     data: [address],
   }))

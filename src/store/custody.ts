@@ -13,6 +13,8 @@ import { touchName } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 
 const DRAWS = 8
+/** At most so many are woken at once; the others look by themselves in time. */
+const WOKEN_BELOW = 1000
 
 /** The pool that the claim's zone host answers for, and all that are ours. */
 export type Pools = { own: readonly PoolName[]; all: readonly PoolName[] }
@@ -125,6 +127,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
           .execute()
         await touchName(tx, claim.name)
         if (former) await wakeDomainOf(tx, former.claim_id)
+        await wakeBelow(tx, world, claim.name)
       })
       doorbell.ring(TOPICS.servedNames)
       doorbell.ring(TOPICS.domainsDue)
@@ -215,6 +218,20 @@ async function drawOnce(
     throw error
   }
   return pair
+}
+
+/** Who has a zone below a name that is held now must look whether that zone cuts theirs off. */
+async function wakeBelow(tx: Queryable, world: WorldName, name: string): Promise<void> {
+  const below = await tx
+    .selectFrom('claims as c')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
+    .select('d.id')
+    .where('c.world', '=', world)
+    .where('c.released_at', 'is', null)
+    .where(sql<boolean>`reverse(c.name) like reverse('.' || ${name}::text) || '%'`)
+    .limit(WOKEN_BELOW)
+    .execute()
+  for (const { id } of below) await wakeRow(tx, 'domains', id)
 }
 
 async function wakeDomainOf(tx: Queryable, claimId: string): Promise<void> {

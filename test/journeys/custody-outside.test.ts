@@ -1,7 +1,7 @@
 /** Two workspaces and one name, at a zone host that holds one zone a name. */
 import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
-import { conditionOf } from '../client.ts'
+import { conditionOf, until } from '../client.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
 import { NOTHING_LEFT, startOutside } from '../outside.ts'
@@ -51,6 +51,33 @@ describe('at PowerDNS', { skip: withoutPdns ?? false }, () => {
       await client.untilRemoval(id, 'done')
     }
     assert.deepEqual(await outside.left(), NOTHING_LEFT)
+  })
+})
+
+describe('at PowerDNS, below a zone that is there', { skip: withoutPdns ?? false }, () => {
+  const providers = { dns: 'pdns' }
+
+  test('nobody can make a part of it vanish: the zone is made only under a cut', async () => {
+    const { pdns } = outside
+    const server = `${pdns!.dns.address}:${pdns!.dns.port}`
+    const squatter = await theirs.post('/domains', { domain: 'early.acme.test', providers })
+    assert.equal(squatter.body.status, 'DNS_PENDING')
+    const parent = await ours.post('/domains', { domain: 'acme.test', providers })
+    await ours.delegate('acme.test', parent.body.nameservers)
+    await ours.untilDomain(parent.body.domain_id, ({ status }) => status === 'ACTIVE')
+    // Made before anybody held the name above; it goes once somebody does.
+    await until(
+      () => pdns!.zones(),
+      (zones) => !zones.includes('early.acme.test.'),
+    )
+    const late = await theirs.post('/domains', { domain: 'late.acme.test', providers })
+    const refused = await theirs.untilDomain(
+      late.body.domain_id,
+      (domain) => conditionOf(domain, 'zone_ready').reason === 'shadowed',
+    )
+    assert.equal(refused.delegation.verdict, 'shadowed')
+    assert.deepEqual(await pdns!.zones(), ['acme.test.'])
+    assert.equal((await ask(server, 'acme.test', 'MX')).answers.length, 1)
   })
 })
 

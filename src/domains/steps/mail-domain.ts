@@ -16,7 +16,9 @@ export const mailDomain: Step = {
       await ports.inboxes.refused(domain, localpart, refusal)
       refused.add(localpart)
     }
-    for (const localpart of present.filter((each) => !wanted.includes(each))) {
+    // What somebody made by hand is theirs.
+    for (const localpart of await ports.inboxes.former(domain)) {
+      if (!present.includes(localpart) || wanted.includes(localpart)) continue
       await ports.mailbox.removeMailbox(domain.claim, localpart, signal)
     }
     if (!ports.sender.identities) {

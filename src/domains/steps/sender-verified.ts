@@ -22,9 +22,12 @@ async function grantIdentities(
 ): Promise<void> {
   const wanted = await ports.inboxes.wanted(domain)
   const granted = await identities.list(domain.claim, signal)
-  for (const localpart of granted) {
-    if (wanted.some((inbox) => inbox.localpart === localpart)) continue
-    await identities.remove(domain.claim, localpart, signal)
+  // What somebody made by hand is theirs.
+  for (const localpart of await ports.inboxes.former(domain)) {
+    const isBack = wanted.some((inbox) => inbox.localpart === localpart)
+    if (granted.includes(localpart) && !isBack) {
+      await identities.remove(domain.claim, localpart, signal)
+    }
   }
   for (const inbox of wanted) {
     const isThere = granted.includes(inbox.localpart)

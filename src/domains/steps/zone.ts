@@ -1,17 +1,21 @@
 /** zone_ready: the zone host has the zone, and the claim its pair of nameservers. */
 import { isAnswer } from '#resolver/parent.ts'
+import { enclosingZone } from '../enclosing.ts'
 import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
+import type { Verdict } from '../types.ts'
 import { observeDelegation } from './delegation.ts'
 
 export const zone: Step = {
   async gate(pass) {
     const { domain, ports } = pass
     if (ports.zone.naming === 'pair' && domain.claim.nameservers.length === 0) await drawPair(pass)
-    if (!ports.zone.oneZonePerName || !(await ports.custody.isZoneTaken(domain.claim)))
-      return undefined
-    // Its host has room for one zone of the name: what the parent shows decides whose.
-    if (ports.zone.naming === 'pair') await observeDelegation(pass)
-    return waiting('name_in_use', `Another claim on ${domain.name} is at the zone host.`)
+    if (!ports.zone.oneZonePerName) return undefined
+    if (await ports.custody.isZoneTaken(domain.claim)) {
+      // The parent decides whose the one zone is, where it can show whose pair it is.
+      if (ports.zone.naming === 'pair') pass.report(await observeDelegation(pass))
+      return waiting('name_in_use', `Another claim on ${domain.name} is at the zone host.`)
+    }
+    return ports.zone.naming === 'pair' ? shadowing(pass) : undefined
   },
   async ensure({ domain, ports, signal }) {
     const { nameservers } = await ports.zone.ensureZone(domain.claim, signal)
@@ -24,6 +28,18 @@ export const zone: Step = {
   async remove({ domain, ports, signal }) {
     await ports.zone.removeZone(domain.claim, signal)
   },
+}
+
+/**
+ * A host answers from the longest name it has: the zone would swallow the part of another zone that it
+ * lies in, so it is made only once that zone cuts the name off to exactly this pair.
+ */
+async function shadowing(pass: Pass): Promise<Verdict | undefined> {
+  const { domain, ports, signal } = pass
+  if (!(await enclosingZone(domain.claim, ports, signal))) return undefined
+  const report = await observeDelegation(pass)
+  pass.report(report)
+  return report.verdict === 'delegated' ? undefined : waiting(report.verdict, report.message)
 }
 
 async function drawPair(pass: Pass): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
-import type { HttpAnswer, HttpClient } from '../../http.ts'
+import type { HttpAnswer, HttpClient, Refused } from '../../http.ts'
 
 const PROVIDER = 'Mailcow'
 
@@ -84,8 +84,8 @@ function expected({ status, json }: HttpAnswer): unknown {
 }
 
 /** Without a key that reaches it, Mailcow answers 200 and nothing, rather than 401. */
-export const refusesUs = ({ status, json }: HttpAnswer): boolean =>
-  status === 200 && json === undefined
+export const refusesUs = ({ status, json }: HttpAnswer): Refused | undefined =>
+  status === 200 && json === undefined ? 'credentials' : undefined
 
 /** What is absent is `{}`; so is an empty list. */
 const isThere = (json: unknown): boolean =>

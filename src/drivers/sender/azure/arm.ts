@@ -127,6 +127,7 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
       const path = `${domainAt(name)}/senderUsernames/${encodeURIComponent(username)}`
       const json = { properties: { username, displayName } }
       const answer = await ask({ method: 'PUT', path, json, ownMeaning: [403] }, signal)
+      if (answer.status !== 400 && answer.status !== 403) accepted(answer, [200, 201])
       return answer.status < 300 ? undefined : codeOf(answer)
     },
     deleteSender: (name: string, username: string, signal: AbortSignal) =>

@@ -91,9 +91,6 @@ export function checkStateOf(status: string | undefined): CheckState {
 
 /** 409 is Azure at work on the same thing: it says nothing about ours. */
 export function refusalOf(status: number, code: string): DriverError {
-  if (code === 'AuthorizationFailed') {
-    return new DriverError('unauthorized', 'Azure denies us the right to this.')
-  }
   if (status === 409) return new DriverError('unavailable', `Azure is busy with it: ${code}.`)
   if (code === 'ParentResourceNotFound') {
     return new DriverError(

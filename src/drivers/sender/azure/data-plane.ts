@@ -31,7 +31,7 @@ export type Handed = { operationId: string } | { status: number; code: string }
 
 const taken = z.object({ id: z.string().min(1) })
 
-/** `operationId` makes a message that is sent again after a lost answer the same message. */
+/** `operationId` is what reports on the message will name it by. */
 export async function sendEmail(
   http: HttpClient,
   { endpoint, key }: Access,

@@ -7,15 +7,15 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
-import { type HttpClient, httpClient } from '../../http.ts'
+import { type HttpAnswer, type HttpClient, httpClient, type Refused } from '../../http.ts'
 import { type DriverKind, type Exclusive, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { ClaimRef, Registration, SenderDriver } from '../contract.ts'
-import { type Arm, type ArmDomain, armApi } from './arm.ts'
+import { type Arm, type ArmDomain, armApi, codeOf } from './arm.ts'
 import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
 import { type Access, accessIn, sendEmail } from './data-plane.ts'
 import { azureEvents } from './events.ts'
 import { azureIdentities } from './identities.ts'
-import { refusesUs, tokenSource } from './token.ts'
+import { refusesToSignIn, tokenSource } from './token.ts'
 import { followChecks, type VerificationOptions } from './verification.ts'
 
 const name = z.string().regex(/^[\w.()-]{1,90}$/)
@@ -40,9 +40,14 @@ const settings = z.strictObject({
 export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
   settings,
   open(given, { guard, notes, exclusive }) {
-    const client = (baseUrl: string) => httpClient({ provider: 'Azure', baseUrl, guard })
+    const client = (baseUrl: string) => httpClient({ provider: 'Azure', baseUrl, guard, refusesUs })
     const now = Date.now
-    const login = { provider: 'Azure', baseUrl: given.login_url, guard, refusesUs }
+    const login = {
+      provider: 'Azure',
+      baseUrl: given.login_url,
+      guard,
+      refusesUs: refusesToSignIn,
+    }
     const token = tokenSource(httpClient(login), given, now)
     const arm = armApi(client(given.management_url), token, given)
     const againAfterMs = given.check_again_seconds * 1000
@@ -55,6 +60,10 @@ export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
     }
   },
 }
+
+/** Codes that stop the whole account, whatever the call was for. */
+const refusesUs = (answer: HttpAnswer): Refused | undefined =>
+  ['AuthorizationFailed', 'SubscriptionBlocked'].includes(codeOf(answer)) ? 'right' : undefined
 
 type Parts = {
   arm: Arm
@@ -112,6 +121,9 @@ export function azureDriver(parts: Parts): SenderDriver {
       const { client, current, drop } = await access(parts.sending, signal)
       const handed = await sendEmail(client, current, operationId, email, signal)
       if ('code' in handed) throw refusedSend(handed, drop)
+      if (handed.operationId !== operationId) {
+        await notes.handedOver(claim.claimId, handed.operationId, message.recipient)
+      }
       return { messageId }
     },
   }
@@ -223,11 +235,6 @@ function refusedSend(
       'Azure says that the domain is not linked; it is linked again.',
     )
   }
-  if (code === 'SubscriptionBlocked') {
-    return new DriverError('unauthorized', 'Azure has blocked the whole subscription from sending.')
-  }
-  if (status === 403)
-    return new DriverError('unauthorized', `Azure denies us the right to send: ${code}.`)
   return new DriverError('rejected', `Azure refuses the message: ${code}.`)
 }
 

@@ -14,7 +14,6 @@ export function azureIdentities(arm: Arm, ownDomain: OwnDomain): Identities {
     async ensure(claim, { localpart, displayName }, signal) {
       if (!(await ownDomain(arm, claim, signal))) throw refusalOf(404, 'ResourceNotFound')
       const code = await arm.putSender(claim.name, localpart, displayName, signal)
-      if (code === 'AuthorizationFailed') throw refusalOf(403, code)
       return code === undefined ? undefined : refusalFor(localpart, code)
     },
     async remove(claim, localpart, signal) {

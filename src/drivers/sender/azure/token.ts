@@ -1,7 +1,7 @@
 /** Sign-in by client credentials (RFC 6749 section 4.4): one token at a time, kept until shortly before its end. */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
-import type { HttpAnswer, HttpClient } from '../../http.ts'
+import type { HttpAnswer, HttpClient, Refused } from '../../http.ts'
 
 /** A token that is good for some minutes yet. */
 export type Token = (signal: AbortSignal) => Promise<string>
@@ -32,4 +32,5 @@ export function tokenSource(http: HttpClient, credentials: Credentials, now: () 
 }
 
 /** RFC 6749 section 5.2: 400 for what is wrong with the request, an unknown client among it. */
-export const refusesUs = ({ status }: HttpAnswer): boolean => status === 400
+export const refusesToSignIn = ({ status }: HttpAnswer): Refused | undefined =>
+  status === 400 ? 'credentials' : undefined

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
-import type { HttpAnswer, HttpCall, HttpClient } from '../../http.ts'
+import type { HttpAnswer, HttpCall, HttpClient, Refused } from '../../http.ts'
 import { refusalOf } from './convert.ts'
 
 const PROVIDER = 'Cloudflare'
@@ -87,10 +87,12 @@ export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
       }
       throw new DriverError('rejected', `${PROVIDER} holds more records in the zone than we read.`)
     },
-    /** One transaction, in the order deletes, then posts; false when the zone is gone. */
-    async batch(id: string, json: CfBatch, signal: AbortSignal): Promise<boolean> {
+    /** One transaction, in the order deletes, then posts. */
+    async batch(id: string, json: CfBatch, signal: AbortSignal): Promise<void> {
       const path = `/zones/${id}/dns_records/batch`
-      return (await call({ method: 'POST', path, json }, signal)) !== undefined
+      const said = await call({ method: 'POST', path, json }, signal)
+      if (said) return
+      throw new DriverError('conflict', `${PROVIDER} misses what was there a moment ago.`)
     },
   }
 }
@@ -98,8 +100,10 @@ export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
 /** Codes of a token that is malformed, out of date, or none. */
 const REFUSALS = [6003, 6111, 9109, 10000]
 
-export const refusesUs = ({ json }: HttpAnswer): boolean =>
-  envelope.safeParse(json).data?.errors.some(({ code }) => REFUSALS.includes(code)) ?? false
+export function refusesUs({ json }: HttpAnswer): Refused | undefined {
+  const said = envelope.safeParse(json).data?.errors ?? []
+  return said.some(({ code }) => REFUSALS.includes(code)) ? 'credentials' : undefined
+}
 
 /** A zone that is not there: 404, by its code when other things can be missing too. */
 const isAbsent = ({ status }: HttpAnswer, errors: readonly { code: number }[]): boolean =>

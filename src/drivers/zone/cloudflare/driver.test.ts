@@ -213,6 +213,35 @@ test('the account rests before the shared budget is overdrawn', async ({ signal 
   assert.ok(small.calls.length <= 60)
 })
 
+test('who is throttled once is throttled everywhere, so nothing more is asked for a while', async ({
+  signal,
+}) => {
+  const shaken = driverWith()
+  emulator.faults.add({ kind: 'throttled' })
+  for (let turn = 0; turn < 3; turn++) {
+    await assert.rejects(shaken.readZone(newClaim(), signal), { kind: 'throttled' })
+  }
+  assert.equal(emulator.calls.length, 1)
+})
+
+test('a record that is gone meanwhile is a conflict, not done', async ({ signal }) => {
+  const claim = newClaim()
+  const name = `${claim.name}.`
+  await driver.ensureZone(claim, signal)
+  await driver.changeZone(claim, [{ put: txt(name, 'x') }], signal)
+  let isFirst = true
+  emulator.faults.witness = async ({ path }, when) => {
+    if (!path.endsWith('/batch') || when === 'after' || !isFirst) return
+    isFirst = false
+    const rival = driverWith({}, { ...testTools(), notes: tools.notes })
+    await rival.changeZone(claim, [{ drop: { name, type: 'TXT' } }], signal)
+  }
+  await assert.rejects(driver.changeZone(claim, [{ put: txt(name, 'y') }], signal), {
+    kind: 'conflict',
+  })
+  emulator.faults.witness = undefined
+})
+
 test('a subdomain is refused with a sentence where the account cannot hold it', async ({
   signal,
 }) => {
@@ -234,7 +263,6 @@ const NONSENSE = [
   ['empty',     'unavailable', 'Cloudflare answered in a shape we do not know.'],
   ['broken',    'unavailable', 'Cloudflare is out of order: it answered 503.'],
   ['lost',      'unavailable', 'Cloudflare could not be reached.'],
-  ['throttled', 'throttled',   'Cloudflare has had enough requests for now.'],
 ] as const
 
 for (const [kind, error, message] of NONSENSE) {

@@ -25,7 +25,14 @@ export const cloudflare: DriverKind<ZoneDriver, z.infer<typeof settings>> = {
   settings,
   open({ url, account_id, api_token, batch_limit }, { account, guard, notes, exclusive }) {
     const headers = { authorization: `Bearer ${api_token}` }
-    const http = httpClient({ provider: 'Cloudflare', baseUrl: url, headers, guard, refusesUs })
+    const http = httpClient({
+      provider: 'Cloudflare',
+      baseUrl: url,
+      headers,
+      guard,
+      refusesUs,
+      hasOneBudget: true,
+    })
     return cloudflareDriver({
       api: cfApi(http, guard, account_id),
       notes,
