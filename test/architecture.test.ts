@@ -23,9 +23,16 @@ const LAYERS: Record<string, Row> = {
   policy: { uses: ['names/*'] },
   engine: { uses: [] },
   resolver: { uses: ['names/*'], types: ['clock.ts'] },
-  drivers: { uses: ['names/*', 'policy/*', 'resolver/resolver.ts'] },
+  drivers: { uses: ['names/*', 'policy/*', 'resolver/resolver.ts', 'turns.ts'] },
   domains: {
-    uses: ['clock.ts', 'names/*', 'policy/*', 'resolver/*', 'drivers/errors.ts'],
+    uses: [
+      'clock.ts',
+      'names/*',
+      'policy/*',
+      'resolver/*',
+      'drivers/errors.ts',
+      'drivers/zone/effective-changes.ts',
+    ],
     types: [...CONTRACTS, 'drivers/records.ts', 'engine/worker.ts'],
   },
   servers: {
@@ -49,9 +56,18 @@ const LAYERS: Record<string, Row> = {
     types: [...CONTRACTS, 'domains/types.ts', 'resolver/resolver.ts', `${EMBEDDED}/*`],
   },
   store: {
-    uses: ['ids.ts', 'names/*', 'domains/*', 'engine/due-rows.ts', 'migrations/*'],
+    uses: [
+      'ids.ts',
+      'turns.ts',
+      'names/*',
+      'domains/*',
+      'drivers/errors.ts',
+      'engine/due-rows.ts',
+      'migrations/*',
+    ],
     types: [
       ...CONTRACTS,
+      'drivers/kind.ts',
       'drivers/records.ts',
       'drivers/zone/embedded/driver.ts',
       'drivers/mailbox/embedded/driver.ts',
@@ -89,6 +105,7 @@ const LAYERS: Record<string, Row> = {
 const TOP: Record<string, Row> = {
   'clock.ts': { uses: [] },
   'ids.ts': { uses: [] },
+  'turns.ts': { uses: [] },
   'config.ts': { uses: ['names/*'] },
   'world.ts': { uses: [], types: ['clock.ts', 'domains/claims.ts', 'resolver/*'] },
   'main.ts': { uses: ['config.ts', 'house/open.ts'] },
@@ -108,7 +125,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   selfsigned: ['house/keepsakes.ts'],
   'smtp-server': ['servers/smtp/*'],
   tldts: ['names/*'],
-  zod: ['api/*'],
+  zod: ['api/*', 'drivers/*', 'house/accounts.ts'],
 }
 
 /** Layers written `../store/…` instead of `#store/…` here and there. */

@@ -21,6 +21,7 @@ export function testTools(rests?: Rests): TestTools {
     }),
     exclusive: (key, work) => inTurn(key, work),
     notes: notesInMemory(),
+    now: Date.now,
     told,
   }
 }

@@ -135,8 +135,9 @@ export function throttled(provider: string, headers: Headers): DriverError {
 function retryAfterOf(headers: Headers): number | undefined {
   const written = headers.get('retry-after') ?? ''
   if (/^\d{1,9}$/.test(written)) return Number(written) * 1000
-  const at = Date.parse(written)
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now())
+  // By the clock that wrote both, which need not be ours.
+  const ms = Date.parse(written) - Date.parse(headers.get('date') ?? '')
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms)
 }
 
 function contentType({ json, form }: HttpCall): Record<string, string> {

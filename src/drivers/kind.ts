@@ -18,6 +18,8 @@ export type Tools = {
   guard: Guard
   exclusive: Exclusive
   notes: Notes
+  /** The time of day, in milliseconds since 1970. */
+  now(): number
 }
 
 /** Runs work while no other process, and nobody else here, runs work under the same key. */

@@ -12,6 +12,7 @@ import { type Endpoint, isLoopback, parseEndpoint } from '#names/ip.ts'
 import { driverNotes } from '#store/driver-notes.ts'
 import { exclusiveStore } from '#store/exclusive.ts'
 import type { WorldName } from '#store/tables.ts'
+import { systemClock } from '../clock.ts'
 import { type Config, ConfigError } from '../config.ts'
 import type { Foundation } from './foundation.ts'
 
@@ -172,6 +173,7 @@ function toolsFor({ store, logger }: Foundation, account: string, rests: Rests |
     }),
     exclusive: exclusiveStore(store),
     notes: driverNotes(store, account),
+    now: () => systemClock.now().getTime(),
   }
 }
 

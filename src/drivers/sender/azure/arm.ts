@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpCall, HttpClient } from '../../http.ts'
-import { refusalOf } from './convert.ts'
+import { codeOf, refusalOf } from './refusals.ts'
 import type { Token } from './token.ts'
 
 const API_VERSION = 'api-version=2025-09-01'
@@ -40,7 +40,6 @@ const listed = z.object({
   nextLink: z.string().nullish(),
 })
 const keys = z.object({ primaryConnectionString: z.string() })
-const errorBody = z.object({ error: z.object({ code: z.string() }) })
 
 export type ArmDomain = z.infer<typeof domain>
 export type Arm = ReturnType<typeof armApi>
@@ -144,9 +143,6 @@ function pathOf(link: string | null | undefined): string | undefined {
   const url = link ? URL.parse(link) : undefined
   return url ? `${url.pathname}${url.search}` : undefined
 }
-
-export const codeOf = ({ json }: HttpAnswer): string =>
-  errorBody.safeParse(json).data?.error.code.slice(0, 80) ?? 'unknown'
 
 function accepted(answer: HttpAnswer, statuses: readonly number[]): unknown {
   if (statuses.includes(answer.status)) return answer.json

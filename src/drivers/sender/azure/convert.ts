@@ -88,15 +88,3 @@ export function checkStateOf(status: string | undefined): CheckState {
     `Azure names a verification state we do not know: ${status?.slice(0, 40)}.`,
   )
 }
-
-/** 409 is Azure at work on the same thing: it says nothing about ours. */
-export function refusalOf(status: number, code: string): DriverError {
-  if (status === 409) return new DriverError('unavailable', `Azure is busy with it: ${code}.`)
-  if (code === 'ParentResourceNotFound') {
-    return new DriverError(
-      'unavailable',
-      'Azure has not made the service yet that the domain is to be in.',
-    )
-  }
-  return new DriverError('rejected', `Azure refuses: ${code}.`)
-}

@@ -3,7 +3,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpClient } from '../../http.ts'
-import { codeOf } from './arm.ts'
+import { codeOf } from './refusals.ts'
 
 const PATH = '/emails:send?api-version=2025-09-01'
 
@@ -37,9 +37,10 @@ export async function sendEmail(
   { endpoint, key }: Access,
   operationId: string,
   email: Email,
+  nowMs: number,
   signal: AbortSignal,
 ): Promise<Handed> {
-  const signed = signature(new URL(endpoint).host, key, JSON.stringify(email))
+  const signed = signature(new URL(endpoint).host, key, JSON.stringify(email), nowMs)
   const headers = { ...signed, 'operation-id': operationId }
   const ownMeaning = [401, 403]
   const answer = await http(
@@ -58,8 +59,8 @@ function idIn({ json }: HttpAnswer): string {
 }
 
 /** Azure's own scheme: HMAC-SHA256 over method, path, date, host and the digest of the body. */
-function signature(host: string, key: string, body: string): Record<string, string> {
-  const date = new Date().toUTCString()
+function signature(host: string, key: string, body: string, nowMs: number): Record<string, string> {
+  const date = new Date(nowMs).toUTCString()
   const digest = createHash('sha256').update(body).digest('base64')
   const text = `POST\n${PATH}\n${date};${host};${digest}`
   const sign = createHmac('sha256', Buffer.from(key, 'base64')).update(text).digest('base64')

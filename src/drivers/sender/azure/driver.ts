@@ -10,11 +10,12 @@ import { DriverError } from '../../errors.ts'
 import { type HttpAnswer, type HttpClient, httpClient, type Refused } from '../../http.ts'
 import { type DriverKind, type Exclusive, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { ClaimRef, Registration, SenderDriver } from '../contract.ts'
-import { type Arm, type ArmDomain, armApi, codeOf } from './arm.ts'
+import { type Arm, type ArmDomain, armApi } from './arm.ts'
 import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
 import { type Access, accessIn, sendEmail } from './data-plane.ts'
 import { azureEvents } from './events.ts'
 import { azureIdentities } from './identities.ts'
+import { codeOf } from './refusals.ts'
 import { refusesToSignIn, tokenSource } from './token.ts'
 import { followChecks, type VerificationOptions } from './verification.ts'
 
@@ -39,9 +40,8 @@ const settings = z.strictObject({
 
 export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
   settings,
-  open(given, { guard, notes, exclusive }) {
+  open(given, { guard, notes, exclusive, now }) {
     const client = (baseUrl: string) => httpClient({ provider: 'Azure', baseUrl, guard, refusesUs })
-    const now = Date.now
     const login = {
       provider: 'Azure',
       baseUrl: given.login_url,
@@ -119,7 +119,14 @@ export function azureDriver(parts: Parts): SenderDriver {
       const operationId = randomUUID()
       await notes.handedOver(claim.claimId, operationId, message.recipient)
       const { client, current, drop } = await access(parts.sending, signal)
-      const handed = await sendEmail(client, current, operationId, email, signal)
+      const handed = await sendEmail(
+        client,
+        current,
+        operationId,
+        email,
+        parts.checks.now(),
+        signal,
+      )
       if ('code' in handed) throw refusedSend(handed, drop)
       if (handed.operationId !== operationId) {
         await notes.handedOver(claim.claimId, handed.operationId, message.recipient)

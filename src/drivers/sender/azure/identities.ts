@@ -2,7 +2,7 @@
 import type { Refusal } from '../../errors.ts'
 import type { ClaimRef, Identities } from '../contract.ts'
 import type { Arm, ArmDomain } from './arm.ts'
-import { refusalOf } from './convert.ts'
+import { refusalOf } from './refusals.ts'
 
 /** Every domain has this one by itself. */
 const STANDING = 'donotreply'

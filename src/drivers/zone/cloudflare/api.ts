@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { HttpAnswer, HttpCall, HttpClient, Refused } from '../../http.ts'
-import { refusalOf } from './convert.ts'
+import { refusalOf } from './refusals.ts'
 
 const PROVIDER = 'Cloudflare'
 const PAGE = 1000

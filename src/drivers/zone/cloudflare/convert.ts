@@ -1,6 +1,5 @@
 /** Cloudflare's words and ours. It speaks of single records; an rrset is what shares a name and a type. */
 import { absolute, relative } from '#names/domain-name.ts'
-import { DriverError, type DriverErrorKind } from '../../errors.ts'
 import { type Change, type ClaimRef, isRRsetType, type RRset } from '../contract.ts'
 import { quoteTxt, unquoteTxt } from '../txt.ts'
 import type { CfBatch, CfRecord } from './api.ts'
@@ -124,24 +123,4 @@ function toBatch(records: readonly CfRecord[], change: Change) {
   const deletes = records.filter((record) => !isKept(record)).map(({ id }) => ({ id }))
   const added = put?.data.filter((value) => !kept.includes(value)) ?? []
   return { deletes, posts: added.map((value) => toRecord(put!, value)) }
-}
-
-// biome-ignore format: a table
-const KINDS: Record<number, DriverErrorKind> = {
-  // There already, or beside what excludes it: somebody else wrote, or another account has the zone.
-  1061: 'conflict', 81053: 'conflict', 81054: 'conflict', 81057: 'conflict', 81058: 'conflict',
-}
-
-const SENTENCES: Record<number, string> = {
-  1061: 'it has the zone already, perhaps in another account',
-  1097: 'it does not take this name',
-  1116: 'it takes a subdomain as a zone of its own in Enterprise accounts only',
-}
-
-export function refusalOf(errors: readonly { code: number; message: string }[]): DriverError {
-  const kind = errors.map(({ code }) => KINDS[code]).find(Boolean) ?? 'rejected'
-  const said = errors.map(
-    ({ code, message }) => SENTENCES[code] ?? `${message.slice(0, 160)} (${code})`,
-  )
-  return new DriverError(kind, `Cloudflare refuses: ${said.join('; ') || 'it does not say why'}.`)
 }
