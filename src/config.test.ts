@@ -61,7 +61,8 @@ const READ: [name: string, written: string, key: keyof typeof SETTINGS, expected
   ['MAILSTEAD_BOOTSTRAP_KEY',           API_KEY,                        'bootstrapKey',           API_KEY],
   ['MAILSTEAD_BOOTSTRAP_KEY',           `ms_live_${'a'.repeat(32)}`,    'bootstrapKey',           `ms_live_${'a'.repeat(32)}`],
   ['MAILSTEAD_SECRET_KEY',              KEY,                            'secretKey',              Buffer.from(KEY, 'base64')],
-  ['MAILSTEAD_ZONE_DRIVER',             'embedded',                     'zoneDriver',             'embedded'],
+  ['MAILSTEAD_ZONE_DRIVER',             'dns-1, dns-2',                 'zoneDriver',             ['dns-1', 'dns-2']],
+  ['MAILSTEAD_RECEIVES_MAIL',           'false',                        'receivesMail',           false],
   ['MAILSTEAD_WAIT_MS',                 '0',                            'handlerWaitMs',          0],
   ['MAILSTEAD_WAIT_MS',                 '30000',                        'handlerWaitMs',          30_000],
   ['MAILSTEAD_LOG_LEVEL',               'debug',                        'logLevel',               'debug'],
@@ -89,9 +90,10 @@ const REFUSED: [name: string, values: string[]][] = [
   ['MAILSTEAD_LABORATORY',               ['yes', '1', 'True', 'TRUE', 'on', ' true']],
   ['MAILSTEAD_BOOTSTRAP_KEY',            ['secret', 'ms_live_short', `ms_prod_${'a'.repeat(40)}`, `ms_test_${'a'.repeat(31)}`, `ms_test_${'a'.repeat(39)}!`, `x ms_test_${'a'.repeat(40)}`]],
   ['MAILSTEAD_SECRET_KEY',               ['secret', 'a'.repeat(42), 'a'.repeat(64), 'c2hvcnQ=']],
-  ['MAILSTEAD_ZONE_DRIVER',              ['cloudflare', 'memory', 'Embedded']],
-  ['MAILSTEAD_SENDER_DRIVER',            ['azure']],
-  ['MAILSTEAD_MAILBOX_DRIVER',           ['mailcow']],
+  ['MAILSTEAD_ZONE_DRIVER',              ['Embedded', 'dns 1', ',', 'dns_1']],
+  ['MAILSTEAD_SENDER_DRIVER',            ['Azure', ',']],
+  ['MAILSTEAD_MAILBOX_DRIVER',           ['mail.example.net', ',']],
+  ['MAILSTEAD_RECEIVES_MAIL',            ['yes', '0']],
   ['MAILSTEAD_PARENT_QUERIES_PER_SECOND', ['0', '10001', '1.5', 'many']],
   ['MAILSTEAD_PENDING_CLAIMS_PER_NAME',  ['0', '-1', '1001']],
   ['MAILSTEAD_ADDS_PER_NAME_PER_HOUR',   ['0', 'NaN']],
@@ -128,7 +130,7 @@ test('a bad value is refused by the name of its setting; the value is shown unle
 
 test('every setting but free text and paths refuses something', () => {
   const refused = new Set(REFUSED.map(([name]) => name))
-  const free = ['DATABASE_URL', 'MAILSTEAD_DATA_DIR', 'MAILSTEAD_HTTP_HOSTS']
+  const free = ['DATABASE_URL', 'MAILSTEAD_ACCOUNTS', 'MAILSTEAD_DATA_DIR', 'MAILSTEAD_HTTP_HOSTS']
   assert.deepEqual(
     Object.values(SETTINGS)
       .map(({ name }) => name)

@@ -214,8 +214,10 @@ function secretKey(written: string): Buffer | undefined {
 }
 
 function accountNames(written: string): readonly string[] {
-  if (list(written).length === 0) throw new Error('`embedded` or the name of an account is wanted')
-  return list(written)
+  const names = list(written)
+  const isFine = names.length > 0 && names.every((name) => /^[a-z0-9-]{1,40}$/.test(name))
+  if (!isFine) throw new Error('`embedded` or names of accounts are wanted')
+  return names
 }
 
 function logLevel(written: string): string {

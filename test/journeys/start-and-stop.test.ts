@@ -101,7 +101,7 @@ test('settings that make no sense are all named, without their secrets, and noth
       ...process.env,
       MAILSTEAD_HTTP_LISTEN: 'everywhere',
       MAILSTEAD_LABORATORY: 'perhaps',
-      MAILSTEAD_SENDER_DRIVER: 'azure',
+      MAILSTEAD_SENDER_DRIVER: 'No Account',
       MAILSTEAD_SECRET_KEY: 'hunter2',
     },
   })
