@@ -1,6 +1,7 @@
 /**
  * The product as a user runs it: a process of its own, everything at its default but for the ports,
- * which are free ones of the loopback address, and the directory, which is temporary. Nothing in this
+ * which are free ones of the loopback address, the directory, which is temporary, and the rate limits,
+ * which are off: it is watched more closely than a client would. Nothing in this
  * folder imports the product: what it does is learnt over HTTP, DNS and SMTP alone.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
@@ -129,5 +130,7 @@ function environment(directory: string): Record<string, string | undefined> {
     MAILSTEAD_HTTP_LISTEN: '127.0.0.1:0',
     MAILSTEAD_DNS_LISTEN: '127.0.0.1:0',
     MAILSTEAD_SMTP_LISTEN: '127.0.0.1:0',
+    MAILSTEAD_RATE_LIMIT_PER_MINUTE: '0',
+    MAILSTEAD_RATE_LIMIT_PER_HOUR: '0',
   }
 }

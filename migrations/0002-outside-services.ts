@@ -19,6 +19,12 @@ create table driver_notes (
   primary key (account, claim_id, key)
 );
 
+create table turns (
+  key text primary key,
+  holder uuid not null,
+  lease_until timestamptz not null
+);
+
 create table handed_over (
   account text not null,
   operation_id text not null,

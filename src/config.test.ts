@@ -22,7 +22,7 @@ test('every setting has a default that can be read, a unit and a sentence', () =
 
 test('without settings, everything runs and listens on loopback only', () => {
   const { roles, httpListen, dnsListen, smtpListen, laboratory } = readConfig({})
-  assert.deepEqual(roles, ['api', 'worker', 'dns', 'smtp'])
+  assert.deepEqual(roles, ['api', 'worker', 'dns', 'smtp', 'redirect'])
   for (const { address } of [httpListen, ...dnsListen, ...smtpListen])
     assert.equal(address, '127.0.0.1')
   assert.equal(laboratory, false)
@@ -55,6 +55,8 @@ const READ: [name: string, written: string, key: keyof typeof SETTINGS, expected
   ['MAILSTEAD_SMARTHOST',               'smtp://relay.test',            'smarthost',              { host: 'relay.test', port: 587, secure: false, credentials: undefined }],
   ['MAILSTEAD_SMARTHOST',               'smtps://relay.test',           'smarthost',              { host: 'relay.test', port: 465, secure: true, credentials: undefined }],
   ['MAILSTEAD_SMARTHOST',               'smtp://k%40a:p%3Aw@relay.test:25', 'smarthost',          { host: 'relay.test', port: 25, secure: false, credentials: { user: 'k@a', password: 'p:w' } }],
+  ['MAILSTEAD_REDIRECT_LISTEN',         '192.0.2.1',                    'redirectListen',         [{ address: '192.0.2.1', port: 80 }]],
+  ['MAILSTEAD_REDIRECT_ADDRESSES',      '192.0.2.1,2001:db8::1',        'redirectAddresses',      ['192.0.2.1', '2001:db8::1']],
   ['MAILSTEAD_ROOT_HINTS',              '192.0.2.1',                    'rootHints',              [{ address: '192.0.2.1', port: 53 }]],
   ['MAILSTEAD_RESOLVERS',               '192.0.2.1:5353',               'resolvers',              [{ address: '192.0.2.1', port: 5353 }]],
   ['MAILSTEAD_LABORATORY',              'true',                         'laboratory',             true],
@@ -63,6 +65,8 @@ const READ: [name: string, written: string, key: keyof typeof SETTINGS, expected
   ['MAILSTEAD_SECRET_KEY',              KEY,                            'secretKey',              Buffer.from(KEY, 'base64')],
   ['MAILSTEAD_ZONE_DRIVER',             'dns-1, dns-2',                 'zoneDriver',             ['dns-1', 'dns-2']],
   ['MAILSTEAD_RECEIVES_MAIL',           'false',                        'receivesMail',           false],
+  ['MAILSTEAD_RATE_LIMIT_PER_MINUTE',   '0',                            'rateLimitPerMinute',     0],
+  ['MAILSTEAD_RATE_LIMIT_PER_HOUR',     '100000',                       'rateLimitPerHour',       100_000],
   ['MAILSTEAD_WAIT_MS',                 '0',                            'handlerWaitMs',          0],
   ['MAILSTEAD_WAIT_MS',                 '30000',                        'handlerWaitMs',          30_000],
   ['MAILSTEAD_LOG_LEVEL',               'debug',                        'logLevel',               'debug'],
@@ -85,6 +89,8 @@ const REFUSED: [name: string, values: string[]][] = [
   ['MAILSTEAD_MAIL_HOST_ADDRESSES',      ['mx.acme.com']],
   ['MAILSTEAD_SMTP_SOURCE_ADDRESSES',    ['eth0']],
   ['MAILSTEAD_SMARTHOST',                ['relay.test', 'relay.test:25', 'http://relay.test', '//relay.test', 'smtp://k:%zz@relay.test', 'smtp://k:p@relay.test:99999']],
+  ['MAILSTEAD_REDIRECT_LISTEN',          ['www.acme.com:80', '80']],
+  ['MAILSTEAD_REDIRECT_ADDRESSES',       ['www.acme.com', '192.0.2.1:80']],
   ['MAILSTEAD_ROOT_HINTS',               ['a.root-servers.net']],
   ['MAILSTEAD_RESOLVERS',                ['https://dns.test/dns-query', 'one.one.one.one']],
   ['MAILSTEAD_LABORATORY',               ['yes', '1', 'True', 'TRUE', 'on', ' true']],
@@ -97,6 +103,8 @@ const REFUSED: [name: string, values: string[]][] = [
   ['MAILSTEAD_PARENT_QUERIES_PER_SECOND', ['0', '10001', '1.5', 'many']],
   ['MAILSTEAD_PENDING_CLAIMS_PER_NAME',  ['0', '-1', '1001']],
   ['MAILSTEAD_ADDS_PER_NAME_PER_HOUR',   ['0', 'NaN']],
+  ['MAILSTEAD_RATE_LIMIT_PER_MINUTE',    ['-1', '1000001', 'off']],
+  ['MAILSTEAD_RATE_LIMIT_PER_HOUR',      ['-1', '100000001', '1k']],
   ['MAILSTEAD_WAIT_MS',                  ['-1', '30001', '5s', '1.5', 'Infinity', '5,000']],
   ['MAILSTEAD_LOG_LEVEL',                ['trace', 'INFO', 'silent']],
 ]
@@ -188,7 +196,7 @@ test('settings are explained with where they came from', () => {
     return [origin, value]
   }
   assert.deepEqual(of('MAILSTEAD_WAIT_MS'), ['environment', '7'])
-  assert.deepEqual(of('MAILSTEAD_ROLES'), ['default', 'api,worker,dns,smtp'])
+  assert.deepEqual(of('MAILSTEAD_ROLES'), ['default', 'api,worker,dns,smtp,redirect'])
   assert.deepEqual(of('MAILSTEAD_SECRET_KEY'), ['environment', '(hidden)'])
   assert.deepEqual(of('DATABASE_URL'), ['default', ''])
 })
@@ -216,7 +224,13 @@ describe('a laboratory', () => {
     '1.127.0.0',
   ]
 
-  for (const name of ['MAILSTEAD_HTTP_LISTEN', 'MAILSTEAD_DNS_LISTEN', 'MAILSTEAD_SMTP_LISTEN']) {
+  const LISTENERS = [
+    'MAILSTEAD_HTTP_LISTEN',
+    'MAILSTEAD_DNS_LISTEN',
+    'MAILSTEAD_SMTP_LISTEN',
+    'MAILSTEAD_REDIRECT_LISTEN',
+  ]
+  for (const name of LISTENERS) {
     test(`refuses to listen in public at ${name}`, () => {
       for (const address of PUBLIC) {
         assert.match(

@@ -17,7 +17,7 @@ type Setting<T> = {
 export const SETTINGS = {
   databaseUrl: setting('DATABASE_URL', 'URL', '', 'A Postgres server, 15 or later; without it, one is started in the data directory.', text, 'secret'),
   dataDir: setting('MAILSTEAD_DATA_DIR', 'path', './data', 'Where the embedded database, keys and sockets are.', (written) => resolve(written)),
-  roles: setting('MAILSTEAD_ROLES', 'names', 'api,worker,dns,smtp', 'What this process does; the option --role says the same, once for each.', roles),
+  roles: setting('MAILSTEAD_ROLES', 'names', 'api,worker,dns,smtp,redirect', 'What this process does; the option --role says the same, once for each.', roles),
   httpListen: setting('MAILSTEAD_HTTP_LISTEN', 'address:port', '127.0.0.1:8080', 'Where the API listens.', oneEndpoint),
   httpHosts: setting('MAILSTEAD_HTTP_HOSTS', 'host names', '', 'Further names the API is reached by; a request for any other Host is refused.', (written) => list(written.toLowerCase())),
   dnsListen: setting('MAILSTEAD_DNS_LISTEN', 'address:port, …', '127.0.0.1:5300', 'Where the authoritative nameservers listen, over UDP and TCP each.', endpoints(53)),
@@ -28,6 +28,8 @@ export const SETTINGS = {
   mailHostAddresses: setting('MAILSTEAD_MAIL_HOST_ADDRESSES', 'addresses', '', "The mail host's addresses; the SMTP listen addresses by default.", addresses),
   smtpSourceAddresses: setting('MAILSTEAD_SMTP_SOURCE_ADDRESSES', 'addresses', '', 'Local addresses that outgoing mail is bound to; SPF and PTR are judged by them.', addresses),
   smarthost: setting('MAILSTEAD_SMARTHOST', 'smtp[s]://user:password@host:port', '', 'Where all outgoing mail goes instead of straight to the MX.', smarthost, 'secret'),
+  redirectListen: setting('MAILSTEAD_REDIRECT_LISTEN', 'address:port, …', '', 'Where the web server for redirects listens; without it, domains cannot have any.', endpoints(80)),
+  redirectAddresses: setting('MAILSTEAD_REDIRECT_ADDRESSES', 'addresses', '', 'What the records of redirected domains point to; the redirect listen addresses by default.', addresses),
   rootHints: setting('MAILSTEAD_ROOT_HINTS', 'ip[:port], …', '', "Addresses of root servers; the internet's by default.", endpoints(53)),
   resolvers: setting('MAILSTEAD_RESOLVERS', 'ip[:port], …', '', "Recursive resolvers for the MX of outgoing and the judging of incoming mail; the system's by default.", endpoints(53)),
   laboratory: setting('MAILSTEAD_LABORATORY', 'true or false', 'false', 'Live mode on private addresses and special-use names; the sandbox is off.', truth),
@@ -41,7 +43,10 @@ export const SETTINGS = {
   parentQueriesPerSecond: setting('MAILSTEAD_PARENT_QUERIES_PER_SECOND', 'questions a second', '20', "How often one server of others' may be asked; the sandbox's own are asked without limit.", count(1, 10_000)),
   pendingClaimsPerName: setting('MAILSTEAD_PENDING_CLAIMS_PER_NAME', 'claims', '16', 'How many claims on one name may wait for their delegation, in all workspaces.', count(1, 1000)),
   addsPerName: setting('MAILSTEAD_ADDS_PER_NAME_PER_HOUR', 'adds an hour', '20', 'How often a workspace may add the same name.', count(1, 10_000)),
+  rateLimitPerMinute: setting('MAILSTEAD_RATE_LIMIT_PER_MINUTE', 'requests a minute', '100', 'How often an API key may ask within a minute; 0 for no limit.', count(0, 1_000_000)),
+  rateLimitPerHour: setting('MAILSTEAD_RATE_LIMIT_PER_HOUR', 'requests an hour', '1000', 'How often an API key may ask within an hour; 0 for no limit.', count(0, 100_000_000)),
   handlerWaitMs: setting('MAILSTEAD_WAIT_MS', 'milliseconds', '5000', 'How long an API call may wait for the worker before it answers what is known.', count(0, 30_000)),
+  dkimRotationDays: setting('MAILSTEAD_DKIM_ROTATION_DAYS', 'days', '90', 'How long a DKIM key of the embedded sender signs before the next takes its turn; 0 for ever.', count(0, 3650)),
   logLevel: setting('MAILSTEAD_LOG_LEVEL', 'level', 'info', 'The least severe line that is logged: debug, info, warn or error.', logLevel),
 } as const
 
@@ -101,7 +106,12 @@ export function explainConfig(env: Readonly<Record<string, string | undefined>>)
 
 function checkTogether(config: Config): void {
   if (!config.laboratory) return
-  const listeners = [config.httpListen, ...config.dnsListen, ...config.smtpListen]
+  const listeners = [
+    config.httpListen,
+    ...config.dnsListen,
+    ...config.smtpListen,
+    ...config.redirectListen,
+  ]
   const open = listeners.find(({ address }) => !isLoopback(address))
   if (open)
     throw new ConfigError(
@@ -172,7 +182,7 @@ function count(low: number, high: number) {
   }
 }
 
-const ROLES = ['api', 'worker', 'dns', 'smtp'] as const
+const ROLES = ['api', 'worker', 'dns', 'smtp', 'redirect'] as const
 export type Role = (typeof ROLES)[number]
 
 function roles(written: string): readonly Role[] {

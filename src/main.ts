@@ -32,11 +32,12 @@ function readSettings(): Config {
   )
 }
 
-function readyLine({ api, dns, smtp, firstKeyFile }: House): string {
+function readyLine({ api, dns, smtp, redirect, firstKeyFile }: House): string {
   const parts = [
     api && `API ${api}`,
     dns.length > 0 && `DNS ${dns.join(' ')}`,
     smtp.length > 0 && `SMTP ${smtp.join(' ')}`,
+    redirect.length > 0 && `redirects ${redirect.join(' ')}`,
   ]
   const key = firstKeyFile ? ` Your first test key is in ${firstKeyFile}` : ''
   return `Mailstead is ready: ${parts.filter(Boolean).join(', ')}.${key}`

@@ -4,6 +4,7 @@ import type { PoolName } from '#domains/claims.ts'
 import type { Reach } from '#resolver/iterate.ts'
 import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
+import type { Surveyor } from '#resolver/survey.ts'
 import type { Clock } from './clock.ts'
 
 export type World = Reach & {
@@ -14,6 +15,7 @@ export type World = Reach & {
   /** The public DNS as someone sees it who asks for the first time. */
   publicDns: Resolver
   observer: Observer
+  surveyor: Surveyor
   clock: Clock
   platform: Platform
 }

@@ -32,6 +32,12 @@ export const FREE_PORTS = {
   MAILSTEAD_SMTP_LISTEN: '127.0.0.1:0',
 }
 
+/** Tests ask as often as they like, but for those of the limits. */
+export const UNLIMITED = {
+  MAILSTEAD_RATE_LIMIT_PER_MINUTE: '0',
+  MAILSTEAD_RATE_LIMIT_PER_HOUR: '0',
+}
+
 export async function testHouse(
   settings: Record<string, string> = {},
   rests?: Rests,
@@ -42,6 +48,7 @@ export async function testHouse(
   opened.defer(() => rm(dataDir, { recursive: true, force: true }))
   const config = readConfig({
     ...FREE_PORTS,
+    ...UNLIMITED,
     DATABASE_URL: database.url,
     MAILSTEAD_DATA_DIR: dataDir,
     ...settings,

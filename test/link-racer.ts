@@ -9,7 +9,7 @@ import { testTools } from './tools.ts'
 
 const { settings, connection } = JSON.parse(process.argv[2]!)
 const db = openDatabase(connection, { onError: () => undefined })
-const store = { db } as Parameters<typeof exclusiveStore>[0]
+const store = { db } as Parameters<typeof driverNotes>[0]
 const driver = azure.open(azure.settings.parse(settings), {
   ...testTools(),
   exclusive: exclusiveStore(store),

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeApiKey } from '#names/api-key.ts'
 import { Client } from './client.ts'
-import { FREE_PORTS } from './house.ts'
+import { FREE_PORTS, UNLIMITED } from './house.ts'
 
 const READY_LIMIT_MS = 60_000
 
@@ -41,6 +41,7 @@ export async function startProduct({
     env: {
       ...process.env,
       ...FREE_PORTS,
+      ...UNLIMITED,
       MAILSTEAD_DATA_DIR: dataDir,
       MAILSTEAD_BOOTSTRAP_KEY: key,
       ...settings,

@@ -5,14 +5,12 @@ import { z } from 'zod'
 import { createApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
 import { createHttp } from './http.ts'
+import { scopes } from './shapes.ts'
 
 const body = z.object({
   name: z.string().min(1).max(255),
   world: z.enum(['live', 'sandbox']),
-  scopes: z
-    .array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/))
-    .min(1)
-    .max(50),
+  scopes,
   workspace_id: z.uuid(),
 })
 

@@ -6,12 +6,14 @@ import type { ApiKey } from '#store/api-keys.ts'
 import { Problem, type ProblemCode } from './problems.ts'
 
 export type Scope =
-  `${'domains' | 'sender_accounts' | 'replies' | 'campaigns'}:${'create' | 'read' | 'update' | 'delete'}`
+  `${'domains' | 'sender_accounts' | 'replies' | 'campaigns' | 'keys'}:${'create' | 'read' | 'update' | 'delete'}`
 
 export type KeyCheck = {
   find(key: string): Promise<ApiKey | undefined>
   /** The key given in the settings, if any; it need not be in the database. */
   bootstrap: { key: string; as: ApiKey } | undefined
+  /** Hears of every use of a key. */
+  used(key: ApiKey): void
   /** Why a world takes no requests here, if so. */
   closed(
     world: ApiKey['world'],
@@ -22,8 +24,17 @@ export type KeyCheck = {
 const BELIEVED_MS = 2000
 const KEYS_REMEMBERED = 10_000
 
+export type Keys = {
+  /** The key for a scope; throws the 401, 403 or 503 that the request deserves. */
+  authorize(request: FastifyRequest, scope: Scope | undefined): Promise<ApiKey>
+  /** The key, whatever it may do; undefined without a valid one. */
+  identify(request: FastifyRequest): Promise<ApiKey | undefined>
+  /** Looks every key up again, for one was revoked. */
+  forget(): void
+}
+
 /** A check that remembers keys for two seconds: the look-up is half the work of a small request. */
-export function keyChecker({ find, bootstrap, closed }: KeyCheck) {
+export function keyChecker({ find, bootstrap, used, closed }: KeyCheck): Keys {
   const remembered = new Map<string, { found: Promise<ApiKey | undefined>; until: number }>()
 
   async function lookUp(key: string): Promise<ApiKey | undefined> {
@@ -38,22 +49,30 @@ export function keyChecker({ find, bootstrap, closed }: KeyCheck) {
     return found
   }
 
-  return async (request: FastifyRequest, scope: Scope | undefined): Promise<ApiKey> => {
+  async function identify(request: FastifyRequest): Promise<ApiKey | undefined> {
     const written = keyOf(request)
-    if (written === undefined) throw new Problem('api_key_required')
-    const key = await lookUp(written)
+    const key = written === undefined ? undefined : await lookUp(written)
+    if (key) used(key)
+    return key
+  }
+
+  async function authorize(request: FastifyRequest, scope: Scope | undefined): Promise<ApiKey> {
+    if (keyOf(request) === undefined) throw new Problem('api_key_required')
+    const key = await identify(request)
     if (key === undefined) throw new Problem('api_key_invalid')
     const why = closed(key.world)
     if (why) throw new Problem(why.code, why.fields)
-    if (scope && !allows(key.scopes, scope)) {
-      throw new Problem('insufficient_scopes', {
-        detail: `Missing required scopes: ${scope}`,
-        required: [scope],
-        granted: key.scopes,
-      })
-    }
+    if (scope && !allows(key.scopes, scope)) throw insufficientScopes([scope], key)
     return key
   }
+
+  return { authorize, identify, forget: () => remembered.clear() }
+}
+
+/** What a key is told that lacks these scopes. */
+export function insufficientScopes(required: readonly string[], { scopes }: ApiKey): Problem {
+  const detail = `Missing required scopes: ${required.join(', ')}`
+  return new Problem('insufficient_scopes', { detail, required, granted: scopes })
 }
 
 /** Takes as long whatever the difference is. */
@@ -69,7 +88,7 @@ function keyOf({ headers }: FastifyRequest): string | undefined {
 }
 
 /** `*` allows everything, `domains:all` everything with domains. */
-export function allows(granted: readonly string[], scope: Scope): boolean {
+export function allows(granted: readonly string[], scope: string): boolean {
   const [resource] = scope.split(':')
   return granted.some((each) => each === '*' || each === scope || each === `${resource}:all`)
 }

@@ -1,8 +1,9 @@
 /** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
 
 import { type Conditions, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
-import type { Condition, ConditionType } from '#domains/types.ts'
+import type { Condition, ConditionType, Party } from '#domains/types.ts'
 import { relative } from '#names/domain-name.ts'
+import type { CustomerRecordRow } from '#store/customer-records.ts'
 import type { DomainRow, RecordRow } from '#store/domains.ts'
 import { hours } from '../clock.ts'
 import { API_PREFIX } from './context.ts'
@@ -55,7 +56,7 @@ export function details(
   }
 }
 
-function recordView(row: RecordRow) {
+export function recordView(row: RecordRow) {
   const isWeighed = row.priority !== null
   return {
     record_id: row.id,
@@ -71,6 +72,25 @@ function recordView(row: RecordRow) {
     observed: row.observed,
     message: row.message,
     last_checked_at: row.last_checked_at?.toISOString() ?? null,
+  }
+}
+
+/** A record of the customer's own; nobody looks for it from outside. */
+export function customerRecordView(row: CustomerRecordRow) {
+  return {
+    record_id: row.id,
+    type: row.type,
+    name: relative(row.name),
+    value: row.value,
+    ttl: row.ttl,
+    priority: null,
+    purpose: row.origin === 'imported' ? 'imported' : 'custom',
+    required: false,
+    managed: false,
+    status: 'unknown',
+    observed: [],
+    message: '',
+    last_checked_at: null,
   }
 }
 
@@ -92,18 +112,22 @@ function failureView(row: DomainRow, conditions: Conditions) {
 export function delegationView({ delegation }: DomainRow, conditions: Conditions) {
   if (!delegation) return null
   const { verdict, expected, observed, message, servers, checkedAt, settledAt } = delegation
-  const next = conditions.get('delegated')?.nextLookAt
+  const { nextLookAt: next, lastLookAt } = conditions.get('delegated') ?? {}
   return {
     verdict,
     expected,
     observed,
     message,
     servers,
-    checked_at: checkedAt,
+    checked_at: latest(checkedAt, lastLookAt),
     next_check_at: next?.toISOString() ?? null,
     settled_at: settledAt,
   }
 }
+
+/** An unchanged report is not written again; that it was looked at is. */
+const latest = (checkedAt: string, lookedAt: Date | undefined): string =>
+  lookedAt && lookedAt.getTime() > Date.parse(checkedAt) ? lookedAt.toISOString() : checkedAt
 
 function conditionView(type: ConditionType, condition: Condition | undefined) {
   if (!condition) return { ...UNKNOWN, type }
@@ -119,12 +143,16 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
     ]
       .filter(Boolean)
       .join(' '),
-    waiting_for: verdict.is === 'waiting' ? stage.waitsFor : null,
+    waiting_for: verdict.is === 'waiting' ? partyFor(stage.waitsFor, verdict.reason) : null,
     since: since.toISOString(),
     last_look_at: lastLookAt?.toISOString() ?? null,
     next_look_at: nextLookAt?.toISOString() ?? null,
   }
 }
+
+/** Some waits are for the customer's word, whatever the stage. */
+const partyFor = (party: Party, reason: string): Party =>
+  ['mx_in_use', 'plan_drops_much'].includes(reason) ? 'customer' : party
 
 const UNKNOWN = {
   status: 'unknown',

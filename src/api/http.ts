@@ -31,7 +31,7 @@ export type HttpOptions = {
 
 const BODY_LIMIT = 1024 * 1024
 const RETRY_AFTER_S = 2
-/** The limits there are count by the hour. */
+/** The limits that do not say when they end count by the hour. */
 const LIMITED_RETRY_AFTER_S = 3600
 
 export function createHttp(options: HttpOptions) {
@@ -119,10 +119,11 @@ function answerError(
   if (violations) return reply.status(422).send({ detail: violations })
   const problem = problemOf(error, options)
   if (!problem) request.log.error({ err: error }, 'internal error')
-  const { code, message, fields } = problem ?? new Problem('internal', { request_id: request.id })
+  const { code, message, fields, retryAfterS } =
+    problem ?? new Problem('internal', { request_id: request.id })
   const { status } = PROBLEMS[code]
-  if (status === 503) reply.header('retry-after', RETRY_AFTER_S)
-  if (status === 429) reply.header('retry-after', LIMITED_RETRY_AFTER_S)
+  if (status === 503) reply.header('retry-after', retryAfterS ?? RETRY_AFTER_S)
+  if (status === 429) reply.header('retry-after', retryAfterS ?? LIMITED_RETRY_AFTER_S)
   return reply.status(status).send({ detail: message, error: code, ...fields })
 }
 

@@ -11,6 +11,7 @@ export function inboxItem(row: InboxRow, message = 'Sender account retrieved suc
     inbox_type: row.inbox_type,
     daily_limit: row.daily_limit,
     overall_status: row.status,
+    problem: row.problem,
     domain_id: row.domain_id,
     created_at: row.created_at.toISOString(),
   }

@@ -16,5 +16,5 @@ export async function loadDomain(
   const row = await findDomain(store, key, id)
   if (!row) throw new Problem('domain_not_found')
   const conditions = await conditionsOf(store, [id])
-  return { row, conditions: toConditions(conditions.get(id) ?? []) }
+  return { row, conditions: toConditions(conditions.get(id) ?? [], row) }
 }

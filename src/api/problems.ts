@@ -2,14 +2,23 @@
 
 // biome-ignore format: a table
 export const PROBLEMS = {
+  record_not_found: { status: 404, detail: 'Record not found' },
+  record_exists: { status: 409, detail: 'The zone has this record already' },
+  record_managed: { status: 409, detail: 'This record is kept by the platform and cannot be edited' },
+  record_conflict: { status: 409, detail: 'An alias cannot stand beside other records of its name' },
   api_key_required:        { status: 401, detail: 'API key required. Include your API key in X-API-Key header.' },
   api_key_invalid:         { status: 401, detail: 'Invalid or revoked API key' },
   insufficient_scopes:     { status: 403, detail: 'Missing required scopes' },
+  rate_limited:            { status: 429, detail: 'Rate limit exceeded' },
+  idempotency_mismatch:    { status: 409, detail: 'The Idempotency-Key was used for another request' },
+  idempotency_in_progress: { status: 409, detail: 'The request of this Idempotency-Key is still under way' },
+  key_not_found:           { status: 404, detail: 'Key not found' },
   sandbox_off:             { status: 403, detail: 'The sandbox is off in this installation' },
   live_not_configured:     { status: 503, detail: 'Live domains need a nameserver zone of your own: set MAILSTEAD_NAMESERVER_ZONE' },
   installation_not_ready:  { status: 503, detail: 'The installation is not ready for live domains' },
   domain_not_found:        { status: 404, detail: 'Domain not found' },
   sender_account_not_found:{ status: 404, detail: 'Sender account not found' },
+  redirect_not_found:      { status: 404, detail: 'The domain has no redirect' },
   removal_not_found:       { status: 404, detail: 'No removal of such a domain is known' },
   delegation_not_found:    { status: 404, detail: 'The sandbox\'s registrar has no nameservers for this name' },
   outcome_not_found:       { status: 404, detail: 'No outcome was asked for on this name' },
@@ -22,8 +31,11 @@ export const PROBLEMS = {
   too_many_adds:           { status: 429, detail: 'This name was added too often within an hour' },
   domain_not_ready:        { status: 409, detail: 'The zone is still being made; the nameservers are not known yet' },
   domain_not_active:       { status: 409, detail: 'The domain is not active' },
+  redirects_not_configured:{ status: 409, detail: 'This installation has no server for redirects: set MAILSTEAD_REDIRECT_LISTEN' },
   domain_in_use:           { status: 409, detail: 'An active campaign uses the domain' },
   sending_stopped:         { status: 409, detail: 'Sending from this domain is stopped' },
+  not_rotatable:           { status: 409, detail: 'The sender service rotates its keys by itself' },
+  rotation_in_progress:    { status: 409, detail: 'A new key is on its way already' },
   inbox_exists:            { status: 409, detail: 'The address is taken' },
   inbox_not_ready:         { status: 409, detail: 'The mailbox is still being made' },
   inbox_capacity_reached:  { status: 409, detail: 'The domain has all the inboxes it may have' },
@@ -47,11 +59,18 @@ export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ProblemCode
   readonly fields: Readonly<Record<string, unknown>>
+  /** When it is worth trying again, in seconds, where that is known. */
+  readonly retryAfterS: number | undefined
 
-  constructor(code: ProblemCode, fields: Readonly<Record<string, unknown>> = {}) {
+  constructor(
+    code: ProblemCode,
+    fields: Readonly<Record<string, unknown>> = {},
+    retryAfterS?: number,
+  ) {
     super(PROBLEMS[code].detail)
     this.code = code
     this.fields = fields
+    this.retryAfterS = retryAfterS
   }
 }
 

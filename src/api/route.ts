@@ -1,13 +1,14 @@
 import type { FastifyRequest } from 'fastify'
 import type { ApiKey } from '#store/api-keys.ts'
 import type { Scope } from './auth.ts'
-import type { ApiContext } from './context.ts'
+import { API_PREFIX, type ApiContext } from './context.ts'
 
 const keys = new WeakMap<FastifyRequest, ApiKey>()
 
 /** Checks the key before anything of the request is read or judged. */
 export function needs({ authorize }: ApiContext, scope?: Scope) {
   return {
+    config: { scope },
     onRequest: async (request: FastifyRequest): Promise<void> => {
       keys.set(request, await authorize(request, scope))
     },
@@ -16,7 +17,16 @@ export function needs({ authorize }: ApiContext, scope?: Scope) {
 
 /** The key that `needs` let in. */
 export function keyOf(request: object): ApiKey {
-  const key = keys.get(request as FastifyRequest)
+  const key = knownKeyOf(request as FastifyRequest)
   if (!key) throw new Error('a route without `needs` asked for its key')
   return key
+}
+
+/** The same, for those who do not know whether the route needs one. */
+export const knownKeyOf = (request: FastifyRequest): ApiKey | undefined => keys.get(request)
+
+/** By the route, for a path can be written in several ways; by the path where there is no such route. */
+export function isOfPublicApi({ routeOptions, url }: FastifyRequest): boolean {
+  const path = routeOptions.url ?? url
+  return path.startsWith(`${API_PREFIX}/`)
 }

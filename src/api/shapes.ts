@@ -18,8 +18,22 @@ const wholeNumber = (fallback: number, low: number, high: number) =>
     z.int().min(low).max(high),
   )
 
+/** 1 to 100. */
+export const limitOf = (fallback: number) => wholeNumber(fallback, 1, 100)
+
+/** Where a list goes on: the id of the last item that was seen. */
+export const cursor = z.uuid('value is not a valid uuid').toLowerCase().optional()
+
 /** `page` from 1, `limit` 1 to 100. */
 export const paging = { page: wholeNumber(1, 1, 1_000_000), limit: wholeNumber(20, 1, 100) }
+
+export const keyParams = z.object({ key_id: id })
+
+/** What a key may do: `resource:action`, `resource:all`, or `*` for everything. */
+export const scopes = z
+  .array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/))
+  .min(1)
+  .max(50)
 
 export const optionalText = z.string().max(255).optional()
 
@@ -50,3 +64,4 @@ export const emailAddress = z
       params: { type: 'value_error.email' },
     })
   })
+  .meta({ examples: ['someone@inbox.test'] })

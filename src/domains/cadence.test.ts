@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DriverError, type DriverErrorKind } from '#drivers/errors.ts'
 import { days, hours, minutes, seconds } from '../clock.ts'
-import { backOffMs, delegationLookMs, nextLookMs, tombstoneLookMs } from './cadence.ts'
+import {
+  backOffMs,
+  delegationLookMs,
+  nextLookMs,
+  redirectLookMs,
+  tombstoneLookMs,
+} from './cadence.ts'
 import type { ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
 const NOW = new Date('2026-11-01T12:00:00Z')
@@ -16,6 +22,7 @@ const failed: Verdict = { is: 'failed', reason: 'r', message: 'm' }
 const DOMAIN: Domain = {
   id: '00000000-0000-7000-8000-000000000000', workspaceId: 'w', name: 'acme.test', conditions: new Map(),
   activatedAt: undefined, createdAt: NOW, askedAt: NOW, mayActivate: true, delegation: undefined,
+  importIsWanted: false, takeMail: false, acceptsDrops: false,
   claim: { claimId: 'c', name: 'acme.test', nameservers: [] },
 }
 
@@ -143,4 +150,22 @@ const TOMBSTONES: [ageMs: number, expected: number][] = [
 
 test('a tombstone is looked at often at first, then daily', () => {
   for (const [ageMs, expected] of TOMBSTONES) assert.equal(tombstoneLookMs(ageMs), expected)
+})
+
+// biome-ignore format: a table
+const REDIRECTS: [ageMs: number | undefined, expected: number][] = [
+  [undefined,   Number.POSITIVE_INFINITY],
+  [0,           50],
+  [seconds(4),  seconds(1)],
+  [hours(1),    minutes(15)],
+  [days(1),     hours(1)],
+  [-days(1),    50],
+]
+
+test('a new redirect whose records are not seen is looked at often, an old one as its domain is', () => {
+  const now = new Date()
+  for (const [ageMs, expected] of REDIRECTS) {
+    const since = ageMs === undefined ? undefined : new Date(now.getTime() - ageMs)
+    assert.equal(redirectLookMs(since, now), expected)
+  }
 })

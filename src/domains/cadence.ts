@@ -3,6 +3,7 @@
 import type { DriverError } from '#drivers/errors.ts'
 import { clamp, days, hours, minutes, seconds } from '../clock.ts'
 import { isDone } from './lifecycle.ts'
+import { spread } from './spread.ts'
 import { SECOND_SIGHT_MS } from './steps/delegation.ts'
 import type { Condition, ConditionType, Domain, Verdict } from './types.ts'
 
@@ -32,15 +33,18 @@ export function delegationLookMs(ageMs: number): number {
 /** Sending needs a delegation seen within the hour, so an active domain is looked at within it. */
 const activeLookMs = ({ id }: Domain): number => minutes(45) + minutes(10) * spread(id)
 
-/** A number in [0, 1) that stays the same for a domain: looks are spread evenly over time. */
-const spread = (id: string): number => Number.parseInt(id.slice(-4), 16) / 0x10000
-
 /** Our own nameservers follow a change within some 20 ms. */
 const FIRST_LOOKS_MS = 50
 
 /** Others' work is asked about quickly at first, then ever more slowly. */
 function waitingLookMs(condition: Condition | undefined): number {
   return clamp((condition?.waitedMs ?? 0) / 4, FIRST_LOOKS_MS, minutes(5))
+}
+
+/** Records of a redirect are looked for often while it is new; without any, nothing is due. */
+export function redirectLookMs(unseenSince: Date | undefined, now: Date): number {
+  if (unseenSince === undefined) return Number.POSITIVE_INFINITY
+  return clamp((now.getTime() - unseenSince.getTime()) / 4, FIRST_LOOKS_MS, hours(1))
 }
 
 /** After looks that could not be taken: back-off that doubles, unless the provider named a time. */

@@ -42,7 +42,13 @@ function giveUp(stage: Stage, found: Verdict, waitedMs: number): Verdict {
 }
 
 /** Waiting for another claim, or for the zone above, is not ours to be quick about. */
-const WAITS_FOR_OTHERS = ['name_in_use', 'shadowed', 'inside_your_zone']
+const WAITS_FOR_OTHERS = [
+  'name_in_use',
+  'handing_over',
+  'shadowed',
+  'inside_your_zone',
+  'mx_in_use',
+]
 
 const limitOf = ({ giveUpAfterMs }: Stage, reason: string): number =>
   WAITS_FOR_OTHERS.includes(reason) ? stageOf('delegated').giveUpAfterMs : giveUpAfterMs

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { NeededRecord, Purpose } from '#drivers/records.ts'
 import type { RRset, RRsetType } from '#drivers/zone/contract.ts'
-import { desiredRecords, desiredZone } from './desired-records.ts'
+import { desiredRecords, desiredZone, givingWay, redirectRecords } from './desired-records.ts'
 import { planZone } from './plan.ts'
 import type { OwnedRecord } from './ports.ts'
 
@@ -147,3 +147,65 @@ describe('the zone as it should be', () => {
 
 const isOurs = (wanted: readonly OwnedRecord[], { name, type }: RRset, value: string): boolean =>
   wanted.some((each) => each.name === name && each.type === type && each.value === value)
+
+describe('the records of a redirect', () => {
+  const written = (addresses: readonly string[]) =>
+    redirectRecords('acme.test', addresses).map(({ name, type, data }) => [name, type, ...data])
+
+  test('are at the name and at www, for each kind of address there is', () => {
+    assert.deepEqual(written(['192.0.2.1', '2001:db8::1', '192.0.2.2']), [
+      ['acme.test.', 'A', '192.0.2.1', '192.0.2.2'],
+      ['acme.test.', 'AAAA', '2001:db8::1'],
+      ['www.acme.test.', 'A', '192.0.2.1', '192.0.2.2'],
+      ['www.acme.test.', 'AAAA', '2001:db8::1'],
+    ])
+    assert.deepEqual(written(['2001:db8::1']), [
+      ['acme.test.', 'AAAA', '2001:db8::1'],
+      ['www.acme.test.', 'AAAA', '2001:db8::1'],
+    ])
+    assert.deepEqual(written([]), [])
+  })
+
+  const rrset = (name: string, type: RRsetType, ...data: string[]): RRset => {
+    return { name, type, ttl: 300, data }
+  }
+  const APEX_A = rrset('acme.test.', 'A', '192.0.2.1')
+  const WWW_A = rrset('www.acme.test.', 'A', '192.0.2.1')
+
+  // biome-ignore format: a table
+  const LEFT: [what: string, current: RRset[], former: RRset[], names: string[]][] = [
+    ['an empty zone',               [],                                                [],               ['acme.test.', 'www.acme.test.']],
+    ['what is ours',                [APEX_A, WWW_A],                                   [APEX_A, WWW_A],  ['acme.test.', 'www.acme.test.']],
+    ['mail at the name',            [rrset('acme.test.', 'MX', '10 mx.test.')],        [],               ['acme.test.', 'www.acme.test.']],
+    ['an address of theirs',        [rrset('acme.test.', 'A', '192.0.2.9')],           [],               ['www.acme.test.']],
+    ['theirs beside ours',          [rrset('acme.test.', 'A', '192.0.2.9', '192.0.2.1')], [APEX_A],      ['www.acme.test.']],
+    ['theirs of the other kind',    [rrset('acme.test.', 'AAAA', '2001:db8::9')],      [],               ['www.acme.test.']],
+    ['an alias',                    [rrset('www.acme.test.', 'CNAME', 'shop.test.')],  [],               ['acme.test.']],
+    ['a delegation',                [rrset('www.acme.test.', 'NS', 'ns.test.')],       [],               ['acme.test.']],
+    ['both names taken',            [rrset('acme.test.', 'A', '192.0.2.9'), rrset('www.acme.test.', 'CNAME', 'a.test.')], [], []],
+  ]
+
+  const owned = (rrsets: readonly RRset[]): OwnedRecord[] =>
+    rrsets.flatMap(({ name, type, ttl, data }) =>
+      data.map((value) => {
+        return { name, type, ttl, value, purpose: 'redirect', status: 'published', observed: [] }
+      }),
+    )
+
+  test('give way to what somebody else put at the name', () => {
+    for (const [what, current, former, names] of LEFT) {
+      const left = givingWay(owned([APEX_A, WWW_A]), current, owned(former))
+      assert.deepEqual(
+        left.map(({ name }) => name),
+        names,
+        what,
+      )
+    }
+  })
+
+  test('and nothing of mail gives way', () => {
+    const wanted = desiredRecords('acme.test', [mx('10 mx.test.')], DMARC)
+    const current = [rrset('acme.test.', 'A', '192.0.2.9'), rrset('acme.test.', 'CNAME', 'a.test.')]
+    assert.deepEqual(givingWay(wanted, current, []), wanted)
+  })
+})

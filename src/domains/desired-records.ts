@@ -1,5 +1,6 @@
 /** What the zone must contain: merges what the mail services ask for, and adds what is our own. Pure. */
 
+import { isIPv4, isIPv6 } from 'node:net'
 import type { NeededRecord } from '#drivers/records.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute } from '#names/domain-name.ts'
@@ -29,6 +30,40 @@ export function desiredRecords(
     byKey.set(key, other === undefined ? record : { ...record, value: mergedValue(other, record) })
   }
   return [...byKey.values()]
+}
+
+/** Where the web server for a domain's redirect is found: at the domain itself and at `www`. */
+export function redirectRecords(name: string, addresses: readonly string[]): NeededRecord[] {
+  const types = { A: addresses.filter(isIPv4), AAAA: addresses.filter(isIPv6) }
+  return [name, `www.${name}`].flatMap((host) =>
+    Object.entries(types)
+      .filter(([, data]) => data.length > 0)
+      .map(([type, data]) => ({
+        name: absolute(host),
+        type: type as 'A' | 'AAAA',
+        ttl: RECORD_TTL_S,
+        data,
+        purpose: 'redirect' as const,
+      })),
+  )
+}
+
+export const isOfRedirect = ({ purpose }: OwnedRecord): boolean => purpose === 'redirect'
+
+/**
+ * A redirect gives way to what somebody else put at its name: addresses of their own, an alias, a
+ * delegation. Theirs was there first, and half a redirect is none.
+ */
+export function givingWay(
+  wanted: readonly OwnedRecord[],
+  current: readonly RRset[],
+  former: readonly OwnedRecord[],
+): OwnedRecord[] {
+  const isForeign = (rrset: RRset) =>
+    ['A', 'AAAA', 'CNAME', 'NS'].includes(rrset.type) &&
+    rrset.data.some((value) => !former.some((record) => isValueOf(record, rrset, value)))
+  const taken = new Set(current.filter(isForeign).map(({ name }) => name))
+  return wanted.filter((record) => !isOfRedirect(record) || !taken.has(record.name))
 }
 
 /** Of SPF and DMARC a name has one record: SPF policies are merged, of DMARC ours is taken. */

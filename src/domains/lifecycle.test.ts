@@ -177,6 +177,7 @@ function openWorld(changes: Partial<Domain> = {}) {
   const domain: Domain = {
     id: 'aaaaaaaa-0002', workspaceId: 'aaaaaaaa-0003', name: claim.name, claim,
     conditions: new Map(), activatedAt: undefined, createdAt: NOW, askedAt: NOW,
+    importIsWanted: false, takeMail: false, acceptsDrops: false,
     mayActivate: true, delegation: undefined, ...changes,
   }
   const state: State = { shown: pair, holds: false, records: [], probe: undefined }
@@ -212,6 +213,12 @@ function openWorld(changes: Partial<Domain> = {}) {
       list: async () => state.records,
       replace: async (_domain, records) => void Object.assign(state, { records }),
     },
+    customers: {
+      list: async () => ({ wanted: [], unwanted: [] }),
+      keepImported: async () => undefined,
+      drop: async () => undefined,
+    },
+    surveyor: { survey: async () => [] },
     probes: {
       latest: async () => state.probe,
       // Judged as soon as it is sent.
@@ -227,6 +234,7 @@ function openWorld(changes: Partial<Domain> = {}) {
       ready: async () => undefined,
       refused: async () => assert.fail('nobody refuses here'),
     },
+    redirects: { wanted: async () => undefined },
     clock: { now: () => NOW, sleep: async () => undefined },
     probeHost: 'probe.mx.example',
     zoneHost: () => zone,
@@ -239,6 +247,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     refused: new Set(),
     kept: [],
     report: () => undefined,
+    tell: () => undefined,
   }
   return { ...penOf(), pass, ports, state, claim, signal: pass.signal }
 }
@@ -260,6 +269,7 @@ function penOf() {
     couldNotLook: async () => assert.fail('the stages do not write troubles'),
     nextLook: async () => undefined,
     delegation: () => undefined,
+    tell: () => undefined,
     placed: async (_claim, stage) => {
       placed.add(stage)
       log.push(`placed ${stage}`)

@@ -2,7 +2,7 @@
 import { DriverError } from '#drivers/errors.ts'
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
-import { backOffMs, nextLookMs } from './cadence.ts'
+import { backOffMs, nextLookMs, redirectLookMs } from './cadence.ts'
 import { firstUnmet, LIFECYCLE, reconcile } from './lifecycle.ts'
 import type { Pen, Ports } from './ports.ts'
 import { type Removal, removalPass } from './removal.ts'
@@ -31,22 +31,36 @@ export async function domainPass(
     refused: new Set(),
     kept: [],
     report: pen.delegation,
+    tell: pen.tell,
   }
   try {
     if (removal) return { afterMs: (await removalPass(pass, pen, removal)) ?? 0, failures: 0 }
     await reconcile(pass, pen)
-    return { afterMs: await planNextLook(domain, ports, pen), failures: 0 }
+    return { afterMs: await planNextLook(pass, pen), failures: 0 }
   } catch (error) {
     return afterTrouble(error, row, loaded)
   }
 }
 
-async function planNextLook(domain: Domain, ports: Ports, pen: Pen): Promise<number> {
+async function planNextLook(pass: Pass, pen: Pen): Promise<number> {
+  const { domain, ports } = pass
   const stage = firstUnmet(domain.conditions) ?? LIFECYCLE.at(-1)!
   const verdict = domain.conditions.get(stage.met)?.verdict
-  const afterMs = verdict ? nextLookMs(stage.met, verdict, domain, ports.clock.now()) : 0
+  const now = ports.clock.now()
+  const dueMs = verdict ? nextLookMs(stage.met, verdict, domain, now) : 0
+  const afterMs = Math.min(
+    dueMs,
+    redirectLookMs(pass.redirectUnseenSince, now),
+    lookOnceSeenMs(pass) ?? dueMs,
+  )
   await pen.nextLook(afterMs)
   return afterMs
+}
+
+/** Until the records are seen, their own stage says when to look. */
+function lookOnceSeenMs({ domain, lookOnceSeenMs }: Pass): number | undefined {
+  const isSeen = domain.conditions.get('records_published')?.verdict.is === 'met'
+  return isSeen ? lookOnceSeenMs : undefined
 }
 
 /** The error's kind alone decides: a "no" is a verdict, everything else a reason to look again. */
@@ -67,9 +81,9 @@ async function afterTrouble(
     return { afterMs: 7 * 86_400_000, failures }
   }
   await pen.couldNotLook(trouble, afterMs)
-  // A provider that throttles us is not failing: it counts for nothing.
-  const isThrottled = error instanceof DriverError && error.kind === 'throttled'
-  return { afterMs, failures: isThrottled ? row.failures : failures }
+  // Who names a time is not failing; who does not is asked ever more slowly.
+  const namesTime = error instanceof DriverError && error.retryAfterMs !== undefined
+  return { afterMs, failures: namesTime ? row.failures : failures }
 }
 
 /** Whether the look before ended in the same trouble. */

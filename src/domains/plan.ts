@@ -11,5 +11,14 @@ export function planZone(current: readonly RRset[], desired: readonly RRset[]): 
   ]
 }
 
+const POPULATED = 10
+const MUCH = 0.3
+
+/** Whether a plan would empty a populated zone: rather a mistake of ours than anybody's wish. */
+export function dropsMuch(current: readonly RRset[], changes: readonly Change[]): boolean {
+  const drops = changes.filter((change) => 'drop' in change).length
+  return current.length >= POPULATED && drops > current.length * MUCH
+}
+
 const find = (rrsets: readonly RRset[], { name, type }: RRset): RRset | undefined =>
   rrsets.find((rrset) => rrset.name === name && rrset.type === type)

@@ -7,8 +7,29 @@ import type { Identity, SenderDriver } from '#drivers/sender/contract.ts'
 import type { RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
 import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
+import type { Surveyor } from '#resolver/survey.ts'
 import type { Clock } from '../clock.ts'
-import type { Claim, ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
+import type { CustomerRecord } from './customer-records.ts'
+import type {
+  Claim,
+  ConditionType,
+  DelegationReport,
+  Domain,
+  TimelineEvent,
+  Verdict,
+} from './types.ts'
+
+/** The customer's own records in the hosted zone. */
+export type CustomerBook = {
+  /** Those that are to be there, and those that were taken out. */
+  list(
+    domain: Domain,
+  ): Promise<{ wanted: readonly CustomerRecord[]; unwanted: readonly CustomerRecord[] }>
+  /** Keeps what was found where the name was served before; asked for once. */
+  keepImported(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
+  /** They are not wanted any more. */
+  drop(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
+}
 
 /** What the drivers of one domain, and the books on it, can do: where it was placed, it stays. */
 export type Ports = {
@@ -20,8 +41,12 @@ export type Ports = {
   publicDns: Resolver
   custody: Custody
   records: RecordBook
+  customers: CustomerBook
+  /** Finds what a name serves now, before it moves here. */
+  surveyor: Surveyor
   probes: ProbeBook
   inboxes: InboxBook
+  redirects: RedirectBook
   clock: Clock
   /** Where probe messages are received and judged, without trailing dot; undefined without an inbound. */
   probeHost: string | undefined
@@ -106,6 +131,15 @@ export type ProbeJudgement = {
   dmarc: { result: string }
 }
 
+/** Where the web addresses of a domain are to lead. */
+export type RedirectBook = {
+  /** Undefined for a domain without a redirect, and where nothing answers for redirects. */
+  wanted(domain: Domain): Promise<WantedRedirect | undefined>
+}
+
+/** `addresses` are those of the servers that answer; `changedAt` is when it was asked for. */
+export type WantedRedirect = { addresses: readonly string[]; changedAt: Date }
+
 /** The pen of a pass: what it found is written at once, and only while the row is still its own. */
 export type Pen = {
   /** A stage's turn has come; it is shown as waiting before any provider is called. */
@@ -119,6 +153,8 @@ export type Pen = {
   nextLook(afterMs: number): Promise<void>
   /** What the parent showed; written with the verdict on it. */
   delegation(report: DelegationReport): void
+  /** What a stage did; told in the timeline, with the verdict that follows. */
+  tell(event: TimelineEvent): void
   /** Notes that a driver is about to be asked to make something, so that it will be removed. */
   placed(claim: Claim, stage: ConditionType): Promise<void>
   /** A stage's turn to be taken away has come. */

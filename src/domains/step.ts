@@ -1,6 +1,6 @@
 import type { NeededRecord } from '#drivers/records.ts'
 import type { OwnedRecord, Ports } from './ports.ts'
-import type { ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
+import type { ConditionType, DelegationReport, Domain, TimelineEvent, Verdict } from './types.ts'
 
 /** One walk along the stages: the domain as it was when taken, and what the stages tell each other. */
 export type Pass = {
@@ -13,8 +13,14 @@ export type Pass = {
   refused: Set<string>
   /** What stays in the zone when the domain's records are removed. */
   kept: readonly OwnedRecord[]
+  /** Since when a redirect is wanted whose records are not seen from outside. */
+  redirectUnseenSince?: Date
+  /** Something waits for its records: so long after they are seen from outside it wants another look. */
+  lookOnceSeenMs?: number
   /** What the parent was seen to show in this pass. */
   report: (report: DelegationReport) => void
+  /** What was done in this pass that its domain's timeline should tell. */
+  tell: (event: TimelineEvent) => void
 }
 
 /** The code of a stage. Both acts are safe to repeat and to kill. */

@@ -37,6 +37,14 @@ export type Condition = {
   nextLookAt: Date | undefined
 }
 
+/** A line of a domain's timeline. */
+export type TimelineEvent = {
+  type: string
+  message: string
+  stage?: ConditionType
+  data?: Record<string, unknown>
+}
+
 export type Party = 'us' | 'customer' | 'provider'
 
 /** A domain as a pass sees it. `name` has no trailing dot. */
@@ -52,6 +60,12 @@ export type Domain = {
   /** Whether the mail services may be started once the delegation is seen. */
   mayActivate: boolean
   delegation: DelegationReport | undefined
+  /** Whether what the name serves elsewhere is still to be found. */
+  importIsWanted: boolean
+  /** Whether mail that goes elsewhere may be taken over. */
+  takeMail: boolean
+  /** Whether the next plan may drop many rrsets at once. */
+  acceptsDrops: boolean
   claim: Claim
 }
 

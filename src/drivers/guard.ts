@@ -34,6 +34,8 @@ export function accountGuard({ account, now, onRest, rests = RESTS }: GuardOptio
   let failures = 0
   let resting: { untilMs: number; kind: DriverErrorKind; sentence: string } | undefined
   const rest = (ms: number, kind: DriverErrorKind, sentence: string) => {
+    // A short rest must not end a long one: after refused credentials every call counts.
+    if (resting && resting.untilMs > now() + ms) return
     resting = { untilMs: now() + ms, kind, sentence }
     onRest(`The account ${account} rests. ${sentence}`)
   }

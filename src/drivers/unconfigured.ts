@@ -14,7 +14,8 @@ export function unconfigured(account: string): {
   }
   return {
     zone: {
-      naming: 'pair',
+      // So that nothing is drawn for it.
+      naming: 'host',
       oneZonePerName: false,
       ensureZone: absent,
       readZone: absent,

@@ -13,6 +13,8 @@ import type { Config } from '../config.ts'
 import type { Accounts } from './accounts.ts'
 import { adminSocketPath, makeAdminDirectory } from './admin-path.ts'
 import type { Foundation } from './foundation.ts'
+import { keepTidy, noteUses } from './key-chores.ts'
+import { redirectAddresses } from './redirect.ts'
 import type { Sandbox } from './sandbox.ts'
 import { type LiveState, livePlatform } from './worlds.ts'
 
@@ -25,8 +27,10 @@ export type ApiParts = {
 
 /** The `api` role: the public API, the sandbox's, and the admin socket. Gives the API's URL. */
 export async function openApi(foundation: Foundation, parts: ApiParts): Promise<string> {
-  const { config, logger, store, opened } = foundation
-  const authorize = keyChecker({
+  const { config, logger, store, opened, onError } = foundation
+  const uses = opened.use(noteUses(store, onError))
+  const { authorize, identify, forget } = keyChecker({
+    used: ({ keyId }) => uses.note(keyId),
     find: (key) => findApiKey(store, key),
     bootstrap: bootstrapOf(config),
     closed: (world) => whyClosed(world, parts),
@@ -36,22 +40,26 @@ export async function openApi(foundation: Foundation, parts: ApiParts): Promise<
     listen: config.httpListen,
     isOurHost: hostCheck(config),
     isDatabaseAway,
-    context: { store, authorize, ...contextOf(config, parts) },
+    context: { store, authorize, identify, forgetKeys: forget, ...contextOf(config, parts) },
     sandbox: parts.sandbox?.api(authorize),
     health: { database: () => pingDatabase(store.db) },
   })
   opened.use(api)
+  opened.use(keepTidy(store, onError))
   await openAdmin(foundation)
   return `http://${writeEndpoint(api)}`
 }
 
-function contextOf(config: Config, parts: ApiParts): Omit<ApiContext, 'store' | 'authorize'> {
+type OwnContext = Omit<ApiContext, 'store' | 'authorize' | 'identify' | 'forgetKeys'>
+
+function contextOf(config: Config, parts: ApiParts): OwnContext {
   return {
     nameRules: (world) => ({
       sandbox: world === 'sandbox',
       laboratory: config.laboratory,
       platform: ownNames(world, config, parts),
     }),
+    hasRedirects: (world) => redirectAddresses(world, config).length > 0,
     limits: {
       pendingClaimsPerName: config.pendingClaimsPerName,
       addsPerNamePerHour: config.addsPerName,
@@ -60,7 +68,9 @@ function contextOf(config: Config, parts: ApiParts): Omit<ApiContext, 'store' | 
     defaults: (world) => defaultAccounts(config, parts.accounts[world]),
     senderEvents: (account) =>
       Object.values(parts.accounts).flatMap(({ senders }) => senders.get(account)?.events ?? [])[0],
+    zoneHost: (world, placed) => parts.ports(world, placed)!.zone,
     sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
+    rates: { perMinute: config.rateLimitPerMinute, perHour: config.rateLimitPerHour },
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
   }

@@ -12,6 +12,7 @@ import { type Foundation, firstKey, type HouseOptions, layFoundation } from './f
 import { openInbound } from './inbound.ts'
 import { openNameserver } from './nameserver.ts'
 import { MISBEHAVES_NOT, portsBuilder } from './ports.ts'
+import { openRedirects, redirectAddresses } from './redirect.ts'
 import { openSandbox, type Sandbox } from './sandbox.ts'
 import { openWorkers } from './workers.ts'
 import { liveObstacles, liveWorld } from './worlds.ts'
@@ -21,6 +22,7 @@ export type House = AsyncDisposable & {
   api: string | undefined
   dns: readonly string[]
   smtp: readonly string[]
+  redirect: readonly string[]
   firstKeyFile: string | undefined
   store: StoreContext
 }
@@ -45,6 +47,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const smtp = has('smtp') ? await openInbound(foundation, worlds) : []
   sandbox?.setInboundPorts(smtp)
   if (has('worker')) openWorkers(foundation, worlds, ports)
+  const redirect = has('redirect') ? await openRedirects(foundation) : []
   const api = has('api') ? await openApi(foundation, { ports, accounts, sandbox, live }) : undefined
 
   const closing = opened.move()
@@ -52,6 +55,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     api,
     dns: nameserver?.listeners.map(writeEndpoint) ?? [],
     smtp: smtp.map(writeEndpoint),
+    redirect: redirect.map(writeEndpoint),
     firstKeyFile,
     store: foundation.store,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
@@ -66,16 +70,25 @@ function openWorlds({ config }: Foundation, isLive: boolean, sandbox: Sandbox | 
 }
 
 function portsOf(
-  { store, config: { receivesMail } }: Foundation,
+  { store, config }: Foundation,
   worlds: Worlds,
   accounts: Record<WorldName, Accounts>,
   sandbox: Sandbox | undefined,
 ): PortsOf {
+  const { receivesMail, dkimRotationDays } = config
   const builders = new Map<WorldName, ReturnType<typeof portsBuilder>>()
   for (const [name, world] of worlds) {
     const misbehaviour = world === sandbox?.world ? sandbox.misbehaviour : MISBEHAVES_NOT
-    const parts = { store, world, accounts: accounts[name], misbehaviour, receivesMail }
-    builders.set(name, portsBuilder(parts))
+    const parts = {
+      store,
+      world,
+      accounts: accounts[name],
+      misbehaviour,
+      receivesMail,
+      dkimRotationDays,
+    }
+    const redirects = { redirectAddresses: redirectAddresses(name, config) }
+    builders.set(name, portsBuilder({ ...parts, ...redirects }))
   }
   return (world, placed) => builders.get(world)?.(placed)
 }

@@ -9,11 +9,13 @@ import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import { embeddedZoneDriver } from '#drivers/zone/embedded/driver.ts'
 import type { StoreContext } from '#store/context.ts'
 import { custodyStore } from '#store/custody.ts'
+import { customerBook } from '#store/customer-records.ts'
 import type { Placed } from '#store/domain-passes.ts'
 import { inboxBook } from '#store/inboxes.ts'
 import { mailboxStore } from '#store/mail-domains.ts'
 import { probeBook } from '#store/probes.ts'
 import { recordBook } from '#store/records.ts'
+import { redirectBook } from '#store/redirects.ts'
 import { senderStore } from '#store/sender-domains.ts'
 import { zoneStore } from '#store/zones.ts'
 import type { World } from '../world.ts'
@@ -38,6 +40,10 @@ export type PortsParts = {
   accounts: Accounts
   misbehaviour: Misbehaviour
   receivesMail: boolean
+  /** Of the servers that answer for redirects; none: there are no redirects. */
+  redirectAddresses: readonly string[]
+  /** How many days a DKIM key of the embedded sender signs; 0 for ever. */
+  dkimRotationDays: number
 }
 
 /** The ports of a domain, by where it was placed. */
@@ -49,8 +55,11 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
     observer: world.observer,
     publicDns: world.publicDns,
     records: recordBook(store),
+    customers: customerBook(store),
+    surveyor: world.surveyor,
     probes: probeBook(store),
     inboxes: inboxBook(store),
+    redirects: redirectBook(store, parts.redirectAddresses),
     clock: world.clock,
     probeHost: parts.receivesMail ? world.platform.probeHost : undefined,
   }
@@ -71,13 +80,14 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
   }
 }
 
-function withEmbedded({ store, world, accounts }: PortsParts) {
+function withEmbedded({ store, world, accounts, dkimRotationDays }: PortsParts) {
   const { mailHost, pool } = world.platform
   const zone = { driver: embeddedZoneDriver(zoneStore(store, world.name)), pool }
   const sender = embeddedSenderDriver({
     store: senderStore(store, world.name),
     publicDns: world.publicDns,
     mailHost,
+    rotationDays: dkimRotationDays,
   })
   const mailbox = embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)
   return {

@@ -1,6 +1,6 @@
 /** The sandbox, put together: a registry, outside mailboxes, and failures on demand, on loopback. */
 import { isIPv6 } from 'node:net'
-import type { keyChecker } from '#api/auth.ts'
+import type { Keys } from '#api/auth.ts'
 import type { SandboxContext } from '#api/sandbox/context.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute, ancestorsOf } from '#names/domain-name.ts'
@@ -37,7 +37,7 @@ export type Sandbox = {
   reserved: readonly string[]
   /** Where mail for hosted domains is received; known only after the world is. */
   setInboundPorts(listeners: readonly Endpoint[]): void
-  api(authorize: ReturnType<typeof keyChecker>): SandboxContext
+  api(authorize: Keys['authorize']): SandboxContext
 }
 
 /** Opens the sandbox beside the nameserver, which serves its hosted zones too. */

@@ -11,6 +11,7 @@ import { parentObserver } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import { ROOT_HINTS } from '#resolver/root-hints.ts'
 import { stubResolver } from '#resolver/stub.ts'
+import { surveyor } from '#resolver/survey.ts'
 import { SANDBOX } from '#sandbox/names.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config.ts'
@@ -133,6 +134,7 @@ function worldOf(
     resolver,
     publicDns: iterativeResolver(reach),
     observer: parentObserver(reach, () => performance.now()),
+    surveyor: surveyor(reach),
     clock: systemClock,
     platform,
   }

@@ -79,7 +79,12 @@ export const rootCut = (reach: Reach): Cut => ({
 })
 
 /** Asks the servers of a zone, in random order, until one answers usefully. */
-async function askCut(inquiry: Inquiry, cut: Cut, name: string, type: RecordType): Promise<Reply> {
+export async function askCut(
+  inquiry: Inquiry,
+  cut: Cut,
+  name: string,
+  type: RecordType,
+): Promise<Reply> {
   for (const { address } of shuffled(cut.servers).slice(0, NAMESERVERS_TRIED)) {
     await spend(inquiry, address)
     try {

@@ -11,6 +11,8 @@ import type { WorldName } from './tables.ts'
 export type NewDomain = {
   name: string
   mayActivate: boolean
+  importRecords: boolean
+  takeMail: boolean
   drivers: { zone: string; sender: string; mailbox: string }
   limits: ClaimLimits
 }
@@ -64,6 +66,8 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
       world: tenant.world,
       name,
       may_activate: mayActivate,
+      import_state: wanted.importRecords ? 'wanted' : 'none',
+      take_mail: wanted.takeMail,
       zone_driver: drivers.zone,
       sender_driver: drivers.sender,
       mailbox_driver: drivers.mailbox,

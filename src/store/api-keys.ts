@@ -1,7 +1,8 @@
+import { type Selectable, sql } from 'kysely'
 import { makeApiKey, worldOfKey } from '#names/api-key.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
-import type { WorldName } from './tables.ts'
+import type { Tables, WorldName } from './tables.ts'
 
 export type ApiKey = {
   keyId: string
@@ -18,30 +19,47 @@ export type WantedKey = {
   world: WorldName
   name: string
   scopes: readonly string[]
+  /** Without one, it works until it is revoked. */
+  expiresAt?: Date | undefined
 }
+
+export type ApiKeyRow = Pick<
+  Selectable<Tables['api_keys']>,
+  'id' | 'name' | 'scopes' | 'expires_at' | 'created_at' | 'last_used_at'
+>
 
 /** Makes a key and returns it with its text, which is kept nowhere. */
 export async function createApiKey(
   store: StoreContext,
   wanted: WantedKey,
-): Promise<{ keyId: string; key: string }> {
+): Promise<{ keyId: string; key: string; createdAt: Date }> {
   const key = makeApiKey(wanted.world)
-  return { keyId: await keepApiKey(store, key, wanted), key }
+  const kept = await keepApiKey(store, key, wanted)
+  return { key, ...kept }
 }
 
 /** Lets a key in from now on; only its keyed hash is stored. */
 export async function keepApiKey(
   { db, vault }: StoreContext,
   key: string,
-  { workspaceId, world, name, scopes }: WantedKey,
-): Promise<string> {
+  { workspaceId, world, name, scopes, expiresAt }: WantedKey,
+): Promise<{ keyId: string; createdAt: Date }> {
   const id = newId()
   const hash = vault.fingerprint(key)
-  await db
+  const { created_at } = await db
     .insertInto('api_keys')
-    .values({ id, workspace_id: workspaceId, world, name, scopes: [...scopes], hash })
-    .execute()
-  return id
+    .values({
+      id,
+      workspace_id: workspaceId,
+      world,
+      name,
+      scopes: [...scopes],
+      hash,
+      expires_at: expiresAt ?? null,
+    })
+    .returning('created_at')
+    .executeTakeFirstOrThrow()
+  return { keyId: id, createdAt: created_at }
 }
 
 /** The key, unless it is unknown, revoked or expired. */
@@ -60,6 +78,70 @@ export async function findApiKey(
   return (
     row && { keyId: row.id, workspaceId: row.workspace_id, world: row.world, scopes: row.scopes }
   )
+}
+
+/** The workspace's keys of this world that are not revoked, newest first. */
+export async function listApiKeys(
+  { db }: StoreContext,
+  { workspaceId, world }: ApiKey,
+  { page, limit }: { page: number; limit: number },
+): Promise<{ rows: ApiKeyRow[]; total: number }> {
+  const standing = db
+    .selectFrom('api_keys')
+    .where('workspace_id', '=', workspaceId)
+    .where('world', '=', world)
+    .where('revoked_at', 'is', null)
+  const [rows, { total }] = await Promise.all([
+    standing
+      .select(['id', 'name', 'scopes', 'expires_at', 'created_at', 'last_used_at'])
+      .orderBy('created_at', 'desc')
+      .orderBy('id', 'desc')
+      .limit(limit)
+      .offset((page - 1) * limit)
+      .execute(),
+    standing.select(sql<number>`count(*)::int`.as('total')).executeTakeFirstOrThrow(),
+  ])
+  return { rows, total }
+}
+
+/** Lets a key of this workspace and world in no longer; false if there is none. */
+export async function revokeApiKey(
+  { db }: StoreContext,
+  { workspaceId, world }: ApiKey,
+  keyId: string,
+): Promise<boolean> {
+  const revoked = await db
+    .updateTable('api_keys')
+    .set({ revoked_at: sql<Date>`now()` })
+    .where('id', '=', keyId)
+    .where('workspace_id', '=', workspaceId)
+    .where('world', '=', world)
+    .where('revoked_at', 'is', null)
+    .returning('id')
+    .executeTakeFirst()
+  return revoked !== undefined
+}
+
+/** Notes that a key was used now, to the minute. */
+export async function touchApiKey({ db }: StoreContext, keyId: string): Promise<void> {
+  await db
+    .updateTable('api_keys')
+    .set({ last_used_at: sql<Date>`now()` })
+    .where('id', '=', keyId)
+    .where((is) =>
+      is.or([
+        is('last_used_at', 'is', null),
+        is('last_used_at', '<=', sql<Date>`now() - interval '1 minute'`),
+      ]),
+    )
+    .execute()
+}
+
+export async function findWorkspace(
+  { db }: StoreContext,
+  id: string,
+): Promise<{ id: string; name: string; created_at: Date }> {
+  return db.selectFrom('workspaces').selectAll().where('id', '=', id).executeTakeFirstOrThrow()
 }
 
 export async function hasApiKeys({ db }: StoreContext): Promise<boolean> {

@@ -127,6 +127,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
           .execute()
         await touchName(tx, claim.name)
         if (former) await wakeDomainOf(tx, former.claim_id)
+        await wakeOthers(tx, world, claim)
         await wakeBelow(tx, world, claim.name)
       })
       doorbell.ring(TOPICS.servedNames)
@@ -163,6 +164,14 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
         .where('c.id', '<>', claimId)
         .where('p.stage', '<>', 'zone_ready')
         .where('p.removed_at', 'is', null)
+        // What stands at other accounts is in nobody's way.
+        .where('p.driver', 'in', (from) =>
+          from
+            .selectFrom('domains as d')
+            .innerJoin('claims as own', 'own.domain_id', 'd.id')
+            .select(sql<string>`unnest(array[d.sender_driver, d.mailbox_driver])`.as('account'))
+            .where('own.id', '=', claimId),
+        )
         .executeTakeFirst()
       return left !== undefined
     },
@@ -218,6 +227,23 @@ async function drawOnce(
     throw error
   }
   return pair
+}
+
+/** One of them may have the one zone of the name at its host, without ever having held it. */
+async function wakeOthers(
+  tx: Queryable,
+  world: WorldName,
+  { claimId, name }: Claim,
+): Promise<void> {
+  const others = await tx
+    .selectFrom('claims')
+    .select('domain_id')
+    .where('world', '=', world)
+    .where('name', '=', name)
+    .where('id', '<>', claimId)
+    .where('released_at', 'is', null)
+    .execute()
+  for (const { domain_id } of others) await wakeRow(tx, 'domains', domain_id)
 }
 
 /** Who has a zone below a name that is held now must look whether that zone cuts theirs off. */

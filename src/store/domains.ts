@@ -1,8 +1,9 @@
 /** Domains as rows: found, listed, asked about. */
-import { type Selectable, sql } from 'kysely'
+import { CompiledQuery, type Selectable, sql } from 'kysely'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
 import { wakeRow } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
+import type { Database } from './database.ts'
 import { note } from './events.ts'
 import type { Tables, WorldName } from './tables.ts'
 
@@ -35,31 +36,68 @@ export type DomainFilter = {
   limit: number
   status: string | undefined
   search: string | undefined
+  /** Only what comes after this domain in the list; `page` then counts from there. */
+  after: string | undefined
 }
+
+/** Counting further would cost more than the answer is worth. */
+const COUNTED = 10_000
 
 export async function listDomains(
   { db }: StoreContext,
   tenant: Tenant,
   filter: DomainFilter,
-): Promise<{ rows: DomainRow[]; total: number }> {
-  let query = db
-    .selectFrom('domains')
-    .where((is) => is.and(ownedBy(tenant)))
-    .where('removal_requested_at', 'is', null)
-  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
-  if (filter.search !== undefined)
-    query = query.where(sql<boolean>`position(${filter.search.toLowerCase()} in name) > 0`)
-  const { count } = await query
+): Promise<{ rows: DomainRow[]; total: number; isEstimate: boolean }> {
+  const matching = matchingDomains(db, tenant, filter)
+  const { count } = await db
+    .selectFrom(
+      matching
+        .select('id')
+        .limit(COUNTED + 1)
+        .as('counted'),
+    )
     .select((e) => e.fn.countAll<string>().as('count'))
     .executeTakeFirstOrThrow()
-  const rows = await query
+  const isEstimate = Number(count) > COUNTED
+  const total = isEstimate ? await estimated(db, matching.select('id')) : Number(count)
+  const { after } = filter
+  const rows = await matching
+    .$if(after !== undefined, (query) => query.where(isAfter(tenant, after!)))
     .selectAll()
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(filter.limit)
     .offset((filter.page - 1) * filter.limit)
     .execute()
-  return { rows, total: Number(count) }
+  return { rows, total, isEstimate }
+}
+
+function matchingDomains(db: Database, tenant: Tenant, { status, search }: DomainFilter) {
+  let query = db
+    .selectFrom('domains')
+    .where((is) => is.and(ownedBy(tenant)))
+    .where('removal_requested_at', 'is', null)
+  if (status !== undefined) query = query.where('status', '=', status)
+  if (search !== undefined) query = query.where('name', 'like', `%${literal(search)}%`)
+  return query
+}
+
+/** What means something in a pattern means itself. */
+const literal = (text: string): string => text.toLowerCase().replace(/[\\%_]/g, '\\$&')
+
+/** A domain that is not the tenant's, or none, is before everything: nothing comes after it. */
+const isAfter = ({ workspaceId, world }: Tenant, id: string) => sql<boolean>`
+  (created_at, id) < (select created_at, id from domains
+    where id = ${id} and workspace_id = ${workspaceId} and world = ${world})`
+
+/** How many rows the planner expects: good enough above what was counted, and never below it. */
+async function estimated(db: Database, query: { compile(): CompiledQuery }): Promise<number> {
+  const { sql: text, parameters } = query.compile()
+  const explained = await db.executeQuery<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>(
+    CompiledQuery.raw(`explain (format json) ${text}`, [...parameters]),
+  )
+  const rows = explained.rows[0]?.['QUERY PLAN'][0].Plan['Plan Rows'] ?? 0
+  return Math.max(COUNTED + 1, Math.round(rows))
 }
 
 export async function conditionsOf(
@@ -140,6 +178,33 @@ export async function askAbout(context: StoreContext, domainId: string): Promise
   })
   context.doorbell.ring(TOPICS.domainsDue)
   return BigInt(epoch)
+}
+
+/** The next plan may drop what it wants to, once. */
+export async function acceptDrops(
+  context: StoreContext,
+  id: string,
+  tenant: Tenant,
+): Promise<void> {
+  const { numUpdatedRows } = await context.db
+    .updateTable('domains')
+    .set({ accepts_drops: true })
+    .where('id', '=', id)
+    .where((is) => is.and(ownedBy(tenant)))
+    .executeTakeFirst()
+  if (numUpdatedRows > 0n) await lookNow(context, id)
+}
+
+/** Somebody wants a look now, and nothing else. Gives the epoch of the latest taking. */
+export async function lookNow(context: StoreContext, domainId: string): Promise<bigint> {
+  const row = await context.db
+    .selectFrom('domains')
+    .select('epoch')
+    .where('id', '=', domainId)
+    .executeTakeFirst()
+  await wakeRow(context.db, 'domains', domainId)
+  context.doorbell.ring(TOPICS.domainsDue)
+  return BigInt(row?.epoch ?? '0')
 }
 
 /** Whether a domain that was asked about has been taken for it, and the pass is over. */

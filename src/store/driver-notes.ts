@@ -27,12 +27,16 @@ export function driverNotes({ db }: StoreContext, account: string): Notes {
         .where('account', '=', account)
         .where('claim_id', '=', claimId)
         .execute()
+      await db
+        .deleteFrom('handed_over')
+        .where('account', '=', account)
+        .where('claim_id', '=', claimId)
+        .execute()
     },
     async handedOver(claimId, operationId, recipient) {
       await db
         .insertInto('handed_over')
         .values({ account, operation_id: operationId, claim_id: claimId, recipient })
-        // The report may have been here first.
         .onConflict((c) =>
           c.columns(['account', 'operation_id', 'recipient']).doUpdateSet({ claim_id: claimId }),
         )

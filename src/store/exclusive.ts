@@ -1,35 +1,67 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { DriverError } from '#drivers/errors.ts'
 import type { Exclusive } from '#drivers/kind.ts'
+import { newId } from '../ids.ts'
 import { takeTurns } from '../turns.ts'
 import type { StoreContext } from './context.ts'
-import type { Queryable } from './database.ts'
+import type { Database } from './database.ts'
 
-const WAIT_LIMIT = '30s'
+/** A turn that nobody renews is over after so long: its process has died. */
+const LEASE_MS = 8000
+const RENEW_MS = 2000
+const LOOK_MS = 50
+const WAIT_LIMIT_MS = 30_000
 
 /**
- * Turns between processes by an advisory lock, which ends with its connection and so outlives nobody;
- * within this process by a queue, so that one connection at most waits for each key.
+ * Turns between processes by a row with a lease, so that no connection is held while a provider takes
+ * its time; within this process by a queue. Who waits gives up when its signal is aborted.
  */
-export function exclusiveStore({ db }: StoreContext): Exclusive {
+export function exclusiveStore({ db }: Pick<StoreContext, 'db'>): Exclusive {
   const inTurn = takeTurns()
-  return (key, work, signal) =>
-    inTurn(key, () => {
-      signal.throwIfAborted()
-      return db.transaction().execute(async (tx) => {
-        await sql`select set_config('lock_timeout', ${WAIT_LIMIT}, true)`.execute(tx)
-        await lock(tx, key)
-        return work()
-      })
+  return async (key, work, signal) => {
+    const mine = inTurn(key, async () => {
+      const holder = newId()
+      await takeTurn(db, key, holder, signal)
+      const renewal = setInterval(() => void renew(db, key, holder), RENEW_MS)
+      try {
+        return await work()
+      } finally {
+        clearInterval(renewal)
+        await db.deleteFrom('turns').where('key', '=', key).where('holder', '=', holder).execute()
+      }
     })
+    return Promise.race([mine, aborted(signal)])
+  }
 }
 
-async function lock(tx: Queryable, key: string): Promise<void> {
-  try {
-    await sql`select pg_advisory_xact_lock(hashtextextended(${`exclusive ${key}`}, 0))`.execute(tx)
-  } catch (error) {
-    // 55P03: lock_not_available.
-    if ((error as { code?: string }).code !== '55P03') throw error
-    throw new DriverError('unavailable', 'Another process is at the same work for too long.')
+async function takeTurn(db: Database, key: string, holder: string, signal: AbortSignal) {
+  for (let waitedMs = 0; waitedMs < WAIT_LIMIT_MS; waitedMs += LOOK_MS) {
+    signal.throwIfAborted()
+    const taken = await sql`
+      insert into turns (key, holder, lease_until)
+      values (${key}, ${holder}, now() + ${LEASE_MS} * interval '1 ms')
+      on conflict (key) do update set holder = excluded.holder, lease_until = excluded.lease_until
+        where turns.lease_until < now()
+      returning key`.execute(db)
+    if (taken.rows.length > 0) return
+    await delay(LOOK_MS, undefined, { signal })
   }
+  throw new DriverError('unavailable', 'Another process is at the same work for too long.')
+}
+
+/** When it fails the lease runs out, and somebody else may begin: that is what a lease is for. */
+async function renew(db: Database, key: string, holder: string): Promise<void> {
+  await sql`
+    update turns set lease_until = now() + ${LEASE_MS} * interval '1 ms'
+     where key = ${key} and holder = ${holder}`
+    .execute(db)
+    .catch(() => undefined)
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason)
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+  })
 }

@@ -91,7 +91,7 @@ export function inboxBook({ db }: StoreContext): InboxBook {
         .set({ status: 'ACTIVE', problem: null })
         .where('domain_id', '=', id)
         .where('localpart', 'in', [...localparts])
-        .where('status', '=', 'PENDING')
+        .where((is) => is.or([is('status', '=', 'PENDING'), is('problem', 'is not', null)]))
         .where('removed_at', 'is', null)
         .execute()
     },

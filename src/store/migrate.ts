@@ -1,12 +1,20 @@
 import { type Migration, Migrator } from 'kysely/migration'
 import * as house from '../../migrations/0001-house.ts'
 import * as outsideServices from '../../migrations/0002-outside-services.ts'
+import * as limits from '../../migrations/0003-limits.ts'
+import * as redirects from '../../migrations/0004-redirects.ts'
+import * as dkimRotation from '../../migrations/0005-dkim-rotation.ts'
+import * as keptRight from '../../migrations/0006-kept-right.ts'
 import type { Database } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-house': house,
   '0002-outside-services': outsideServices,
+  '0003-limits': limits,
+  '0004-redirects': redirects,
+  '0005-dkim-rotation': dkimRotation,
+  '0006-kept-right': keptRight,
 }
 
 /** Brings the schema up to date. Several processes may do so at once; one does the work. */

@@ -1,51 +1,32 @@
-import { generateKeyPair } from 'node:crypto'
-import { promisify } from 'node:util'
 import type { SenderStore } from '#drivers/sender/embedded/driver.ts'
-import type { DkimKey } from '#drivers/sender/embedded/key.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
+import { addKey, findSigningKey, keyStore, listKeys, takeKeyPair } from './dkim-keys.ts'
 import type { WorldName } from './tables.ts'
 
-/** An RSA-2048 pair takes about 130 ms to make, so a few are made ahead of need. */
-const KEYS_AHEAD = 4
-const generate = promisify(generateKeyPair)
-
-/** Registrations, keys and the queue behind the embedded sender. */
+/** Registrations, their keys and the queue behind the embedded sender. */
 export function senderStore(context: StoreContext, world: WorldName): SenderStore {
-  const { db, vault, doorbell } = context
+  const { db, doorbell } = context
   return {
+    keys: keyStore(context),
     async register(claim) {
-      const known = await this.find(claim.claimId)
-      if (known) return known
-      const key = await takeKeyPair(context)
-      // Selectors are random and so never used twice, not even by a name that comes back.
-      await db
-        .insertInto('sender_domains')
-        .values({
-          claim_id: claim.claimId,
-          name: claim.name,
-          selector: `ms${newId().slice(-8)}`,
-          private_key: vault.seal(key.privateKey, `dkim:${claim.claimId}`),
-          public_key: key.publicKey,
-        })
-        .onConflict((c) => c.doNothing())
-        .execute()
-      return (await this.find(claim.claimId))!
+      const { claimId, name } = claim
+      const known = await listKeys(db, claimId)
+      if (known.length > 0) return known
+      const pair = await takeKeyPair(context)
+      await db.transaction().execute(async (tx) => {
+        const { numInsertedOrUpdatedRows } = await tx
+          .insertInto('sender_domains')
+          .values({ claim_id: claimId, name })
+          .onConflict((c) => c.doNothing())
+          .executeTakeFirstOrThrow()
+        if (!numInsertedOrUpdatedRows) return // Somebody else has just done it.
+        const first = { state: 'signing', since: new Date(), occasion: 'routine' } as const
+        await addKey(context, tx, claim, pair, first)
+      })
+      return listKeys(db, claimId)
     },
-    async find(claimId) {
-      const row = await db
-        .selectFrom('sender_domains')
-        .selectAll()
-        .where('claim_id', '=', claimId)
-        .executeTakeFirst()
-      return (
-        row && {
-          selector: row.selector,
-          privateKey: vault.open(row.private_key, `dkim:${claimId}`),
-          publicKey: row.public_key,
-        }
-      )
-    },
+    find: (claimId) => findSigningKey(context, claimId),
     async remove(claimId) {
       await db.transaction().execute(async (tx) => {
         await tx.deleteFrom('sender_domains').where('claim_id', '=', claimId).execute()
@@ -72,51 +53,5 @@ export function senderStore(context: StoreContext, world: WorldName): SenderStor
       if (isRegistered) doorbell.ring(TOPICS.deliveriesDue)
       return isRegistered
     },
-  }
-}
-
-type KeyPair = Omit<DkimKey, 'selector'>
-
-/** One from the stock, or a fresh one while the stock is empty. */
-async function takeKeyPair({ db, vault }: StoreContext): Promise<KeyPair> {
-  const taken = await db
-    .deleteFrom('dkim_keypairs')
-    .where('id', '=', (from) =>
-      from.selectFrom('dkim_keypairs').select('id').limit(1).forUpdate().skipLocked(),
-    )
-    .returningAll()
-    .executeTakeFirst()
-  if (taken === undefined) return makeKeyPair()
-  return {
-    publicKey: taken.public_key,
-    privateKey: vault.open(taken.private_key, `dkim:${taken.id}`),
-  }
-}
-
-/** Fills the stock of key pairs up; called now and then, and harmless to repeat. */
-export async function stockKeyPairs(
-  { db, vault }: StoreContext,
-  signal: AbortSignal,
-): Promise<void> {
-  const { count } = await db
-    .selectFrom('dkim_keypairs')
-    .select((e) => e.fn.countAll<string>().as('count'))
-    .executeTakeFirstOrThrow()
-  for (let have = Number(count); have < KEYS_AHEAD && !signal.aborted; have++) {
-    const { privateKey, publicKey } = await makeKeyPair()
-    const id = newId()
-    await db
-      .insertInto('dkim_keypairs')
-      .values({ id, private_key: vault.seal(privateKey, `dkim:${id}`), public_key: publicKey })
-      .execute()
-  }
-}
-
-async function makeKeyPair(): Promise<KeyPair> {
-  // RFC 8301 section 3.2: at least 1024 bits, and 2048 are recommended.
-  const { privateKey, publicKey } = await generate('rsa', { modulusLength: 2048 })
-  return {
-    privateKey: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
-    publicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
   }
 }

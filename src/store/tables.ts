@@ -1,6 +1,7 @@
 import type { Generated, JSONColumnType } from 'kysely'
 import type { DelegationReport } from '#domains/types.ts'
 import type { Refusal } from '#drivers/errors.ts'
+import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { Authentication } from '#servers/smtp/judge.ts'
 
@@ -8,6 +9,8 @@ import type { Authentication } from '#servers/smtp/judge.ts'
 export type Tables = {
   workspaces: { id: string; name: string; created_at: Generated<Date> }
   api_keys: ApiKeyRow
+  request_counts: RequestCountRow
+  idempotent_requests: IdempotentRequestRow
   domains: DomainRow & DueRow
   claims: ClaimRow
   holders: {
@@ -28,7 +31,9 @@ export type Tables = {
     public_key: string
     created_at: Generated<Date>
   }
-  sender_domains: SenderDomainRow
+  sender_domains: { claim_id: string; name: string; created_at: Generated<Date> }
+  dkim_keys: DkimKeyRow
+  dkim_selectors: { name: string; selector: string }
   mail_domains: { claim_id: string; world: WorldName; name: string; created_at: Generated<Date> }
   mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
   inboxes: InboxRow
@@ -45,9 +50,12 @@ export type Tables = {
   messages: MessageRow
   deliveries: DeliveryRow & DueRow
   probes: ProbeRow
+  customer_records: CustomerRecordRow
   driver_notes: { account: string; claim_id: string; key: string; value: string }
+  turns: { key: string; holder: string; lease_until: Date }
   handed_over: HandedOverRow
   provider_events: { account: string; event_id: string; received_at: Generated<Date> }
+  redirects: RedirectRow
   events: EventRow
   sandbox_delegations: {
     name: string
@@ -83,6 +91,28 @@ type ApiKeyRow = {
   revoked_at: Date | null
 }
 
+type RequestCountRow = {
+  key_id: string
+  minute_began: Date
+  minute_count: number
+  hour_began: Date
+  hour_count: number
+  let_in: boolean
+}
+
+/** A request that carried an Idempotency-Key; its answer, once there is one, is sealed. */
+type IdempotentRequestRow = {
+  key_id: string
+  name: string
+  fingerprint: Buffer
+  claim: string
+  lease_until: Date
+  status: number | null
+  content_type: string | null
+  answer: string | null
+  created_at: Generated<Date>
+}
+
 type DomainRow = {
   id: string
   workspace_id: string
@@ -98,6 +128,14 @@ type DomainRow = {
   asked_at: Generated<Date>
   activated_at: Date | null
   delegation: JSONColumnType<DelegationReport> | null
+  /** When a whole pass last found everything met, and when the next one is planned. */
+  looked_at: Date | null
+  next_look_at: Date | null
+  /** Whether the next plan may drop many rrsets at once. */
+  accepts_drops: Generated<boolean>
+  import_state: Generated<'none' | 'wanted' | 'done'>
+  /** Whether mail that goes elsewhere may be taken over. */
+  take_mail: Generated<boolean>
   removal_requested_at: Date | null
   torn_down_at: Date | null
   removed_at: Date | null
@@ -162,13 +200,15 @@ type ZoneRow = {
   serial: Generated<string>
 }
 
-type SenderDomainRow = {
+type DkimKeyRow = {
   claim_id: string
-  name: string
   selector: string
-  private_key: string
+  /** Null once the key signs no more. */
+  private_key: string | null
   public_key: string
-  created_at: Generated<Date>
+  state: KeyState
+  since: Generated<Date>
+  occasion: Generated<Occasion>
 }
 
 type InboxRow = {
@@ -254,6 +294,19 @@ type HandedOverRow = {
   reported_at: Date | null
 }
 
+/** A record of the customer's own in the hosted zone. */
+type CustomerRecordRow = {
+  id: string
+  domain_id: string
+  name: string
+  type: string
+  value: string
+  ttl: number
+  origin: 'added' | 'imported'
+  removed_at: Date | null
+  created_at: Generated<Date>
+}
+
 type EventRow = {
   id: string
   workspace_id: string
@@ -263,6 +316,19 @@ type EventRow = {
   stage: string | null
   message: string
   data: JSONColumnType<Record<string, unknown>>
+}
+
+type RedirectRow = {
+  id: string
+  workspace_id: string
+  world: WorldName
+  domain_id: string
+  target_domain: string
+  status_code: number
+  preserve_path: boolean
+  preserve_query_string: boolean
+  created_at: Generated<Date>
+  changed_at: Generated<Date>
 }
 
 type SandboxMessageRow = {

@@ -17,12 +17,18 @@ export const OPERATIONS: readonly Operation[] = [
   operation('GET',    '/domains',                              'domains:read',           undefined),
   operation('GET',    '/domains/{domain}',                     'domains:read',           'domain_not_found'),
   operation('POST',   '/domains/{domain}/activate',            'domains:update',         'domain_not_found'),
+  operation('POST',   '/domains/{domain}/dkim/rotate',         'domains:update',         'domain_not_found'),
   operation('GET',    '/domains/{domain}/progress',            'domains:read',           'domain_not_found'),
   operation('GET',    '/domains/{domain}/removal',             'domains:read',           'removal_not_found'),
+  operation('GET',    '/domains/{domain}/redirect',            'domains:read',           'domain_not_found'),
+  operation('POST',   '/domains/{domain}/redirect',            'domains:update',         'domain_not_found', '{"target_domain":"elsewhere.example"}'),
+  operation('DELETE', '/domains/{domain}/redirect',            'domains:update',         'domain_not_found'),
   operation('POST',   '/sender-accounts/coldsend-native',      'sender_accounts:create', 'domain_not_found', '{"domain_id":"{domain}","email_prefix":"op","display_name":"Op"}'),
   operation('GET',    '/sender-accounts',                      'sender_accounts:read',   undefined),
   operation('POST',   '/sender-accounts/{inbox}/test-email',   'sender_accounts:update', 'sender_account_not_found', '{"recipient_email":"someone@inbox.test"}'),
   operation('GET',    '/replies',                              'replies:read',           undefined),
+  operation('POST',   '/keys',                                 'keys:create',            undefined, '{"name":"op","scopes":["keys:create"]}'),
+  operation('GET',    '/keys',                                 'keys:read',              undefined),
   operation('DELETE', '/domains/{domain}',                     'domains:delete',         'domain_not_found'),
 ]
 

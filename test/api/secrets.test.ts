@@ -79,7 +79,12 @@ test('a run through every operation, with failures of every kind', async () => {
 /** The secrets of this run by what they are; a private key by each of its lines. */
 async function secrets(): Promise<[what: string, secret: string][]> {
   const { db, vault } = store
-  const domains = await db.selectFrom('sender_domains').selectAll().execute()
+  const domains = await db
+    .selectFrom('dkim_keys')
+    .selectAll()
+    .where('private_key', 'is not', null)
+    .$narrowType<{ private_key: string }>()
+    .execute()
   const stock = await db.selectFrom('dkim_keypairs').selectAll().execute()
   const opened = domains.map((row) => vault.open(row.private_key, `dkim:${row.claim_id}`))
   const lines = opened.flatMap((pem) => pem.split('\n').filter((line) => line.length > 40))

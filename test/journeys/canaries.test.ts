@@ -26,7 +26,7 @@ async function secrets(): Promise<string[]> {
   const passwords = outside.mailcow.calls
     .filter(({ target }) => target.endsWith('/add/mailbox'))
     .map(({ body }) => JSON.parse(body).password as string)
-  return [...configured, ...passwords, 'accesskey=', 'Bearer ey', 'HMAC-SHA256 Signed']
+  return [...configured, ...passwords, 'accesskey=', 'Bearer ', 'HMAC-SHA256 Signed']
 }
 
 /** Every row of every table, as text. */

@@ -1,23 +1,46 @@
-import { askAbout, hasBeenLookedAt, retryDomain } from '#store/domains.ts'
+import { z } from 'zod'
+import { acceptDrops, askAbout, hasBeenLookedAt, retryDomain } from '#store/domains.ts'
 import { minutes } from '../../clock.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { delegationView, progressUrl } from '../domain-views.ts'
 import type { Http } from '../http.ts'
 import { type KnownDomain, loadDomain } from '../load-domain.ts'
+import { activation } from '../openapi/answers.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams } from '../shapes.ts'
 import { waitForDomain } from '../wait.ts'
 
-/** POST /domains/{domain_id}/activate: look at the delegation now; on FAILED, try again. */
+/** Yes to a plan that would drop much of a zone, which stops and asks first. */
+const body = z.object({ accept_drops: z.boolean().default(false) }).optional()
+
+/** POST /domains/{domain_id}/activate, and its alias …/retry: look at the delegation now; on FAILED, try again. */
 export function activateDomainRoute(app: Http, context: ApiContext): void {
+  for (const act of ['activate', 'retry']) registerAct(app, context, act)
+}
+
+function registerAct(app: Http, context: ApiContext, act: string): void {
   const { store } = context
   app.post(
-    `${API_PREFIX}/domains/:domain_id/activate`,
-    { schema: { params: domainParams }, ...needs(context, 'domains:update') },
+    `${API_PREFIX}/domains/:domain_id/${act}`,
+    {
+      schema: {
+        operationId: `${act}Domain`,
+        summary:
+          act === 'activate'
+            ? 'Looks at the delegation now, and lets the mail services start'
+            : 'Tries a failed domain again',
+        params: domainParams,
+        body,
+        answers: { 200: activation },
+        problems: ['domain_not_found', 'domain_not_ready'],
+      },
+      ...needs(context, 'domains:update'),
+    },
     async (request) => {
       const key = keyOf(request)
       const id = request.params.domain_id
+      if (request.body?.accept_drops) await acceptDrops(store, id, key)
       const known = await loadDomain(store, key, id)
       const { status } = known.row
       if (status === 'PENDING' || status === 'DNS_CONFIGURING')

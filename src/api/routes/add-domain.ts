@@ -7,23 +7,23 @@ import { type Candidates, placeDomain } from '#store/placing.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { progressUrl } from '../domain-views.ts'
 import type { Http } from '../http.ts'
+import { domainAdded } from '../openapi/answers.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { waitForDomain } from '../wait.ts'
-
-/** Asking for what is not there is refused, rather than silently forgotten. */
-function notBuilt(message: string) {
-  return z.literal(false, { error: message }).optional()
-}
 
 const account = z.string().max(40).optional()
 
 const body = z.object({
   providers: z.object({ dns: account, sender: account, mailbox: account }).default({}),
-  domain: z.string().min(1).max(1000),
+  domain: z
+    .string()
+    .min(1)
+    .max(1000)
+    .meta({ examples: ['mail.example.test'] }),
   auto_activate: z.boolean().default(true),
-  import_records: notBuilt('Importing what a name serves now is not built yet.'),
-  take_mail: notBuilt('Taking mail over from other servers is not built yet.'),
+  import_records: z.boolean().default(true),
+  take_mail: z.boolean().default(false),
 })
 
 /** POST /domains: commits the domain, wakes the worker, and waits a little for its zone. */
@@ -31,13 +31,24 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.post(
     `${API_PREFIX}/domains`,
-    { schema: { body }, ...needs(context, 'domains:create') },
+    {
+      schema: {
+        operationId: 'addDomain',
+        summary: 'Adds a domain, and says which nameservers to set',
+        body,
+        answers: { 201: domainAdded },
+        problems: ['domain_exists', 'domain_being_removed', 'too_many_claims', 'too_many_adds'],
+      },
+      ...needs(context, 'domains:create'),
+    },
     async (request, reply) => {
       const key = keyOf(request)
       const name = acceptedName(request.body.domain, key, context)
       const added = await addDomain(store, key, {
         name,
         mayActivate: request.body.auto_activate,
+        importRecords: request.body.import_records,
+        takeMail: request.body.take_mail,
         drivers: await placeDomain(
           store,
           key.world,

@@ -6,6 +6,7 @@ import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { inboxItem } from '../inbox-views.ts'
 import { loadDomain } from '../load-domain.ts'
+import { inboxCreated } from '../openapi/inbox-answers.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { headerText, id } from '../shapes.ts'
@@ -13,8 +14,15 @@ import { waitForDomain } from '../wait.ts'
 
 const body = z.object({
   domain_id: id,
-  email_prefix: z.string().min(1).max(64),
-  display_name: headerText.min(1).max(255),
+  email_prefix: z
+    .string()
+    .min(1)
+    .max(64)
+    .meta({ examples: ['kim'] }),
+  display_name: headerText
+    .min(1)
+    .max(255)
+    .meta({ examples: ['Kim Example'] }),
 })
 
 /** POST /sender-accounts/coldsend-native: an inbox; the worker makes its mailbox. */
@@ -22,7 +30,21 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.post(
     `${API_PREFIX}/sender-accounts/coldsend-native`,
-    { schema: { body }, ...needs(context, 'sender_accounts:create') },
+    {
+      schema: {
+        operationId: 'addInbox',
+        summary: 'Makes an inbox on a domain',
+        body,
+        answers: { 201: inboxCreated },
+        problems: [
+          'domain_not_found',
+          'domain_not_active',
+          'inbox_exists',
+          'inbox_capacity_reached',
+        ],
+      },
+      ...needs(context, 'sender_accounts:create'),
+    },
     async (request, reply) => {
       const key = keyOf(request)
       const { domain_id, email_prefix, display_name } = request.body

@@ -6,6 +6,7 @@ import { blockersOf, placementsOf, requestRemoval } from '#store/remove-domain.t
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { loadDomain } from '../load-domain.ts'
+import { deletion } from '../openapi/answers.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams, optionalTruth } from '../shapes.ts'
@@ -17,7 +18,17 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.delete(
     `${API_PREFIX}/domains/:domain_id`,
-    { schema: { params: domainParams, querystring }, ...needs(context, 'domains:delete') },
+    {
+      schema: {
+        operationId: 'deleteDomain',
+        summary: 'Removes a domain, or rehearses that',
+        params: domainParams,
+        querystring,
+        answers: { 200: deletion },
+        problems: ['domain_not_found', 'domain_in_use'],
+      },
+      ...needs(context, 'domains:delete'),
+    },
     async (request) => {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
       if (request.query.dry_run) return removalPlan(store, row)

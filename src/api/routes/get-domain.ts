@@ -2,7 +2,8 @@ import { inboxCounts, nameserversOf, recordsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { details } from '../domain-views.ts'
 import type { Http } from '../http.ts'
-import { loadDomain } from '../load-domain.ts'
+import { type KnownDomain, loadDomain } from '../load-domain.ts'
+import { domain } from '../openapi/answers.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams } from '../shapes.ts'
 
@@ -11,19 +12,28 @@ export function getDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.get(
     `${API_PREFIX}/domains/:domain_id`,
-    { schema: { params: domainParams }, ...needs(context, 'domains:read') },
-    async (request) => {
-      const { domain_id } = request.params
-      const known = await loadDomain(store, keyOf(request), domain_id)
-      const [inboxes, nameservers, records] = await Promise.all([
-        inboxCounts(store, [domain_id]),
-        nameserversOf(store, domain_id),
-        recordsOf(store, domain_id),
-      ])
-      return details(
-        { ...known, nameservers, records, inboxes: inboxes.get(domain_id) ?? 0 },
-        context.now(),
-      )
+    {
+      schema: {
+        operationId: 'getDomain',
+        summary: 'Tells everything of a domain',
+        params: domainParams,
+        answers: { 200: domain },
+        problems: ['domain_not_found'],
+      },
+      ...needs(context, 'domains:read'),
     },
+    async (request) =>
+      everythingOf(await loadDomain(store, keyOf(request), request.params.domain_id), context),
   )
+}
+
+/** A domain with all that hangs on it. */
+export async function everythingOf(known: KnownDomain, { store, now }: ApiContext) {
+  const { id } = known.row
+  const [inboxes, nameservers, records] = await Promise.all([
+    inboxCounts(store, [id]),
+    nameserversOf(store, id),
+    recordsOf(store, id),
+  ])
+  return details({ ...known, nameservers, records, inboxes: inboxes.get(id) ?? 0 }, now())
 }

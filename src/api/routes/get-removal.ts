@@ -1,6 +1,7 @@
 import { findRemoval, placementsOf } from '#store/remove-domain.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
+import { removalAnswer } from '../openapi/answers.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams } from '../shapes.ts'
@@ -9,7 +10,16 @@ import { domainParams } from '../shapes.ts'
 export function getRemovalRoute(app: Http, context: ApiContext): void {
   app.get(
     `${API_PREFIX}/domains/:domain_id/removal`,
-    { schema: { params: domainParams }, ...needs(context, 'domains:read') },
+    {
+      schema: {
+        operationId: 'getRemoval',
+        summary: 'Tells how far the clean-up behind a removal is',
+        params: domainParams,
+        answers: { 200: removalAnswer },
+        problems: ['removal_not_found'],
+      },
+      ...needs(context, 'domains:read'),
+    },
     async (request) => {
       const row = await findRemoval(context.store, keyOf(request), request.params.domain_id)
       if (!row) throw new Problem('removal_not_found')

@@ -4,25 +4,30 @@ import { conditionsOf, inboxCounts, listDomains } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { listItem } from '../domain-views.ts'
 import type { Http } from '../http.ts'
+import { domainList } from '../openapi/answers.ts'
 import { keyOf, needs } from '../route.ts'
-import { optionalText, pagination, paging } from '../shapes.ts'
+import { cursor, optionalText, pagination, paging } from '../shapes.ts'
 
-const querystring = z.object({ ...paging, status: optionalText, search: optionalText })
+const querystring = z.object({ ...paging, cursor, status: optionalText, search: optionalText })
 
 /** GET /domains: newest first. An unknown status matches nothing. */
 export function listDomainsRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.get(
     `${API_PREFIX}/domains`,
-    { schema: { querystring }, ...needs(context, 'domains:read') },
+    {
+      schema: {
+        operationId: 'listDomains',
+        summary: 'Lists domains, the newest first',
+        querystring,
+        answers: { 200: domainList },
+      },
+      ...needs(context, 'domains:read'),
+    },
     async (request) => {
-      const { page, limit, status, search } = request.query
-      const { rows, total } = await listDomains(store, keyOf(request), {
-        page,
-        limit,
-        status,
-        search,
-      })
+      const { page, limit, status, search, cursor: after } = request.query
+      const filter = { page, limit, status, search, after }
+      const { rows, total, isEstimate } = await listDomains(store, keyOf(request), filter)
       const ids = rows.map(({ id }) => id)
       const [conditions, inboxes] = await Promise.all([
         conditionsOf(store, ids),
@@ -30,9 +35,13 @@ export function listDomainsRoute(app: Http, context: ApiContext): void {
       ])
       return {
         domains: rows.map((row) =>
-          listItem(row, toConditions(conditions.get(row.id) ?? []), inboxes.get(row.id) ?? 0),
+          listItem(row, toConditions(conditions.get(row.id) ?? [], row), inboxes.get(row.id) ?? 0),
         ),
-        pagination: pagination({ page, limit }, total),
+        pagination: {
+          ...pagination({ page, limit }, total),
+          next_cursor: rows.length === limit ? (rows.at(-1)?.id ?? null) : null,
+          total_is_estimate: isEstimate,
+        },
         success: true,
         message: 'Domains retrieved successfully',
       }

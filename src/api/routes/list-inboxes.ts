@@ -3,6 +3,7 @@ import { listInboxes } from '#store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { inboxItem } from '../inbox-views.ts'
+import { inboxList } from '../openapi/inbox-answers.ts'
 import { keyOf, needs } from '../route.ts'
 import { id, optionalText, pagination, paging } from '../shapes.ts'
 
@@ -18,7 +19,15 @@ const querystring = z.object({
 export function listInboxesRoute(app: Http, context: ApiContext): void {
   app.get(
     `${API_PREFIX}/sender-accounts`,
-    { schema: { querystring }, ...needs(context, 'sender_accounts:read') },
+    {
+      schema: {
+        operationId: 'listInboxes',
+        summary: 'Lists inboxes, the newest first',
+        querystring,
+        answers: { 200: inboxList },
+      },
+      ...needs(context, 'sender_accounts:read'),
+    },
     async (request) => {
       const { page, limit, domain_id, status, inbox_type, search } = request.query
       const filter = { page, limit, status, search, domainId: domain_id, inboxType: inbox_type }

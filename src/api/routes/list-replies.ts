@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
+import { conversationList } from '../openapi/inbox-answers.ts'
 import { keyOf, needs } from '../route.ts'
 import { id, optionalText, optionalTruth, pagination, paging } from '../shapes.ts'
 
@@ -17,7 +18,15 @@ const querystring = z.object({
 export function listRepliesRoute(app: Http, context: ApiContext): void {
   app.get(
     `${API_PREFIX}/replies`,
-    { schema: { querystring }, ...needs(context, 'replies:read') },
+    {
+      schema: {
+        operationId: 'listConversations',
+        summary: 'Lists conversations, the latest first',
+        querystring,
+        answers: { 200: conversationList },
+      },
+      ...needs(context, 'replies:read'),
+    },
     async (request) => {
       const { page, limit, campaign_id, is_read, is_starred, category } = request.query
       const filter = {

@@ -5,6 +5,7 @@ import { API_PREFIX, type ApiContext } from '../context.ts'
 import { sendingOf } from '../domain-views.ts'
 import type { Http } from '../http.ts'
 import { loadDomain } from '../load-domain.ts'
+import { testEmail } from '../openapi/inbox-answers.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { emailAddress, inboxParams } from '../shapes.ts'
@@ -18,7 +19,24 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.post(
     `${API_PREFIX}/sender-accounts/:inbox_id/test-email`,
-    { schema: { params: inboxParams, body }, ...needs(context, 'sender_accounts:update') },
+    {
+      schema: {
+        operationId: 'sendTestEmail',
+        summary: 'Sends one message from an inbox',
+        params: inboxParams,
+        body,
+        answers: { 200: testEmail },
+        problems: [
+          'sender_account_not_found',
+          'domain_not_active',
+          'sending_stopped',
+          'inbox_not_ready',
+          'provider_refused',
+          'provider_unavailable',
+        ],
+      },
+      ...needs(context, 'sender_accounts:update'),
+    },
     async (request) => {
       const key = keyOf(request)
       const inbox = await findInbox(store, key, request.params.inbox_id)

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { splitAddress } from '#names/localpart.ts'
 import { listSandboxMessages } from '#store/sandbox.ts'
 import type { Http } from '../http.ts'
+import { sandboxMailList, sandboxMailTaken } from '../openapi/sandbox-answers.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { emailAddress, headerText } from '../shapes.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
@@ -21,25 +22,55 @@ const querystring = z.object({ to: emailAddress })
 export function mailRoutes(app: Http, context: SandboxContext): void {
   const path = `${SANDBOX_PREFIX}/mail`
 
-  app.post(path, { schema: { body }, ...sandboxKey(context) }, async (request, reply) => {
-    const mail = request.body
-    if (mail.authentic && splitAddress(mail.from)?.domain !== 'inbox.test') {
-      const msg =
-        'Authentic mail comes from an address @inbox.test; set authentic to false for any other.'
-      throw new Invalid([{ loc: ['body', 'from'], msg, type: 'value_error.email' }])
-    }
-    const result = await context.sendFromOutside(mail)
-    if (result.is !== 'delivered') throw new Problem('mail_not_taken', { reply: result.reply })
-    const { from, to } = mail
-    return reply
-      .status(202)
-      .send({ success: true, message: 'The message was delivered.', from, to, reply: result.reply })
-  })
+  app.post(
+    path,
+    {
+      schema: {
+        operationId: 'sendFromOutside',
+        summary: 'Sends mail to an inbox as if from outside',
+        body,
+        answers: { 202: sandboxMailTaken },
+        problems: ['test_key_required', 'mail_not_taken'],
+      },
+      ...sandboxKey(context),
+    },
+    async (request, reply) => {
+      const mail = request.body
+      if (mail.authentic && splitAddress(mail.from)?.domain !== 'inbox.test') {
+        const msg =
+          'Authentic mail comes from an address @inbox.test; set authentic to false for any other.'
+        throw new Invalid([{ loc: ['body', 'from'], msg, type: 'value_error.email' }])
+      }
+      const result = await context.sendFromOutside(mail)
+      if (result.is !== 'delivered') throw new Problem('mail_not_taken', { reply: result.reply })
+      const { from, to } = mail
+      return reply.status(202).send({
+        success: true,
+        message: 'The message was delivered.',
+        from,
+        to,
+        reply: result.reply,
+      })
+    },
+  )
 
-  app.get(path, { schema: { querystring }, ...sandboxKey(context) }, async (request) => {
-    const rows = await listSandboxMessages(context.store, request.query.to.toLowerCase())
-    return { messages: await Promise.all(rows.map(messageView)) }
-  })
+  app.get(
+    path,
+    {
+      schema: {
+        operationId: 'listOutsideMail',
+        summary: 'Lists what arrived at an address @inbox.test',
+        querystring,
+        answers: { 200: sandboxMailList },
+        problems: ['test_key_required'],
+      },
+      ...sandboxKey(context),
+    },
+    async (request) => {
+      const rows = await listSandboxMessages(context.store, request.query.to.toLowerCase())
+      return { messages: await Promise.all(rows.map(messageView)) }
+    },
+  )
 }
 
 async function messageView(row: Awaited<ReturnType<typeof listSandboxMessages>>[number]) {

@@ -3,6 +3,7 @@ import { LIFECYCLE } from '#domains/lifecycle.ts'
 import { OUTCOMES } from '#sandbox/outcomes.ts'
 import { dropOutcomes, putOutcome } from '#store/sandbox.ts'
 import type { Http } from '../http.ts'
+import { sandboxOutcome } from '../openapi/sandbox-answers.ts'
 import { Problem } from '../problems.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
 import { domainParam, nameIn } from './domain-param.ts'
@@ -19,7 +20,17 @@ export function outcomeRoutes(app: Http, context: SandboxContext): void {
 
   app.put(
     path,
-    { schema: { params: domainParam, body }, ...sandboxKey(context) },
+    {
+      schema: {
+        operationId: 'misbehave',
+        summary: 'Makes a stage misbehave, so many times',
+        params: domainParam,
+        body,
+        answers: { 200: sandboxOutcome },
+        problems: ['test_key_required'],
+      },
+      ...sandboxKey(context),
+    },
     async (request) => {
       const { stage, outcome, times } = request.body
       const domain = nameIn(request.params)
@@ -29,10 +40,23 @@ export function outcomeRoutes(app: Http, context: SandboxContext): void {
     },
   )
 
-  app.delete(path, { schema: { params: domainParam }, ...sandboxKey(context) }, async (request) => {
-    const domain = nameIn(request.params)
-    if (!(await dropOutcomes(context.store, domain))) throw new Problem('outcome_not_found')
-    await context.reloadOutcomes()
-    return { domain, stage: null, outcome: null, times: 0 }
-  })
+  app.delete(
+    path,
+    {
+      schema: {
+        operationId: 'behave',
+        summary: 'Ends the misbehaving',
+        params: domainParam,
+        answers: { 200: sandboxOutcome },
+        problems: ['test_key_required', 'outcome_not_found'],
+      },
+      ...sandboxKey(context),
+    },
+    async (request) => {
+      const domain = nameIn(request.params)
+      if (!(await dropOutcomes(context.store, domain))) throw new Problem('outcome_not_found')
+      await context.reloadOutcomes()
+      return { domain, stage: null, outcome: null, times: 0 }
+    },
+  )
 }

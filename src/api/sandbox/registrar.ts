@@ -3,6 +3,7 @@ import { ancestorsOf, isWithin, parseDomainName } from '#names/domain-name.ts'
 import type { Delegation } from '#sandbox/parent.ts'
 import { dropDelegation, listDelegations, putDelegation } from '#store/sandbox.ts'
 import type { Http } from '../http.ts'
+import { sandboxDelegation } from '../openapi/sandbox-answers.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
 import { domainParam, invalidDomain, nameIn } from './domain-param.ts'
@@ -19,7 +20,15 @@ const dsRdata = z
   })
 
 const body = z.object({
-  nameservers: z.array(z.string().max(255)).min(1).max(13),
+  nameservers: z
+    .array(
+      z
+        .string()
+        .max(255)
+        .meta({ examples: ['ada.ns.mailstead.test'] }),
+    )
+    .min(1)
+    .max(13),
   ds: z.array(dsRdata).max(8).default([]),
   delay_seconds: z.number().min(0).max(86_400).default(0),
 })
@@ -31,7 +40,17 @@ export function registrarRoutes(app: Http, context: SandboxContext): void {
 
   app.put(
     path,
-    { schema: { params: domainParam, body }, ...sandboxKey(context) },
+    {
+      schema: {
+        operationId: 'delegateInSandbox',
+        summary: 'Plays the registrar: publishes nameservers',
+        params: domainParam,
+        body,
+        answers: { 200: sandboxDelegation },
+        problems: ['test_key_required'],
+      },
+      ...sandboxKey(context),
+    },
     async (request) => {
       const { nameservers, ds, delay_seconds } = request.body
       const delegation: Delegation = {
@@ -46,19 +65,45 @@ export function registrarRoutes(app: Http, context: SandboxContext): void {
     },
   )
 
-  app.get(path, { schema: { params: domainParam }, ...sandboxKey(context) }, async (request) => {
-    const name = registrable(nameIn(request.params), context)
-    const found = (await listDelegations(store)).find((delegation) => delegation.name === name)
-    if (!found) throw new Problem('delegation_not_found')
-    return view(found)
-  })
+  app.get(
+    path,
+    {
+      schema: {
+        operationId: 'getSandboxDelegation',
+        summary: 'Tells which nameservers the registrar publishes',
+        params: domainParam,
+        answers: { 200: sandboxDelegation },
+        problems: ['test_key_required', 'delegation_not_found'],
+      },
+      ...sandboxKey(context),
+    },
+    async (request) => {
+      const name = registrable(nameIn(request.params), context)
+      const found = (await listDelegations(store)).find((delegation) => delegation.name === name)
+      if (!found) throw new Problem('delegation_not_found')
+      return view(found)
+    },
+  )
 
-  app.delete(path, { schema: { params: domainParam }, ...sandboxKey(context) }, async (request) => {
-    const name = registrable(nameIn(request.params), context)
-    if (!(await dropDelegation(store, name))) throw new Problem('delegation_not_found')
-    await context.republish()
-    return { domain: name, nameservers: [], ds: [], published_at: null }
-  })
+  app.delete(
+    path,
+    {
+      schema: {
+        operationId: 'undelegateInSandbox',
+        summary: 'Takes the nameservers away again',
+        params: domainParam,
+        answers: { 200: sandboxDelegation },
+        problems: ['test_key_required', 'delegation_not_found'],
+      },
+      ...sandboxKey(context),
+    },
+    async (request) => {
+      const name = registrable(nameIn(request.params), context)
+      if (!(await dropDelegation(store, name))) throw new Problem('delegation_not_found')
+      await context.republish()
+      return { domain: name, nameservers: [], ds: [], published_at: null }
+    },
+  )
 }
 
 function view({ name, nameservers, ds, publishedAt }: Delegation) {

@@ -1,21 +1,22 @@
 /** mail_proven: a real message went out through the sender, came in, and was judged. */
 import { createHash, randomBytes } from 'node:crypto'
-import { days, minutes } from '../../clock.ts'
+import { clamp, days, hours, minutes } from '../../clock.ts'
 import type { OwnedRecord, Probe, ProbeJudgement } from '../ports.ts'
 import { met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 
 /** A probe that has not come back is sent again after this long; so is one that was judged badly. */
-const SEND_AGAIN_MS = minutes(2)
+const SEND_AGAIN_MS = { least: minutes(2), most: hours(1) }
 const PROOF_KEPT_MS = days(30)
 
 export const mailProven: Step = {
   async ensure(pass) {
     const { domain, ports } = pass
     if (ports.probeHost === undefined) return NOT_PROVEN
-    const fingerprint = fingerprintOf(await ports.records.list(domain))
+    const fingerprint = fingerprintOf(await recordsInUse(pass))
     const probe = await ports.probes.latest(domain)
-    if (probe === undefined || isStale(probe, fingerprint, ports.clock.now())) {
+    const waitedMs = domain.conditions.get('mail_proven')?.waitedMs ?? 0
+    if (probe === undefined || isStale(probe, fingerprint, waitedMs, ports.clock.now())) {
       await sendProbe(pass, fingerprint, ports.probeHost)
       return UNDER_WAY
     }
@@ -34,18 +35,27 @@ const NOT_PROVEN: Verdict = {
 }
 const UNDER_WAY = waiting('probe_under_way', 'A test message is on its way from the domain to us.')
 
+/** All but those of keys that do not sign: of a rotation only the change of hands is proven anew. */
+async function recordsInUse({ domain, ports, signal }: Pass): Promise<OwnedRecord[]> {
+  const records = await ports.records.list(domain)
+  const keys = (await ports.sender.rotation?.keys(domain.claim, signal)) ?? []
+  const idle = keys.filter(({ state }) => state !== 'signing').map(({ name }) => name)
+  return records.filter(({ name }) => !idle.includes(name))
+}
+
 /** What was proven holds as long as what was sent with is the same. */
 function fingerprintOf(records: readonly OwnedRecord[]): string {
-  const lines = records.map(({ name, type, value }) => `${name} ${type} ${value}`).toSorted()
+  const ofMail = records.filter(({ purpose }) => purpose !== 'redirect')
+  const lines = ofMail.map(({ name, type, value }) => `${name} ${type} ${value}`).toSorted()
   return createHash('sha256').update(lines.join('\n')).digest('base64url')
 }
 
-function isStale(probe: Probe, fingerprint: string, now: Date): boolean {
+function isStale(probe: Probe, fingerprint: string, waitedMs: number, now: Date): boolean {
   if (probe.sentAt === undefined) return true // Killed between noting and sending.
   const ageMs = now.getTime() - probe.sentAt.getTime()
   if (probe.fingerprint !== fingerprint || ageMs > PROOF_KEPT_MS) return true
   const isGood = probe.judgement?.dmarc.result === 'pass'
-  return !isGood && ageMs > SEND_AGAIN_MS
+  return !isGood && ageMs > clamp(waitedMs / 4, SEND_AGAIN_MS.least, SEND_AGAIN_MS.most)
 }
 
 /** DKIM in alignment and DMARC must pass; SPF in alignment where the sender service promises it. */

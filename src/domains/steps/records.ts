@@ -1,22 +1,43 @@
 /** records_published: the zone holds what all ask for, and anyone who asks from outside sees it. */
 import { DriverError } from '#drivers/errors.ts'
-import { ancestorsOf, relative } from '#names/domain-name.ts'
+import type { NeededRecord } from '#drivers/records.ts'
+import type { Change, RRset } from '#drivers/zone/contract.ts'
+import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
 import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
-import { desiredRecords, desiredZone } from '../desired-records.ts'
-import { planZone } from '../plan.ts'
-import type { OwnedRecord } from '../ports.ts'
+import type { CustomerRecord } from '../customer-records.ts'
+import {
+  desiredRecords,
+  desiredZone,
+  givingWay,
+  isOfRedirect,
+  redirectRecords,
+} from '../desired-records.ts'
+import { dropsMuch, planZone } from '../plan.ts'
+import type { OwnedRecord, WantedRedirect } from '../ports.ts'
 import { failed, met, type Pass, type Step, waiting } from '../step.ts'
+import type { Verdict } from '../types.ts'
+import { customersMail, publishCustomers } from './customers.ts'
 import { reportsLocalpart } from './mail-domain.ts'
 
 export const records: Step = {
   async ensure(pass) {
-    const wanted = await wantedRecords(pass)
+    const theirs = await customersMail(pass)
+    if (theirs.mx.length > 0 && !pass.domain.takeMail) return mailIsElsewhere(pass, theirs.mx)
+    await pass.ports.customers.drop(pass.domain, theirs.mx)
+    const redirect = await pass.ports.redirects.wanted(pass.domain)
+    const wanted = await wantedRecords(pass, redirect)
     const objection = wanted.map((record) => objectionTo(pass, record)).find(Boolean)
     if (objection) return failed('not_holdable', objection)
-    await publish(pass, wanted)
+    const plan = await planOf(pass, wanted)
+    if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
+    tellRepairs(pass, plan)
+    await carryOut(pass, wanted, plan)
+    if (theirs.mx.length > 0 || theirs.spf.length > 0) await publishCustomers(pass)
     const seen = await Promise.all(wanted.map((record) => lookFromOutside(pass, record)))
     await pass.ports.records.replace(pass.domain, seen)
-    const unseen = seen.filter(({ status }) => status !== 'published')
+    if (redirect && !seen.some(isSeenRedirect(pass))) pass.redirectUnseenSince = redirect.changedAt
+    // Mail does not wait for a redirect, and is not lost with it.
+    const unseen = seen.filter((record) => record.status !== 'published' && !isOfRedirect(record))
     if (unseen.length === 0) return met
     return waiting('not_visible', `Not visible from outside yet: ${unseen.map(label).join(', ')}.`)
   },
@@ -28,14 +49,58 @@ export const records: Step = {
   },
 }
 
+/** RFC 5321 section 5.1: the MX decides where mail goes, and it goes to somebody already. */
+function mailIsElsewhere({ domain }: Pass, mx: readonly { value: string }[]): Verdict {
+  const hosts = mx.map(({ value }) => relative(value.split(' ').at(-1)!)).join(', ')
+  const sentence = `Mail for ${domain.name} goes to ${hosts}; say take_mail to have it come here.`
+  return waiting('mx_in_use', sentence)
+}
+
+function asksFirst({ current, changes }: ZonePlan): Verdict {
+  const names = changes.flatMap((change) => ('drop' in change ? relative(change.drop.name) : []))
+  const sentence = `The plan would drop ${names.length} of the zone's ${current.length} rrsets (${names.slice(0, 3).join(', ')} …); say accept_drops if it may.`
+  return waiting('plan_drops_much', sentence)
+}
+
 const label = ({ name, type }: OwnedRecord): string => `${type} of ${relative(name)}`
 
-async function wantedRecords(pass: Pass): Promise<OwnedRecord[]> {
+async function wantedRecords(
+  pass: Pass,
+  redirect: WantedRedirect | undefined,
+): Promise<OwnedRecord[]> {
   const { domain, needs } = pass
   const reportsTo = `${reportsLocalpart(domain.claim)}@${domain.name}`
   const policy = await startingPolicy(pass)
-  return desiredRecords(domain.name, [...needs.values()].flat(), { policy, reportsTo })
+  const theirs = await customersMail(pass)
+  const ofMail = [...needs.values(), theirs.spf.map(asNeeded)].flat()
+  const isTheirs = ({ purpose }: OwnedRecord) => purpose === 'dmarc' && theirs.hasDmarc
+  const desired = (needed: readonly NeededRecord[]) =>
+    desiredRecords(domain.name, needed, { policy, reportsTo }).filter((each) => !isTheirs(each))
+  if (!redirect) return desired(ofMail)
+  const all = [...ofMail, ...redirectRecords(domain.name, redirect.addresses)]
+  return withRedirect(pass, desired(all))
 }
+
+/** A customer's own SPF policy is merged with ours: a name has one. */
+const asNeeded = ({ value, ...record }: CustomerRecord): NeededRecord => ({
+  ...record,
+  data: [value],
+  purpose: 'spf',
+})
+
+/** Leaves out what the zone has no room for: the mail of the domain must not fail by it. */
+async function withRedirect(pass: Pass, wanted: readonly OwnedRecord[]): Promise<OwnedRecord[]> {
+  const { domain, ports, signal } = pass
+  const holdable = wanted.filter((record) => !isOfRedirect(record) || !objectionTo(pass, record))
+  const current = await ports.zone.readZone(domain.claim, signal)
+  return givingWay(holdable, current ?? [], await ports.records.list(domain))
+}
+
+/** The domain's own name is what a visitor types. */
+const isSeenRedirect =
+  ({ domain }: Pass) =>
+  (record: OwnedRecord): boolean =>
+    isOfRedirect(record) && record.status === 'published' && record.name === absolute(domain.name)
 
 /**
  * `none`, unless an enclosing domain asks more of its subdomains: a domain must not become weaker by
@@ -55,18 +120,53 @@ function objectionTo({ ports }: Pass, { name, type, ttl, value }: OwnedRecord): 
 }
 
 /** Plans before it acts; what is as it should be is not written again. */
-export async function publish(
+export async function publish(pass: Pass, wanted: readonly OwnedRecord[]): Promise<void> {
+  await carryOut(pass, wanted, await planOf(pass, wanted))
+}
+
+type ZonePlan = {
+  current: readonly RRset[]
+  former: readonly OwnedRecord[]
+  changes: readonly Change[]
+}
+
+async function planOf(
   { domain, ports, signal }: Pass,
   wanted: readonly OwnedRecord[],
-): Promise<void> {
+): Promise<ZonePlan> {
   const current = await ports.zone.readZone(domain.claim, signal)
   if (current === undefined) throw new DriverError('conflict', `The zone ${domain.name} is gone.`)
   const former = await ports.records.list(domain)
-  const changes = planZone(current, desiredZone(current, former, wanted))
+  return { current, former, changes: planZone(current, desiredZone(current, former, wanted)) }
+}
+
+async function carryOut(
+  { domain, ports, signal }: Pass,
+  wanted: readonly OwnedRecord[],
+  { former, changes }: ZonePlan,
+): Promise<void> {
   if (changes.length === 0) return
   // Noted as ours first: a crash between the two must not leave a value nobody will take away.
   await ports.records.replace(domain, union(former, wanted))
   await ports.zone.changeZone(domain.claim, changes, signal)
+}
+
+/** What was published before and is put back now was changed by somebody else. */
+function tellRepairs({ domain, tell }: Pass, { current, former, changes }: ZonePlan): void {
+  if (domain.activatedAt === undefined) return
+  for (const change of changes) {
+    if (!('put' in change)) continue
+    const { name, type, data } = change.put
+    const ours = former.filter((record) => record.name === name && record.type === type)
+    const there = current.find((rrset) => rrset.name === name && rrset.type === type)?.data ?? []
+    const wasSeen = ours.some(
+      ({ value, status }) =>
+        status === 'published' && data.includes(value) && !there.includes(value),
+    )
+    const message = `${type} of ${relative(name)} had been changed, and was put back.`
+    if (wasSeen)
+      tell({ type: 'record.repaired', stage: 'records_published', message, data: { name, type } })
+  }
 }
 
 function union(a: readonly OwnedRecord[], b: readonly OwnedRecord[]): OwnedRecord[] {
@@ -76,7 +176,7 @@ function union(a: readonly OwnedRecord[], b: readonly OwnedRecord[]): OwnedRecor
 
 async function lookFromOutside({ ports, signal }: Pass, record: OwnedRecord): Promise<OwnedRecord> {
   const { records } = await ports.publicDns.resolve(relative(record.name), record.type, signal)
-  const observed = records.map(({ data }) => data)
+  const observed = records.map(({ data }) => data).toSorted()
   const isSeen = observed.some((data) => normal(data) === normal(record.value))
   const status = isSeen ? 'published' : observed.length > 0 ? 'mismatch' : 'missing'
   return { ...record, observed, status }

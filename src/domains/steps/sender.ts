@@ -1,4 +1,5 @@
 /** sender_registered: the sender service knows the domain and has said which records it needs. */
+import { turnKeys } from '../rotation.ts'
 import { met, type Step, waiting } from '../step.ts'
 
 export const sender: Step = {
@@ -6,7 +7,9 @@ export const sender: Step = {
     if (!(await ports.custody.isHandingOver(domain.claim))) return undefined
     return waiting('handing_over', 'The mail services of the former holder are being taken away.')
   },
-  async ensure({ domain, ports, signal, needs }) {
+  async ensure(pass) {
+    const { domain, ports, signal, needs } = pass
+    await turnKeys(pass)
     const found = await ports.sender.ensureDomain(domain.claim, signal)
     if (found.is === 'waiting') return waiting(found.reason, found.message)
     needs.set('sender_registered', found.records)

@@ -3,6 +3,7 @@ import { isAnswer } from '#resolver/parent.ts'
 import { enclosingZone } from '../enclosing.ts'
 import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
+import { importRecords, publishCustomers } from './customers.ts'
 import { observeDelegation } from './delegation.ts'
 
 export const zone: Step = {
@@ -17,16 +18,21 @@ export const zone: Step = {
     }
     return ports.zone.naming === 'pair' ? shadowing(pass) : undefined
   },
-  async ensure({ domain, ports, signal }) {
+  async ensure(pass) {
+    const { domain, ports, signal } = pass
+    await importRecords(pass)
     const { nameservers } = await ports.zone.ensureZone(domain.claim, signal)
     if (ports.zone.naming === 'host' && nameservers.join() !== domain.claim.nameservers.join()) {
       await ports.custody.assignPair(domain.claim, nameservers)
       domain.claim = { ...domain.claim, nameservers }
     }
+    await publishCustomers(pass)
     return met
   },
   async remove({ domain, ports, signal }) {
     await ports.zone.removeZone(domain.claim, signal)
+    // A zone that is made again gets other names; the old ones must not be shown to anybody.
+    if (ports.zone.naming === 'host') await ports.custody.assignPair(domain.claim, [])
   },
 }
 

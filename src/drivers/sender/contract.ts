@@ -21,6 +21,50 @@ export interface Identities {
   list(claim: ClaimRef, signal: AbortSignal): Promise<readonly string[]>
 }
 
+/** `pending` keys are published only; `retiring` and `revoked` ones sign no more. */
+export type KeyState = 'pending' | 'signing' | 'retiring' | 'revoked'
+
+/** Why a key was begun. After a compromise no older key may be believed. */
+export type Occasion = 'routine' | 'compromise'
+
+export type SigningKey = {
+  selector: string
+  /** Where its record stands, absolute. */
+  name: string
+  state: KeyState
+  /** Since when it is in this state. */
+  since: Date
+  occasion: Occasion
+}
+
+/**
+ * The keys a domain signs with, where it is ours to change them. Who calls decides when: each call does
+ * one thing, at once, and is safe to repeat. `ensureDomain` asks for the records of all of them.
+ */
+export interface KeyRotation {
+  /** How many days a key signs before the next one is begun; 0 for ever. */
+  readonly everyDays: number
+
+  /** Oldest state first; empty without a registration. */
+  keys(claim: ClaimRef, signal: AbortSignal): Promise<readonly SigningKey[]>
+
+  /** Makes a pending key, under a selector that the name never had; `under_way` where there is one. */
+  begin(
+    claim: ClaimRef,
+    wish: { occasion: Occasion; at: Date },
+    signal: AbortSignal,
+  ): Promise<'begun' | 'under_way'>
+
+  /** The pending key signs from now on, and the one that did retires. */
+  sign(claim: ClaimRef, selector: string, at: Date, signal: AbortSignal): Promise<void>
+
+  /** The record of a retiring key says from now on that it is revoked. */
+  revoke(claim: ClaimRef, selector: string, at: Date, signal: AbortSignal): Promise<void>
+
+  /** Makes a revoked key not exist. */
+  drop(claim: ClaimRef, selector: string, signal: AbortSignal): Promise<void>
+}
+
 /** What a service tells later of messages it took over. */
 export interface SenderEvents {
   /** Tells the service's posts from anybody else's. */
@@ -69,6 +113,9 @@ export interface SenderDriver {
 
   /** Absent where the registration gives the right to send as any address of the domain. */
   readonly identities?: Identities
+
+  /** Absent where the service rotates its keys by itself. */
+  readonly rotation?: KeyRotation
 
   /** Absent where the service tells nothing later, or its account has no secret to know it by. */
   readonly events?: SenderEvents

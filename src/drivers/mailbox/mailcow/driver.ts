@@ -77,16 +77,25 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
       const address = `${localpart}@${claim.name}`
       if (await api.getMailbox(address, signal)) return undefined
       const written = await api.addMailbox(freshMailbox(claim, localpart, sizes), signal)
-      if (written.done || (await api.getMailbox(address, signal))) return undefined
+      if (await api.getMailbox(address, signal)) return undefined
       if (!(await present(claim, signal))) throw noDomain(claim)
-      return refusalOf(written.codes)
+      if (!written.done) return refusalOf(written.codes)
+      throw new DriverError(
+        'unavailable',
+        'Mailcow says it made the mailbox, and does not show it.',
+      )
     },
     async removeMailbox(claim, localpart, signal) {
       if (!(await present(claim, signal))) return
       const address = `${localpart}@${claim.name}`
       if (!(await api.getMailbox(address, signal))) return
       const written = await api.delete('mailbox', [address], signal)
-      if (!written.done && (await api.getMailbox(address, signal))) throw rejected(written.codes)
+      if ((await api.getMailbox(address, signal)) === undefined) return
+      if (!written.done) throw rejected(written.codes)
+      throw new DriverError(
+        'unavailable',
+        'Mailcow says it removed the mailbox, and still shows it.',
+      )
     },
     async listMailboxes(claim, signal) {
       if (!(await present(claim, signal))) return []

@@ -51,9 +51,14 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
   const domainAt = (name: string) => `${emailService}/domains/${name}`
 
   async function ask(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
-    const headers = { authorization: `Bearer ${await token(signal)}` }
+    const headers = { authorization: `Bearer ${await token.get(signal)}` }
     const path = call.path.includes('?') ? call.path : `${call.path}?${API_VERSION}`
-    return http({ ...call, path, headers }, signal)
+    try {
+      return await http({ ...call, path, headers }, signal)
+    } catch (error) {
+      if (error instanceof DriverError && error.kind === 'unauthorized') token.drop()
+      throw error
+    }
   }
   /** Undefined for 404. */
   async function get<T>(path: string, shape: z.ZodType<T>, signal: AbortSignal) {

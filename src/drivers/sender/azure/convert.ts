@@ -1,5 +1,5 @@
 /** Azure's words and ours. */
-import { absolute, isWithin } from '#names/domain-name.ts'
+import { absolute, ancestorsOf, isWithin } from '#names/domain-name.ts'
 import { DriverError } from '../../errors.ts'
 import type { NeededRecord, Purpose } from '../../records.ts'
 import type { ClaimRef } from '../contract.ts'
@@ -67,7 +67,10 @@ export function recordsOf({ name }: ClaimRef, domain: ArmDomain): NeededRecord[]
 function ownerOf(written: string, name: string): string {
   const bare = written.replace(/\.$/, '').toLowerCase()
   if (bare === '' || bare === '@') return absolute(name)
-  return absolute(isWithin(bare, name) ? bare : `${bare}.${name}`)
+  if (isWithin(bare, name)) return absolute(bare)
+  // Relative to a zone above the domain, the name ends with the domain's own labels.
+  const above = ancestorsOf(name).find((ancestor) => isWithin(`${bare}.${ancestor}`, name))
+  return absolute(`${bare}.${above ?? name}`)
 }
 
 export type CheckState = 'verified' | 'not_started' | 'under_way' | 'failed'

@@ -3,6 +3,7 @@ import { createHash, createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpClient } from '../../http.ts'
+import { serviceUrl } from '../../kind.ts'
 import { codeOf } from './refusals.ts'
 
 const PATH = '/emails:send?api-version=2025-09-01'
@@ -14,7 +15,8 @@ export function accessIn(connectionString: string): Access {
   const parts = connectionString.split(';').map((part) => /^([^=]+)=(.*)$/.exec(part) ?? [])
   const partNamed = (name: string) => parts.find(([, key]) => key?.toLowerCase() === name)?.[2]
   const [endpoint, key] = [partNamed('endpoint'), partNamed('accesskey')]
-  if (endpoint && key) return { endpoint: endpoint.replace(/\/+$/, ''), key }
+  const { success: isFine } = serviceUrl.safeParse(endpoint)
+  if (endpoint && key && isFine) return { endpoint: endpoint.replace(/\/+$/, ''), key }
   throw new DriverError('unavailable', 'Azure gave no connection string that we can read.')
 }
 

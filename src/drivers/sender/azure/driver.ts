@@ -85,8 +85,7 @@ export function azureDriver(parts: Parts): SenderDriver {
     async ensureDomain(claim, signal) {
       const missing = await services(signal)
       if (missing) return stillMaking(missing)
-      const there = await arm.getDomain(claim.name, signal)
-      const domain = there ?? (await arm.putDomain(claim.name, stampOf(claim), signal))
+      const domain = await ensureDomain(parts, claim, signal)
       if (!isOurs(claim, domain)) throw foreign(claim)
       const isReady = progressOf('the domain', domain.properties.provisioningState) === 'ready'
       const records = isReady ? recordsOf(claim, domain) : undefined
@@ -143,6 +142,16 @@ async function ownDomain(
 ): Promise<ArmDomain | undefined> {
   const domain = await arm.getDomain(claim.name, signal)
   return domain && isOurs(claim, domain) ? domain : undefined
+}
+
+/** A PUT takes over what stands there, stamp and all: who looks and then makes must be alone. */
+async function ensureDomain({ arm, exclusive }: Parts, claim: ClaimRef, signal: AbortSignal) {
+  const there = await arm.getDomain(claim.name, signal)
+  if (there) return there
+  const make = async () =>
+    (await arm.getDomain(claim.name, signal)) ??
+    (await arm.putDomain(claim.name, stampOf(claim), signal))
+  return exclusive(`azure domain ${arm.domainId(claim.name)}`, make, signal)
 }
 
 /** The two services an account needs are looked for once a process; gives what is still being made. */

@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpClient, Refused } from '../../http.ts'
 
-/** A token that is good for some minutes yet. */
-export type Token = (signal: AbortSignal) => Promise<string>
+/** A token that is good for some minutes yet; `drop` when it is refused all the same. */
+export type Token = { get(signal: AbortSignal): Promise<string>; drop(): void }
 
 export type Credentials = { tenant_id: string; client_id: string; client_secret: string }
 
@@ -15,7 +15,10 @@ const EARLY_MS = 300_000
 export function tokenSource(http: HttpClient, credentials: Credentials, now: () => number): Token {
   const { tenant_id, client_id, client_secret } = credentials
   let kept: { token: string; untilMs: number } | undefined
-  return async (signal) => {
+  const drop = () => {
+    kept = undefined
+  }
+  const get = async (signal: AbortSignal) => {
     if (kept && now() < kept.untilMs) return kept.token
     const scope = 'https://management.azure.com/.default'
     const form = { grant_type: 'client_credentials', client_id, client_secret, scope }
@@ -29,6 +32,7 @@ export function tokenSource(http: HttpClient, credentials: Credentials, now: () 
     kept = { token: found.access_token, untilMs: now() + found.expires_in * 1000 - EARLY_MS }
     return found.access_token
   }
+  return { get, drop }
 }
 
 /** RFC 6749 section 5.2: 400 for what is wrong with the request, an unknown client among it. */

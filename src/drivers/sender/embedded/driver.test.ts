@@ -6,7 +6,8 @@ import { type DKIMVerifyOptions, dkimVerify } from 'mailauth'
 import PostalMime from 'postal-mime'
 import { absolute, relative } from '#names/domain-name.ts'
 import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
-import { senderStore, stockKeyPairs } from '#store/sender-domains.ts'
+import { stockKeyPairs } from '#store/dkim-keys.ts'
+import { senderStore } from '#store/sender-domains.ts'
 import { testStore } from '../../../../test/store.ts'
 import { type Bench, MESSAGE, registered, senderDriverConformance } from '../conformance.ts'
 import type { ClaimRef, NeededRecord, OutgoingMessage } from '../contract.ts'
@@ -51,6 +52,7 @@ async function openBench(): Promise<EmbeddedBench> {
       store: senderStore(store, 'sandbox'),
       publicDns: resolverOf(dns),
       mailHost: 'mx.mailstead.test',
+      rotationDays: 90,
     }),
     claim,
     rival: { ...claim, claimId: randomUUID() },
@@ -269,12 +271,92 @@ describe('the embedded sender’s keys', () => {
     await using bench = await openBench()
     await bench.driver.ensureDomain(bench.claim, signal)
     const { private_key } = await db
-      .selectFrom('sender_domains')
+      .selectFrom('dkim_keys')
       .select('private_key')
+      .$narrowType<{ private_key: string }>()
       .where('claim_id', '=', bench.claim.claimId)
       .executeTakeFirstOrThrow()
     assert.doesNotMatch(private_key, /PRIVATE KEY/)
     assert.throws(() => store.vault.open(private_key, `dkim:${bench.rival.claimId}`))
+  })
+})
+
+describe('the embedded sender’s rotation', () => {
+  const AT = new Date('2026-11-01T12:00:00Z')
+  const LATER = new Date('2026-11-02T12:00:00Z')
+  const routine = { occasion: 'routine', at: AT } as const
+
+  const statesOf = async ({ driver, claim }: EmbeddedBench, signal: AbortSignal) =>
+    (await driver.rotation!.keys(claim, signal)).map(({ state }) => state).toSorted()
+
+  test('has one key in waiting at most, however many ask', async ({ signal }) => {
+    await using bench = await openBench()
+    const { driver, claim } = bench
+    await driver.ensureDomain(claim, signal)
+    const asked = Array.from({ length: 5 }, () => driver.rotation!.begin(claim, routine, signal))
+    const results = await Promise.all(asked)
+    assert.equal(results.filter((result) => result === 'begun').length, 1)
+    assert.deepEqual(await statesOf(bench, signal), ['pending', 'signing'])
+    const records = await registered(driver, claim, signal)
+    assert.equal(records.filter(({ purpose }) => purpose === 'dkim').length, 2)
+  })
+
+  test('forgets the secret of a key that signs no more, and its record with it', async ({
+    signal,
+  }) => {
+    await using bench = await openBench()
+    const { driver, claim } = bench
+    const rotation = driver.rotation!
+    await driver.ensureDomain(claim, signal)
+    const [old] = await rotation.keys(claim, signal)
+    await rotation.begin(claim, routine, signal)
+    const fresh = (await rotation.keys(claim, signal)).find(({ state }) => state === 'pending')
+    for (const _ of ['once', 'again']) await rotation.sign(claim, fresh!.selector, LATER, signal)
+    assert.deepEqual(await statesOf(bench, signal), ['retiring', 'signing'])
+    const left = await db
+      .selectFrom('dkim_keys')
+      .select('selector')
+      .where('claim_id', '=', claim.claimId)
+      .where('private_key', 'is not', null)
+      .execute()
+    assert.deepEqual(left, [{ selector: fresh!.selector }])
+    for (const _ of ['once', 'again']) await rotation.revoke(claim, old!.selector, LATER, signal)
+    const records = await registered(driver, claim, signal)
+    const revoked = records.find(({ name }) => name === old!.name)
+    assert.deepEqual(revoked?.data, ['v=DKIM1; k=rsa; p='])
+    for (const _ of ['once', 'again']) await rotation.drop(claim, old!.selector, signal)
+    assert.deepEqual(await statesOf(bench, signal), ['signing'])
+  })
+
+  test('neither revokes nor drops the key that signs', async ({ signal }) => {
+    await using bench = await openBench()
+    const { driver, claim } = bench
+    await driver.ensureDomain(claim, signal)
+    const [key] = await driver.rotation!.keys(claim, signal)
+    await driver.rotation!.revoke(claim, key!.selector, LATER, signal)
+    await driver.rotation!.drop(claim, key!.selector, signal)
+    assert.deepEqual(await statesOf(bench, signal), ['signing'])
+  })
+
+  test('is refused to a claim that is not registered', async ({ signal }) => {
+    await using bench = await openBench()
+    const begun = bench.driver.rotation!.begin(bench.claim, routine, signal)
+    await assert.rejects(begun, { name: 'DriverError', kind: 'rejected' })
+  })
+
+  test('remembers the selectors of a name when the keys are gone', async ({ signal }) => {
+    await using bench = await openBench()
+    const { driver, claim } = bench
+    await driver.ensureDomain(claim, signal)
+    const [key] = await driver.rotation!.keys(claim, signal)
+    await driver.removeDomain(claim, signal)
+    const known = await db
+      .selectFrom('dkim_selectors')
+      .select('selector')
+      .where('name', '=', claim.name)
+      .where('selector', '=', key!.selector)
+      .execute()
+    assert.equal(known.length, 1)
   })
 })
 

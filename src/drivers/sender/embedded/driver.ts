@@ -1,11 +1,11 @@
 /** The sender in this very product: signs, queues, and delivers straight to the recipient's MX. */
 import { absolute } from '#names/domain-name.ts'
-import { dkimName, dkimPublicKey, dkimRecord } from '#policy/dkim.ts'
+import { dkimName, dkimPublicKey } from '#policy/dkim.ts'
 import type { Resolver } from '#resolver/resolver.ts'
-import { DriverError } from '../../errors.ts'
 import type { ClaimRef, NeededRecord, SenderDriver, Verification } from '../contract.ts'
 import { composeSigned } from './compose.ts'
 import type { DkimKey } from './key.ts'
+import { dkimNeeded, type KeptKey, type KeyStore, keyRotation, notRegistered } from './rotation.ts'
 
 export type QueuedMessage = {
   claimId: string
@@ -16,10 +16,12 @@ export type QueuedMessage = {
 
 /** Where registrations and the queue are kept; handed in by the composition root. */
 export type SenderStore = {
-  /** Registers the claim with a key of its own, or gives the key it has. */
-  register(claim: ClaimRef): Promise<DkimKey>
+  keys: KeyStore
+  /** Registers the claim with a key of its own, which signs, or gives the keys it has. */
+  register(claim: ClaimRef): Promise<readonly KeptKey[]>
+  /** The key that signs, with its secret. */
   find(claimId: string): Promise<DkimKey | undefined>
-  /** Takes away the registration, its key and what is still queued. */
+  /** Takes away the registration, its keys and what is still queued. */
   remove(claimId: string): Promise<void>
   /** Queues a message; false when the claim is not registered (any more). */
   enqueue(delivery: QueuedMessage): Promise<boolean>
@@ -31,6 +33,8 @@ export type EmbeddedSenderOptions = {
   publicDns: Resolver
   /** Whose `_spf` name lists the addresses we send from; no trailing dot. */
   mailHost: string
+  /** How many days a key signs before the next one is begun; 0 for ever. */
+  rotationDays: number
 }
 
 const TTL_S = 300
@@ -39,14 +43,17 @@ export function embeddedSenderDriver({
   store,
   publicDns,
   mailHost,
+  rotationDays,
 }: EmbeddedSenderOptions): SenderDriver {
   return {
     promisesSpf: true,
     standingAuthor: 'postmaster',
+    rotation: keyRotation(store.keys, rotationDays),
     async ensureDomain(claim, signal) {
       signal.throwIfAborted()
-      const key = await store.register(claim)
-      return { is: 'registered', records: [dkimNeeded(claim, key), spfNeeded(claim, mailHost)] }
+      const keys = await store.register(claim)
+      const dkim = keys.map((key) => dkimNeeded(claim, key))
+      return { is: 'registered', records: [...dkim, spfNeeded(claim, mailHost)] }
     },
     async verifyDomain(claim, signal) {
       const key = await registered(store, claim)
@@ -78,21 +85,6 @@ export function embeddedSenderDriver({
 async function registered(store: SenderStore, claim: ClaimRef): Promise<DkimKey> {
   const key = await store.find(claim.claimId)
   return key ?? notRegistered(claim)
-}
-
-function notRegistered({ name }: ClaimRef): never {
-  throw new DriverError('rejected', `${name} is not registered for sending here.`)
-}
-
-function dkimNeeded({ name }: ClaimRef, { selector, publicKey }: DkimKey): NeededRecord {
-  const data = [dkimRecord(publicKey)]
-  return {
-    name: absolute(dkimName(selector, name)),
-    type: 'TXT',
-    ttl: TTL_S,
-    data,
-    purpose: 'dkim',
-  }
 }
 
 function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {

@@ -8,6 +8,8 @@ import { refusalOf } from './refusals.ts'
 const PROVIDER = 'Cloudflare'
 const PAGE = 1000
 const PAGES = 50
+const NO_SUCH_ZONE = 1001
+const NO_ROUTE = 7003
 /** Below so many calls left, the rest of the time belongs to whoever else uses the token. */
 const RESERVE = 20
 
@@ -106,8 +108,12 @@ export function refusesUs({ json }: HttpAnswer): Refused | undefined {
 }
 
 /** A zone that is not there: 404, by its code when other things can be missing too. */
-const isAbsent = ({ status }: HttpAnswer, errors: readonly { code: number }[]): boolean =>
-  status === 404 && errors.every(({ code }) => code !== 7003 || errors.length > 1)
+const isAbsent = ({ status }: HttpAnswer, errors: readonly { code: number }[]): boolean => {
+  const codes = errors.map(({ code }) => code)
+  // Reported with 400 too.
+  if (codes.includes(NO_SUCH_ZONE)) return true
+  return status === 404 && !(codes.length === 1 && codes[0] === NO_ROUTE)
+}
 
 /**
  * All who use the token share one budget, and who overdraws it is refused everything for five minutes.

@@ -65,6 +65,8 @@ test('a zone whose making was lost is adopted, with the nameservers it got', asy
     await assert.rejects(driver.ensureZone(claim, signal), { kind: 'unavailable' })
     const { nameservers } = await driver.ensureZone(claim, signal)
     assert.deepEqual((await driver.ensureZone(claim, signal)).nameservers, nameservers)
+    const stamp = await ask(server, `_mailstead.${claim.name}`, 'TXT')
+    assert.equal(String(stamp.answers[0]?.data), `claim=${claim.claimId}`)
     assert.equal(emulator.holdings().zones.filter((name) => name === claim.name).length, 1)
   }
 })
@@ -85,6 +87,22 @@ test('a zone that another account holds is a conflict with a sentence', async ({
     kind: 'conflict',
     message: 'Cloudflare refuses: it has the zone already, perhaps in another account.',
   })
+})
+
+test('a zone that somebody made after our making was refused is theirs', async ({ signal }) => {
+  const claim = newClaim()
+  emulator.faults.add({ kind: 'throttled', method: 'POST', about: claim.name })
+  const own = testTools()
+  await assert.rejects(driverWith({}, own).ensureZone(claim, signal), { kind: 'throttled' })
+  await fetch(`${emulator.apiUrl}/zones`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${emulator.apiToken}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ account: { id: emulator.accountId }, name: claim.name, type: 'full' }),
+  })
+  const later = driverWith({}, { ...testTools(), notes: own.notes })
+  await assert.rejects(later.ensureZone(claim, signal), { kind: 'conflict' })
+  await later.removeZone(claim, signal)
+  assert.ok(emulator.holdings().zones.includes(claim.name))
 })
 
 test('a zone made by hand is neither adopted nor removed', async ({ signal }) => {

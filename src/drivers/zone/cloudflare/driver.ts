@@ -23,7 +23,7 @@ const settings = z.strictObject({
 
 export const cloudflare: DriverKind<ZoneDriver, z.infer<typeof settings>> = {
   settings,
-  open({ url, account_id, api_token, batch_limit }, { account, guard, notes, exclusive }) {
+  open({ url, account_id, api_token, batch_limit }, { account, guard, notes, exclusive, now }) {
     const headers = { authorization: `Bearer ${api_token}` }
     const http = httpClient({
       provider: 'Cloudflare',
@@ -37,6 +37,7 @@ export const cloudflare: DriverKind<ZoneDriver, z.infer<typeof settings>> = {
       api: cfApi(http, guard, account_id),
       notes,
       batchLimit: batch_limit,
+      now,
       alone: (name, work, signal) => exclusive(`${account} ${name}`, work, signal),
     })
   },
@@ -46,13 +47,16 @@ type Parts = {
   api: CfApi
   notes: Notes
   batchLimit: number
+  now(): number
   /** Writers of one zone take turns: a batch is refused whole when a record of it is there already. */
   alone<T>(name: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
-/** `making` is written before a zone is made, `zone` with its id once that is known. */
+/** `making` is when a zone was about to be made, `zone` its id once that is known. */
 const MAKING = 'making'
 const ZONE = 'zone'
+/** A zone that came to be this close to our call is what the lost answer was about. */
+const LOST_ANSWER_MS = 120_000
 
 export function cloudflareDriver(parts: Parts): ZoneDriver {
   const { api, notes } = parts
@@ -61,8 +65,9 @@ export function cloudflareDriver(parts: Parts): ZoneDriver {
     oneZonePerName: true,
     async ensureZone(claim, signal) {
       const own = await ownZone(parts, claim, signal)
-      const zone =
-        own?.zone ?? (await parts.alone(claim.name, () => make(parts, claim, signal), signal))
+      const zone = own?.isStamped
+        ? own.zone
+        : await parts.alone(claim.name, () => make(parts, claim, signal), signal)
       return { nameservers: zone.name_servers.map((name) => name.toLowerCase()).toSorted() }
     },
     async readZone(claim, signal) {
@@ -81,7 +86,7 @@ export function cloudflareDriver(parts: Parts): ZoneDriver {
   }
 }
 
-type Own = { zone: CfZone; records: readonly CfRecord[] }
+type Own = { zone: CfZone; records: readonly CfRecord[]; isStamped: boolean }
 
 /** The zone of the claim, by the id we noted or by its name; undefined when it is not there, or not ours. */
 async function ownZone(
@@ -95,38 +100,43 @@ async function ownZone(
   const zone = id ? await api.getZone(id, signal) : await api.findZone(claim.name, signal)
   const records = zone && (await api.listRecords(zone.id, signal))
   if (!zone || !records) return undefined
-  return (await isOurs(notes, claim, records)) ? { zone, records } : undefined
+  const stamp = toGroups(records).find(({ name }) => name === stampName(claim.name))
+  if (stamp) {
+    return stamp.data.includes(stampOf(claim)) ? { zone, records, isStamped: true } : undefined
+  }
+  const isOurs = zone.id === id || isOfLostAnswer(zone, await notes.read(claim.claimId, MAKING))
+  return isOurs ? { zone, records, isStamped: false } : undefined
 }
 
-async function isOurs(notes: Notes, claim: ClaimRef, records: readonly CfRecord[]) {
-  const stamp = toGroups(records).find(({ name }) => name === stampName(claim.name))
-  if (stamp) return stamp.data.includes(stampOf(claim))
-  return (await notes.read(claim.claimId, MAKING)) !== undefined
-}
+const isOfLostAnswer = ({ created_on }: CfZone, making: string | undefined): boolean =>
+  Math.abs(Date.parse(created_on) - Number(making ?? Number.NaN)) < LOST_ANSWER_MS
 
 async function make(parts: Parts, claim: ClaimRef, signal: AbortSignal): Promise<CfZone> {
   const { api, notes } = parts
-  const zone = await newOrAdopted(parts, claim, signal)
+  const own = await ownZone(parts, claim, signal)
+  const zone = own?.zone ?? (await newZone(parts, claim, signal))
   await notes.write(claim.claimId, ZONE, zone.id)
-  const records = (await api.listRecords(zone.id, signal)) ?? []
-  const isStamped = toGroups(records).some(({ name }) => name === stampName(claim.name))
-  if (!isStamped) {
+  if (!own?.isStamped) {
     const [stamp] = toBatches([], [{ put: stampRRset(claim) }], 1)
     await api.batch(zone.id, stamp!, signal)
   }
   return zone
 }
 
-async function newOrAdopted({ api, notes }: Parts, claim: ClaimRef, signal: AbortSignal) {
-  const zone = await api.findZone(claim.name, signal)
-  if (zone === undefined) {
-    await notes.write(claim.claimId, MAKING, 'true')
-    return api.createZone(claim.name, signal)
+async function newZone({ api, notes, now }: Parts, claim: ClaimRef, signal: AbortSignal) {
+  if (await api.findZone(claim.name, signal)) {
+    const sentence = `Cloudflare has a zone ${claim.name} that this claim did not make.`
+    throw new DriverError('conflict', sentence)
   }
-  const records = (await api.listRecords(zone.id, signal)) ?? []
-  if (await isOurs(notes, claim, records)) return zone
-  const sentence = `Cloudflare has a zone ${claim.name} that this claim did not make.`
-  throw new DriverError('conflict', sentence)
+  await notes.write(claim.claimId, MAKING, String(now()))
+  try {
+    return await api.createZone(claim.name, signal)
+  } catch (error) {
+    // Refused is not made: a zone that somebody makes later is theirs.
+    const isRefused = error instanceof DriverError && error.kind !== 'unavailable'
+    if (isRefused) await notes.forget(claim.claimId)
+    throw error
+  }
 }
 
 async function change(

@@ -1,0 +1,208 @@
+/** The API described in OpenAPI 3.1: read off the routes, so that a new one appears by itself. */
+import type { RouteOptions } from 'fastify'
+import type { z } from 'zod'
+import type { Scope } from '../auth.ts'
+import type { Http } from '../http.ts'
+import { PROBLEMS, type ProblemCode } from '../problems.ts'
+import { refusal, violations } from './errors.ts'
+import { namedSchemas, type Schema, schemaOf } from './schema.ts'
+
+declare module 'fastify' {
+  interface FastifySchema {
+    operationId?: string
+    /** What it does, in half a sentence. */
+    summary?: string
+    description?: string
+    /**
+     * What it answers when all is well: a shape, or the media type of what is not JSON. It is not called
+     * `response`, for Fastify would then write every answer through it, and drop what it does not name.
+     */
+    answers?: Readonly<Record<number, z.ZodType | string>>
+    /** What may stand in its way, beside what may stand in the way of every operation. */
+    problems?: readonly ProblemCode[]
+  }
+  interface FastifyContextConfig {
+    scope?: Scope | undefined
+  }
+}
+
+export type Parameter = {
+  name: string
+  in: string
+  required: boolean
+  description?: string
+  schema: Schema
+}
+export type Content = Record<string, { schema: Schema }>
+export type Answered = { description: string; content?: Content }
+export type Operation = {
+  operationId: string
+  summary: string
+  description?: string
+  tags: readonly string[]
+  security: readonly Record<string, readonly string[]>[]
+  parameters: readonly Parameter[]
+  requestBody?: { required: boolean; content: Content }
+  responses: Record<string, Answered>
+}
+export type Document = {
+  openapi: string
+  info: { title: string; version: string; description: string }
+  tags: readonly { name: string }[]
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, Schema>; securitySchemes: object }
+}
+
+const DESCRIBED = /^\/api\/(public|sandbox)\/v1(\/.*)$/
+const JSON_TYPE = 'application/json'
+const SANDBOX = 'Sandbox'
+
+/** Notes every route that is registered from now on; gives what describes them all. */
+export function describeApi(app: Http): () => Document {
+  const routes: RouteOptions[] = []
+  let document: Document | undefined
+  app.addHook('onRoute', (route) => {
+    if (DESCRIBED.test(route.url) && route.method !== 'HEAD') routes.push(route)
+  })
+  return () => {
+    document ??= documentOf(routes)
+    return document
+  }
+}
+
+function documentOf(routes: readonly RouteOptions[]): Document {
+  const paths: Document['paths'] = {}
+  for (const route of routes) {
+    const path = route.url.replace(/:(\w+)/g, '{$1}')
+    paths[path] ??= {}
+    for (const method of [route.method].flat())
+      paths[path][method.toLowerCase()] = operationOf(route, method)
+  }
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Mailstead', version: '1', description: DESCRIPTION },
+    tags: [...new Set(routes.map(tagOf))].map((name) => ({ name })),
+    paths,
+    components: { schemas: namedSchemas(), securitySchemes: SECURITY_SCHEMES },
+  }
+}
+
+const DESCRIPTION =
+  'Custom email domains, from a name to its inboxes. Every call needs an API key. ' +
+  'Every error has `detail`; all but 422 have a stable code in `error`. Times are ISO 8601 in UTC, ids are UUIDs, ' +
+  'and fields that are not known are ignored. New fields may be added to answers.'
+
+const SECURITY_SCHEMES = {
+  ApiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+  Bearer: { type: 'http', scheme: 'bearer', description: 'The same key.' },
+}
+
+function operationOf(route: RouteOptions, method: string): Operation {
+  const { schema = {}, config } = route
+  const scopes = config?.scope ? [config.scope] : []
+  const { description } = schema
+  return {
+    operationId: schema.operationId ?? idOf(route, method),
+    summary: schema.summary ?? idOf(route, method),
+    ...(description === undefined ? {} : { description }),
+    tags: [tagOf(route)],
+    security: [{ ApiKey: scopes }, { Bearer: scopes }],
+    parameters: [
+      ...parametersOf('path', schema.params),
+      ...parametersOf('query', schema.querystring),
+      ...(isKept(route) ? [IDEMPOTENCY_KEY] : []),
+    ],
+    ...bodyOf(schema.body),
+    responses: { ...answersOf(route), ...problemsOf(route) },
+  }
+}
+
+/** `getDomainsRemoval`, for a route that has no name of its own. */
+function idOf({ url }: RouteOptions, method: string): string {
+  const words = url.replace(DESCRIBED, '$2').match(/[a-z]+/gi) ?? []
+  const joined = words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join('')
+  return method.toLowerCase() + joined
+}
+
+/** The first part of its path: `Sender accounts`. */
+function tagOf({ url }: RouteOptions): string {
+  const [, api, path] = DESCRIBED.exec(url)!
+  if (api === 'sandbox') return SANDBOX
+  const words = path!.split('/')[1]!.replaceAll('-', ' ')
+  return words[0]!.toUpperCase() + words.slice(1)
+}
+
+function parametersOf(place: string, shape: unknown): Parameter[] {
+  if (!shape) return []
+  const { properties = {}, required = [] } = schemaOf(shape as z.ZodType)
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    name,
+    in: place,
+    required: required.includes(name),
+    ...(description === undefined ? {} : { description }),
+    schema,
+  }))
+}
+
+/** Whether its answer is kept for a request that is sent again. */
+const isKept = (route: RouteOptions): boolean => route.method === 'POST' && tagOf(route) !== SANDBOX
+
+const IDEMPOTENCY_KEY: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'Sent again with the same key, the request is answered again and done once. Kept for 24 hours.',
+  schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]+$' },
+}
+
+function bodyOf(shape: unknown): Pick<Operation, 'requestBody'> | undefined {
+  if (!shape) return undefined
+  const schema = schemaOf(shape as z.ZodType)
+  const required = schema.type === 'object' && (schema.required?.length ?? 0) > 0
+  return { requestBody: { required, content: { [JSON_TYPE]: { schema } } } }
+}
+
+function answersOf({ schema }: RouteOptions): Record<string, Answered> {
+  const answers = Object.entries(schema?.answers ?? {}).map(([status, shape]) => {
+    const content: Content =
+      typeof shape === 'string'
+        ? { [shape]: { schema: { type: 'string' } } }
+        : { [JSON_TYPE]: { schema: schemaOf(shape) } }
+    return [status, { description: 'Done.', content }]
+  })
+  return answers.length > 0 ? Object.fromEntries(answers) : { '2XX': { description: 'Done.' } }
+}
+
+function problemsOf(route: RouteOptions): Record<string, Answered> {
+  const { schema = {}, config } = route
+  const codes = new Set<ProblemCode>([
+    'api_key_required',
+    'api_key_invalid',
+    ...(config?.scope ? (['insufficient_scopes'] as const) : []),
+    'sandbox_off',
+    ...(schema.body ? (['invalid_json'] as const) : []),
+    ...(schema.problems ?? []),
+    ...(isKept(route) ? (['idempotency_mismatch', 'idempotency_in_progress'] as const) : []),
+    ...(tagOf(route) === SANDBOX ? [] : (['rate_limited'] as const)),
+    'live_not_configured',
+    'installation_not_ready',
+    'database_away',
+  ])
+  const byStatus = Map.groupBy(codes, (code) => String(PROBLEMS[code].status))
+  const isJudged = schema.body || schema.params || schema.querystring
+  return {
+    ...Object.fromEntries([...byStatus].map(([status, all]) => [status, refused(all)])),
+    ...(isJudged ? { '422': { description: 'Not valid.', content: as(violations) } } : {}),
+    default: { description: 'Anything else that went wrong.', content: as(refusal) },
+  }
+}
+
+const as = (shape: z.ZodType): Content => ({ [JSON_TYPE]: { schema: schemaOf(shape) } })
+
+const refused = (codes: readonly ProblemCode[]): Answered => ({
+  description: codes
+    .map((code) => `\`${code}\`: ${PROBLEMS[code].detail}.`.replace('..', '.'))
+    .join(' '),
+  content: as(refusal),
+})

@@ -1,0 +1,36 @@
+/** Pieces of answers that several shapes share. */
+import { z } from 'zod'
+import { LIFECYCLE } from '#domains/lifecycle.ts'
+import type { DomainStatus } from '#domains/types.ts'
+import { components } from './schema.ts'
+
+export const instant = z.iso.datetime()
+export const said = { success: z.literal(true), message: z.string() }
+export const done = z.object(said).register(components, { id: 'Done' })
+export const url = z.string().describe('A path on this server.')
+
+const STATUSES = [
+  'PENDING',
+  'DNS_CONFIGURING',
+  'DNS_PENDING',
+  'SERVICES_CONFIGURING',
+  'ACTIVE',
+  'FAILED',
+] as const satisfies readonly DomainStatus[]
+
+export const domainStatus = z.enum(STATUSES).register(components, { id: 'DomainStatus' })
+export const stage = z.enum(LIFECYCLE.map(({ met }) => met)).register(components, { id: 'Stage' })
+
+export const who = { domain_id: z.uuid(), domain_name: z.string() }
+export const pagination = z
+  .object({
+    page: z.int(),
+    limit: z.int(),
+    total: z.int(),
+    pages: z.int(),
+    has_next: z.boolean(),
+    has_prev: z.boolean(),
+    next_cursor: z.uuid().nullable().optional().describe('For `cursor`; null at the end.'),
+    total_is_estimate: z.boolean().optional(),
+  })
+  .register(components, { id: 'Pagination' })

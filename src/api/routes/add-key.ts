@@ -1,0 +1,71 @@
+import { z } from 'zod'
+import { type ApiKey, createApiKey } from '#store/api-keys.ts'
+import { allows, insufficientScopes } from '../auth.ts'
+import { API_PREFIX, type ApiContext } from '../context.ts'
+import type { Http } from '../http.ts'
+import { keyMade } from '../openapi/key-answers.ts'
+import { Invalid } from '../problems.ts'
+import { keyOf, needs } from '../route.ts'
+import { headerText, scopes } from '../shapes.ts'
+
+const body = z.object({
+  name: headerText.min(1).max(255),
+  scopes,
+  expires_at: z.string().max(40).nullish(),
+})
+
+const ISO_8601 = z.iso.datetime({ offset: true })
+
+/** POST /keys: a key for the same workspace and world, which may do no more than the caller's. */
+export function addKeyRoute(app: Http, context: ApiContext): void {
+  app.post(
+    `${API_PREFIX}/keys`,
+    {
+      schema: {
+        operationId: 'addKey',
+        summary: 'Makes a key, and shows it this once',
+        body,
+        answers: { 201: keyMade },
+      },
+      ...needs(context, 'keys:create'),
+    },
+    async (request, reply) => {
+      const caller = keyOf(request)
+      const { name } = request.body
+      const wanted = heldBy(caller, request.body.scopes)
+      const expiresAt = acceptedEnd(request.body.expires_at, context.now())
+      const { workspaceId, world } = caller
+      const { keyId, key, createdAt } = await createApiKey(context.store, {
+        workspaceId,
+        world,
+        name,
+        scopes: wanted,
+        expiresAt,
+      })
+      return reply.status(201).send({
+        success: true,
+        message: 'Key made. It is shown this once.',
+        key_id: keyId,
+        key,
+        name,
+        scopes: wanted,
+        expires_at: expiresAt?.toISOString() ?? null,
+        created_at: createdAt.toISOString(),
+      })
+    },
+  )
+}
+
+function heldBy(caller: ApiKey, asked: readonly string[]): readonly string[] {
+  const missing = asked.filter((scope) => !allows(caller.scopes, scope))
+  if (missing.length > 0) throw insufficientScopes(missing, caller)
+  return [...new Set(asked)]
+}
+
+function acceptedEnd(written: string | null | undefined, now: Date): Date | undefined {
+  if (written === null || written === undefined) return undefined
+  const end = ISO_8601.safeParse(written).success ? new Date(written) : undefined
+  if (end && end > now) return end
+  const msg = end ? 'a time in the future is wanted' : 'an ISO 8601 time with its zone is wanted'
+  throw new Invalid([{ loc: ['body', 'expires_at'], msg, type: 'value_error.datetime' }])
+}

@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import { isRRsetType, type RRsetType } from '#drivers/zone/contract.ts'
+import { absolute, isWithin, relative } from '#names/domain-name.ts'
+import {
+  addCustomerRecord,
+  type CustomerRecordRow,
+  changeCustomerRecord,
+  listCustomerRecords,
+  removeCustomerRecord,
+} from '#store/customer-records.ts'
+import { placedAt } from '#store/domain-passes.ts'
+import { type DomainRow, recordsOf } from '#store/domains.ts'
+import { API_PREFIX, type ApiContext } from '../context.ts'
+import { customerRecordView, recordView } from '../domain-views.ts'
+import type { Http } from '../http.ts'
+import { loadDomain } from '../load-domain.ts'
+import { Invalid, Problem } from '../problems.ts'
+import { keyOf, needs } from '../route.ts'
+import { domainParams, id } from '../shapes.ts'
+
+const TTL = { least: 60, most: 86_400, usual: 300 }
+const ttl = z.int().min(TTL.least).max(TTL.most).default(TTL.usual)
+const value = z.string().min(1).max(4096)
+const recordParams = domainParams.extend({ record_id: id })
+const fresh = z.object({ name: z.string().min(1).max(254), type: z.string().max(10), value, ttl })
+const changed = z.object({ value, ttl })
+const path = `${API_PREFIX}/domains/:domain_id/records`
+
+/** GET, POST, PUT and DELETE …/records: the customer's own in the hosted zone; ours can be seen, not edited. */
+export function recordRoutes(app: Http, context: ApiContext): void {
+  listRecords(app, context)
+  addRecord(app, context)
+  editRecords(app, context)
+}
+
+function listRecords(app: Http, context: ApiContext): void {
+  const { store } = context
+  const schema = { params: domainParams }
+  app.get(path, { schema, ...needs(context, 'domains:read') }, async (request) => {
+    const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
+    const [ours, theirs] = await Promise.all([
+      recordsOf(store, row.id),
+      listCustomerRecords(store, row.id),
+    ])
+    const records = [...ours.map(recordView), ...theirs.map(customerRecordView)]
+    return { success: true, message: 'Records retrieved successfully', records }
+  })
+}
+
+function addRecord(app: Http, context: ApiContext): void {
+  const { store } = context
+  const schema = { params: domainParams, body: fresh }
+  app.post(path, { schema, ...needs(context, 'domains:update') }, async (request, reply) => {
+    const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
+    const record = { ...request.body, ...ownerAndType(row.name, request.body) }
+    await refuseUnholdable(context, row, record)
+    const added = await addCustomerRecord(store, row.id, record)
+    if (!added) throw new Problem('record_exists')
+    const said = { success: true, message: 'Record added.' }
+    return reply.status(201).send({ ...said, record: customerRecordView(added) })
+  })
+}
+
+function editRecords(app: Http, context: ApiContext): void {
+  const { store } = context
+  const one = `${path}/:record_id`
+  const update = needs(context, 'domains:update')
+  app.put(one, { schema: { params: recordParams, body: changed }, ...update }, async (request) => {
+    const { domain, row } = await ownRecord(context, keyOf(request), request.params)
+    const type = row.type as RRsetType
+    await refuseUnholdable(context, domain, { ...request.body, name: row.name, type })
+    const isChanged = await changeCustomerRecord(store, row, request.body)
+    if (!isChanged) throw new Problem('record_exists')
+    const record = customerRecordView({ ...row, ...request.body })
+    return { success: true, message: 'Record changed.', record }
+  })
+  app.delete(one, { schema: { params: recordParams }, ...update }, async (request) => {
+    const { row } = await ownRecord(context, keyOf(request), request.params)
+    await removeCustomerRecord(store, row)
+    return { success: true, message: 'Record removed.', record_id: row.id }
+  })
+}
+
+type Params = z.infer<typeof recordParams>
+
+/** The customer's own record; one of ours is told from one that is not there. */
+async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, params: Params) {
+  const { row: domain } = await loadDomain(store, key, params.domain_id)
+  const theirs = await listCustomerRecords(store, domain.id)
+  const row: CustomerRecordRow | undefined = theirs.find((each) => each.id === params.record_id)
+  if (row) return { domain, row }
+  const ours = await recordsOf(store, domain.id)
+  const isOurs = ours.some((each) => each.id === params.record_id)
+  throw new Problem(isOurs ? 'record_managed' : 'record_not_found')
+}
+
+/** Names may be written whole, relative to the domain, or as `@`. */
+function ownerAndType(domain: string, body: { name: string; type: string }) {
+  const bare = relative(body.name.toLowerCase())
+  const name = bare === '@' ? domain : isWithin(bare, domain) ? bare : `${bare}.${domain}`
+  const type = body.type.toUpperCase()
+  if (!isRRsetType(type)) throw invalid('type', 'there is no such type here')
+  const isOfHost = type === 'NS' && name === domain
+  if (isOfHost) throw invalid('name', 'the NS records of the domain itself are the nameservers')
+  return { name: absolute(name), type }
+}
+
+/** What the host cannot hold, and an alias beside anything else (RFC 1034 section 3.6.2). */
+async function refuseUnholdable(
+  { store, zoneHost }: ApiContext,
+  domain: DomainRow,
+  record: { name: string; type: RRsetType; value: string; ttl: number },
+): Promise<void> {
+  const { name, type, ttl: seconds, value: written } = record
+  const host = zoneHost(domain.world, placedAt(domain))
+  const objection = host.objectionTo({ name, type, ttl: seconds, data: [written] })
+  if (objection) throw invalid('value', objection)
+  const all = [
+    ...(await recordsOf(store, domain.id)),
+    ...(await listCustomerRecords(store, domain.id)),
+  ]
+  const beside = all.filter((each) => each.name === name)
+  const isAliasBesideOthers = beside.some((each) => (each.type === 'CNAME') !== (type === 'CNAME'))
+  if (
+    isAliasBesideOthers ||
+    (type === 'CNAME' && (beside.length > 0 || name === absolute(domain.name)))
+  ) {
+    throw new Problem('record_conflict')
+  }
+}
+
+function invalid(field: string, msg: string): Invalid {
+  return new Invalid([{ loc: ['body', field], msg, type: 'value_error.record' }])
+}

@@ -1,0 +1,98 @@
+/**
+ * The turns of a domain's DKIM keys, decided anew in every pass:
+ *
+ *   pending ─▶ signing ─▶ retiring ─▶ revoked ─▶ gone
+ *
+ * A pending key is published beside the one that signs, and takes its place once it was seen from
+ * outside. A retiring key stays published for mail in flight, then its record says that it is revoked.
+ */
+import type { KeyRotation, SigningKey } from '#drivers/sender/contract.ts'
+import { days, hours, seconds } from '../clock.ts'
+import { spread } from './spread.ts'
+import type { Pass } from './step.ts'
+import type { Claim } from './types.ts'
+
+/** How long a key is published after its last signature, and how long its record then says revoked. */
+const RETIRING_MS = days(7)
+const REVOKED_MS = days(7)
+/** All nameservers of ours follow a change within a second; a key does not sign before. */
+const SETTLED_AFTER_MS = seconds(3)
+
+export type Turn =
+  | { is: 'begin' }
+  | { is: 'sign'; selector: string }
+  | { is: 'revoke'; selector: string }
+  | { is: 'drop'; selector: string }
+
+/** What is to be done now, in this order. Pure; `isSeen` says whether a key's record is seen outside. */
+export function planTurns(
+  keys: readonly SigningKey[],
+  isSeen: (key: SigningKey) => boolean,
+  { claimId }: Claim,
+  everyDays: number,
+  now: Date,
+): Turn[] {
+  const ageMs = ({ since }: SigningKey) => now.getTime() - since.getTime()
+  const pending = keys.find(({ state }) => state === 'pending')
+  const next =
+    pending && isSeen(pending) && ageMs(pending) >= SETTLED_AFTER_MS ? pending : undefined
+  const signer = next ?? keys.find(({ state }) => state === 'signing')
+  const former = keys.filter(
+    (key) => key !== signer && (key.state === 'signing' || key.state === 'retiring'),
+  )
+  const spent = former.filter(
+    (key) =>
+      signer?.occasion === 'compromise' || (key.state === 'retiring' && ageMs(key) >= RETIRING_MS),
+  )
+  const gone = keys.filter((key) => key.state === 'revoked' && ageMs(key) >= REVOKED_MS)
+  const isDue = !pending && signer && isTime(ageMs(signer), claimId, everyDays, now)
+  return [
+    ...(next ? [{ is: 'sign', selector: next.selector } as const] : []),
+    ...spent.map(({ selector }) => ({ is: 'revoke', selector }) as const),
+    ...gone.map(({ selector }) => ({ is: 'drop', selector }) as const),
+    ...(isDue ? [{ is: 'begin' } as const] : []),
+  ]
+}
+
+/**
+ * The last 24th of a key's time is cut into hours, and each claim has one of them: keys that were all
+ * made on one day, or are all overdue because the setting was changed, do not all rotate at once.
+ */
+function isTime(ageMs: number, claimId: string, everyDays: number, now: Date): boolean {
+  const slots = everyDays
+  if (everyDays === 0 || ageMs < days(everyDays) - hours(slots)) return false
+  return Math.floor(now.getTime() / hours(1)) % slots === Math.floor(spread(claimId) * slots)
+}
+
+/** Does what is to be done, before the records of the keys are asked for. */
+export async function turnKeys(pass: Pass): Promise<void> {
+  const { domain, ports } = pass
+  const { rotation } = ports.sender
+  // Until it is active a domain has the one key it was registered with.
+  if (!rotation || domain.activatedAt === undefined) return
+  const keys = await rotation.keys(domain.claim, pass.signal)
+  const isPending = keys.some(({ state }) => state === 'pending')
+  const isSeen = isPending ? await seenOutside(pass) : () => false
+  const now = ports.clock.now()
+  const turns = planTurns(keys, isSeen, domain.claim, rotation.everyDays, now)
+  for (const turn of turns) await take(turn, rotation, pass, now)
+  const isBegun = turns.some(({ is }) => is === 'begin')
+  const isTaken = turns.some(({ is }) => is === 'sign')
+  if (isBegun || (isPending && !isTaken)) pass.lookOnceSeenMs = SETTLED_AFTER_MS
+}
+
+/** What the latest look from outside saw of the records. */
+async function seenOutside({ domain, ports }: Pass): Promise<(key: SigningKey) => boolean> {
+  const records = await ports.records.list(domain)
+  const seen = records.filter(({ status }) => status === 'published').map(({ name }) => name)
+  return ({ name }) => seen.includes(name)
+}
+
+async function take(turn: Turn, rotation: KeyRotation, pass: Pass, at: Date): Promise<void> {
+  const { signal } = pass
+  const { claim } = pass.domain
+  if (turn.is === 'begin') await rotation.begin(claim, { occasion: 'routine', at }, signal)
+  if (turn.is === 'sign') await rotation.sign(claim, turn.selector, at, signal)
+  if (turn.is === 'revoke') await rotation.revoke(claim, turn.selector, at, signal)
+  if (turn.is === 'drop') await rotation.drop(claim, turn.selector, signal)
+}

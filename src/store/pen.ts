@@ -1,0 +1,336 @@
+/** The pen of a pass: what it finds is written at once, and only while the row is still its own. */
+import { sql, type Transaction } from 'kysely'
+import { afterFailedLook, afterLook, isSameVerdict } from '#domains/conditions.ts'
+import { firstUnmet, isDone, LIFECYCLE, type Stage, stageOf, statusOf } from '#domains/lifecycle.ts'
+import type { Pen, Ports } from '#domains/ports.ts'
+import type {
+  Claim,
+  Condition,
+  ConditionType,
+  DelegationReport,
+  Domain,
+  TimelineEvent,
+  Verdict,
+} from '#domains/types.ts'
+import { fence, type Taken } from '#engine/due-rows.ts'
+import { type StoreContext, TOPICS } from './context.ts'
+import type { Database } from './database.ts'
+import type { DomainRow } from './domains.ts'
+import { note } from './events.ts'
+import { touchName } from './served-names.ts'
+import type { Tables } from './tables.ts'
+
+/** Writes what a pass finds, and nothing once another worker has taken the row. */
+export function openPen(
+  context: StoreContext,
+  taken: Taken,
+  row: DomainRow,
+  domain: Domain,
+  ports: Ports,
+): Pen {
+  const { db, doorbell } = context
+  const conditions = domain.conditions as Map<ConditionType, Condition>
+  const of = { domainId: row.id, workspaceId: row.workspace_id }
+  let status = row.status
+  let current: ConditionType = LIFECYCLE[0].met
+  let unwritten: DelegationReport | undefined
+  let untold: TimelineEvent[] = []
+  let isWhole = firstUnmet(conditions) === undefined
+  const unnoted = new Set<ConditionType>()
+
+  async function write(change: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
+    await db.transaction().execute(async (tx) => {
+      await fence(tx, 'domains', taken)
+      await change(tx)
+    })
+    doorbell.ring(TOPICS.domain(row.id))
+  }
+
+  async function record(type: ConditionType, condition: Condition): Promise<void> {
+    const before = conditions.get(type)
+    conditions.set(type, condition)
+    await write(async (tx) => {
+      if (unwritten) await writeDelegation(tx, unwritten)
+      await upsertCondition(tx, row.id, type, condition)
+      if (!isSameVerdict(before?.verdict, condition.verdict))
+        await noteVerdict(tx, of, type, condition.verdict)
+      await tellChanges(tx)
+      await writeStatus(tx)
+    })
+  }
+
+  /** What a stage did, and whether an active domain fell short of something, or no longer does. */
+  async function tellChanges(tx: Transaction<Tables>): Promise<void> {
+    for (const event of untold) await note(tx, of, event)
+    untold = []
+    const unmet = firstUnmet(conditions)
+    if (domain.activatedAt !== undefined && isWhole !== (unmet === undefined)) {
+      await note(tx, of, unmet ? degraded(row.name, unmet) : recovered(row.name))
+    }
+    isWhole = unmet === undefined
+  }
+
+  /** With its verdict, so that nobody sees the one without the other. */
+  async function writeDelegation(tx: Transaction<Tables>, report: DelegationReport) {
+    const { verdict, observed, message } = report
+    await tx
+      .updateTable('domains')
+      .set({ delegation: JSON.stringify(report) as never })
+      .where('id', '=', row.id)
+      .execute()
+    if (verdict !== domain.delegation?.verdict) {
+      await note(tx, of, {
+        type: 'delegation.seen',
+        stage: 'delegated',
+        message,
+        data: { verdict, observed },
+      })
+    }
+    domain.delegation = report
+    unwritten = undefined
+  }
+
+  /** The one place that writes a status: what the conditions say, in their transaction. */
+  async function writeStatus(tx: Transaction<Tables>): Promise<void> {
+    const now = ports.clock.now()
+    const next = statusOf(conditions, domain.activatedAt, now)
+    if (next === status) return
+    const isFirst = next === 'ACTIVE' && domain.activatedAt === undefined
+    if (isFirst) domain.activatedAt = now
+    await tx
+      .updateTable('domains')
+      .set({ status: next, ...(isFirst ? { activated_at: now } : {}) })
+      .where('id', '=', row.id)
+      .execute()
+    await touchName(tx, row.name)
+    if (next === 'ACTIVE')
+      await note(tx, of, { type: 'domain.active', message: `${row.name} is active.` })
+    if (next === 'FAILED')
+      await note(tx, of, { type: 'domain.failed', message: `Setting up ${row.name} failed.` })
+    status = next
+    doorbell.ring(TOPICS.servedNames)
+  }
+
+  let standing: Promise<Set<ConditionType>> | undefined
+  const placements = (claim: Claim) => {
+    standing ??= placementsOf(db, claim)
+    return standing
+  }
+
+  return {
+    async begin(type) {
+      current = type
+      if (conditions.has(type)) return
+      const verdict: Verdict = { is: 'waiting', reason: 'in_progress', message: 'Under way.' }
+      await record(type, { ...FRESH, verdict, since: ports.clock.now() })
+    },
+    async verdict(type, verdict) {
+      const before = conditions.get(type)
+      const after = afterLook(stageOf(type), before, verdict, ports.clock.now())
+      if (!goesOn(before, after) || unwritten || untold.length > 0) return record(type, after)
+      // An unchanged world writes nothing: the look is noted with all others, when the pass is over.
+      conditions.set(type, after)
+      unnoted.add(type)
+    },
+    async refused(verdict) {
+      await record(
+        current,
+        afterLook(stageOf(current), conditions.get(current), verdict, ports.clock.now()),
+      )
+    },
+    async couldNotLook(message, nextLookMs) {
+      const before = conditions.get(current)
+      if (!before) return
+      await noteLooks(db, row.id, unnoted, ports.clock.now())
+      await record(current, {
+        ...afterFailedLook(before, message),
+        nextLookAt: inTime(ports, nextLookMs),
+      })
+    },
+    async nextLook(afterMs) {
+      const looked = unnoted.size > 0 ? { looked_at: ports.clock.now() } : {}
+      await db
+        .updateTable('domains')
+        .set({ next_look_at: inTime(ports, afterMs), accepts_drops: false, ...looked })
+        .where('id', '=', row.id)
+        .execute()
+      // Whoever waits for the end of this pass looks again a moment after it.
+      doorbell.ring(TOPICS.domain(row.id))
+    },
+    delegation(report) {
+      if (!isSameReport(domain.delegation, report)) unwritten = report
+    },
+    tell(event) {
+      untold.push(event)
+    },
+    async placed(claim, stage) {
+      const placed = await placements(claim)
+      if (placed.has(stage)) return
+      const driver = driverOf(row, stage)
+      await write(async (tx) => {
+        await tx
+          .insertInto('placements')
+          .values({ claim_id: claim.claimId, stage, driver, removed_at: null })
+          .onConflict((c) =>
+            c.columns(['claim_id', 'stage']).doUpdateSet({ removed_at: null, made_at: sql`now()` }),
+          )
+          .execute()
+      })
+      placed.add(stage)
+    },
+    removing(stage) {
+      current = stage
+    },
+    async removed(claim, stage) {
+      const placed = await placements(claim)
+      await write(async (tx) => {
+        await tx
+          .updateTable('placements')
+          .set({ removed_at: sql`now()` })
+          .where('claim_id', '=', claim.claimId)
+          .where('stage', '=', stage)
+          .execute()
+        await note(tx, of, { type: 'stage.removed', stage, message: `Taken away: ${stage}.` })
+      })
+      placed.delete(stage)
+    },
+    placements,
+    async tornDown() {
+      if (row.torn_down_at) return
+      await write(async (tx) => {
+        await tx
+          .updateTable('domains')
+          .set({ torn_down_at: sql`now()` })
+          .where('id', '=', row.id)
+          .execute()
+        await touchName(tx, row.name)
+      })
+    },
+    async gone() {
+      await write(async (tx) => {
+        await tx
+          .updateTable('domains')
+          .set({ torn_down_at: sql`coalesce(torn_down_at, now())`, removed_at: sql`now()` })
+          .where('id', '=', row.id)
+          .execute()
+        await tx.deleteFrom('holders').where('claim_id', '=', domain.claim.claimId).execute()
+        await tx
+          .updateTable('claims')
+          .set({ released_at: sql`now()` })
+          .where('id', '=', domain.claim.claimId)
+          .execute()
+        await touchName(tx, row.name)
+      })
+      doorbell.ring(TOPICS.servedNames)
+    },
+  }
+}
+
+const goesOn = (before: Condition | undefined, after: Condition): boolean =>
+  before !== undefined &&
+  isDone(before.verdict) &&
+  before.lastLookError === undefined &&
+  isSameVerdict(before.verdict, after.verdict)
+
+/** Times differ in every report; what they are times of is what counts. */
+function isSameReport(a: DelegationReport | undefined, b: DelegationReport): boolean {
+  const said = ({ verdict, message, observed, servers, lostAt, settledAt }: DelegationReport) => {
+    const outcomes = servers.map(({ name, outcome }) => `${name} ${outcome}`).toSorted()
+    return JSON.stringify([verdict, message, observed, lostAt, settledAt, new Set(outcomes).size])
+  }
+  return a !== undefined && a.verdict === 'delegated' && said(a) === said(b)
+}
+
+async function noteLooks(
+  db: Database,
+  domainId: string,
+  types: ReadonlySet<ConditionType>,
+  at: Date,
+): Promise<void> {
+  if (types.size === 0) return
+  await db
+    .updateTable('conditions')
+    .set({ last_look_at: at })
+    .where('domain_id', '=', domainId)
+    .where('type', 'in', [...types])
+    .execute()
+}
+
+const degraded = (name: string, { met }: Stage): TimelineEvent => ({
+  type: 'domain.degraded',
+  stage: met,
+  message: `Something that ${name} had is not there any more.`,
+})
+
+const recovered = (name: string): TimelineEvent => ({
+  type: 'domain.recovered',
+  message: `${name} has everything again.`,
+})
+
+async function placementsOf(db: Database, { claimId }: Claim): Promise<Set<ConditionType>> {
+  const rows = await db
+    .selectFrom('placements')
+    .select('stage')
+    .where('claim_id', '=', claimId)
+    .where('removed_at', 'is', null)
+    .execute()
+  return new Set(rows.map(({ stage }) => stage as ConditionType))
+}
+
+const FRESH = {
+  waitedMs: 0,
+  lastLookAt: undefined,
+  lastLookError: undefined,
+  nextLookAt: undefined,
+}
+
+const inTime = ({ clock }: Ports, afterMs: number): Date =>
+  new Date(clock.now().getTime() + afterMs)
+
+function driverOf(row: DomainRow, stage: ConditionType): string {
+  if (stage === 'zone_ready' || stage === 'records_published') return row.zone_driver
+  return stage === 'mail_domain_ready' ? row.mailbox_driver : row.sender_driver
+}
+
+async function upsertCondition(
+  tx: Transaction<Tables>,
+  domainId: string,
+  type: ConditionType,
+  condition: Condition,
+) {
+  const { verdict } = condition
+  const values = {
+    verdict: verdict.is,
+    reason: 'reason' in verdict ? verdict.reason : null,
+    message: 'message' in verdict ? verdict.message : null,
+    since: condition.since,
+    waited_ms: String(Math.round(condition.waitedMs)),
+    last_look_at: condition.lastLookAt ?? null,
+    last_look_error: condition.lastLookError ?? null,
+    next_look_at: condition.nextLookAt ?? null,
+  }
+  const stalled =
+    condition.lastLookError === undefined
+      ? sql<Date | null>`null`
+      : sql<Date>`coalesce(conditions.stalled_since, now())`
+  await tx
+    .insertInto('conditions')
+    .values({ domain_id: domainId, type, ...values, stalled_since: null })
+    .onConflict((c) =>
+      c.columns(['domain_id', 'type']).doUpdateSet({ ...values, stalled_since: stalled }),
+    )
+    .execute()
+}
+
+async function noteVerdict(
+  tx: Transaction<Tables>,
+  of: { domainId: string; workspaceId: string },
+  stage: ConditionType,
+  verdict: Verdict,
+): Promise<void> {
+  const message = 'message' in verdict ? verdict.message : 'Done.'
+  await note(tx, of, { type: `stage.${verdict.is}`, stage, message })
+  if (stage === 'delegated' && verdict.is === 'met') {
+    await note(tx, of, { type: 'domain.delegated', stage, message: 'The delegation was seen.' })
+  }
+}

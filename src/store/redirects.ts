@@ -1,0 +1,187 @@
+/** Redirects as rows: where the web addresses of a domain lead, and which names are answered for. */
+import { type Selectable, sql } from 'kysely'
+import type { RedirectBook } from '#domains/ports.ts'
+import { wakeRow } from '#engine/due-rows.ts'
+import { absolute } from '#names/domain-name.ts'
+import { newId } from '../ids.ts'
+import { type StoreContext, TOPICS } from './context.ts'
+import type { Database, Queryable } from './database.ts'
+import type { DomainRow } from './domains.ts'
+import { note } from './events.ts'
+import { touchName } from './served-names.ts'
+import type { Tables } from './tables.ts'
+
+export type RedirectRow = Selectable<Tables['redirects']>
+
+/** `isServed`: its domain holds the name. `isSetUp`: visitors are shown the way to us. */
+export type KnownRedirect = { row: RedirectRow; isServed: boolean; isSetUp: boolean }
+
+export type RedirectSettings = Pick<
+  RedirectRow,
+  'target_domain' | 'status_code' | 'preserve_path' | 'preserve_query_string'
+>
+
+export async function findRedirect(
+  { db }: StoreContext,
+  domain: DomainRow,
+): Promise<KnownRedirect | undefined> {
+  const row = await db
+    .selectFrom('redirects')
+    .selectAll()
+    .where('domain_id', '=', domain.id)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const held = await db
+    .selectFrom('holders as h')
+    .innerJoin('claims as c', 'c.id', 'h.claim_id')
+    .select('h.name')
+    .where('c.domain_id', '=', domain.id)
+    .executeTakeFirst()
+  const records = await db
+    .selectFrom('records')
+    .select(['name', 'status'])
+    .where('domain_id', '=', domain.id)
+    .where('purpose', '=', 'redirect')
+    .execute()
+  const isAtApex = records.some(({ name }) => name === absolute(domain.name))
+  const isSetUp = isAtApex && records.every(({ status }) => status === 'published')
+  return { row, isServed: held !== undefined, isSetUp }
+}
+
+export type PutRedirect = 'put' | 'domain_gone' | 'loop' | 'too_long'
+
+/** More redirects one after the other than this are no way to get somewhere. */
+export const REDIRECTS_IN_A_ROW = 10
+
+/** Makes the domain's redirect, or changes it, unless it would lead back to the domain. */
+export async function putRedirect(
+  context: StoreContext,
+  domain: DomainRow,
+  wanted: RedirectSettings,
+): Promise<PutRedirect> {
+  const result = await context.db.transaction().execute(async (tx): Promise<PutRedirect> => {
+    if (!(await holdDomain(tx, domain.id))) return 'domain_gone'
+    const wrong = await wrongWith(tx, domain, wanted.target_domain)
+    if (wrong) return wrong
+    await upsert(tx, domain, wanted)
+    await tellOf(tx, domain, 'redirect.set', `Redirected to ${wanted.target_domain}.`)
+    return 'put'
+  })
+  if (result === 'put') ring(context)
+  return result
+}
+
+/** Ends the redirect; its records go with the next pass. False when there was none. */
+export async function removeRedirect(context: StoreContext, domain: DomainRow): Promise<boolean> {
+  const isRemoved = await context.db.transaction().execute(async (tx) => {
+    const { numDeletedRows } = await tx
+      .deleteFrom('redirects')
+      .where('domain_id', '=', domain.id)
+      .executeTakeFirst()
+    if (numDeletedRows === 0n) return false
+    await tellOf(tx, domain, 'redirect.removed', 'The redirect was removed.')
+    return true
+  })
+  if (isRemoved) ring(context)
+  return isRemoved
+}
+
+function holdDomain(tx: Queryable, id: string): Promise<{ id: string } | undefined> {
+  return tx
+    .selectFrom('domains')
+    .select('id')
+    .where('id', '=', id)
+    .where('removal_requested_at', 'is', null)
+    .forKeyShare()
+    .executeTakeFirst()
+}
+
+async function upsert(tx: Queryable, domain: DomainRow, wanted: RedirectSettings): Promise<void> {
+  const { id, workspace_id, world } = domain
+  await tx
+    .insertInto('redirects')
+    .values({ id: newId(), workspace_id, world, domain_id: id, ...wanted })
+    .onConflict((c) => c.column('domain_id').doUpdateSet({ ...wanted, changed_at: sql`now()` }))
+    .execute()
+}
+
+async function tellOf(
+  tx: Queryable,
+  { id, name, workspace_id }: DomainRow,
+  type: string,
+  message: string,
+): Promise<void> {
+  await wakeRow(tx, 'domains', id)
+  await touchName(tx, name)
+  await note(tx, { domainId: id, workspaceId: workspace_id }, { type, message })
+}
+
+function ring({ doorbell }: StoreContext): void {
+  doorbell.ring(TOPICS.servedNames)
+  doorbell.ring(TOPICS.domainsDue)
+}
+
+/**
+ * Whether the redirects that begin at `target` lead to the domain. Those of claims that do not hold
+ * their name count too, for they may come to hold it. One check at a time: two redirects that are
+ * made at once would not see each other.
+ */
+async function wrongWith(
+  tx: Queryable,
+  { name, world }: DomainRow,
+  target: string,
+): Promise<'loop' | 'too_long' | undefined> {
+  await sql`select set_config('lock_timeout', '5s', true)`.execute(tx)
+  await sql`select pg_advisory_xact_lock(hashtextextended('redirects', 0))`.execute(tx)
+  const { rows } = await sql<{ host: string; passed: number }>`
+    with recursive way (host, passed) as (
+      select ${target}::text, 0
+      union
+      select r.target_domain, w.passed + 1
+        from way w
+        join domains d on d.name in (w.host, regexp_replace(w.host, '^www\\.', ''))
+         and d.world = ${world} and d.removal_requested_at is null
+        join redirects r on r.domain_id = d.id
+       where w.passed < ${REDIRECTS_IN_A_ROW} and w.host not in (${name}, ${`www.${name}`}))
+    select host, max(passed) as passed from way group by host`.execute(tx)
+  if (rows.some(({ host }) => host === name || host === `www.${name}`)) return 'loop'
+  return rows.some(({ passed }) => passed >= REDIRECTS_IN_A_ROW) ? 'too_long' : undefined
+}
+
+/** What a pass knows of redirects. `addresses` are those of the servers that answer; none: no redirects. */
+export function redirectBook({ db }: StoreContext, addresses: readonly string[]): RedirectBook {
+  return {
+    async wanted({ id }) {
+      if (addresses.length === 0) return undefined
+      const row = await db
+        .selectFrom('redirects')
+        .select('changed_at')
+        .where('domain_id', '=', id)
+        .executeTakeFirst()
+      return row && { addresses, changedAt: row.changed_at }
+    },
+  }
+}
+
+/** A name and where it leads; undefined where it leads nowhere (any more). */
+export type RedirectedName = { name: string; redirect: RedirectSettings | undefined }
+
+/** The redirects of the holders of these names. A name of both worlds is the live one's. */
+export async function readRedirects(
+  db: Database,
+  names: readonly string[],
+): Promise<RedirectedName[]> {
+  const rows = await db
+    .selectFrom('redirects as r')
+    .innerJoin('domains as d', 'd.id', 'r.domain_id')
+    .innerJoin('claims as c', 'c.domain_id', 'd.id')
+    .innerJoin('holders as h', 'h.claim_id', 'c.id')
+    .select(['d.name', 'd.world'])
+    .select(['r.target_domain', 'r.status_code', 'r.preserve_path', 'r.preserve_query_string'])
+    .where('d.name', 'in', names.length > 0 ? [...names] : [''])
+    .where('d.removal_requested_at', 'is', null)
+    .orderBy('d.world', 'desc')
+    .execute()
+  const byName = new Map(rows.map((row) => [row.name, row]))
+  return names.map((name) => ({ name, redirect: byName.get(name) }))
+}

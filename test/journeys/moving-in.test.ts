@@ -1,0 +1,226 @@
+/** A name moves here with a website, mail elsewhere and a wildcard, and nothing that it served breaks. */
+import assert from 'node:assert/strict'
+import { after, describe, test } from 'node:test'
+import type { RecordType } from 'dns-packet'
+import { conditionOf, type Json, until } from '../client.ts'
+import { ask } from '../dns.ts'
+import { testHouse } from '../house.ts'
+import { startOutside } from '../outside.ts'
+
+const outside = await startOutside()
+after(() => outside[Symbol.asyncDispose]())
+const house = await testHouse(outside.settings)
+after(() => house[Symbol.asyncDispose]())
+outside.bind(house)
+const { client } = house
+const { cloudflare } = outside
+const old = `${cloudflare.dns.address}:${cloudflare.dns.port}`
+
+const headers = {
+  authorization: `Bearer ${cloudflare.apiToken}`,
+  'content-type': 'application/json',
+}
+const call = async (path: string, body: object): Promise<Json> => {
+  const url = `${cloudflare.apiUrl}${path}`
+  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+  const said = (await answer.json()) as Json
+  assert.ok(said.success, JSON.stringify(said.errors))
+  return said.result
+}
+
+// biome-ignore format: a table
+const SITE = [
+  { type: 'A',     name: '@',                  content: '192.0.2.10', ttl: 600 },
+  { type: 'AAAA',  name: '@',                  content: '2001:db8::10', ttl: 600 },
+  { type: 'A',     name: 'www',                content: '192.0.2.10', ttl: 600 },
+  { type: 'CNAME', name: 'shop',               content: 'shops.example.net', ttl: 300 },
+  { type: 'A',     name: '*',                  content: '192.0.2.99', ttl: 300 },
+  { type: 'MX',    name: '@',                  content: 'mx.example.net', priority: 10, ttl: 300 },
+  { type: 'TXT',   name: '@',                  content: '"v=spf1 include:_spf.example.net -all"', ttl: 300 },
+  { type: 'TXT',   name: '@',                  content: '"site-verification=abc"', ttl: 300 },
+  { type: 'TXT',   name: '_dmarc',             content: '"v=DMARC1; p=quarantine"', ttl: 300 },
+  { type: 'TXT',   name: 'google._domainkey',  content: `"v=DKIM1; k=rsa; p=${'A'.repeat(200)}" "${'B'.repeat(192)}"`, ttl: 300 },
+  { type: 'CAA',   name: '@',                  data: { flags: 0, tag: 'issue', value: 'ca.example' }, ttl: 300 },
+]
+
+async function serveElsewhere(name: string): Promise<void> {
+  const zone = await call('/zones', { account: { id: cloudflare.accountId }, name, type: 'full' })
+  for (const record of SITE) await call(`/zones/${zone.id}/dns_records`, record)
+  await client.delegate(name, zone.name_servers)
+}
+
+const QUESTIONS: [label: string, type: RecordType][] = [
+  ['', 'A'],
+  ['', 'AAAA'],
+  ['', 'MX'],
+  ['', 'TXT'],
+  ['', 'CAA'],
+  ['www.', 'A'],
+  ['shop.', 'CNAME'],
+  ['anything.', 'A'],
+  ['_dmarc.', 'TXT'],
+  ['google._domainkey.', 'TXT'],
+]
+
+/** What a server answers to all of them, in an order that can be compared. */
+async function answersOf(server: string, name: string): Promise<Record<string, string[]>> {
+  const entries = QUESTIONS.map(async ([label, type]) => {
+    const { answers } = await ask(server, `${label}${name}`, type)
+    const data = answers.map((answer) => textOf(answer.data)).toSorted()
+    return [`${label || '@'} ${type}`, data] as const
+  })
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+const textOf = (data: unknown): string =>
+  Array.isArray(data)
+    ? data.map(String).join('')
+    : typeof data === 'string'
+      ? data
+      : JSON.stringify(data)
+
+describe('a name with a website and mail elsewhere', () => {
+  test('is served here as it was, before its nameservers are changed and after', async () => {
+    await serveElsewhere('moved.test')
+    const before = await answersOf(old, 'moved.test')
+    const added = await client.post('/domains', { domain: 'moved.test' })
+    const { domain_id: id, nameservers } = added.body
+    const { body: imported } = await client.get(`/domains/${id}/import`)
+    assert.equal(imported.state, 'done')
+    assert.equal(imported.records.length, SITE.length)
+    await client.delegate('moved.test', nameservers)
+    await client.untilDomain(id, (domain) => conditionOf(domain, 'delegated').status === 'met')
+    await until(
+      () => answersOf(house.dns, 'moved.test'),
+      (seen) => JSON.stringify(seen) === JSON.stringify(before),
+    )
+    const waiting = await client.untilDomain(
+      id,
+      (domain) => conditionOf(domain, 'records_published').reason === 'mx_in_use',
+    )
+    assert.equal(waiting.status, 'SERVICES_CONFIGURING')
+    assert.equal(conditionOf(waiting, 'records_published').waiting_for, 'customer')
+    assert.match(
+      conditionOf(waiting, 'records_published').message,
+      /goes to mx\.example\.net; say take_mail/,
+    )
+    assert.deepEqual(
+      await answersOf(house.dns, 'moved.test'),
+      before,
+      'its mail is left where it is',
+    )
+
+    await client.post(`/domains/${id}/import`, { take_mail: true })
+    await client.untilDomain(id, ({ status }) => status === 'ACTIVE')
+    const after = await answersOf(house.dns, 'moved.test')
+    assert.deepEqual(after['@ MX'], ['{"preference":10,"exchange":"mx.mailstead.test"}'])
+    const spf = after['@ TXT']!.filter((text) => text.startsWith('v=spf1'))
+    assert.deepEqual(spf, ['v=spf1 include:_spf.mx.mailstead.test include:_spf.example.net -all'])
+    for (const same of [
+      '@ A',
+      '@ AAAA',
+      '@ CAA',
+      'www. A',
+      'shop. CNAME',
+      'anything. A',
+      '_dmarc. TXT',
+      'google._domainkey. TXT',
+    ]) {
+      assert.deepEqual(after[same], before[same], same)
+    }
+    assert.ok(after['@ TXT']!.includes('site-verification=abc'))
+  })
+
+  test('without an import it comes here empty', async () => {
+    await serveElsewhere('bare.test')
+    const { body } = await client.post('/domains', { domain: 'bare.test', import_records: false })
+    const { body: imported } = await client.get(`/domains/${body.domain_id}/import`)
+    assert.deepEqual([imported.state, imported.records], ['none', []])
+  })
+
+  test('what is not wanted is dropped before the move', async () => {
+    await serveElsewhere('picked.test')
+    const { body } = await client.post('/domains', { domain: 'picked.test', take_mail: true })
+    const { body: imported } = await client.get(`/domains/${body.domain_id}/import`)
+    const wildcard = imported.records.find(({ name }: Json) => name === '*.picked.test')
+    await client.post(`/domains/${body.domain_id}/import`, { drop: [wildcard.record_id] })
+    await client.delegate('picked.test', body.nameservers)
+    await client.untilDomain(body.domain_id, ({ status }) => status === 'ACTIVE')
+    const gone = await until(
+      () => ask(house.dns, 'anything.picked.test', 'A'),
+      ({ rcode }) => rcode === 'NXDOMAIN',
+    )
+    assert.equal(gone.answers.length, 0)
+  })
+})
+
+describe('the customer’s own records', async () => {
+  const acme = await client.addActive('acme.test')
+  const at = (path = '') => `/domains/${acme.domain_id}/records${path}`
+  const add = (record: object) => client.post(at(), record)
+  const shows = (name: string, type: RecordType, wanted: string[]) =>
+    until(
+      async () =>
+        (await ask(house.dns, name, type)).answers.map(({ data }) => textOf(data)).toSorted(),
+      (seen) => JSON.stringify(seen) === JSON.stringify(wanted.toSorted()),
+    )
+
+  test('are added, changed and removed, and the nameserver follows', async () => {
+    const added = await add({ name: 'www', type: 'a', value: '192.0.2.1' })
+    assert.equal(added.status, 201)
+    assert.deepEqual([added.body.record.name, added.body.record.managed], ['www.acme.test', false])
+    await add({ name: 'www.acme.test.', type: 'A', value: '192.0.2.2' })
+    await shows('www.acme.test', 'A', ['192.0.2.1', '192.0.2.2'])
+    const one = at(`/${added.body.record.record_id}`)
+    assert.equal(
+      (await client.request('PUT', `/api/public/v1${one}`, { value: '192.0.2.3' })).status,
+      200,
+    )
+    await shows('www.acme.test', 'A', ['192.0.2.2', '192.0.2.3'])
+    assert.equal((await client.delete(one)).status, 200)
+    await shows('www.acme.test', 'A', ['192.0.2.2'])
+    assert.equal((await client.delete(one)).status, 404)
+  })
+
+  test('stand beside ours at the same name', async () => {
+    await add({ name: '@', type: 'TXT', value: 'mine=1' })
+    await until(
+      async () => (await ask(house.dns, 'acme.test', 'TXT')).answers.length,
+      (count) => count === 2,
+    )
+    const { body } = await client.post(`/domains/${acme.domain_id}/check`)
+    assert.equal(body.status, 'ACTIVE')
+    assert.equal((await ask(house.dns, 'acme.test', 'TXT')).answers.length, 2)
+  })
+
+  test('ours can be seen, and not edited', async () => {
+    const { body } = await client.get(at())
+    const mx = body.records.find(({ purpose }: Json) => purpose === 'mx')
+    assert.equal(mx.managed, true)
+    const { status, body: refusal } = await client.delete(at(`/${mx.record_id}`))
+    assert.deepEqual([status, refusal.error], [409, 'record_managed'])
+  })
+
+  // biome-ignore format: a table
+  const REFUSED: [record: object, status: number, error?: string][] = [
+    [{ name: 'a', type: 'A', value: '192.0.2' },                       422],
+    [{ name: 'a', type: 'A', value: '192.0.2.1', ttl: 5 },             422],
+    [{ name: 'a', type: 'A', value: '192.0.2.1', ttl: 'day' },         422],
+    [{ name: 'a', type: 'LOC', value: 'x' },                           422],
+    [{ name: '@', type: 'NS', value: 'ns1.example.net.' },             422],
+    [{ name: 'a', type: 'MX', value: 'mx.example.net.' },              422],
+    [{ name: 'a', type: 'TXT', value: 'x'.repeat(5000) },              422],
+    [{ type: 'A', value: '192.0.2.1' },                                422],
+    [{ name: '@', type: 'CNAME', value: 'x.example.net.' },            409, 'record_conflict'],
+    [{ name: '_dmarc', type: 'CNAME', value: 'x.example.net.' },       409, 'record_conflict'],
+    [{ name: 'www', type: 'A', value: '192.0.2.2' },                   409, 'record_exists'],
+    [{ name: `${'a'.repeat(64)}`, type: 'A', value: '192.0.2.1' },     422],
+  ]
+  for (const [record, status, error] of REFUSED) {
+    test(`refused: ${JSON.stringify(record).slice(0, 80)}`, async () => {
+      const answer = await add(record)
+      assert.equal(answer.status, status, JSON.stringify(answer.body))
+      if (error) assert.equal(answer.body.error, error)
+    })
+  }
+})
