@@ -148,10 +148,12 @@ export function openPen(
       })
     },
     async nextLook(afterMs) {
+      // A yes holds for the one plan that was made with it.
+      const used = domain.acceptsDrops ? { accepts_drops: false } : {}
       const looked = unnoted.size > 0 ? { looked_at: ports.clock.now() } : {}
       await db
         .updateTable('domains')
-        .set({ next_look_at: inTime(ports, afterMs), accepts_drops: false, ...looked })
+        .set({ next_look_at: inTime(ports, afterMs), ...looked, ...used })
         .where('id', '=', row.id)
         .execute()
       // Whoever waits for the end of this pass looks again a moment after it.

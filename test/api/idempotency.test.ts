@@ -280,7 +280,7 @@ test('what is not a POST has no use for a name, and does not mind one', async ()
 
 test('a POST without a body can be named', async () => {
   const { body: added } = await client.post('/domains', { domain: 'bodiless.test' })
-  const path = `/domains/${added.domain_id}/activate`
+  const path = `/domains/${added.domain_id}/check`
   const first = await post(client, path, undefined, 'bodiless')
   assert.equal(first.status, 200)
   const again = await post(client, path, undefined, 'bodiless')

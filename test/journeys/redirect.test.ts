@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { startPostgres } from '#store/embedded-postgres.ts'
 import { type Json, until } from '../client.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
-import { temporaryDirectory } from '../product.ts'
+import { startProduct, temporaryDirectory } from '../product.ts'
 import { exchange, leadsTo, visit } from '../redirect.ts'
 
 const house = await testHouse({ MAILSTEAD_REDIRECT_LISTEN: '127.0.0.1:0' })
@@ -223,3 +225,36 @@ test('while the database is away, known names go on, and changes are followed wh
   )
   await until(steady, (location) => location === 'https://back.example/', 3 * FOLLOWED_MS)
 })
+
+test('a process of its own answers, and leaves all else to others', async () => {
+  await using rest = await testHouse({ MAILSTEAD_REDIRECT_ADDRESSES: '203.0.113.80' })
+  await using directory = await temporaryDirectory()
+  const listen = `127.0.0.1:${await freePort()}`
+  await using _role = await startProduct({
+    dataDir: directory.path,
+    settings: {
+      DATABASE_URL: rest.database.url,
+      MAILSTEAD_ROLES: 'redirect',
+      MAILSTEAD_REDIRECT_LISTEN: listen,
+    },
+  })
+  assert.equal(_role.client.base, '')
+  const { domain_id } = await rest.client.addActive('apart.test')
+  const path = `/domains/${domain_id}/redirect`
+  const { body } = await rest.client.post(path, { target_domain: 'company.example' })
+  assert.equal(body.setup_completed, true)
+  await until(
+    () => leadsTo(listen, 'apart.test', '/a'),
+    (location) => location === 'https://company.example/a',
+    FOLLOWED_MS,
+  )
+})
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
+}

@@ -188,6 +188,28 @@ export const removalAnswer = z
   })
   .register(components, { id: 'Removal' })
 
+export const recordList = z
+  .object({ ...said, records: z.array(dnsRecord) })
+  .register(components, { id: 'RecordList' })
+
+export const recordSaid = z
+  .object({ ...said, record: dnsRecord })
+  .register(components, { id: 'RecordSaid' })
+
+export const recordRemoved = z
+  .object({ ...said, record_id: z.uuid() })
+  .register(components, { id: 'RecordRemoved' })
+
+export const importAnswer = z
+  .object({
+    ...said,
+    ...who,
+    state: z.enum(['none', 'wanted', 'done']),
+    take_mail: z.boolean(),
+    records: z.array(dnsRecord),
+  })
+  .register(components, { id: 'Import' })
+
 export const redirectAnswer = z
   .object({
     redirect_id: z.uuid(),

@@ -5,6 +5,7 @@ import { API_PREFIX, type ApiContext } from '../context.ts'
 import { customerRecordView } from '../domain-views.ts'
 import type { Http } from '../http.ts'
 import { type KnownDomain, loadDomain } from '../load-domain.ts'
+import { importAnswer } from '../openapi/answers.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams, id } from '../shapes.ts'
 
@@ -17,11 +18,30 @@ const path = `${API_PREFIX}/domains/:domain_id/import`
 /** GET and POST …/import: what was found where the name was served before, and what is to become of it. */
 export function importRoutes(app: Http, context: ApiContext): void {
   const { store } = context
-  const read = { schema: { params: domainParams }, ...needs(context, 'domains:read') }
+  const read = {
+    schema: {
+      operationId: 'getImport',
+      summary: 'Tells what was found where the name was served before',
+      params: domainParams,
+      answers: { 200: importAnswer },
+      problems: ['domain_not_found'] as const,
+    },
+    ...needs(context, 'domains:read'),
+  }
   app.get(path, read, async (request) =>
     answer(await loadDomain(store, keyOf(request), request.params.domain_id), context),
   )
-  const write = { schema: { params: domainParams, body }, ...needs(context, 'domains:update') }
+  const write = {
+    schema: {
+      operationId: 'decideImport',
+      summary: 'Decides what becomes of what was found',
+      params: domainParams,
+      body,
+      answers: { 200: importAnswer },
+      problems: ['domain_not_found'] as const,
+    },
+    ...needs(context, 'domains:update'),
+  }
   app.post(path, write, async (request) => {
     const known = await loadDomain(store, keyOf(request), request.params.domain_id)
     const { take_mail: takeMail, drop } = request.body

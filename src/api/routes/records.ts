@@ -1,3 +1,4 @@
+import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
 import { isRRsetType, type RRsetType } from '#drivers/zone/contract.ts'
 import { absolute, isWithin, relative } from '#names/domain-name.ts'
@@ -14,17 +15,35 @@ import { API_PREFIX, type ApiContext } from '../context.ts'
 import { customerRecordView, recordView } from '../domain-views.ts'
 import type { Http } from '../http.ts'
 import { loadDomain } from '../load-domain.ts'
-import { Invalid, Problem } from '../problems.ts'
+import { recordList, recordRemoved, recordSaid } from '../openapi/answers.ts'
+import { Invalid, Problem, type ProblemCode } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams, id } from '../shapes.ts'
 
 const TTL = { least: 60, most: 86_400, usual: 300 }
 const ttl = z.int().min(TTL.least).max(TTL.most).default(TTL.usual)
-const value = z.string().min(1).max(4096)
+const value = z
+  .string()
+  .min(1)
+  .max(4096)
+  .meta({ examples: ['192.0.2.1'] })
 const recordParams = domainParams.extend({ record_id: id })
-const fresh = z.object({ name: z.string().min(1).max(254), type: z.string().max(10), value, ttl })
+const fresh = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(254)
+    .meta({ examples: ['www'] }),
+  type: z
+    .string()
+    .max(10)
+    .meta({ examples: ['A'] }),
+  value,
+  ttl,
+})
 const changed = z.object({ value, ttl })
 const path = `${API_PREFIX}/domains/:domain_id/records`
+const ABSENT: readonly ProblemCode[] = ['domain_not_found', 'record_not_found', 'record_managed']
 
 /** GET, POST, PUT and DELETE …/records: the customer's own in the hosted zone; ours can be seen, not edited. */
 export function recordRoutes(app: Http, context: ApiContext): void {
@@ -35,7 +54,13 @@ export function recordRoutes(app: Http, context: ApiContext): void {
 
 function listRecords(app: Http, context: ApiContext): void {
   const { store } = context
-  const schema = { params: domainParams }
+  const schema = {
+    operationId: 'listRecords',
+    summary: 'Lists the records of a domain, ours and its own',
+    params: domainParams,
+    answers: { 200: recordList },
+    problems: ['domain_not_found'],
+  } satisfies FastifySchema
   app.get(path, { schema, ...needs(context, 'domains:read') }, async (request) => {
     const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
     const [ours, theirs] = await Promise.all([
@@ -49,7 +74,14 @@ function listRecords(app: Http, context: ApiContext): void {
 
 function addRecord(app: Http, context: ApiContext): void {
   const { store } = context
-  const schema = { params: domainParams, body: fresh }
+  const schema = {
+    operationId: 'addRecord',
+    summary: 'Adds a record to the hosted zone',
+    params: domainParams,
+    body: fresh,
+    answers: { 201: recordSaid },
+    problems: ['domain_not_found', 'record_exists', 'record_conflict'],
+  } satisfies FastifySchema
   app.post(path, { schema, ...needs(context, 'domains:update') }, async (request, reply) => {
     const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
     const record = { ...request.body, ...ownerAndType(row.name, request.body) }
@@ -65,7 +97,15 @@ function editRecords(app: Http, context: ApiContext): void {
   const { store } = context
   const one = `${path}/:record_id`
   const update = needs(context, 'domains:update')
-  app.put(one, { schema: { params: recordParams, body: changed }, ...update }, async (request) => {
+  const change = {
+    operationId: 'changeRecord',
+    summary: 'Changes one of the records that are not ours',
+    params: recordParams,
+    body: changed,
+    answers: { 200: recordSaid },
+    problems: [...ABSENT, 'record_exists', 'record_conflict'],
+  } satisfies FastifySchema
+  app.put(one, { schema: change, ...update }, async (request) => {
     const { domain, row } = await ownRecord(context, keyOf(request), request.params)
     const type = row.type as RRsetType
     await refuseUnholdable(context, domain, { ...request.body, name: row.name, type })
@@ -74,7 +114,14 @@ function editRecords(app: Http, context: ApiContext): void {
     const record = customerRecordView({ ...row, ...request.body })
     return { success: true, message: 'Record changed.', record }
   })
-  app.delete(one, { schema: { params: recordParams }, ...update }, async (request) => {
+  const removal = {
+    operationId: 'removeRecord',
+    summary: 'Removes one of the records that are not ours',
+    params: recordParams,
+    answers: { 200: recordRemoved },
+    problems: ABSENT,
+  } satisfies FastifySchema
+  app.delete(one, { schema: removal, ...update }, async (request) => {
     const { row } = await ownRecord(context, keyOf(request), request.params)
     await removeCustomerRecord(store, row)
     return { success: true, message: 'Record removed.', record_id: row.id }
