@@ -101,6 +101,7 @@ const REFUSED: [name: string, values: string[]][] = [
   ['MAILSTEAD_MAILBOX_DRIVER',           ['mail.example.net', ',']],
   ['MAILSTEAD_RECEIVES_MAIL',            ['yes', '0']],
   ['MAILSTEAD_PARENT_QUERIES_PER_SECOND', ['0', '10001', '1.5', 'many']],
+  ['MAILSTEAD_DKIM_ROTATION_DAYS',       ['-1', 'never', '1.5']],
   ['MAILSTEAD_PENDING_CLAIMS_PER_NAME',  ['0', '-1', '1001']],
   ['MAILSTEAD_ADDS_PER_NAME_PER_HOUR',   ['0', 'NaN']],
   ['MAILSTEAD_RATE_LIMIT_PER_MINUTE',    ['-1', '1000001', 'off']],

@@ -21,6 +21,13 @@ export function judge(look: ParentLook, expectation: Expectation, now: Date): De
   }
 }
 
+/** The same report, when names that nobody has are answered alike: it proves nothing. */
+export const asWildcard = (report: DelegationReport, expectation: Expectation, parent: string) => ({
+  ...report,
+  verdict: 'wildcard' as const,
+  message: sentence('wildcard', expectation, report.observed, parent),
+})
+
 /** Whether whatever answered shows exactly the pair, and two thirds of the servers answered. */
 export function provesPair(look: ParentLook, { pair }: Expectation): boolean {
   const answers = look.answers.filter(isAnswer)
@@ -87,6 +94,7 @@ function sentence(
     shadowed: `${name} lies inside a zone that is hosted here: have its owner delegate ${name} to ${and(pair)} there.`,
     inside_your_zone: `${name} lies inside your own zone hosted here: delegate ${name} to ${and(pair)} there.`,
     intercepted: 'Something that offers recursion answers in the place of the root servers; the network we ask through is not neutral.',
+    wildcard: `${above} answers alike for names that nobody has: what it shows for ${name} proves nothing; ${set}.`,
     unknown: `The servers above ${name} do not answer at the moment.`,
   }
   return sentences[verdict]

@@ -176,6 +176,7 @@ describe('the records of a redirect', () => {
   const LEFT: [what: string, current: RRset[], former: RRset[], names: string[]][] = [
     ['an empty zone',               [],                                                [],               ['acme.test.', 'www.acme.test.']],
     ['what is ours',                [APEX_A, WWW_A],                                   [APEX_A, WWW_A],  ['acme.test.', 'www.acme.test.']],
+    ['what is as if it were ours',  [APEX_A, WWW_A],                                   [],               ['acme.test.', 'www.acme.test.']],
     ['mail at the name',            [rrset('acme.test.', 'MX', '10 mx.test.')],        [],               ['acme.test.', 'www.acme.test.']],
     ['an address of theirs',        [rrset('acme.test.', 'A', '192.0.2.9')],           [],               ['www.acme.test.']],
     ['theirs beside ours',          [rrset('acme.test.', 'A', '192.0.2.9', '192.0.2.1')], [APEX_A],      ['www.acme.test.']],

@@ -59,9 +59,10 @@ export function givingWay(
   current: readonly RRset[],
   former: readonly OwnedRecord[],
 ): OwnedRecord[] {
+  const ours = [...former, ...wanted]
   const isForeign = (rrset: RRset) =>
     ['A', 'AAAA', 'CNAME', 'NS'].includes(rrset.type) &&
-    rrset.data.some((value) => !former.some((record) => isValueOf(record, rrset, value)))
+    rrset.data.some((value) => !ours.some((record) => isValueOf(record, rrset, value)))
   const taken = new Set(current.filter(isForeign).map(({ name }) => name))
   return wanted.filter((record) => !isOfRedirect(record) || !taken.has(record.name))
 }

@@ -163,6 +163,8 @@ const PASS = {
 
 type State = {
   shown: readonly string[]
+  /** Whether the parent answers alike for every name. */
+  isWildcard: boolean
   holds: boolean
   records: readonly OwnedRecord[]
   probe: Probe | undefined
@@ -180,14 +182,23 @@ function openWorld(changes: Partial<Domain> = {}) {
     importIsWanted: false, takeMail: false, acceptsDrops: false,
     mayActivate: true, delegation: undefined, ...changes,
   }
-  const state: State = { shown: pair, holds: false, records: [], probe: undefined }
+  const state: State = {
+    shown: pair,
+    isWildcard: false,
+    holds: false,
+    records: [],
+    probe: undefined,
+  }
   const zone = memoryZoneDriver()
   const ports: Ports = {
     zone,
     sender: memorySenderDriver(),
     mailbox: memoryMailboxDriver(),
     observer: {
-      look: async () => ({ parent: 'example', serverCount: 1, answers: [referralTo(state.shown)] }),
+      look: async (asked) => {
+        const shown = asked === claim.name || state.isWildcard ? state.shown : []
+        return { parent: 'example', serverCount: 1, answers: [referralTo(shown)] }
+      },
     },
     publicDns: {
       async resolve(name, type, signal) {
@@ -291,6 +302,14 @@ const verdictsIn = (log: readonly string[]) =>
   log.filter((line) => /^(met|waiting|failed) /.test(line))
 
 describe('a pass', () => {
+  test('believes no pair that the parent shows for names nobody has, too', async () => {
+    const { pass, pen, log, state } = openWorld()
+    state.isWildcard = true
+    await reconcile(pass, pen)
+    assert.equal(state.holds, false)
+    assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
+  })
+
   test('walks the stages from the top; each is begun, and noted as placed, before it acts', async () => {
     const { pass, pen, log } = openWorld()
     await reconcile(pass, pen)

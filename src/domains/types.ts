@@ -88,6 +88,7 @@ export type DelegationVerdict =
   | 'shadowed'
   | 'inside_your_zone'
   | 'intercepted'
+  | 'wildcard'
   | 'unknown'
 
 /** What the parent's servers said, in the shape the API shows. Names without trailing dots. */

@@ -198,8 +198,14 @@ const twice = (described: Described, [name]: readonly (string | number)[]): stri
 
 // --- What must come of it
 
-/** The sandbox is played with, and its mail takes its time. */
-const thinness = (path: string): number => (path.startsWith('/api/sandbox/') ? 4 : 1)
+/** All of it takes minutes. Without torture a third is sent, each operation another one. */
+const IS_TORTURE = process.env.MAILSTEAD_TORTURE === 'true'
+
+function* chosenFor(described: Described, turn: number): Generator<Sent> {
+  const every = IS_TORTURE ? 1 : described.path.startsWith('/api/sandbox/') ? 8 : 3
+  for (const [index, sent] of [...requestsFor(described)].entries())
+    if (index % every === turn % every) yield sent
+}
 
 const MAKES: Record<string, string> = {
   addDomain: 'domains',
@@ -235,11 +241,11 @@ function isAsDescribed({ path }: Described, sent: Sent): boolean {
 
 const shown = (sent: Sent): string => JSON.stringify(sent).slice(0, 600)
 
-for (const described of operationsIn(document)) {
+for (const [turn, described] of operationsIn(document).entries()) {
   const { method, path, operation } = described
   test(`${method} ${path}: whatever is sent, it is answered, and what is refused stores nothing`, async () => {
     const before = await rows()
-    const todo = [...requestsFor(described)].filter((_, index) => index % thinness(path) === 0)
+    const todo = [...chosenFor(described, turn)]
     let made = 0
     const worker = async () => {
       for (let sent = todo.pop(); sent; sent = todo.pop()) {
@@ -257,7 +263,7 @@ for (const described of operationsIn(document)) {
 }
 
 test('after all these, nothing was our fault, and everything still works', async () => {
-  assert.deepEqual(troubleIn(house.logLines), [])
+  assert.equal(troubleIn(house.logLines).join('\n'), '')
   assert.equal(({} as { x?: number }).x, undefined)
   assert.equal((await client.get(`/domains/${domain.domain_id}`)).body.status, 'ACTIVE')
 })

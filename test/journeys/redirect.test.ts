@@ -82,7 +82,13 @@ test("a redirect goes with the name's holder", async () => {
   await redirect(domain, 'former.example')
   await untilLeadsTo(name, 'https://former.example/')
   const other = await house.clientOf({ workspace: anotherWorkspace() })
-  const theirs = await other.addActive(name)
+  const { body: theirs } = await other.post('/domains', { domain: name, import_records: false })
+  const claimed = await other.untilDomain(
+    theirs.domain_id,
+    ({ nameservers }) => nameservers.length > 0,
+  )
+  await other.delegate(name, claimed.nameservers)
+  await other.untilDomain(theirs.domain_id, ({ status }) => status === 'ACTIVE')
   await untilLeadsTo(name, undefined)
   const mine = (await client.get(`/domains/${domain.domain_id}/redirect`)).body
   assert.equal(mine.is_active, false)

@@ -190,10 +190,9 @@ function problemsOf(route: RouteOptions): Record<string, Answered> {
     'database_away',
   ])
   const byStatus = Map.groupBy(codes, (code) => String(PROBLEMS[code].status))
-  const isJudged = schema.body || schema.params || schema.querystring
   return {
     ...Object.fromEntries([...byStatus].map(([status, all]) => [status, refused(all)])),
-    ...(isJudged ? { '422': { description: 'Not valid.', content: as(violations) } } : {}),
+    '422': { description: 'Not valid.', content: as(violations) },
     default: { description: 'Anything else that went wrong.', content: as(refusal) },
   }
 }

@@ -27,12 +27,17 @@ const value = z
   .min(1)
   .max(4096)
   .meta({ examples: ['192.0.2.1'] })
+
+/** `@`, or labels of letters, digits, `-` and `_`, the first of which may be a `*`. */
+const OWNER = /^(@|(\*|\w([\w-]{0,61}\w)?)(\.\w([\w-]{0,61}\w)?)*\.?)$/
+
 const recordParams = domainParams.extend({ record_id: id })
 const fresh = z.object({
   name: z
     .string()
     .min(1)
     .max(254)
+    .regex(OWNER, 'not the owner name of a record')
     .meta({ examples: ['www'] }),
   type: z
     .string()
@@ -145,6 +150,7 @@ async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, p
 function ownerAndType(domain: string, body: { name: string; type: string }) {
   const bare = relative(body.name.toLowerCase())
   const name = bare === '@' ? domain : isWithin(bare, domain) ? bare : `${bare}.${domain}`
+  if (name.length > 253) throw invalid('name', 'with the domain below it, the name is too long')
   const type = body.type.toUpperCase()
   if (!isRRsetType(type)) throw invalid('type', 'there is no such type here')
   const isOfHost = type === 'NS' && name === domain

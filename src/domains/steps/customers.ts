@@ -8,12 +8,14 @@ import {
   withCustomers,
 } from '../customer-records.ts'
 import { planZone } from '../plan.ts'
-import type { OwnedRecord } from '../ports.ts'
+import type { OwnedRecord, Ports } from '../ports.ts'
 import type { Pass } from '../step.ts'
 
 /** Before the nameservers are shown to anybody: changing them must break nothing. */
 export async function importRecords({ domain, ports, signal }: Pass): Promise<void> {
   if (!domain.importIsWanted) return
+  if (await isServedHere(domain.name, ports, signal))
+    return ports.customers.keepImported(domain, [])
   const { questions, stranger } = questionsAbout(domain.name)
   const found = await ports.surveyor.survey(domain.name, questions, signal)
   const records = importedFrom(domain.name, stranger, found).filter(
@@ -21,6 +23,12 @@ export async function importRecords({ domain, ports, signal }: Pass): Promise<vo
       ports.zone.objectionTo({ name, type, ttl, data: [value] }) === undefined,
   )
   await ports.customers.keepImported(domain, records)
+}
+
+/** What servers of ours answer for the name is another claim's, or a tombstone: nothing of the customer's. */
+async function isServedHere(name: string, { observer, custody }: Ports, signal: AbortSignal) {
+  const { answers } = await observer.look(name, 'one', 'asked', signal)
+  return answers.some(({ nameservers }) => nameservers.some((each) => custody.pool.includes(each)))
 }
 
 /** Puts and takes out the customer's values; leaves alone what is ours, and what others put. */

@@ -1,8 +1,9 @@
 /** delegated: the parent's own servers show exactly this claim's pair. */
 
+import { randomBytes } from 'node:crypto'
 import type { Urgency } from '#resolver/pace.ts'
 import { minutes } from '../../clock.ts'
-import { type Expectation, judge, judgeInside, provesPair } from '../delegation.ts'
+import { asWildcard, type Expectation, judge, judgeInside, provesPair } from '../delegation.ts'
 import { enclosingZone } from '../enclosing.ts'
 import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
 import type { DelegationReport, Domain, Verdict } from '../types.ts'
@@ -41,7 +42,8 @@ function verdictOf({ domain }: Pass, report: DelegationReport): Verdict {
 }
 
 /** One cheap look, and a second one at all servers over TCP before anything new is believed. */
-async function observe({ domain, ports, signal }: Pass): Promise<DelegationReport> {
+async function observe(pass: Pass): Promise<DelegationReport> {
+  const { domain, ports, signal } = pass
   const { name, claim, delegation: former } = domain
   const expectation: Expectation = { name, pair: claim.nameservers, pool: ports.custody.pool }
   const enclosing = await enclosingZone(claim, ports, signal)
@@ -59,8 +61,22 @@ async function observe({ domain, ports, signal }: Pass): Promise<DelegationRepor
   const claimed = second.verdict === 'delegated' || second.verdict === 'ds_left_over'
   // Too few of the servers answered to be sure: nothing is known that was not known before.
   if (claimed && !provesPair(look, expectation)) return { ...second, verdict: 'unknown' }
-  return second
+  if (!claimed || (await ports.custody.holds(claim))) return second
+  return (await isAnsweredAlike(pass, look)) ? asWildcard(second, expectation, look.parent) : second
 }
+
+/** Whether the parent shows the same pair for a sibling that nobody can have. Asked before a claim is believed. */
+async function isAnsweredAlike(
+  { domain, ports, signal }: Pass,
+  { parent }: { parent: string },
+): Promise<boolean> {
+  const stranger = `${randomBytes(12).toString('hex')}.${parent}`.replace(/\.$/, '')
+  const { answers } = await ports.observer.look(stranger, 'one', 'asked', signal)
+  return answers.some(({ nameservers }) => isSamePair(nameservers, domain.claim.nameservers))
+}
+
+const isSamePair = (a: readonly string[], b: readonly string[]): boolean =>
+  a.length > 0 && new Set(a).symmetricDifference(new Set(b)).size === 0
 
 /** Someone waits for the answer while the domain is young, or was asked about lately. */
 const urgencyOf = ({ askedAt }: Domain, now: Date): Urgency =>
