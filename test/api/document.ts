@@ -62,7 +62,7 @@ const SEND_LIMIT_MS = 40_000
 
 /** As the client sends, except that an answer need not be JSON. */
 export async function send(
-  { base, key }: Client,
+  { base, key }: Pick<Client, 'base' | 'key'>,
   { method, path, body, headers }: Sending,
 ): Promise<Answer> {
   const response = await fetch(`${base}${path}`, {
