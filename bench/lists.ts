@@ -1,0 +1,97 @@
+/**
+ * How quick lists, single domains and adding are with a million domains of one workspace in the
+ * database: requests come at a steady rate, whether or not the ones before them were answered.
+ */
+import { setTimeout as delay } from 'node:timers/promises'
+import { Client as Postgres } from 'pg'
+import { makeApiKey } from '#names/api-key.ts'
+import { FIRST_WORKSPACE } from '#store/api-keys.ts'
+import { type Client, until } from '../test/client.ts'
+import { testDatabase } from '../test/database.ts'
+import { startProduct, temporaryDirectory } from '../test/product.ts'
+import { printTable, type Row } from './table.ts'
+
+const DOMAINS = Number(process.env.BENCH_DOMAINS ?? 1_000_000)
+const PER_SECOND = 50
+const SECONDS = 10
+
+export async function lists(): Promise<void> {
+  await using database = await testDatabase()
+  await using directory = await temporaryDirectory()
+  const settings = {
+    DATABASE_URL: database.url,
+    MAILSTEAD_BOOTSTRAP_KEY: makeApiKey('sandbox'),
+    MAILSTEAD_LOG_LEVEL: 'warn',
+  }
+  await using product = await startProduct({ dataDir: directory.path, settings })
+  // Without the limits that the product puts on its queries.
+  const db = new Postgres(database.connection)
+  await db.connect()
+  try {
+    console.log(`lists: ${DOMAINS} domains, ${PER_SECOND} requests a second; milliseconds`)
+    await fill(db)
+    await until(
+      () => product.client.get('/domains?limit=1'),
+      ({ status }) => status === 200,
+    )
+    const [deep, single] = await Promise.all([idAt(db, 0.7), idAt(db, 0.3)])
+    let added = 0
+    const rows: Row[] = []
+    for (const [what, ask] of [
+      ['first page', (client: Client) => client.get('/domains?limit=100')],
+      ['by status', (client: Client) => client.get('/domains?limit=100&status=FAILED')],
+      ['by part of the name', (client: Client) => client.get('/domains?limit=100&search=77123')],
+      ['by cursor, deep', (client: Client) => client.get(`/domains?limit=100&cursor=${deep}`)],
+      ['one domain', (client: Client) => client.get(`/domains/${single}`)],
+      ['adding one', (client: Client) => client.post('/domains', { domain: `new${++added}.test` })],
+    ] as const) {
+      rows.push({ what, values: await steady(() => ask(product.client)) })
+    }
+    printTable(rows)
+  } finally {
+    await db.end()
+  }
+}
+
+/** Rows as a year of use would leave them: nothing of them is due. */
+async function fill(db: Postgres): Promise<void> {
+  await db.query(`
+    insert into domains (id, workspace_id, world, name, status, zone_driver, sender_driver, mailbox_driver,
+                         created_at, activated_at, next_at)
+    select gen_random_uuid(), '${FIRST_WORKSPACE}', 'sandbox', 'd' || n || '.test',
+           case n % 20 when 0 then 'FAILED' when 1 then 'DNS_PENDING' else 'ACTIVE' end,
+           'embedded', 'embedded', 'embedded',
+           now() - n * interval '30 s', now(), now() + interval '30 days'
+      from generate_series(1, ${DOMAINS}) n`)
+  await db.query(`
+    insert into conditions (domain_id, type, verdict, since)
+    select id, type, 'met', now() from domains, (values ('zone_ready'), ('delegated')) t (type)`)
+  await db.query(`
+    insert into claims (id, domain_id, workspace_id, world, name)
+    select gen_random_uuid(), id, workspace_id, world, name from domains`)
+  await db.query('vacuum analyze')
+}
+
+/** The id of the domain at that share of the list. */
+async function idAt(db: Postgres, share: number): Promise<string> {
+  const name = `d${Math.floor(DOMAINS * share)}.test`
+  const { rows } = await db.query('select id from domains where name = $1', [name])
+  return rows[0].id
+}
+
+async function steady(ask: () => Promise<{ status: number }>): Promise<number[]> {
+  const values: number[] = []
+  const under: Promise<void>[] = []
+  for (let index = 0; index < PER_SECOND * SECONDS; index++) {
+    const began = performance.now()
+    const one = async () => {
+      const { status } = await ask()
+      if (status >= 300) throw new Error(`answered ${status}`)
+      values.push(performance.now() - began)
+    }
+    under.push(one())
+    await delay(1000 / PER_SECOND)
+  }
+  await Promise.all(under)
+  return values
+}

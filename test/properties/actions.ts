@@ -1,0 +1,157 @@
+/** What users, registrars and time do to a house, one step at a time. A step that finds nothing to act on does nothing. */
+import { sql } from 'kysely'
+import type { Answer, Client, Json } from '../client.ts'
+import type { Estate } from './estate.ts'
+import type { Act, Step } from './sequence.ts'
+
+const STRANGERS = ['ns1.elsewhere.example', 'ns2.elsewhere.example']
+const DS = `12345 13 2 ${'ab'.repeat(32)}`
+const OUTCOMES = ['rejected', 'throttled', 'unavailable', 'slow']
+const STAGES = [
+  'zone_ready',
+  'sender_registered',
+  'mail_domain_ready',
+  'records_published',
+  'sender_verified',
+  'mail_proven',
+]
+
+type Scene = {
+  estate: Estate
+  client: Client
+  /** The full name, and the user's domain of that name, if any. */
+  name: string
+  domain: Json
+  pair: readonly string[]
+  /** A number that is the same whenever the sequence is repeated. */
+  turn: number
+}
+
+/** Carries a step out; throws when a call is answered with an error of the server's. */
+export async function perform(
+  estate: Estate,
+  realm: string,
+  step: Step,
+  turn: number,
+): Promise<void> {
+  const client = estate.now().users[step.who]
+  const name = `${step.name}.${realm}.test`
+  const domain = await domainOf(client, name)
+  const scene = { estate, client, name, domain, pair: domain?.nameservers ?? [], turn }
+  const answer = await ACTIONS[step.act](scene)
+  if (answer && answer.status >= 500) {
+    throw new Error(`${step.act} was answered ${answer.status}: ${JSON.stringify(answer.body)}`)
+  }
+}
+
+export async function domainOf(client: Client, name: string): Promise<Json> {
+  const { body } = await client.get(`/domains?search=${name}`)
+  const found = body.domains.find((each: Json) => each.domain === name || each.domain_name === name)
+  return found && (await client.get(`/domains/${found.domain_id}`)).body
+}
+
+const ACTIONS: Record<Act, (scene: Scene) => Promise<Answer | undefined>> = {
+  add: ({ client, name }) => client.post('/domains', { domain: name }),
+  'delegate-own': ({ client, name, pair }) => delegate(client, name, pair),
+  'delegate-half': ({ client, name, pair }) => delegate(client, name, pair.slice(0, 1)),
+  'delegate-strangers': ({ client, name }) => delegate(client, name, STRANGERS),
+  'delegate-mixed': ({ client, name, pair }) =>
+    delegate(client, name, pair.length > 0 ? [...pair, ...STRANGERS] : []),
+  'delegate-with-ds': ({ client, name, pair }) => delegate(client, name, pair, { ds: [DS] }),
+  undelegate: ({ client, name }) => client.undelegate(name),
+  activate: ({ client, domain }) => act(client, domain, 'activate'),
+  check: ({ client, domain }) => act(client, domain, 'check'),
+  delete: async ({ client, domain }) =>
+    domain && (await client.delete(`/domains/${domain.domain_id}`)),
+  misbehave: ({ client, name, turn }) => {
+    const stage = STAGES[turn % STAGES.length]!
+    return client.misbehave(name, stage, OUTCOMES[turn % OUTCOMES.length]!, 1 + (turn % 2))
+  },
+  'misbehave-parent': ({ client, name, turn }) =>
+    client.misbehave(name, 'delegated', turn % 2 ? 'rejected' : 'throttled', 4),
+  crash: async ({ estate }) => {
+    await estate.crash()
+    return undefined
+  },
+  cut: cutOff,
+  uncut: healCut,
+  'age-loss': ({ estate, name }) =>
+    age(
+      estate,
+      name,
+      sql`update domains set delegation = jsonb_set(delegation, '{lostAt}',
+        to_jsonb((now() - interval '11 minutes')::text)) where name = ${name} and delegation ? 'lostAt'`,
+    ),
+  'age-conditions': ({ estate, name }) =>
+    age(
+      estate,
+      name,
+      sql`update conditions set since = since - interval '4 days'
+        where domain_id in (select id from domains where name = ${name})`,
+    ),
+  'age-looks': ({ estate, name }) =>
+    age(
+      estate,
+      name,
+      sql`with looks as (update conditions set last_look_at = last_look_at - interval '2 hours'
+          where domain_id in (select id from domains where name = ${name}))
+        update domains set looked_at = looked_at - interval '2 hours' where name = ${name}`,
+    ),
+  'age-removals': ({ estate, name }) =>
+    age(
+      estate,
+      name,
+      sql`update domains set removal_requested_at = removal_requested_at - interval '8 days'
+        where name = ${name} and removal_requested_at is not null`,
+    ),
+}
+
+async function delegate(
+  client: Client,
+  name: string,
+  nameservers: readonly string[],
+  more?: object,
+): Promise<Answer | undefined> {
+  return nameservers.length > 0 ? client.delegate(name, nameservers, more) : undefined
+}
+
+const act = async (client: Client, domain: Json, what: string) =>
+  domain && (await client.post(`/domains/${domain.domain_id}/${what}`))
+
+/** Moves the columns back, and has all domains of the name looked at. */
+async function age(
+  { db }: Estate,
+  name: string,
+  moved: ReturnType<typeof sql>,
+): Promise<undefined> {
+  await moved.execute(db)
+  await wakeAll(db, name)
+}
+
+/** As if each were due; the worker sees it within a second. */
+export const wakeAll = (db: Estate['db'], name: string) =>
+  sql`update domains set next_at = now(), wake = wake + 1
+    where name like ${`%${name}`} and removed_at is null`.execute(db)
+
+/** The owner of `acme` delegates `mail` in its zone to this user's pair. */
+async function cutOff({ estate, name, pair }: Scene): Promise<undefined> {
+  for (const owner of estate.now().users) {
+    const above = await domainOf(owner, name.replace(/^mail\./, ''))
+    if (!above || !name.startsWith('mail.')) continue
+    for (const value of pair) {
+      await owner.post(`/domains/${above.domain_id}/records`, { name: 'mail', type: 'NS', value })
+    }
+  }
+}
+
+async function healCut({ estate, name }: Scene): Promise<undefined> {
+  for (const owner of estate.now().users) {
+    const above = await domainOf(owner, name.replace(/^mail\./, ''))
+    if (!above || !name.startsWith('mail.')) continue
+    const { body } = await owner.get(`/domains/${above.domain_id}/records`)
+    for (const { record_id, type, managed } of body.records) {
+      if (type === 'NS' && !managed)
+        await owner.delete(`/domains/${above.domain_id}/records/${record_id}`)
+    }
+  }
+}

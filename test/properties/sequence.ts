@@ -1,0 +1,63 @@
+/** Sequences of actions, made from a seed alone, written as text so that one can be repeated or cut down. */
+
+export const NAMES = ['acme', 'mail.acme', 'other'] as const
+export type Step = { act: Act; who: 0 | 1; name: (typeof NAMES)[number]; waits: boolean }
+
+/** How often each comes up, in proportion. */
+const WEIGHTS = {
+  add: 6,
+  'delegate-own': 8,
+  'delegate-half': 1,
+  'delegate-strangers': 2,
+  'delegate-mixed': 1,
+  'delegate-with-ds': 1,
+  cut: 2,
+  uncut: 1,
+  undelegate: 2,
+  activate: 3,
+  check: 2,
+  delete: 2,
+  misbehave: 2,
+  'misbehave-parent': 1,
+  crash: 1,
+  'age-loss': 3,
+  'age-conditions': 1,
+  'age-looks': 1,
+  'age-removals': 1,
+} as const
+export type Act = keyof typeof WEIGHTS
+const ACTS = Object.entries(WEIGHTS).flatMap(([act, weight]) => Array<Act>(weight).fill(act as Act))
+
+/** A small generator (mulberry32): numbers from 0 to 1, the same for the same seed. */
+export function randomOf(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Begins with adds, for without them most actions find nothing to act on. */
+export function sequenceOf(seed: number, length: number): Step[] {
+  const random = randomOf(seed)
+  const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!
+  return Array.from({ length }, (_, index) => ({
+    act: index < 3 ? 'add' : pick(ACTS),
+    who: random() < 0.5 ? 0 : 1,
+    name: pick(NAMES),
+    waits: random() < 0.7,
+  }))
+}
+
+/** `act who name`, with a `!` behind a step after which nobody waits. */
+export const written = (steps: readonly Step[]): string =>
+  steps.map(({ act, who, name, waits }) => `${act} ${who} ${name}${waits ? '' : ' !'}`).join('; ')
+
+export function readSequence(text: string): Step[] {
+  return text.split(';').map((step) => {
+    const [act, who, name, mark] = step.trim().split(' ')
+    return { act: act as Act, who: who === '1' ? 1 : 0, name: name as Step['name'], waits: !mark }
+  })
+}
