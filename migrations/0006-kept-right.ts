@@ -27,6 +27,9 @@ create table customer_records (
 create unique index customer_records_one_a_value on customer_records (domain_id, name, type, value)
   where removed_at is null;
 
+create index domains_fresh on domains (next_at) where removed_at is null and epoch = 0;
+create index deliveries_fresh on deliveries (next_at) where state = 'queued' and epoch = 0;
+
 create index domains_by_status on domains (workspace_id, world, status, created_at desc, id desc)
   where removal_requested_at is null;
 create index events_of_a_domain_newest on events (domain_id, id desc);

@@ -28,17 +28,31 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-/** Takes up to `limit` due rows, the longest due first. */
+/**
+ * Takes up to `limit` due rows, the longest due first; but before all of them those that nobody has
+ * looked at yet, for somebody waits for their first answer.
+ */
 export async function takeDue(
   db: QueryExecutorProvider,
   table: DueTable,
   limit: number,
 ): Promise<Taken[]> {
+  const fresh = await take(db, table, limit, sql`epoch = 0`)
+  if (fresh.length >= limit) return fresh
+  return [...fresh, ...(await take(db, table, limit - fresh.length, sql`true`))]
+}
+
+async function take(
+  db: QueryExecutorProvider,
+  table: DueTable,
+  limit: number,
+  which: RawBuilder<unknown>,
+): Promise<Taken[]> {
   const taken = await sql<Taken>`
     update ${sql.table(table)} t
        set lease_until = now() + ${LEASE_MS} * interval '1 ms', epoch = t.epoch + 1
       from (select id from ${sql.table(table)}
-             where ${ALIVE[table]} and next_at <= now() and lease_until <= now()
+             where ${ALIVE[table]} and ${which} and next_at <= now() and lease_until <= now()
              order by next_at limit ${limit} for update skip locked) due
      where t.id = due.id
     returning t.id, t.epoch, t.wake, t.failures`.execute(db)

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { type House, openHouse } from '#house/open.ts'
 import { createApiKey, ensureWorkspace } from '#store/api-keys.ts'
-import type { StoreContext } from '#store/context.ts'
+import { type StoreContext, TOPICS } from '#store/context.ts'
 import { openDatabase } from '#store/database.ts'
 import { readConfig } from '../../src/config.ts'
 import { Client } from '../client.ts'
@@ -17,6 +17,8 @@ export type Estate = AsyncDisposable & {
   db: StoreContext['db']
   /** The house as it stands now, and its two users. */
   now(): { dns: string; users: readonly [Client, Client] }
+  /** Tells the worker that rows have become due. */
+  ring(): void
   /** Ends the house in the middle of whatever it does, and opens it again. */
   crash(): Promise<void>
   /** Log lines of trouble that nobody expects. */
@@ -52,6 +54,7 @@ export async function openEstate(): Promise<Estate> {
     db,
     trouble,
     now: () => ({ dns: house.dns[0]!, users }),
+    ring: () => house.store.doorbell.ring(TOPICS.domainsDue),
     async crash() {
       await house[Symbol.asyncDispose]()
       house = await open()

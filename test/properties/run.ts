@@ -11,7 +11,7 @@ import { takeSnapshot } from './snapshot.ts'
 
 const WATCH_EVERY_MS = 40
 const SETTLE_LIMIT_MS = 20_000
-const END_LIMIT_MS = 40_000
+const END_LIMIT_MS = 20_000
 const SERVING_LIMIT_MS = 3000
 
 /** What broke, each with the steps up to there; empty when all held. */
@@ -26,11 +26,8 @@ export async function broken(estate: Estate, realm: string, steps: readonly Step
   try {
     for (const [turn, step] of steps.entries()) {
       sofar = written(steps.slice(0, turn + 1))
-      const t0 = Date.now()
       await perform(estate, realm, step, turn)
-      const t1 = Date.now()
       if (step.waits) note(await settledTroubles(estate, realm))
-      console.error('STEP', written([step]), t1 - t0, Date.now() - t1, (await takeSnapshot(estate, realm)).domains.map((d) => `${d.row.name.split('.')[0]}:${d.row.status}${d.row.removal_requested_at ? '-' : ''}:${d.row.delegation?.verdict}`).join(' '))
     }
     sofar = `${sofar}; the end`
     note(await endAll(estate, realm))
@@ -68,16 +65,16 @@ async function settledTroubles(estate: Estate, realm: string): Promise<string[]>
 }
 
 /** Wakes every domain and waits until each pass that began after that is over. */
-async function lookAtAll({ db }: Estate, realm: string): Promise<void> {
+async function lookAtAll(estate: Estate, realm: string): Promise<void> {
   const rows = () =>
-    db
+    estate.db
       .selectFrom('domains')
       .select(['id', 'epoch', 'lease_until'])
       .where('name', 'like', `%.${realm}.test`)
       .where('removed_at', 'is', null)
       .execute()
   const before = new Map((await rows()).map(({ id, epoch }) => [id, BigInt(epoch)]))
-  await wakeAll(db, `.${realm}.test`)
+  await wakeAll(estate, `.${realm}.test`)
   const isOver = (row: Awaited<ReturnType<typeof rows>>[number]) =>
     BigInt(row.epoch) > (before.get(row.id) ?? -1n) && !(row.lease_until > new Date())
   await until(rows, (now) => now.every(isOver), SETTLE_LIMIT_MS)
@@ -135,13 +132,14 @@ async function endAll(estate: Estate, realm: string): Promise<string[]> {
     }
   }
   const left = async () => {
-    await wakeAll(estate.db, `.${realm}.test`)
+    await wakeAll(estate, `.${realm}.test`)
     await delay(100)
     return whatIsLeft(estate, realm)
   }
   try {
     await until(left, (each) => each.length === 0, END_LIMIT_MS)
   } catch {
+    console.error('LEFT', JSON.stringify(await estate.db.selectFrom('conditions').selectAll().execute()).slice(0, 6000), JSON.stringify(await estate.db.selectFrom('sandbox_delegations').selectAll().execute()), JSON.stringify(await estate.db.selectFrom('domains').selectAll().where('removed_at','is',null).execute()))
     return [`${await whatIsLeft(estate, realm)} left after everything was removed`]
   }
   const { dns } = estate.now()

@@ -5,7 +5,7 @@ export type Step = { act: Act; who: 0 | 1; name: (typeof NAMES)[number]; waits: 
 
 /** How often each comes up, in proportion. */
 const WEIGHTS = {
-  add: 6,
+  add: 3,
   'delegate-own': 8,
   'delegate-half': 1,
   'delegate-strangers': 2,
@@ -39,17 +39,19 @@ export function randomOf(seed: number): () => number {
   }
 }
 
-/** Begins with adds, for without them most actions find nothing to act on. */
+/** Begins with rivals for one name and somebody inside it, for without them most steps find nothing. */
 export function sequenceOf(seed: number, length: number): Step[] {
   const random = randomOf(seed)
   const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!
-  return Array.from({ length }, (_, index) => ({
-    act: index < 3 ? 'add' : pick(ACTS),
-    who: random() < 0.5 ? 0 : 1,
-    name: pick(NAMES),
-    waits: random() < 0.7,
-  }))
+  const steps = Array.from({ length }, (): Step => {
+    const who = random() < 0.5 ? 0 : 1
+    return { act: pick(ACTS), who, name: pick(DRAWN), waits: random() < 0.7 }
+  })
+  return [...BEGINNING, ...steps]
 }
+
+const DRAWN = ['acme', 'acme', ...NAMES] as const
+const BEGINNING = readSequence('add 0 acme; add 1 acme; add 1 mail.acme !')
 
 /** `act who name`, with a `!` behind a step after which nobody waits. */
 export const written = (steps: readonly Step[]): string =>
