@@ -173,6 +173,9 @@ export function sendingOf(
   if (row.status !== 'ACTIVE') return { allowed: false, reason: 'domain_not_active' }
   const delegated = conditions.get('delegated')
   if (delegated?.verdict.is !== 'met') return { allowed: false, reason: 'delegation_lost' }
+  if (!isDone(conditions.get('sender_registered')?.verdict)) {
+    return { allowed: false, reason: 'sender_not_ready' }
+  }
   const seenForMs = now.getTime() - (delegated.lastLookAt?.getTime() ?? 0)
   return seenForMs > hours(1)
     ? { allowed: false, reason: 'delegation_not_seen_lately' }

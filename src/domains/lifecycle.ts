@@ -10,7 +10,7 @@
  */
 import { days, hours } from '../clock.ts'
 import type { Pen } from './ports.ts'
-import type { Pass, Step } from './step.ts'
+import { type Pass, type Step, waiting } from './step.ts'
 import { delegation } from './steps/delegation.ts'
 import { mailDomain } from './steps/mail-domain.ts'
 import { mailProven } from './steps/mail-proven.ts'
@@ -82,7 +82,13 @@ async function withdraw(pass: Pass, pen: Pen, isInTheWay: boolean): Promise<void
   if (await custody.holds(claim)) return
   const makesRoom = zone.oneZonePerName && (isInTheWay || (await custody.isDisplaced(claim)))
   await removeStages(pass, pen, makesRoom ? LIFECYCLE : LIFECYCLE.slice(AFTER_DELEGATION))
+  // What was taken away is not there any more: should the name come back, it must not count as met.
+  for (const { met: type } of LIFECYCLE.slice(AFTER_DELEGATION)) {
+    if (isDone(pass.domain.conditions.get(type)?.verdict)) await pen.verdict(type, WITHDRAWN)
+  }
 }
+
+const WITHDRAWN = waiting('withdrawn', 'Taken away, for the name is not held any more.')
 
 /** The same walk backwards, down to the delegation; the zone itself may have to stay as a tombstone. */
 export async function tearDownServices(pass: Pass, pen: Pen): Promise<void> {

@@ -67,7 +67,7 @@ function lookOnceSeenMs({ domain, lookOnceSeenMs }: Pass): number | undefined {
 async function afterTrouble(
   error: unknown,
   row: Taken,
-  { domain, pen, removal }: LoadedDomain,
+  { domain, ports, pen, removal }: LoadedDomain,
 ): Promise<Outcome> {
   const trouble = troubleOf(error)
   if (trouble === undefined) throw error
@@ -78,13 +78,16 @@ async function afterTrouble(
     (error.kind === 'rejected' || (error.kind === 'conflict' && wasMet(trouble, domain)))
   if (isNo && removal === undefined) {
     await pen.refused(failed(error.kind, trouble))
-    return { afterMs: 7 * 86_400_000, failures }
+    // An active domain goes on being looked at: what was refused once may be right again.
+    return { afterMs: nextLookMs('zone_ready', REFUSED, domain, ports.clock.now()), failures }
   }
   await pen.couldNotLook(trouble, afterMs)
   // Who names a time is not failing; who does not is asked ever more slowly.
   const namesTime = error instanceof DriverError && error.retryAfterMs !== undefined
   return { afterMs, failures: namesTime ? row.failures : failures }
 }
+
+const REFUSED = failed('rejected', 'Refused.')
 
 /** Whether the look before ended in the same trouble. */
 const wasMet = (trouble: string, { conditions }: Domain): boolean =>

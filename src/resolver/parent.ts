@@ -102,7 +102,9 @@ export function parentObserver(reach: Reach, now: () => number): Observer {
       const looking = inquiry(reach, urgency, signal)
       const { cut, answer } = await findParent(looking, name)
       const answers = extent === 'one' ? [answer] : await askAll(looking, cut, name)
-      if (!answers.some(isAnswer)) cuts.delete(cut.zone)
+      // Who answers with authority is no parent (any more): the cut is looked for anew.
+      const isStale = answers.some(({ outcome }) => outcome === 'authoritative')
+      if (isStale || !answers.some(isAnswer)) cuts.delete(cut.zone)
       return {
         parent: cut.zone,
         serverCount: new Set(cut.servers.map((server) => server.name)).size,

@@ -242,6 +242,7 @@ async function wakeOthers(
     .where('name', '=', name)
     .where('id', '<>', claimId)
     .where('released_at', 'is', null)
+    .orderBy('domain_id')
     .execute()
   for (const { domain_id } of others) await wakeRow(tx, 'domains', domain_id)
 }
@@ -255,6 +256,8 @@ async function wakeBelow(tx: Queryable, world: WorldName, name: string): Promise
     .where('c.world', '=', world)
     .where('c.released_at', 'is', null)
     .where(sql<boolean>`reverse(c.name) like reverse('.' || ${name}::text) || '%'`)
+    // In one order, so that two who do this at once do not wait for each other.
+    .orderBy('d.id')
     .limit(WOKEN_BELOW)
     .execute()
   for (const { id } of below) await wakeRow(tx, 'domains', id)

@@ -13,8 +13,11 @@ import { readSequence, type Step, sequenceOf, written } from '../properties/sequ
 
 const { MAILSTEAD_SEED, MAILSTEAD_SEQUENCE } = process.env
 const IS_TORTURE = process.env.MAILSTEAD_TORTURE === 'true'
-const BUDGET_MS = IS_TORTURE ? 1_200_000 : 25_000
+const BUDGET_MS = IS_TORTURE ? 1_200_000 : 22_000
 const LENGTH = IS_TORTURE ? 40 : 16
+
+/** Found by this test, and not put right yet: a line goes when its cause does. */
+const KNOWN: readonly RegExp[] = []
 
 const estate = await openEstate()
 after(() => estate[Symbol.asyncDispose]())
@@ -29,10 +32,14 @@ function* sequences(): Generator<[number, Step[]]> {
 }
 
 test('whatever users, registrars and time do, each name has one holder, and nothing is left of what goes', async (t) => {
+  const failures: string[] = []
   for (const [seed, steps] of sequences()) {
     const found = await broken(estate, `r${seed}`, steps)
+    const isKnown = (sentence: string) => KNOWN.some((pattern) => pattern.test(sentence))
+    for (const sentence of found.filter(isKnown)) t.diagnostic(`known: ${sentence}`)
+    const fresh = found.filter((sentence) => !isKnown(sentence))
+    if (fresh.length > 0) failures.push(`seed ${seed}: ${written(steps)}`, ...fresh)
     t.diagnostic(`seed ${seed}: ${steps.length} steps`)
-    assert.deepEqual(found, [], `seed ${seed} of length ${LENGTH}: ${written(steps)}`)
   }
-  assert.deepEqual(estate.trouble, [], 'nothing unexpected was logged')
+  assert.deepEqual([...failures, ...estate.trouble], [])
 })

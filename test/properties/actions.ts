@@ -67,7 +67,7 @@ const ACTIONS: Record<Act, (scene: Scene) => Promise<Answer | undefined>> = {
     domain && (await client.delete(`/domains/${domain.domain_id}`)),
   misbehave: ({ client, name, turn }) => {
     const stage = STAGES[turn % STAGES.length]!
-    return client.misbehave(name, stage, OUTCOMES[turn % OUTCOMES.length]!, 1 + (turn % 2))
+    return client.misbehave(name, stage, OUTCOMES[turn % OUTCOMES.length]!, 1 + (turn % 3))
   },
   'misbehave-parent': ({ client, name, turn }) =>
     client.misbehave(name, 'delegated', turn % 2 ? 'rejected' : 'throttled', 4),
@@ -77,34 +77,29 @@ const ACTIONS: Record<Act, (scene: Scene) => Promise<Answer | undefined>> = {
   },
   cut: cutOff,
   uncut: healCut,
-  'age-loss': ({ estate, name }) =>
+  'age-loss': (scene) =>
     age(
-      estate,
-      name,
-      sql`update domains set delegation = jsonb_set(delegation, '{lostAt}',
-        to_jsonb((now() - interval '11 minutes')::text)) where name = ${name} and delegation ? 'lostAt'`,
+      scene,
+      (id) => sql`update domains set delegation = jsonb_set(delegation, '{lostAt}',
+        to_jsonb((now() - interval '11 minutes')::text)) where id = ${id} and delegation ? 'lostAt'`,
     ),
-  'age-conditions': ({ estate, name }) =>
+  'age-conditions': (scene) =>
     age(
-      estate,
-      name,
-      sql`update conditions set since = since - interval '4 days'
-        where domain_id in (select id from domains where name = ${name})`,
+      scene,
+      (id) => sql`update conditions set since = since - interval '4 days' where domain_id = ${id}`,
     ),
-  'age-looks': ({ estate, name }) =>
+  'age-looks': (scene) =>
     age(
-      estate,
-      name,
-      sql`with looks as (update conditions set last_look_at = last_look_at - interval '2 hours'
-          where domain_id in (select id from domains where name = ${name}))
-        update domains set looked_at = looked_at - interval '2 hours' where name = ${name}`,
+      scene,
+      (id) => sql`with looks as (
+          update conditions set last_look_at = last_look_at - interval '2 hours' where domain_id = ${id})
+        update domains set looked_at = looked_at - interval '2 hours' where id = ${id}`,
     ),
-  'age-removals': ({ estate, name }) =>
+  'age-removals': (scene) =>
     age(
-      estate,
-      name,
-      sql`update domains set removal_requested_at = removal_requested_at - interval '8 days'
-        where name = ${name} and removal_requested_at is not null`,
+      scene,
+      (id) => sql`update domains set removal_requested_at = removal_requested_at - interval '8 days'
+        where id = ${id} and removal_requested_at is not null`,
     ),
 }
 
@@ -120,21 +115,33 @@ async function delegate(
 const act = async (client: Client, domain: Json, what: string) =>
   domain && (await client.post(`/domains/${domain.domain_id}/${what}`))
 
-/** Moves the columns back, and has all domains of the name looked at. */
+/** Moves the columns of all domains of the name back, and has them looked at. */
 async function age(
-  estate: Estate,
-  name: string,
-  moved: ReturnType<typeof sql>,
+  { estate, name }: Scene,
+  moved: (id: string) => ReturnType<typeof sql>,
 ): Promise<undefined> {
-  await moved.execute(estate.db)
+  for (const id of await standing(estate, name)) await moved(id).execute(estate.db)
   await wakeAll(estate, name)
 }
 
-/** As if each were due. */
-export async function wakeAll({ db, ring }: Estate, ending: string): Promise<void> {
-  await sql`update domains set next_at = now(), wake = wake + 1
-    where name like ${`%${ending}`} and removed_at is null`.execute(db)
-  ring()
+/** As if each were due. One row after the other: a lock on several could meet another's on the same. */
+export async function wakeAll(estate: Estate, ending: string): Promise<void> {
+  for (const id of await standing(estate, `%${ending}`)) {
+    await sql`update domains set next_at = now(), wake = wake + 1 where id = ${id}`.execute(
+      estate.db,
+    )
+  }
+  estate.ring()
+}
+
+async function standing({ db }: Estate, pattern: string): Promise<string[]> {
+  const rows = await db
+    .selectFrom('domains')
+    .select('id')
+    .where('name', 'like', pattern)
+    .where('removed_at', 'is', null)
+    .execute()
+  return rows.map(({ id }) => id)
 }
 
 /** The owner of `acme` delegates `mail` in its zone to this user's pair. */

@@ -62,6 +62,12 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
     const domain = await api.getDomain(claim.name, signal)
     return domain !== undefined && isOurs(claim, domain)
   }
+  /** Some localparts, with a slash in them say, are shown in the list alone. */
+  const shows = async (claim: ClaimRef, address: string, signal: AbortSignal) => {
+    if (await api.getMailbox(address, signal)) return true
+    const listed = await api.listMailboxes(claim.name, signal)
+    return listed.some(({ username }) => username === address)
+  }
   return {
     async ensureDomain(claim, signal) {
       const domain = await api.getDomain(claim.name, signal)
@@ -75,9 +81,9 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
     async ensureMailbox(claim, localpart, signal) {
       if (!(await present(claim, signal))) throw noDomain(claim)
       const address = `${localpart}@${claim.name}`
-      if (await api.getMailbox(address, signal)) return undefined
+      if (await shows(claim, address, signal)) return undefined
       const written = await api.addMailbox(freshMailbox(claim, localpart, sizes), signal)
-      if (await api.getMailbox(address, signal)) return undefined
+      if (await shows(claim, address, signal)) return undefined
       if (!(await present(claim, signal))) throw noDomain(claim)
       if (!written.done) return refusalOf(written.codes)
       throw new DriverError(
@@ -88,9 +94,9 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
     async removeMailbox(claim, localpart, signal) {
       if (!(await present(claim, signal))) return
       const address = `${localpart}@${claim.name}`
-      if (!(await api.getMailbox(address, signal))) return
+      if (!(await shows(claim, address, signal))) return
       const written = await api.delete('mailbox', [address], signal)
-      if ((await api.getMailbox(address, signal)) === undefined) return
+      if (!(await shows(claim, address, signal))) return
       if (!written.done) throw rejected(written.codes)
       throw new DriverError(
         'unavailable',
