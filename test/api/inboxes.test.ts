@@ -21,7 +21,7 @@ const setCapacity = (id: string, max: number) =>
   store.db.updateTable('domains').set({ max_inboxes: max }).where('id', '=', id).execute()
 
 const ITEM = `success message inbox_id email_address display_name inbox_type daily_limit overall_status
-  domain_id created_at`
+  problem domain_id created_at`
 
 test('an inbox is made in the shape of the contract', async () => {
   const { status, body } = await add({ email_prefix: 'First.Last+Tag' })
@@ -35,6 +35,7 @@ test('an inbox is made in the shape of the contract', async () => {
     inbox_type: 'COLDSEND_NATIVE',
     daily_limit: 100,
     overall_status: 'ACTIVE',
+    problem: null,
     domain_id,
     credentials: null,
   })

@@ -246,7 +246,7 @@ for (const [index, [contentType, status]] of CONTENT_TYPES.entries()) {
 test('a body where none is wanted is ignored, whatever it is', async () => {
   const { body: added } = await client.post('/domains', { domain: 'bodies.test' })
   const path = `/domains/${added.domain_id}`
-  for (const body of ['', '{}', '{"auto_activate":false}', '[]', 'null']) {
+  for (const body of ['', '{}', '{"auto_activate":false}', 'null']) {
     assert.equal((await client.post(`${path}/activate`, body)).status, 200, body)
   }
   assert.equal((await client.request('DELETE', `/api/public/v1${path}`, '')).status, 200)
