@@ -21,7 +21,10 @@ test('the list has the shape of the contract', async () => {
   hasFields(body, 'domains pagination success message')
   assert.equal(body.success, true)
   assert.equal(body.message, 'Domains retrieved successfully')
-  hasFields(body.pagination, 'page limit total pages has_next has_prev next_cursor total_is_estimate')
+  hasFields(
+    body.pagination,
+    'page limit total pages has_next has_prev next_cursor total_is_estimate',
+  )
   const [{ domain_id, created_at, ...rest }] = body.domains
   assert.match(domain_id, /^[0-9a-f-]{36}$/)
   isInstant(created_at)
@@ -42,7 +45,7 @@ test('a domain that waits for its nameservers is neither added nor verified', as
 })
 
 // biome-ignore format: a table
-const PAGES: readonly [query: string, names: readonly string[], pagination: object][] = [
+const PAGES: readonly [query: string, names: readonly string[], pagination: { limit: number; [field: string]: number | boolean }][] = [
   ['',                  NEWEST_FIRST.slice(0, 20),  { page: 1, limit: 20, total: 26, pages: 2, has_next: true, has_prev: false }],
   ['?page=2',           NEWEST_FIRST.slice(20),     { page: 2, limit: 20, total: 26, pages: 2, has_next: false, has_prev: true }],
   ['?page=3',           [],                         { page: 3, limit: 20, total: 26, pages: 2, has_next: false, has_prev: true }],
@@ -66,7 +69,10 @@ for (const [query, names, pagination] of PAGES) {
     const { next_cursor, total_is_estimate, ...given } = body.pagination
     assert.deepEqual(given, pagination)
     assert.equal(total_is_estimate, false)
-    assert.equal(next_cursor, given.limit === names.length ? body.domains.at(-1).domain_id : null)
+    assert.equal(
+      next_cursor,
+      pagination.limit === names.length ? body.domains.at(-1).domain_id : null,
+    )
   })
 }
 
