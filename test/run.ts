@@ -34,7 +34,8 @@ async function test(files: readonly string[]): Promise<void> {
     }
     await using postgres = await startPostgres({ dataDir, settings, onLog: () => undefined })
     await prepareTemplate(postgres.connection)
-    const concurrency = `--test-concurrency=${Math.max(2, availableParallelism())}`
+    // Journeys wait for more of their time than they work: one more than there are processors.
+    const concurrency = `--test-concurrency=${Math.max(3, availableParallelism() + 1)}`
     const timeout = `--test-timeout=${IS_TORTURE ? 1_800_000 : 180_000}`
     await run('tests', ['--test', concurrency, timeout, ...files], {
       MAILSTEAD_TEST_POSTGRES: JSON.stringify(postgres.connection),
