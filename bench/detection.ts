@@ -6,7 +6,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from '../demo/client.ts'
-import type { Product } from '../demo/product.ts'
+import { startProduct } from '../demo/product.ts'
 import { stageTimes } from '../demo/stages.ts'
 import { expect } from '../demo/unexpected.ts'
 import { printTable, type Row } from './table.ts'
@@ -19,7 +19,9 @@ const PUBLISHED_AFTER_MS = { least: 2500, most: 5000 }
 
 type Measured = { totalMs: number; stages: ReadonlyMap<string, number> }
 
-export async function detection(product: Product, signal: AbortSignal): Promise<void> {
+export async function detection(stop: AbortSignal): Promise<void> {
+  await using product = await startProduct(stop)
+  const signal = AbortSignal.any([stop, product.lost])
   const client = new Client(product, signal)
   console.log(`detection: ${DOMAINS} domains, one after another; milliseconds`)
   const measured: Measured[] = []

@@ -15,7 +15,7 @@ const DOMAINS = Number(process.env.BENCH_DOMAINS ?? 1_000_000)
 const PER_SECOND = 50
 const SECONDS = 10
 
-export async function lists(): Promise<void> {
+export async function lists(signal: AbortSignal): Promise<void> {
   await using database = await testDatabase()
   await using directory = await temporaryDirectory()
   const settings = {
@@ -45,7 +45,7 @@ export async function lists(): Promise<void> {
       ['one domain', (client: Client) => client.get(`/domains/${single}`)],
       ['adding one', (client: Client) => client.post('/domains', { domain: `new${++added}.test` })],
     ] as const) {
-      rows.push({ what, values: await steady(() => ask(product.client)) })
+      rows.push({ what, values: await steady(() => ask(product.client), signal) })
     }
     printTable(rows)
   } finally {
@@ -79,7 +79,10 @@ async function idAt(db: Postgres, share: number): Promise<string> {
   return rows[0].id
 }
 
-async function steady(ask: () => Promise<{ status: number }>): Promise<number[]> {
+async function steady(
+  ask: () => Promise<{ status: number }>,
+  signal: AbortSignal,
+): Promise<number[]> {
   const values: number[] = []
   const under: Promise<void>[] = []
   for (let index = 0; index < PER_SECOND * SECONDS; index++) {
@@ -90,7 +93,7 @@ async function steady(ask: () => Promise<{ status: number }>): Promise<number[]>
       values.push(performance.now() - began)
     }
     under.push(one())
-    await delay(1000 / PER_SECOND)
+    await delay(1000 / PER_SECOND, undefined, { signal })
   }
   await Promise.all(under)
   return values

@@ -1,6 +1,7 @@
 /** `npm run emulate -- azure|mailcow|cloudflare`: an emulator to point the sandbox at. */
 import { parseArgs } from 'node:util'
 import { type Endpoint, parseEndpoint } from '#names/ip.ts'
+import { azureAccount, cloudflareAccount, mailcowAccount } from './accounts.ts'
 import { startAzureEmulator } from './azure/emulator.ts'
 import { startCloudflareEmulator } from './cloudflare/emulator.ts'
 import { askServers } from './dns.ts'
@@ -22,9 +23,10 @@ const { values, positionals } = parseArgs({
   },
 })
 const port = Number(values.port)
+const MAILCOW_HOST = 'mail.mailcow.test'
 
 /** What belongs into the accounts file; the same for every emulator that is run by hand. */
-type Started = { account: Record<string, unknown>; url: string } & AsyncDisposable
+type Started = { account: object; url: string } & AsyncDisposable
 
 async function azure(): Promise<Started> {
   const servers = values.dns.split(',').map(endpoint)
@@ -36,33 +38,12 @@ async function azure(): Promise<Started> {
     dkimZone: 'azurecomm.test',
     spfInclude: 'spf.azurecomm.test',
   })
-  const { tenantId, clientId, clientSecret, subscription, resourceGroup } = emulator.credentials
-  return started(emulator, {
-    driver: 'azure',
-    tenant_id: tenantId,
-    client_id: clientId,
-    client_secret: clientSecret,
-    subscription,
-    resource_group: resourceGroup,
-    email_service: 'mailstead',
-    communication_service: 'mailstead',
-    data_location: 'Europe',
-    management_url: emulator.url,
-    login_url: emulator.url,
-    check_again_seconds: 1,
-    sandbox: { records: emulator.records },
-  })
+  return started(emulator, { ...azureAccount(emulator), check_again_seconds: 1 })
 }
 
 async function mailcow(): Promise<Started> {
-  const emulator = await startMailcowEmulator({ port, hostname: 'mail.mailcow.test' })
-  const { url, apiKey } = emulator
-  return started(emulator, {
-    driver: 'mailcow',
-    url,
-    api_key: apiKey,
-    mail_host: 'mail.mailcow.test',
-  })
+  const emulator = await startMailcowEmulator({ port, hostname: MAILCOW_HOST })
+  return started(emulator, mailcowAccount(emulator, MAILCOW_HOST))
 }
 
 async function cloudflare(): Promise<Started> {
@@ -72,20 +53,13 @@ async function cloudflare(): Promise<Started> {
     nameserverZone: 'ns.cloudflare.test',
     subdomains: true,
   })
-  const { address, port: dnsPort } = emulator.dns
-  return started(emulator, {
-    driver: 'cloudflare',
-    url: emulator.apiUrl,
-    account_id: emulator.accountId,
-    api_token: emulator.apiToken,
-    sandbox: { servers: [`${address}:${dnsPort}`], records: emulator.records },
-  })
+  return started(emulator, cloudflareAccount(emulator))
 }
 
 function started(emulator: AsyncDisposable & { url: string }, account: object): Started {
   return {
     url: emulator.url,
-    account: { ...account, world: 'sandbox' },
+    account,
     [Symbol.asyncDispose]: async () => emulator[Symbol.asyncDispose](),
   }
 }

@@ -2,6 +2,7 @@
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Endpoint } from '#names/ip.ts'
+import { azureAccount, cloudflareAccount, mailcowAccount } from '../emulators/accounts.ts'
 import { type AzureEmulator, startAzureEmulator } from '../emulators/azure/emulator.ts'
 import {
   type CloudflareEmulator,
@@ -26,6 +27,8 @@ export type Outside = AsyncDisposable & {
   /** What stands at any of them. */
   left(): Promise<Record<string, unknown>>
 }
+
+const MAILCOW_HOST = 'mail.mailcow.test'
 
 /** What they hold when nobody has made anything. */
 export const NOTHING_LEFT = {
@@ -62,7 +65,7 @@ export async function startOutside(options: OutsideOptions = {}): Promise<Outsid
       ...options,
     }),
   )
-  const mailcow = opened.use(await startMailcowEmulator({ hostname: 'mail.mailcow.test' }))
+  const mailcow = opened.use(await startMailcowEmulator({ hostname: MAILCOW_HOST }))
   const file = join(directory.path, 'accounts.json')
   await writeFile(file, JSON.stringify(accountsOf({ pdns, cloudflare, azure, mailcow })))
   await chmod(file, 0o600)
@@ -103,39 +106,14 @@ const accountsOf = ({ pdns, cloudflare, azure, mailcow }: Services) => ({
       sandbox: { servers: [written(pdns.dns)] },
     },
   }),
-  cf: {
-    driver: 'cloudflare',
-    world: 'sandbox',
-    url: cloudflare.apiUrl,
-    account_id: cloudflare.accountId,
-    api_token: cloudflare.apiToken,
-    sandbox: { servers: [written(cloudflare.dns)], records: cloudflare.records },
-  },
+  cf: cloudflareAccount(cloudflare),
   'azure-west': {
-    driver: 'azure',
-    world: 'sandbox',
-    tenant_id: azure.credentials.tenantId,
-    client_id: azure.credentials.clientId,
-    client_secret: azure.credentials.clientSecret,
-    subscription: azure.credentials.subscription,
-    resource_group: azure.credentials.resourceGroup,
-    email_service: 'mailstead',
-    communication_service: 'mailstead',
-    data_location: 'Europe',
-    management_url: azure.url,
-    login_url: azure.url,
+    ...azureAccount(azure),
     event_secret: 'canary-event-secret-4711-abcdef',
     check_again_seconds: 0.1,
     check_stuck_seconds: 1,
-    sandbox: { records: azure.records },
   },
-  'mail-1': {
-    driver: 'mailcow',
-    world: 'sandbox',
-    url: mailcow.url,
-    api_key: mailcow.apiKey,
-    mail_host: 'mail.mailcow.test',
-  },
+  'mail-1': mailcowAccount(mailcow, MAILCOW_HOST),
 })
 
 const written = ({ address, port }: Endpoint): string => `${address}:${port}`

@@ -35,7 +35,7 @@ export function provesPair(look: ParentLook, { pair }: Expectation): boolean {
   const heard = new Set(answers.map(({ name }) => name)).size
   if (heard === 0 || heard * 3 < look.serverCount * 2) return false
   return answers.every(
-    ({ outcome, nameservers }) => outcome === 'delegated' && isSame(nameservers, pair),
+    ({ outcome, nameservers }) => outcome === 'delegated' && isSamePair(nameservers, pair),
   )
 }
 
@@ -56,14 +56,15 @@ function verdictOfOne(answer: ParentAnswer, { pair, pool }: Expectation): Delega
   if (answer.outcome === 'no_cut') return 'not_delegated'
   // An answer with authority is the child's own word, never the parent's.
   if (answer.outcome === 'authoritative') return 'elsewhere'
-  if (isSame(shown, pair)) return answer.ds.length > 0 ? 'ds_left_over' : 'delegated'
+  if (isSamePair(shown, pair)) return answer.ds.length > 0 ? 'ds_left_over' : 'delegated'
   // Two pairs may share a name: two names of the pool are somebody's whole pair, one is half of ours.
   const isPair = new Set(shown).size === pair.length && shown.every((name) => pool.includes(name))
   if (!isPair && shown.some((name) => pair.includes(name))) return 'partial'
   return shown.some((name) => pool.includes(name)) ? 'wrong_pair' : 'elsewhere'
 }
 
-const isSame = (a: readonly string[], b: readonly string[]): boolean =>
+/** The order of nameservers means nothing. */
+export const isSamePair = (a: readonly string[], b: readonly string[]): boolean =>
   new Set(a).symmetricDifference(new Set(b)).size === 0
 
 /** Until when some cache may still hold what stood before: no longer than the TTL now published. */
@@ -112,7 +113,7 @@ export function judgeInside(
   expectation: Expectation,
   now: Date,
 ): DelegationReport {
-  const verdict = isSame(zone.cut, expectation.pair)
+  const verdict = isSamePair(zone.cut, expectation.pair)
     ? 'delegated'
     : zone.sameWorkspace
       ? 'inside_your_zone'

@@ -241,7 +241,6 @@ function openWorld(changes: Partial<Domain> = {}) {
     },
     inboxes: {
       wanted: async () => [{ localpart: 'kim', displayName: 'Kim' }],
-      former: async () => [],
       ready: async () => undefined,
       refused: async () => assert.fail('nobody refuses here'),
     },

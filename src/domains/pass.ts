@@ -77,17 +77,16 @@ async function afterTrouble(
     error instanceof DriverError &&
     (error.kind === 'rejected' || (error.kind === 'conflict' && wasMet(trouble, domain)))
   if (isNo && removal === undefined) {
-    await pen.refused(failed(error.kind, trouble))
+    const verdict = failed(error.kind, trouble)
+    await pen.refused(verdict)
     // An active domain goes on being looked at: what was refused once may be right again.
-    return { afterMs: nextLookMs('zone_ready', REFUSED, domain, ports.clock.now()), failures }
+    return { afterMs: nextLookMs('zone_ready', verdict, domain, ports.clock.now()), failures }
   }
   await pen.couldNotLook(trouble, afterMs)
   // Who names a time is not failing; who does not is asked ever more slowly.
   const namesTime = error instanceof DriverError && error.retryAfterMs !== undefined
   return { afterMs, failures: namesTime ? row.failures : failures }
 }
-
-const REFUSED = failed('rejected', 'Refused.')
 
 /** Whether the look before ended in the same trouble. */
 const wasMet = (trouble: string, { conditions }: Domain): boolean =>

@@ -110,8 +110,6 @@ export type ProbeBook = {
 export type InboxBook = {
   /** The inboxes that want a mailbox, and an identity where the sender grants them one by one. */
   wanted(domain: Domain): Promise<readonly Identity[]>
-  /** The localparts of inboxes that were removed: what stands of them is ours to take away. */
-  former(domain: Domain): Promise<readonly string[]>
   /** These have both now: their inboxes are ready for use. */
   ready(domain: Domain, localparts: readonly string[]): Promise<void>
   /** A service will not give this one its mailbox, or let it send. */

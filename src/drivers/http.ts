@@ -1,7 +1,7 @@
 /**
  * The one HTTP client of all drivers: deadlines, bounds, and the mapping of what every provider does
  * alike to `DriverError`. What a 4xx means is each driver's own business. Nothing is tried again here,
- * and no answer, address or header of a provider gets into an error: they may hold secrets.
+ * and no answer, address or header of a provider gets into a sentence: they may hold secrets.
  */
 import { DriverError } from './errors.ts'
 import type { Guard } from './guard.ts'
@@ -105,8 +105,7 @@ async function exchange(
 
 function throwIfMeantForAll(provider: string, status: number, headers: Headers): void {
   if (status === 401) throw refused(provider, 'credentials')
-  if (status === 403)
-    throw new DriverError('unauthorized', `${provider} denies us the right to this.`)
+  if (status === 403) throw refused(provider, 'right')
   if (status === 429) throw throttled(provider, headers)
   if (status >= 500 || (status >= 300 && status < 400)) {
     throw new DriverError('unavailable', `${provider} is out of order: it answered ${status}.`)
@@ -122,7 +121,7 @@ const refused = (provider: string, what: Refused): DriverError =>
   new DriverError('unauthorized', `${provider} ${REFUSALS[what]}.`)
 
 /** Without Retry-After the engine backs off by itself. */
-export function throttled(provider: string, headers: Headers): DriverError {
+function throttled(provider: string, headers: Headers): DriverError {
   const retryAfterMs = retryAfterOf(headers)
   return new DriverError(
     'throttled',

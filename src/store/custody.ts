@@ -21,12 +21,22 @@ export type Pools = { own: readonly PoolName[]; all: readonly PoolName[] }
 
 export function custodyStore(context: StoreContext, world: WorldName, pools: Pools): Custody {
   const { db, doorbell } = context
-  const hostOf = (claimId: string) =>
+  /** The accounts the claim's own domain was placed at. */
+  const placeOf = (claimId: string) =>
     db
       .selectFrom('domains as d')
       .innerJoin('claims as own', 'own.domain_id', 'd.id')
-      .select('d.zone_driver')
       .where('own.id', '=', claimId)
+  /** What stands at providers for other claims on the name. */
+  const othersPlacements = ({ claimId, name }: Claim) =>
+    db
+      .selectFrom('placements as p')
+      .innerJoin('claims as c', 'c.id', 'p.claim_id')
+      .select('p.claim_id')
+      .where('c.world', '=', world)
+      .where('c.name', '=', name)
+      .where('c.id', '<>', claimId)
+      .where('p.removed_at', 'is', null)
   return {
     pool: pools.all.map(({ name }) => name),
 
@@ -72,22 +82,15 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       )
     },
 
-    async isZoneTaken({ claimId, name }) {
+    async isZoneTaken(claim) {
       const mine = db
         .selectFrom('placements')
-        .where('claim_id', '=', claimId)
+        .where('claim_id', '=', claim.claimId)
         .where('stage', '=', 'zone_ready')
         .where('removed_at', 'is', null)
-      const other = await db
-        .selectFrom('placements as p')
-        .innerJoin('claims as c', 'c.id', 'p.claim_id')
-        .select('p.claim_id')
-        .where('c.world', '=', world)
-        .where('c.name', '=', name)
-        .where('c.id', '<>', claimId)
+      const other = await othersPlacements(claim)
         .where('p.stage', '=', 'zone_ready')
-        .where('p.removed_at', 'is', null)
-        .where('p.driver', '=', hostOf(claimId))
+        .where('p.driver', '=', placeOf(claim.claimId).select('d.zone_driver'))
         // Of two that began at the same moment, the first goes on.
         .where((is) =>
           is.or([
@@ -102,13 +105,6 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
     async confirm(claim) {
       if (await this.holds(claim)) return
       await db.transaction().execute(async (tx) => {
-        const former = await tx
-          .selectFrom('holders')
-          .select('claim_id')
-          .where('world', '=', world)
-          .where('name', '=', claim.name)
-          .forUpdate()
-          .executeTakeFirst()
         await tx
           .insertInto('holders')
           .values({ world, name: claim.name, claim_id: claim.claimId })
@@ -126,7 +122,6 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
           .where('id', '=', claim.claimId)
           .execute()
         await touchName(tx, claim.name)
-        if (former) await wakeDomainOf(tx, former.claim_id)
         await wakeOthers(tx, world, claim)
         await wakeBelow(tx, world, claim.name)
       })
@@ -154,24 +149,12 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       return other !== undefined
     },
 
-    async isHandingOver({ claimId, name }) {
-      const left = await db
-        .selectFrom('placements as p')
-        .innerJoin('claims as c', 'c.id', 'p.claim_id')
-        .select('p.stage')
-        .where('c.world', '=', world)
-        .where('c.name', '=', name)
-        .where('c.id', '<>', claimId)
+    async isHandingOver(claim) {
+      const accounts = sql<string>`unnest(array[d.sender_driver, d.mailbox_driver])`.as('account')
+      const left = await othersPlacements(claim)
         .where('p.stage', '<>', 'zone_ready')
-        .where('p.removed_at', 'is', null)
         // What stands at other accounts is in nobody's way.
-        .where('p.driver', 'in', (from) =>
-          from
-            .selectFrom('domains as d')
-            .innerJoin('claims as own', 'own.domain_id', 'd.id')
-            .select(sql<string>`unnest(array[d.sender_driver, d.mailbox_driver])`.as('account'))
-            .where('own.id', '=', claimId),
-        )
+        .where('p.driver', 'in', placeOf(claim.claimId).select(accounts))
         .executeTakeFirst()
       return left !== undefined
     },
@@ -229,7 +212,7 @@ async function drawOnce(
   return pair
 }
 
-/** One of them may have the one zone of the name at its host, without ever having held it. */
+/** The former holder is among them, and perhaps one that never held the name and has its one zone at a host. */
 async function wakeOthers(
   tx: Queryable,
   world: WorldName,
@@ -250,24 +233,14 @@ async function wakeOthers(
 /** Who has a zone below a name that is held now must look whether that zone cuts theirs off. */
 async function wakeBelow(tx: Queryable, world: WorldName, name: string): Promise<void> {
   const below = await tx
-    .selectFrom('claims as c')
-    .innerJoin('domains as d', 'd.id', 'c.domain_id')
-    .select('d.id')
-    .where('c.world', '=', world)
-    .where('c.released_at', 'is', null)
-    .where(sql<boolean>`reverse(c.name) like reverse('.' || ${name}::text) || '%'`)
-    // In one order, so that two who do this at once do not wait for each other.
-    .orderBy('d.id')
-    .limit(WOKEN_BELOW)
-    .execute()
-  for (const { id } of below) await wakeRow(tx, 'domains', id)
-}
-
-async function wakeDomainOf(tx: Queryable, claimId: string): Promise<void> {
-  const domain = await tx
     .selectFrom('claims')
     .select('domain_id')
-    .where('id', '=', claimId)
-    .executeTakeFirst()
-  if (domain) await wakeRow(tx, 'domains', domain.domain_id)
+    .where('world', '=', world)
+    .where('released_at', 'is', null)
+    .where(sql<boolean>`reverse(name) like reverse('.' || ${name}::text) || '%'`)
+    // In one order, so that two who do this at once do not wait for each other.
+    .orderBy('domain_id')
+    .limit(WOKEN_BELOW)
+    .execute()
+  for (const { domain_id } of below) await wakeRow(tx, 'domains', domain_id)
 }

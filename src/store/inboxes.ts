@@ -74,16 +74,6 @@ export function inboxBook({ db }: StoreContext): InboxBook {
         .execute()
       return rows.map((row) => ({ localpart: row.localpart, displayName: row.display_name }))
     },
-    async former({ id }) {
-      const rows = await db
-        .selectFrom('inboxes')
-        .select('localpart')
-        .distinct()
-        .where('domain_id', '=', id)
-        .where('removed_at', 'is not', null)
-        .execute()
-      return rows.map(({ localpart }) => localpart)
-    },
     async ready({ id }, localparts) {
       if (localparts.length === 0) return
       await db

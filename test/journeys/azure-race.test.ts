@@ -11,6 +11,7 @@ import { registered } from '#drivers/sender/conformance.ts'
 import type { ClaimRef, NeededRecord } from '#drivers/sender/contract.ts'
 import { driverNotes } from '#store/driver-notes.ts'
 import { exclusiveStore } from '#store/exclusive.ts'
+import { azureSettings } from '../../emulators/accounts.ts'
 import { startAzureEmulator } from '../../emulators/azure/emulator.ts'
 import { testStore } from '../store.ts'
 import { testTools } from '../tools.ts'
@@ -28,20 +29,7 @@ test(`two processes link a domain each at the same moment, ${ROUNDS} times, and 
         .filter((record) => record.name === `${name}.` && record.type === type)
         .flatMap(({ data }) => data.map((value) => value.replace(/\.$/, ''))),
   })
-  const { credentials, url } = emulator
-  const settings = {
-    tenant_id: credentials.tenantId,
-    client_id: credentials.clientId,
-    client_secret: credentials.clientSecret,
-    subscription: credentials.subscription,
-    resource_group: credentials.resourceGroup,
-    email_service: 'mailstead',
-    communication_service: 'mailstead',
-    data_location: 'Europe',
-    management_url: url,
-    login_url: url,
-    check_again_seconds: 0.01,
-  }
+  const settings = { ...azureSettings(emulator), check_again_seconds: 0.01 }
   const driver = azure.open(azure.settings.parse(settings), {
     ...testTools(),
     exclusive: exclusiveStore(store),

@@ -1,5 +1,6 @@
 /** Part of zone_ready: what the name served before is found, and the customer's own records are in the zone. */
 import {
+  type CustomerRecord,
   importedFrom,
   isDmarcOf,
   isMxOf,
@@ -39,19 +40,15 @@ export async function publishCustomers(pass: Pass): Promise<void> {
   const current = await ports.zone.readZone(domain.claim, signal)
   if (current === undefined) return
   const ours = await ports.records.list(domain)
-  const standing = wanted.filter((record) => !isReplaced(record, ours, domain.name))
-  const changes = planZone(
-    current,
-    withCustomers(current, standing, [...unwanted, ...replaced(pass, wanted, ours)]),
-  )
+  const replaced = wanted.filter((record) => isReplaced(record, ours, domain.name))
+  const standing = wanted.filter((record) => !replaced.includes(record))
+  const desired = withCustomers(current, standing, [...unwanted, ...replaced])
+  const changes = planZone(current, desired)
   if (changes.length > 0) await ports.zone.changeZone(domain.claim, changes, signal)
 }
 
-type Own = readonly OwnedRecord[]
-type Customers = Awaited<ReturnType<Pass['ports']['customers']['list']>>['wanted']
-
-/** Once ours is published, the customer's SPF policy is part of it, and a DMARC record of ours gives way. */
-function isReplaced(record: Customers[number], ours: Own, name: string): boolean {
+/** Once an SPF policy of ours is published, the customer's is part of it. */
+function isReplaced(record: CustomerRecord, ours: readonly OwnedRecord[], name: string): boolean {
   return (
     isSpfOf(name, record) &&
     ours.some(({ purpose }) => purpose === 'spf') &&
@@ -59,11 +56,14 @@ function isReplaced(record: Customers[number], ours: Own, name: string): boolean
   )
 }
 
-const replaced = ({ domain }: Pass, wanted: Customers, ours: Own): Customers =>
-  wanted.filter((record) => isReplaced(record, ours, domain.name))
-
 /** What of the customer's own bears on the records of mail. */
-export async function customersMail({ domain, ports }: Pass) {
+export type CustomersMail = {
+  mx: readonly CustomerRecord[]
+  spf: readonly CustomerRecord[]
+  hasDmarc: boolean
+}
+
+export async function customersMail({ domain, ports }: Pass): Promise<CustomersMail> {
   const { wanted } = await ports.customers.list(domain)
   return {
     mx: wanted.filter((record) => isMxOf(domain.name, record)),

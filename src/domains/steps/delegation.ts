@@ -3,7 +3,14 @@
 import { randomBytes } from 'node:crypto'
 import type { Urgency } from '#resolver/pace.ts'
 import { minutes } from '../../clock.ts'
-import { asWildcard, type Expectation, judge, judgeInside, provesPair } from '../delegation.ts'
+import {
+  asWildcard,
+  type Expectation,
+  isSamePair,
+  judge,
+  judgeInside,
+  provesPair,
+} from '../delegation.ts'
 import { enclosingZone } from '../enclosing.ts'
 import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
 import type { DelegationReport, Domain, Verdict } from '../types.ts'
@@ -74,9 +81,6 @@ async function isAnsweredAlike(
   const { answers } = await ports.observer.look(stranger, 'one', 'asked', signal)
   return answers.some(({ nameservers }) => isSamePair(nameservers, domain.claim.nameservers))
 }
-
-const isSamePair = (a: readonly string[], b: readonly string[]): boolean =>
-  a.length > 0 && new Set(a).symmetricDifference(new Set(b)).size === 0
 
 /** Someone waits for the answer while the domain is young, or was asked about lately. */
 const urgencyOf = ({ askedAt }: Domain, now: Date): Urgency =>

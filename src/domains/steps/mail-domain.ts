@@ -16,11 +16,6 @@ export const mailDomain: Step = {
       await ports.inboxes.refused(domain, localpart, refusal)
       refused.add(localpart)
     }
-    // What somebody made by hand is theirs.
-    for (const localpart of await ports.inboxes.former(domain)) {
-      if (!present.includes(localpart) || wanted.includes(localpart)) continue
-      await ports.mailbox.removeMailbox(domain.claim, localpart, signal)
-    }
     if (!ports.sender.identities) {
       await ports.inboxes.ready(
         domain,

@@ -16,7 +16,7 @@ import { dropsMuch, planZone } from '../plan.ts'
 import type { OwnedRecord, WantedRedirect } from '../ports.ts'
 import { failed, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
-import { customersMail, publishCustomers } from './customers.ts'
+import { type CustomersMail, customersMail, publishCustomers } from './customers.ts'
 import { reportsLocalpart } from './mail-domain.ts'
 
 export const records: Step = {
@@ -25,7 +25,7 @@ export const records: Step = {
     if (theirs.mx.length > 0 && !pass.domain.takeMail) return mailIsElsewhere(pass, theirs.mx)
     await pass.ports.customers.drop(pass.domain, theirs.mx)
     const redirect = await pass.ports.redirects.wanted(pass.domain)
-    const wanted = await wantedRecords(pass, redirect)
+    const wanted = await wantedRecords(pass, theirs, redirect)
     const objection = wanted.map((record) => objectionTo(pass, record)).find(Boolean)
     if (objection) return failed('not_holdable', objection)
     const plan = await planOf(pass, wanted)
@@ -66,12 +66,12 @@ const label = ({ name, type }: OwnedRecord): string => `${type} of ${relative(na
 
 async function wantedRecords(
   pass: Pass,
+  theirs: CustomersMail,
   redirect: WantedRedirect | undefined,
 ): Promise<OwnedRecord[]> {
   const { domain, needs } = pass
   const reportsTo = `${reportsLocalpart(domain.claim)}@${domain.name}`
   const policy = await startingPolicy(pass)
-  const theirs = await customersMail(pass)
   const ofMail = [...needs.values(), theirs.spf.map(asNeeded)].flat()
   const isTheirs = ({ purpose }: OwnedRecord) => purpose === 'dmarc' && theirs.hasDmarc
   const desired = (needed: readonly NeededRecord[]) =>

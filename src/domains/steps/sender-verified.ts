@@ -15,20 +15,13 @@ export const senderVerified: Step = {
   },
 }
 
-/** One right for each inbox and no other; one that is refused keeps its own inbox waiting, and nothing else. */
+/** One right for each inbox; what somebody made by hand is theirs. One that is refused keeps its own inbox waiting, and nothing else. */
 async function grantIdentities(
   { domain, ports, signal, refused }: Pass,
   identities: Identities,
 ): Promise<void> {
   const wanted = await ports.inboxes.wanted(domain)
   const granted = await identities.list(domain.claim, signal)
-  // What somebody made by hand is theirs.
-  for (const localpart of await ports.inboxes.former(domain)) {
-    const isBack = wanted.some((inbox) => inbox.localpart === localpart)
-    if (granted.includes(localpart) && !isBack) {
-      await identities.remove(domain.claim, localpart, signal)
-    }
-  }
   for (const inbox of wanted) {
     const isThere = granted.includes(inbox.localpart)
     const refusal = isThere ? undefined : await identities.ensure(domain.claim, inbox, signal)

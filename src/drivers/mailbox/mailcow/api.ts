@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpClient, Refused } from '../../http.ts'
+import { readAs } from '../../read-as.ts'
 
 const PROVIDER = 'Mailcow'
 
@@ -41,21 +42,21 @@ export function mailcowApi(http: HttpClient) {
   return {
     async getDomain(name: string, signal: AbortSignal): Promise<MailcowDomain | undefined> {
       const found = await get(`domain/${encodeURIComponent(name)}`, signal)
-      const read = found === undefined ? undefined : parsed(domain, found)
+      const read = found === undefined ? undefined : readAs(PROVIDER, domain, found)
       return read && about(read, read.domain_name === name)
     },
     async getDkim(name: string, signal: AbortSignal) {
       const found = await get(`dkim/${encodeURIComponent(name)}`, signal)
-      return found === undefined ? undefined : parsed(dkim, found)
+      return found === undefined ? undefined : readAs(PROVIDER, dkim, found)
     },
     async getMailbox(address: string, signal: AbortSignal): Promise<MailcowMailbox | undefined> {
       const found = await get(`mailbox/${encodeURIComponent(address)}`, signal)
-      const read = found === undefined ? undefined : parsed(mailbox, found)
+      const read = found === undefined ? undefined : readAs(PROVIDER, mailbox, found)
       return read && about(read, read.username === address)
     },
     async listMailboxes(name: string, signal: AbortSignal): Promise<readonly MailcowMailbox[]> {
       const found = await get(`mailbox/all/${encodeURIComponent(name)}`, signal)
-      const read = found === undefined ? [] : parsed(z.array(mailbox), found)
+      const read = found === undefined ? [] : readAs(PROVIDER, z.array(mailbox), found)
       return about(
         read,
         read.every((each) => each.domain === name),
@@ -63,7 +64,7 @@ export function mailcowApi(http: HttpClient) {
     },
     async listAliases(name: string, signal: AbortSignal): Promise<readonly string[]> {
       const found = await get('alias/all', signal)
-      const read = found === undefined ? [] : parsed(z.array(alias), found)
+      const read = found === undefined ? [] : readAs(PROVIDER, z.array(alias), found)
       return read.filter((each) => each.domain === name).map(({ id }) => String(id))
     },
     addDomain: (fresh: NewDomain, signal: AbortSignal) => post('add/domain', fresh, signal),
@@ -92,7 +93,11 @@ const isThere = (json: unknown): boolean =>
   typeof json !== 'object' || json === null || Object.keys(json).length > 0
 
 function outcomeOf(json: unknown): Written {
-  const entries = parsed(z.union([z.array(entry).min(1), entry.transform((one) => [one])]), json)
+  const entries = readAs(
+    PROVIDER,
+    z.union([z.array(entry).min(1), entry.transform((one) => [one])]),
+    json,
+  )
   const refusals = entries.filter(({ type }) => type === 'danger' || type === 'error')
   if (refusals.length === 0) return { done: true }
   return { done: false, codes: refusals.map(({ msg }) => String([msg].flat()[0])) }
@@ -102,10 +107,4 @@ function outcomeOf(json: unknown): Written {
 function about<T>(read: T, isRight: boolean): T {
   if (isRight) return read
   throw new DriverError('unavailable', `${PROVIDER} answered with another domain's data.`)
-}
-
-function parsed<T>(shape: z.ZodType<T>, json: unknown): T {
-  const result = shape.safeParse(json)
-  if (result.success) return result.data
-  throw new DriverError('unavailable', `${PROVIDER} answered in a shape we do not know.`)
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpCall, HttpClient } from '../../http.ts'
+import { readAs } from '../../read-as.ts'
 import { codeOf, refusalOf } from './refusals.ts'
 import type { Token } from './token.ts'
 
@@ -63,10 +64,14 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
   /** Undefined for 404. */
   async function get<T>(path: string, shape: z.ZodType<T>, signal: AbortSignal) {
     const answer = await ask({ method: 'GET', path }, signal)
-    return answer.status === 404 ? undefined : parsed(shape, accepted(answer, [200]))
+    return answer.status === 404 ? undefined : readAs('Azure', shape, accepted(answer, [200]))
   }
   async function put<T>(path: string, json: object, shape: z.ZodType<T>, signal: AbortSignal) {
-    return parsed(shape, accepted(await ask({ method: 'PUT', path, json }, signal), [200, 201]))
+    return readAs(
+      'Azure',
+      shape,
+      accepted(await ask({ method: 'PUT', path, json }, signal), [200, 201]),
+    )
   }
   async function remove(path: string, signal: AbortSignal): Promise<void> {
     const answer = await ask({ method: 'DELETE', path }, signal)
@@ -122,7 +127,7 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
     async connectionString(signal: AbortSignal): Promise<string> {
       const path = `${communicationService}/listKeys`
       const answer = await ask({ method: 'POST', path, json: {} }, signal)
-      return parsed(keys, accepted(answer, [200])).primaryConnectionString
+      return readAs('Azure', keys, accepted(answer, [200])).primaryConnectionString
     },
     listSenders: (name: string, signal: AbortSignal) =>
       names(`${domainAt(name)}/senderUsernames`, signal),
@@ -152,10 +157,4 @@ function pathOf(link: string | null | undefined): string | undefined {
 function accepted(answer: HttpAnswer, statuses: readonly number[]): unknown {
   if (statuses.includes(answer.status)) return answer.json
   throw refusalOf(answer.status, codeOf(answer))
-}
-
-function parsed<T>(shape: z.ZodType<T>, json: unknown): T {
-  const result = shape.safeParse(json)
-  if (result.success) return result.data
-  throw new DriverError('unavailable', 'Azure answered in a shape we do not know.')
 }

@@ -2,8 +2,9 @@
 import { createHash, createHmac } from 'node:crypto'
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
-import type { HttpAnswer, HttpClient } from '../../http.ts'
+import type { HttpClient } from '../../http.ts'
 import { serviceUrl } from '../../kind.ts'
+import { readAs } from '../../read-as.ts'
 import { codeOf } from './refusals.ts'
 
 const PATH = '/emails:send?api-version=2025-09-01'
@@ -14,9 +15,9 @@ export type Access = { endpoint: string; key: string }
 export function accessIn(connectionString: string): Access {
   const parts = connectionString.split(';').map((part) => /^([^=]+)=(.*)$/.exec(part) ?? [])
   const partNamed = (name: string) => parts.find(([, key]) => key?.toLowerCase() === name)?.[2]
-  const [endpoint, key] = [partNamed('endpoint'), partNamed('accesskey')]
-  const { success: isFine } = serviceUrl.safeParse(endpoint)
-  if (endpoint && key && isFine) return { endpoint: endpoint.replace(/\/+$/, ''), key }
+  const { data: endpoint } = serviceUrl.safeParse(partNamed('endpoint'))
+  const key = partNamed('accesskey')
+  if (endpoint && key) return { endpoint, key }
   throw new DriverError('unavailable', 'Azure gave no connection string that we can read.')
 }
 
@@ -50,14 +51,8 @@ export async function sendEmail(
     signal,
   )
   return answer.status === 202
-    ? { operationId: idIn(answer) }
+    ? { operationId: readAs('Azure', taken, answer.json).id }
     : { status: answer.status, code: codeOf(answer) }
-}
-
-function idIn({ json }: HttpAnswer): string {
-  const found = taken.safeParse(json)
-  if (found.success) return found.data.id
-  throw new DriverError('unavailable', 'Azure answered in a shape we do not know.')
 }
 
 /** Azure's own scheme: HMAC-SHA256 over method, path, date, host and the digest of the body. */

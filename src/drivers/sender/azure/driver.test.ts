@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, beforeEach, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { azureSettings } from '../../../../emulators/accounts.ts'
 import {
   type AzureEmulator,
   type AzureEmulatorOptions,
@@ -54,17 +55,8 @@ async function openBench(options: Partial<AzureEmulatorOptions> = {}) {
   return { emulator, dns, tools, driver: driverAt(emulator, tools) }
 }
 
-const settingsFor = ({ url, credentials }: AzureEmulator, more: object = {}) => ({
-  tenant_id: credentials.tenantId,
-  client_id: credentials.clientId,
-  client_secret: credentials.clientSecret,
-  subscription: credentials.subscription,
-  resource_group: credentials.resourceGroup,
-  email_service: 'mailstead',
-  communication_service: 'mailstead',
-  data_location: 'Europe',
-  management_url: url,
-  login_url: url,
+const settingsFor = (emulator: AzureEmulator, more: object = {}) => ({
+  ...azureSettings(emulator),
   check_again_seconds: 0.02,
   check_stuck_seconds: 0.2,
   ...more,

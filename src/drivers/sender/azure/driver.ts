@@ -174,24 +174,29 @@ const stillMaking = (what: string): Registration => ({
   message: `Azure is still making ${what}.`,
 })
 
-/** The list of links is replaced whole: who reads, adds and writes it must be alone with it. */
-async function link({ arm, exclusive }: Parts, id: string, signal: AbortSignal): Promise<void> {
-  if (isAmong(await arm.linkedDomains(signal), id)) return
-  const add = async () => {
-    const linked = await arm.linkedDomains(signal)
-    if (!isAmong(linked, id)) await arm.setLinkedDomains([...linked, id], signal)
-  }
-  await exclusive(arm.linkKey, add, signal)
-}
+const link = (parts: Parts, id: string, signal: AbortSignal): Promise<void> =>
+  changeLinks(parts, (linked) => (isAmong(linked, id) ? linked : [...linked, id]), signal)
 
-async function unlink({ arm, exclusive }: Parts, id: string, signal: AbortSignal): Promise<void> {
-  if (!isAmong(await arm.linkedDomains(signal), id)) return
-  const takeOut = async () => {
+const unlink = (parts: Parts, id: string, signal: AbortSignal): Promise<void> =>
+  changeLinks(parts, (linked) => linked.filter((each) => !isSameId(each, id)), signal)
+
+/** The list of links is replaced whole: who reads, changes and writes it must be alone with it. */
+async function changeLinks(
+  { arm, exclusive }: Parts,
+  change: (linked: readonly string[]) => readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const pending = async () => {
     const linked = await arm.linkedDomains(signal)
-    const left = linked.filter((each) => !isSameId(each, id))
-    if (left.length < linked.length) await arm.setLinkedDomains(left, signal)
+    const changed = change(linked)
+    return changed.length === linked.length ? undefined : changed
   }
-  await exclusive(arm.linkKey, takeOut, signal)
+  if ((await pending()) === undefined) return
+  const write = async () => {
+    const changed = await pending()
+    if (changed) await arm.setLinkedDomains(changed, signal)
+  }
+  await exclusive(arm.linkKey, write, signal)
 }
 
 /** Resource ids come back in other capitals than they were sent in. */

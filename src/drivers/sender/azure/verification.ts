@@ -60,18 +60,10 @@ async function follow(
     await notes.write(claimId, `begun:${type}`, String(now()))
   }
   if (state === 'failed') return { type, is: 'failed', code }
-  const isStuck = isDue && !Number.isNaN(begunAt)
-  return {
-    type,
-    is: isStuck || (await wasStuck(notes, claimId, type, isStuck)) ? 'stuck' : 'under_way',
-    code,
-  }
-}
-
-/** Once stuck, a check is called so until it ends: the sentence must not come and go. */
-async function wasStuck(notes: Notes, claimId: string, type: VerificationType, isStuck: boolean) {
-  if (isStuck) await notes.write(claimId, `stuck:${type}`, 'true')
-  return (await notes.read(claimId, `stuck:${type}`)) !== undefined
+  // Once called stuck, a check is called so to its end: the sentence must not come and go.
+  if (isDue && !Number.isNaN(begunAt)) await notes.write(claimId, `stuck:${type}`, 'true')
+  const isStuck = (await notes.read(claimId, `stuck:${type}`)) !== undefined
+  return { type, is: isStuck ? 'stuck' : 'under_way', code }
 }
 
 /** What a person calls the records. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { HttpAnswer, HttpCall, HttpClient, Refused } from '../../http.ts'
+import { readAs } from '../../read-as.ts'
 import { refusalOf } from './refusals.ts'
 
 const PROVIDER = 'Cloudflare'
@@ -46,7 +47,7 @@ export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
   async function call(what: HttpCall, signal: AbortSignal) {
     const answer = await http(what, signal)
     heedBudget(guard, answer)
-    const said = parsed(envelope, answer.json)
+    const said = readAs(PROVIDER, envelope, answer.json)
     if (said.success && answer.status < 300) return said
     if (isAbsent(answer, said.errors)) return undefined
     throw refusalOf(said.errors)
@@ -59,19 +60,19 @@ export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
     async findZone(name: string, signal: AbortSignal): Promise<CfZone | undefined> {
       const query = new URLSearchParams({ name, 'account.id': accountId })
       const said = await call({ method: 'GET', path: `/zones?${query}` }, signal)
-      const [found] = parsed(z.array(zone), said?.result ?? [])
+      const [found] = readAs(PROVIDER, z.array(zone), said?.result ?? [])
       return found && about(found, found.name === name)
     },
     async getZone(id: string, signal: AbortSignal): Promise<CfZone | undefined> {
       const said = await call({ method: 'GET', path: `/zones/${id}` }, signal)
       if (said === undefined) return undefined
-      const found = parsed(zone, said.result)
+      const found = readAs(PROVIDER, zone, said.result)
       return about(found, found.id === id)
     },
     async createZone(name: string, signal: AbortSignal): Promise<CfZone> {
       const json = { account: { id: accountId }, name, type: 'full' }
       const said = await call({ method: 'POST', path: '/zones', json }, signal)
-      const made = parsed(zone, said?.result)
+      const made = readAs(PROVIDER, zone, said?.result)
       return about(made, made.name === name)
     },
     async deleteZone(id: string, signal: AbortSignal): Promise<void> {
@@ -84,7 +85,7 @@ export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
         const path = `/zones/${id}/dns_records?page=${page}&per_page=${PAGE}`
         const said = await call({ method: 'GET', path }, signal)
         if (said === undefined) return undefined
-        records.push(...parsed(z.array(record), said.result))
+        records.push(...readAs(PROVIDER, z.array(record), said.result))
         if (page >= (said.result_info?.total_pages ?? 1)) return records
       }
       throw new DriverError('rejected', `${PROVIDER} holds more records in the zone than we read.`)
@@ -123,10 +124,4 @@ function heedBudget(guard: Guard, { headers }: HttpAnswer): void {
   const [, left, seconds] = /r=(\d{1,9});\s*t=(\d{1,6})/.exec(headers.get('ratelimit') ?? '') ?? []
   if (left === undefined || Number(left) > RESERVE) return
   guard.rest(Number(seconds) * 1000, `${PROVIDER}'s budget of requests is used up for now.`)
-}
-
-function parsed<T>(shape: z.ZodType<T>, json: unknown): T {
-  const result = shape.safeParse(json)
-  if (result.success) return result.data
-  throw new DriverError('unavailable', `${PROVIDER} answered in a shape we do not know.`)
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { absolute } from '#names/domain-name.ts'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpClient } from '../../http.ts'
+import { readAs } from '../../read-as.ts'
 
 const PROVIDER = 'PowerDNS'
 
@@ -29,7 +30,7 @@ export function pdnsApi(http: HttpClient, serverId: string) {
     async getZone(name: string, signal: AbortSignal): Promise<PdnsZone | undefined> {
       const answer = await http({ method: 'GET', path: at(name) }, signal)
       if (answer.status === 404) return undefined
-      const found = read(zone, expected(answer, 200))
+      const found = readAs(PROVIDER, zone, expected(answer, 200))
       if (found.name.toLowerCase() === absolute(name)) return found
       throw new DriverError('unavailable', `${PROVIDER} answered with another zone.`)
     },
@@ -63,10 +64,4 @@ function expected(answer: HttpAnswer, status: number): unknown {
   }
   const said = refusal.safeParse(answer.json).data?.error.slice(0, 200)
   throw new DriverError('rejected', `${PROVIDER} refuses: ${said ?? `status ${answer.status}`}`)
-}
-
-function read<T>(shape: z.ZodType<T>, json: unknown): T {
-  const parsed = shape.safeParse(json)
-  if (parsed.success) return parsed.data
-  throw new DriverError('unavailable', `${PROVIDER} answered in a shape we do not know.`)
 }

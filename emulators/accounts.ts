@@ -1,0 +1,49 @@
+/** An emulator as an account of the sandbox: what stands for it in the file that MAILSTEAD_ACCOUNTS names. */
+import type { AzureEmulator } from './azure/emulator.ts'
+import type { CloudflareEmulator } from './cloudflare/emulator.ts'
+import type { MailcowEmulator } from './mailcow/emulator.ts'
+
+/** The settings of the driver alone. */
+export const azureSettings = ({ url, credentials }: AzureEmulator) => ({
+  tenant_id: credentials.tenantId,
+  client_id: credentials.clientId,
+  client_secret: credentials.clientSecret,
+  subscription: credentials.subscription,
+  resource_group: credentials.resourceGroup,
+  email_service: 'mailstead',
+  communication_service: 'mailstead',
+  data_location: 'Europe',
+  management_url: url,
+  login_url: url,
+})
+
+export const azureAccount = (emulator: AzureEmulator) => ({
+  driver: 'azure',
+  world: 'sandbox',
+  ...azureSettings(emulator),
+  sandbox: { records: emulator.records },
+})
+
+export const cloudflareAccount = ({
+  apiUrl,
+  accountId,
+  apiToken,
+  dns,
+  records,
+}: CloudflareEmulator) => ({
+  driver: 'cloudflare',
+  world: 'sandbox',
+  url: apiUrl,
+  account_id: accountId,
+  api_token: apiToken,
+  sandbox: { servers: [`${dns.address}:${dns.port}`], records },
+})
+
+/** `mailHost` is the host name that the emulator was started with. */
+export const mailcowAccount = ({ url, apiKey }: MailcowEmulator, mailHost: string) => ({
+  driver: 'mailcow',
+  world: 'sandbox',
+  url,
+  api_key: apiKey,
+  mail_host: mailHost,
+})
