@@ -28,6 +28,8 @@ export class ProgressStreams {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
+      // The end of the stream is the end of the connection: a stop does not wait for an idle one.
+      connection: 'close',
       'x-accel-buffering': 'no',
     }
     reply.hijack()

@@ -74,6 +74,9 @@ export type ApiOptions = HttpOptions & {
   health: HealthOptions
 }
 
+/** How long requests under way may take to end at a stop; then their connections are closed. */
+const STOP_LIMIT_MS = 5000
+
 /** Listens; disposing it lets the requests under way end. */
 export async function startApi(options: ApiOptions): Promise<AsyncDisposable & Endpoint> {
   const app = createHttp(options)
@@ -86,5 +89,13 @@ export async function startApi(options: ApiOptions): Promise<AsyncDisposable & E
   await app.listen({ host: options.listen.address, port: options.listen.port })
   const bound = app.server.address()
   const port = typeof bound === 'object' && bound ? bound.port : options.listen.port
-  return { address: options.listen.address, port, [Symbol.asyncDispose]: () => app.close() }
+  return {
+    address: options.listen.address,
+    port,
+    async [Symbol.asyncDispose]() {
+      const limit = setTimeout(() => app.server.closeAllConnections(), STOP_LIMIT_MS)
+      await app.close()
+      clearTimeout(limit)
+    },
+  }
 }

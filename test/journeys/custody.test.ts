@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { conditionOf } from '../client.ts'
+import { conditionOf, until } from '../client.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
 
@@ -67,8 +67,10 @@ test('the same workspace gets the same pair again until the parent has shown it'
 
 test('an unconfirmed claim is served with SOA and NS only, and nothing where the pool is pointed at', async () => {
   const { body: added } = await client.post('/domains', { domain: 'early.test' })
-  const soa = await ask(house.dns, 'early.test', 'SOA')
-  assert.equal(soa.rcode, 'NOERROR')
+  const soa = await until(
+    () => ask(house.dns, 'early.test', 'SOA'),
+    ({ rcode }) => rcode === 'NOERROR',
+  )
   assert.equal(soa.answers.length, 1)
   const ns = await ask(house.dns, 'early.test', 'NS')
   assert.deepEqual(ns.answers.map(({ data }) => data).toSorted(), added.nameservers)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
+import { wakeRow } from '#engine/due-rows.ts'
 import { conditionOf } from '../client.ts'
 import { ask } from '../dns.ts'
 import { testHouse } from '../house.ts'
@@ -85,6 +86,4 @@ test('throttling and outages of a provider only delay', async () => {
   await client.untilDomain(added.domain_id, ({ status }) => status === 'ACTIVE')
 })
 
-async function lookNow(id: string): Promise<void> {
-  await store.db.updateTable('domains').set({ next_at: sql`now()` }).where('id', '=', id).execute()
-}
+const lookNow = (id: string): Promise<void> => wakeRow(store.db, 'domains', id)

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
+import { wakeRow } from '#engine/due-rows.ts'
 import { makeApiKey } from '#names/api-key.ts'
 import type { Database } from '#store/database.ts'
 import { openDatabase } from '#store/database.ts'
@@ -49,7 +50,8 @@ async function passDays(db: Database, name: string, days: number): Promise<void>
   const past = sql<Date>`since - ${days} * interval '1 day'`
   const claims = db.selectFrom('sender_domains').select('claim_id').where('name', '=', name)
   await db.updateTable('dkim_keys').set({ since: past }).where('claim_id', 'in', claims).execute()
-  await db.updateTable('domains').set({ next_at: sql`now()` }).where('name', '=', name).execute()
+  const rows = await db.selectFrom('domains').select('id').where('name', '=', name).execute()
+  for (const { id } of rows) await wakeRow(db, 'domains', id)
 }
 
 async function addInbox(by: Client, domainId: string): Promise<string> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
+import { wakeRow } from '#engine/due-rows.ts'
 import { newId } from '../../src/ids.ts'
 import { until } from '../client.ts'
 import { ask } from '../dns.ts'
@@ -91,9 +92,10 @@ test('after a week, the tombstone says that no mail comes or goes', async () => 
   await client.untilRemoval(added.domain_id, 'tombstone')
   await store.db
     .updateTable('domains')
-    .set({ removal_requested_at: sql`now() - interval '8 days'`, next_at: sql`now()` })
+    .set({ removal_requested_at: sql`now() - interval '8 days'` })
     .where('id', '=', added.domain_id)
     .execute()
+  await wakeRow(store.db, 'domains', added.domain_id)
   const texts = (answers: { data: unknown }[]) =>
     answers.map(({ data }) => [data].flat().map(String).join(''))
   await until(
