@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { days, hours, minutes } from '../clock.ts'
-import { afterFailedLook, afterLook, isSameVerdict } from './conditions.ts'
+import { afterFailedLook, afterLook, goesOn, isSameVerdict, lookedAgain } from './conditions.ts'
 import { stageOf } from './lifecycle.ts'
 import type { Condition, Verdict } from './types.ts'
 
@@ -188,6 +188,34 @@ test('a look that could not be taken is noted and changes nothing else', () => {
 test('the next completed look forgets that one could not be taken', () => {
   const before = standing(waiting, { lastLookError: 'nobody answers' })
   assert.equal(afterLook(STAGE, before, waiting, at(1)).lastLookError, undefined)
+})
+
+// biome-ignore format: a table
+const GOING_ON: [what: string, before: Condition, found: Verdict, lookAt: Date, expected: boolean][] = [
+  ['what is met and met again goes on',        standing(met),                                    met,     at(minutes(500)), true],
+  ['what waits and was looked at in time',     standing(waiting),                                waiting, at(minutes(10)),  true],
+  ['but not when the look was late',           standing(waiting),                                waiting, at(minutes(12)),  false],
+  ['nor when its reason is another',           standing(waiting),       { ...waiting, reason: 'partial' }, at(minutes(10)), false],
+  ['nor when it is met now',                   standing(waiting),                                met,     at(minutes(10)),  false],
+  ['nor when the look before was not taken',   standing(waiting, { lastLookError: 'nobody' }),   waiting, at(minutes(10)),  false],
+  ['nor when there was none before',           standing(waiting, { lastLookAt: undefined }),     waiting, at(minutes(10)),  false],
+]
+
+for (const [what, before, found, lookAt, expected] of GOING_ON) {
+  test(`going on: ${what}`, () => {
+    const after = afterLook(STAGE, before, found, lookAt)
+    assert.equal(goesOn(before, after), expected)
+    // Noting the time alone says the same as writing the whole condition.
+    if (expected) {
+      const { waitedMs, lastLookAt } = lookedAgain(before, lookAt)
+      assert.deepEqual({ waitedMs, lastLookAt }, { waitedMs: after.waitedMs, lastLookAt: lookAt })
+    }
+  })
+}
+
+test('a look noted before the latest one changes nothing', () => {
+  const condition = standing(waiting, { lastLookAt: at(5), waitedMs: 5 })
+  assert.deepEqual(lookedAgain(condition, at(3)), condition)
 })
 
 test('verdicts are the same when they read the same', () => {

@@ -60,6 +60,25 @@ function countedMs(before: Condition | undefined, now: Date): number {
   return Math.max(0, Math.min(now.getTime() - before.lastLookAt.getTime(), plannedMs + LATENESS_MS))
 }
 
+/**
+ * Whether a look found what the one before it had found, and was taken in time: then all there is to
+ * note of it is that it was taken.
+ */
+export function goesOn(before: Condition | undefined, after: Condition): boolean {
+  if (!before?.lastLookAt || !after.lastLookAt || before.lastLookError !== undefined) return false
+  if (!isSameVerdict(before.verdict, after.verdict)) return false
+  const passedMs = after.lastLookAt.getTime() - before.lastLookAt.getTime()
+  return isDone(after.verdict) || after.waitedMs - before.waitedMs === passedMs
+}
+
+/** The condition as of a later look that found it going on. */
+export function lookedAgain(condition: Condition, at: Date): Condition {
+  const passedMs = at.getTime() - (condition.lastLookAt ?? at).getTime()
+  if (passedMs <= 0) return condition
+  const waitedMs = isDone(condition.verdict) ? condition.waitedMs : condition.waitedMs + passedMs
+  return { ...condition, lastLookAt: at, waitedMs }
+}
+
 /** Whether two verdicts read the same: an unchanged world writes nothing new. */
 export const isSameVerdict = (a: Verdict | undefined, b: Verdict): boolean =>
   JSON.stringify(a) === JSON.stringify(b)

@@ -179,7 +179,7 @@ function openWorld(changes: Partial<Domain> = {}) {
   const domain: Domain = {
     id: 'aaaaaaaa-0002', workspaceId: 'aaaaaaaa-0003', name: claim.name, claim,
     conditions: new Map(), activatedAt: undefined, createdAt: NOW, askedAt: NOW,
-    importIsWanted: false, takeMail: false, acceptsDrops: false,
+    importIsWanted: false, takeMail: false, acceptsDrops: false, pointsAtPool: false,
     mayActivate: true, delegation: undefined, ...changes,
   }
   const state: State = {
@@ -277,7 +277,7 @@ function penOf() {
     verdict: async (type, verdict) => void log.push(`${verdict.is} ${type}`),
     refused: async () => assert.fail('the stages do not write refusals'),
     couldNotLook: async () => assert.fail('the stages do not write troubles'),
-    nextLook: async () => undefined,
+    nextLook: () => ({}),
     delegation: () => undefined,
     tell: () => undefined,
     placed: async (_claim, stage) => {
@@ -289,7 +289,7 @@ function penOf() {
       placed.delete(stage)
       log.push(`removed ${stage}`)
     },
-    placements: async () => new Set(placed),
+    placements: placed,
     tornDown: async () => undefined,
     gone: async () => undefined,
   }

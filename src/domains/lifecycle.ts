@@ -52,10 +52,10 @@ export function statusOf(
 
 /** One pass. Every `ensure` is safe to repeat, so a crash between two stages costs only a repeat. */
 export async function reconcile(pass: Pass, pen: Pen): Promise<void> {
-  for (const { met, step } of LIFECYCLE) {
+  for (const [index, { met, step }] of LIFECYCLE.entries()) {
     await pen.begin(met)
     const verdict = await take(step, met, pass, pen)
-    await pen.verdict(met, verdict)
+    await pen.verdict(met, verdict, isDone(verdict) ? LIFECYCLE[index + 1]?.met : undefined)
     if (isDone(verdict)) continue
     if (met === 'zone_ready' || met === 'delegated') {
       await withdraw(pass, pen, met === 'zone_ready')
@@ -78,13 +78,17 @@ async function take(step: Step, met: ConditionType, pass: Pass, pen: Pen): Promi
  */
 async function withdraw(pass: Pass, pen: Pen, isInTheWay: boolean): Promise<void> {
   const { custody, zone } = pass.ports
-  const { claim } = pass.domain
+  const { claim, conditions } = pass.domain
+  const later = LIFECYCLE.slice(AFTER_DELEGATION).map(({ met }) => met)
+  const isThere = (type: ConditionType) =>
+    pen.placements.has(type) || isDone(conditions.get(type)?.verdict)
+  if (!zone.oneZonePerName && !later.some(isThere)) return
   if (await custody.holds(claim)) return
   const makesRoom = zone.oneZonePerName && (isInTheWay || (await custody.isDisplaced(claim)))
   await removeStages(pass, pen, makesRoom ? LIFECYCLE : LIFECYCLE.slice(AFTER_DELEGATION))
   // What was taken away is not there any more: should the name come back, it must not count as met.
-  for (const { met: type } of LIFECYCLE.slice(AFTER_DELEGATION)) {
-    if (isDone(pass.domain.conditions.get(type)?.verdict)) await pen.verdict(type, WITHDRAWN)
+  for (const type of later) {
+    if (isDone(conditions.get(type)?.verdict)) await pen.verdict(type, WITHDRAWN)
   }
 }
 
@@ -98,9 +102,8 @@ export async function tearDownServices(pass: Pass, pen: Pen): Promise<void> {
 const AFTER_DELEGATION = LIFECYCLE.findIndex(({ met }) => met === 'delegated') + 1
 
 async function removeStages(pass: Pass, pen: Pen, stages: readonly Stage[]): Promise<void> {
-  const placed = await pen.placements(pass.domain.claim)
   for (const { met, step } of stages.toReversed()) {
-    if (!step.remove || !placed.has(met)) continue
+    if (!step.remove || !pen.placements.has(met)) continue
     pen.removing(met)
     await step.remove(pass)
     await pen.removed(pass.domain.claim, met)

@@ -36,13 +36,13 @@ export async function domainPass(
   try {
     if (removal) return { afterMs: (await removalPass(pass, pen, removal)) ?? 0, failures: 0 }
     await reconcile(pass, pen)
-    return { afterMs: await planNextLook(pass, pen), failures: 0 }
+    return planNextLook(pass, pen)
   } catch (error) {
     return afterTrouble(error, row, loaded)
   }
 }
 
-async function planNextLook(pass: Pass, pen: Pen): Promise<number> {
+function planNextLook(pass: Pass, pen: Pen): Outcome {
   const { domain, ports } = pass
   const stage = firstUnmet(domain.conditions) ?? LIFECYCLE.at(-1)!
   const verdict = domain.conditions.get(stage.met)?.verdict
@@ -53,8 +53,7 @@ async function planNextLook(pass: Pass, pen: Pen): Promise<number> {
     redirectLookMs(pass.redirectUnseenSince, now),
     lookOnceSeenMs(pass) ?? dueMs,
   )
-  await pen.nextLook(afterMs)
-  return afterMs
+  return { afterMs, failures: 0, columns: pen.nextLook(afterMs) }
 }
 
 /** Until the records are seen, their own stage says when to look. */

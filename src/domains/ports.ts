@@ -5,6 +5,7 @@ import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import type { Purpose } from '#drivers/records.ts'
 import type { Identity, SenderDriver } from '#drivers/sender/contract.ts'
 import type { RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
+import type { Outcome } from '#engine/worker.ts'
 import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { Surveyor } from '#resolver/survey.ts'
@@ -142,13 +143,14 @@ export type WantedRedirect = { addresses: readonly string[]; changedAt: Date }
 export type Pen = {
   /** A stage's turn has come; it is shown as waiting before any provider is called. */
   begin(type: ConditionType): Promise<void>
-  verdict(type: ConditionType, verdict: Verdict): Promise<void>
+  /** Of a stage; `next` is the one whose turn comes with it. */
+  verdict(type: ConditionType, verdict: Verdict, next?: ConditionType): Promise<void>
   /** The stage whose turn it is was refused. */
   refused(verdict: Verdict): Promise<void>
   /** The stage whose turn it is could not be looked at; its verdict stays. */
   couldNotLook(message: string, nextLookMs: number): Promise<void>
-  /** Notes when the domain will be looked at again. */
-  nextLook(afterMs: number): Promise<void>
+  /** What is to be written when the domain is given back, to be looked at again that much later. */
+  nextLook(afterMs: number): NonNullable<Outcome['columns']>
   /** What the parent showed; written with the verdict on it. */
   delegation(report: DelegationReport): void
   /** What a stage did; told in the timeline, with the verdict that follows. */
@@ -159,7 +161,7 @@ export type Pen = {
   removing(stage: ConditionType): void
   removed(claim: Claim, stage: ConditionType): Promise<void>
   /** The stages at which something was made for the claim and not removed yet. */
-  placements(claim: Claim): Promise<ReadonlySet<ConditionType>>
+  readonly placements: ReadonlySet<ConditionType>
   /** Everything but the zone is removed. */
   tornDown(): Promise<void>
   /** Nothing of the domain is left anywhere. */

@@ -60,6 +60,8 @@ export type Domain = {
   /** Whether the mail services may be started once the delegation is seen. */
   mayActivate: boolean
   delegation: DelegationReport | undefined
+  /** Whether the parent showed names of the pool when it was looked at last. */
+  pointsAtPool: boolean
   /** Whether what the name serves elsewhere is still to be found. */
   importIsWanted: boolean
   /** Whether mail that goes elsewhere may be taken over. */

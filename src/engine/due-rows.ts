@@ -28,19 +28,19 @@ export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-/**
- * Takes up to `limit` due rows, the longest due first; but before all of them those that nobody has
- * looked at yet, for somebody waits for their first answer.
- */
-export async function takeDue(
+/** Takes up to `limit` due rows that nobody has looked at yet: somebody waits for their first answer. */
+export const takeFresh = (
   db: QueryExecutorProvider,
   table: DueTable,
   limit: number,
-): Promise<Taken[]> {
-  const fresh = await take(db, table, limit, sql`epoch = 0`)
-  if (fresh.length >= limit) return fresh
-  return [...fresh, ...(await take(db, table, limit - fresh.length, sql`true`))]
-}
+): Promise<Taken[]> => take(db, table, limit, sql`epoch = 0`)
+
+/** Takes up to `limit` due rows, the longest due first. */
+export const takeDue = (
+  db: QueryExecutorProvider,
+  table: DueTable,
+  limit: number,
+): Promise<Taken[]> => take(db, table, limit, sql`true`)
 
 async function take(
   db: QueryExecutorProvider,
@@ -48,6 +48,7 @@ async function take(
   limit: number,
   which: RawBuilder<unknown>,
 ): Promise<Taken[]> {
+  if (limit <= 0) return []
   const taken = await sql<Taken>`
     update ${sql.table(table)} t
        set lease_until = now() + ${LEASE_MS} * interval '1 ms', epoch = t.epoch + 1
@@ -87,17 +88,22 @@ export async function fence(
   if (held.rows.length === 0) throw new LeaseLost(`${table} ${id} was taken by another worker`)
 }
 
+/** Values for columns of a row, by their names. */
+export type Columns = Readonly<Record<string, Date | boolean>>
+
 /** Gives the row back, due again in `afterMs`; at once if somebody woke it since it was taken. */
 export async function finish(
   db: QueryExecutorProvider,
   table: DueTable,
   { id, epoch, wake }: Taken,
-  { afterMs, failures }: { afterMs: number; failures: number },
+  { afterMs, failures, columns = {} }: { afterMs: number; failures: number; columns?: Columns },
 ): Promise<void> {
+  const also = Object.entries(columns).map(([name, value]) => sql`, ${sql.ref(name)} = ${value}`)
   await sql`
     update ${sql.table(table)}
        set lease_until = '-infinity', failures = ${failures},
            next_at = case when wake <> ${wake} then now() else now() + ${afterMs} * interval '1 ms' end
+           ${sql.join(also, sql``)}
      where id = ${id} and epoch = ${epoch}`.execute(db)
 }
 

@@ -5,6 +5,7 @@
 import type { QueryExecutorProvider } from 'kysely'
 import type { Doorbell } from './doorbell.ts'
 import {
+  type Columns,
   type DueTable,
   finish,
   LEASE_MS,
@@ -12,13 +13,17 @@ import {
   renewLeases,
   type Taken,
   takeDue,
+  takeFresh,
   untilNextDue,
 } from './due-rows.ts'
 
 export type { Taken } from './due-rows.ts'
 
-/** When to look again, and how many looks in a row could not be taken. */
-export type Outcome = { afterMs: number; failures: number }
+/**
+ * When to look again, and how many looks in a row could not be taken; `columns` of the row are written
+ * with it.
+ */
+export type Outcome = { afterMs: number; failures: number; columns?: Columns }
 
 export type WorkerOptions = {
   db: QueryExecutorProvider
@@ -29,10 +34,14 @@ export type WorkerOptions = {
   atOnce: number
   /** One row's work. The signal is aborted when its time is up, its lease is lost, or we stop. */
   work: (row: Taken, signal: AbortSignal) => Promise<Outcome>
+  /** The row has been given back after its work. */
+  onDone?: (row: Taken) => void
   passLimitMs: number
   onError: (error: unknown, row?: Taken) => void
 }
 
+/** The share of the places that only rows nobody has looked at yet may take. */
+const KEPT_FOR_FRESH = 0.25
 const POLL_MS = 1000
 const LEAST_PAUSE_MS = 10
 const PAUSE_AFTER_ERROR_MS = 500
@@ -82,16 +91,22 @@ class Worker implements AsyncDisposable {
   async #takeAndWait(): Promise<void> {
     const { db, table, atOnce } = this.#options
     this.#kicked = new AbortController()
-    const free = atOnce - this.#underWay.size
-    const rows = free > 0 ? await takeDue(db, table, free) : []
+    for (const row of await takeFresh(db, table, this.#free())) this.#begin(row)
+    const free = this.#free() - Math.floor(atOnce * KEPT_FOR_FRESH)
+    const rows = await takeDue(db, table, free)
     for (const row of rows) this.#begin(row)
-    if (rows.length > 0 && rows.length === free) return
-    const waitMs = free > 0 ? await untilNextDue(db, table, POLL_MS) : POLL_MS
+    // With no room left, the next is taken when one of these is done.
+    const isFull = rows.length >= free
+    const waitMs = isFull ? POLL_MS : await untilNextDue(db, table, POLL_MS)
     // A row that is due but held in somebody's transaction must not be asked for without a pause.
     await pause(
       Math.max(waitMs, LEAST_PAUSE_MS),
       AbortSignal.any([this.#stop.signal, this.#kicked.signal]),
     )
+  }
+
+  #free(): number {
+    return this.#options.atOnce - this.#underWay.size
   }
 
   #begin(row: Taken): void {
@@ -109,10 +124,11 @@ class Worker implements AsyncDisposable {
   }
 
   async #run(row: Taken, signal: AbortSignal): Promise<void> {
-    const { db, table, work, onError } = this.#options
+    const { db, table, work, onDone, onError } = this.#options
     try {
       const outcome = await work(row, signal)
       await finish(db, table, row, outcome)
+      onDone?.(row)
     } catch (error) {
       if (error instanceof LeaseLost) return
       if (!this.#stop.signal.aborted) onError(error, row)

@@ -30,6 +30,8 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
     atOnce: DOMAINS_AT_ONCE,
     passLimitMs: DOMAIN_LIMIT_MS,
     work: (row, signal) => domainPass(row, load, signal),
+    // Whoever waits for the end of the pass looks again.
+    onDone: ({ id }) => doorbell.ring(TOPICS.domain(id)),
     onError,
   })
   opened.use(domains)

@@ -6,7 +6,6 @@ import { type Queryable, violates } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
 import { note } from './events.ts'
 import { touchName } from './served-names.ts'
-import type { WorldName } from './tables.ts'
 
 export type NewDomain = {
   name: string
@@ -50,12 +49,10 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
   await oneAtATime(tx, tenant, wanted.name)
   const other = await standing(tx, tenant, wanted.name)
   if (other) return other
+  const { recentAdds, pendingClaims } = await countsOf(tx, tenant, wanted.name)
   const { pendingClaimsPerName, addsPerNamePerHour } = wanted.limits
-  if ((await recentAdds(tx, tenant, wanted.name)) >= addsPerNamePerHour)
-    return { is: 'too_many_adds' }
-  if ((await pendingClaims(tx, tenant.world, wanted.name)) >= pendingClaimsPerName) {
-    return { is: 'too_many_claims' }
-  }
+  if (recentAdds >= addsPerNamePerHour) return { is: 'too_many_adds' }
+  if (pendingClaims >= pendingClaimsPerName) return { is: 'too_many_claims' }
   const domainId = newId()
   const { name, mayActivate, drivers } = wanted
   await tx
@@ -146,25 +143,14 @@ async function standing(
   return row && { is: row.removal_requested_at ? 'being_removed' : 'exists', domainId: row.id }
 }
 
-async function recentAdds(tx: Queryable, tenant: Tenant, name: string): Promise<number> {
-  const { count } = await tx
-    .selectFrom('domains')
-    .select((e) => e.fn.countAll<string>().as('count'))
-    .where((is) => is.and(ownedBy(tenant)))
-    .where('name', '=', name)
-    .where(sql<boolean>`created_at > now() - interval '1 hour'`)
-    .executeTakeFirstOrThrow()
-  return Number(count)
-}
-
-async function pendingClaims(tx: Queryable, world: WorldName, name: string): Promise<number> {
-  const { count } = await tx
-    .selectFrom('claims')
-    .select((e) => e.fn.countAll<string>().as('count'))
-    .where('world', '=', world)
-    .where('name', '=', name)
-    .where('shown_at', 'is', null)
-    .where('released_at', 'is', null)
-    .executeTakeFirstOrThrow()
-  return Number(count)
+/** What the limits count: the workspace's adds of the name this hour, and all claims on it that wait. */
+async function countsOf(tx: Queryable, { workspaceId, world }: Tenant, name: string) {
+  const { rows } = await sql<{ adds: string; claims: string }>`
+    select (select count(*) from domains
+             where workspace_id = ${workspaceId} and world = ${world} and name = ${name}
+               and created_at > now() - interval '1 hour') as adds,
+           (select count(*) from claims
+             where world = ${world} and name = ${name}
+               and shown_at is null and released_at is null) as claims`.execute(tx)
+  return { recentAdds: Number(rows[0]!.adds), pendingClaims: Number(rows[0]!.claims) }
 }

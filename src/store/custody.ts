@@ -160,17 +160,15 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
     },
 
     async noteShown({ claimId, name }, pointsAtPool) {
-      const changed = await db.transaction().execute(async (tx) => {
-        const { numUpdatedRows } = await tx
+      await db.transaction().execute(async (tx) => {
+        await tx
           .updateTable('claims')
           .set({ points_at_pool: pointsAtPool })
           .where('id', '=', claimId)
-          .where('points_at_pool', '<>', pointsAtPool)
-          .executeTakeFirst()
-        if (numUpdatedRows > 0n) await touchName(tx, name)
-        return numUpdatedRows > 0n
+          .execute()
+        await touchName(tx, name)
       })
-      if (changed) doorbell.ring(TOPICS.servedNames)
+      doorbell.ring(TOPICS.servedNames)
     },
   }
 }

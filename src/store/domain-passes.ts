@@ -1,5 +1,8 @@
 /** What a pass reads and writes: the domain as it stands, and the pen that is fenced by its epoch. */
 
+import { sql } from 'kysely'
+import { lookedAgain } from '#domains/conditions.ts'
+import { firstUnmet, LIFECYCLE } from '#domains/lifecycle.ts'
 import type { LoadedDomain } from '#domains/pass.ts'
 import type { Ports } from '#domains/ports.ts'
 import type { Claim, Condition, ConditionType, Domain, Verdict } from '#domains/types.ts'
@@ -22,17 +25,17 @@ export async function loadForPass(
   portsOf: PortsOf,
 ): Promise<LoadedDomain | undefined> {
   const { db } = context
-  const domain = await db
-    .selectFrom('domains')
-    .selectAll()
-    .where('id', '=', row.id)
+  const found = await db
+    .selectFrom('domains as d')
+    .innerJoin('claims as c', 'c.domain_id', 'd.id')
+    .selectAll('d')
+    .select(['c.id as claim_id', 'c.nameservers', 'c.points_at_pool'])
+    .select(placedFor)
+    .where('d.id', '=', row.id)
+    .where('d.removed_at', 'is', null)
     .executeTakeFirst()
-  const claim = await db
-    .selectFrom('claims')
-    .selectAll()
-    .where('domain_id', '=', row.id)
-    .executeTakeFirst()
-  if (!domain || !claim || domain.removed_at) return undefined
+  if (!found) return undefined
+  const { claim_id: claimId, nameservers, points_at_pool, placements, ...domain } = found
   const conditions = await db
     .selectFrom('conditions')
     .selectAll()
@@ -40,16 +43,18 @@ export async function loadForPass(
     .execute()
   const ports = portsOf(domain.world, placedAt(domain))
   if (!ports) return undefined // A world that is off here: nothing of it is touched.
-  const loaded = toDomain(domain, conditions, {
-    claimId: claim.id,
-    name: claim.name,
-    nameservers: claim.nameservers,
-  })
+  const claim = { claimId, name: domain.name, nameservers }
+  const loaded = toDomain(domain, conditions, claim, points_at_pool)
   const removal = domain.removal_requested_at
     ? { requestedAt: domain.removal_requested_at, tornDownAt: domain.torn_down_at ?? undefined }
     : undefined
-  return { domain: loaded, removal, ports, pen: openPen(context, row, domain, loaded, ports) }
+  const pen = openPen(context, row, domain, loaded, new Set(placements), ports)
+  return { domain: loaded, removal, ports, pen }
 }
+
+/** The stages at which something stands for the claim. */
+const placedFor = sql<ConditionType[]>`array(
+  select stage from placements p where p.claim_id = c.id and p.removed_at is null)`.as('placements')
 
 export const placedAt = (row: DomainRow): Placed => ({
   zone: row.zone_driver,
@@ -57,7 +62,12 @@ export const placedAt = (row: DomainRow): Placed => ({
   mailbox: row.mailbox_driver,
 })
 
-function toDomain(row: DomainRow, conditions: readonly ConditionRow[], claim: Claim): Domain {
+function toDomain(
+  row: DomainRow,
+  conditions: readonly ConditionRow[],
+  claim: Claim,
+  pointsAtPool: boolean,
+): Domain {
   return {
     id: row.id,
     workspaceId: row.workspace_id,
@@ -68,6 +78,7 @@ function toDomain(row: DomainRow, conditions: readonly ConditionRow[], claim: Cl
     askedAt: row.asked_at,
     mayActivate: row.may_activate,
     delegation: row.delegation ?? undefined,
+    pointsAtPool,
     importIsWanted: row.import_state === 'wanted',
     takeMail: row.take_mail,
     acceptsDrops: row.accepts_drops,
@@ -75,24 +86,36 @@ function toDomain(row: DomainRow, conditions: readonly ConditionRow[], claim: Cl
   }
 }
 
-/** The looks at what goes on being met are noted once, in the domain's own row. */
+/** The looks at what goes on as it was are noted once, in the domain's own row. */
 export function toConditions(
   rows: readonly ConditionRow[],
-  { looked_at, next_look_at }: Pick<DomainRow, 'looked_at' | 'next_look_at'>,
+  { activated_at, looked_at, next_look_at }: LookTimes,
 ): Map<ConditionType, Condition> {
-  const of = (row: ConditionRow): Condition => {
-    const goesOn = row.verdict === 'met' || row.verdict === 'not_applicable'
-    return {
+  const of = (row: ConditionRow): [ConditionType, Condition] => [
+    row.type as ConditionType,
+    {
       verdict: toVerdict(row),
       since: row.since,
       waitedMs: Number(row.waited_ms),
-      lastLookAt: later(row.last_look_at, goesOn ? looked_at : null),
+      lastLookAt: row.last_look_at ?? undefined,
       lastLookError: row.last_look_error ?? undefined,
       nextLookAt: later(row.next_look_at, next_look_at),
-    }
+    },
+  ]
+  const stored = new Map(rows.map(of))
+  if (!looked_at) return stored
+  // A pass over a domain that is not active ends at the first stage that is not met.
+  const last = activated_at ? undefined : firstUnmet(stored)?.met
+  const types = LIFECYCLE.map(({ met }) => met)
+  const looked = types.slice(0, last && types.indexOf(last) + 1)
+  for (const type of looked) {
+    const condition = stored.get(type)
+    if (condition) stored.set(type, lookedAgain(condition, looked_at))
   }
-  return new Map(rows.map((row) => [row.type as ConditionType, of(row)]))
+  return stored
 }
+
+type LookTimes = Pick<DomainRow, 'activated_at' | 'looked_at' | 'next_look_at'>
 
 const later = (a: Date | null, b: Date | null): Date | undefined =>
   [a, b].flatMap((date) => date ?? []).toSorted((x, y) => y.getTime() - x.getTime())[0]

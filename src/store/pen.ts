@@ -1,10 +1,9 @@
 /** The pen of a pass: what it finds is written at once, and only while the row is still its own. */
 import { sql, type Transaction } from 'kysely'
-import { afterFailedLook, afterLook, isSameVerdict } from '#domains/conditions.ts'
-import { firstUnmet, isDone, LIFECYCLE, type Stage, stageOf, statusOf } from '#domains/lifecycle.ts'
+import { afterFailedLook, afterLook, goesOn, isSameVerdict } from '#domains/conditions.ts'
+import { firstUnmet, LIFECYCLE, type Stage, stageOf, statusOf } from '#domains/lifecycle.ts'
 import type { Pen, Ports } from '#domains/ports.ts'
 import type {
-  Claim,
   Condition,
   ConditionType,
   DelegationReport,
@@ -12,12 +11,11 @@ import type {
   TimelineEvent,
   Verdict,
 } from '#domains/types.ts'
-import { fence, type Taken } from '#engine/due-rows.ts'
+import { fence, LeaseLost, type Taken } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
-import type { Database } from './database.ts'
 import type { DomainRow } from './domains.ts'
 import { note } from './events.ts'
-import { touchName } from './served-names.ts'
+import { isAwaited, touchName } from './served-names.ts'
 import type { Tables } from './tables.ts'
 
 /** Writes what a pass finds, and nothing once another worker has taken the row. */
@@ -26,6 +24,7 @@ export function openPen(
   taken: Taken,
   row: DomainRow,
   domain: Domain,
+  placements: Set<ConditionType>,
   ports: Ports,
 ): Pen {
   const { db, doorbell } = context
@@ -46,14 +45,17 @@ export function openPen(
     doorbell.ring(TOPICS.domain(row.id))
   }
 
-  async function record(type: ConditionType, condition: Condition): Promise<void> {
-    const before = conditions.get(type)
-    conditions.set(type, condition)
+  /** Writes conditions as they are now, with all that follows from them. */
+  async function record(changes: ReadonlyMap<ConditionType, Condition>): Promise<void> {
     await write(async (tx) => {
       if (unwritten) await writeDelegation(tx, unwritten)
-      await upsertCondition(tx, row.id, type, condition)
-      if (!isSameVerdict(before?.verdict, condition.verdict))
-        await noteVerdict(tx, of, type, condition.verdict)
+      for (const [type, condition] of changes) {
+        const before = conditions.get(type)
+        conditions.set(type, condition)
+        await upsertCondition(tx, row.id, type, condition)
+        if (!isSameVerdict(before?.verdict, condition.verdict))
+          await noteVerdict(tx, of, type, condition.verdict)
+      }
       await tellChanges(tx)
       await writeStatus(tx)
     })
@@ -102,62 +104,51 @@ export function openPen(
       .set({ status: next, ...(isFirst ? { activated_at: now } : {}) })
       .where('id', '=', row.id)
       .execute()
-    await touchName(tx, row.name)
+    if (isAwaited(next) !== isAwaited(status)) await touchName(tx, row.name)
     if (next === 'ACTIVE')
       await note(tx, of, { type: 'domain.active', message: `${row.name} is active.` })
     if (next === 'FAILED')
       await note(tx, of, { type: 'domain.failed', message: `Setting up ${row.name} failed.` })
+    if (isAwaited(next) !== isAwaited(status)) doorbell.ring(TOPICS.servedNames)
     status = next
-    doorbell.ring(TOPICS.servedNames)
-  }
-
-  let standing: Promise<Set<ConditionType>> | undefined
-  const placements = (claim: Claim) => {
-    standing ??= placementsOf(db, claim)
-    return standing
   }
 
   return {
     async begin(type) {
       current = type
-      if (conditions.has(type)) return
-      const verdict: Verdict = { is: 'waiting', reason: 'in_progress', message: 'Under way.' }
-      await record(type, { ...FRESH, verdict, since: ports.clock.now() })
+      if (!conditions.has(type)) await record(new Map([[type, begun(ports)]]))
     },
-    async verdict(type, verdict) {
+    async verdict(type, verdict, next) {
       const before = conditions.get(type)
       const after = afterLook(stageOf(type), before, verdict, ports.clock.now())
-      if (!goesOn(before, after) || unwritten || untold.length > 0) return record(type, after)
+      const follows = next && !conditions.has(next) ? [[next, begun(ports)] as const] : []
+      const isNews = !goesOn(before, after) || follows.length > 0 || untold.length > 0
+      // A grace that ends changes the status, though nothing else has changed.
+      const isOver = statusOf(conditions, domain.activatedAt, ports.clock.now()) !== status
+      if (isNews || isOver || unwritten) return record(new Map([[type, after], ...follows]))
       // An unchanged world writes nothing: the look is noted with all others, when the pass is over.
       conditions.set(type, after)
       unnoted.add(type)
     },
     async refused(verdict) {
-      await record(
-        current,
-        afterLook(stageOf(current), conditions.get(current), verdict, ports.clock.now()),
-      )
+      const before = conditions.get(current)
+      const after = afterLook(stageOf(current), before, verdict, ports.clock.now())
+      await record(new Map([[current, after]]))
     },
     async couldNotLook(message, nextLookMs) {
       const before = conditions.get(current)
       if (!before) return
-      await noteLooks(db, row.id, unnoted, ports.clock.now())
-      await record(current, {
-        ...afterFailedLook(before, message),
-        nextLookAt: inTime(ports, nextLookMs),
-      })
+      const failed = { ...afterFailedLook(before, message), nextLookAt: inTime(ports, nextLookMs) }
+      const looked = [...unnoted].map((type) => [type, conditions.get(type)!] as const)
+      await record(new Map([...looked, [current, failed]]))
     },
-    async nextLook(afterMs) {
-      // A yes holds for the one plan that was made with it.
-      const used = domain.acceptsDrops ? { accepts_drops: false } : {}
-      const looked = unnoted.size > 0 ? { looked_at: ports.clock.now() } : {}
-      await db
-        .updateTable('domains')
-        .set({ next_look_at: inTime(ports, afterMs), ...looked, ...used })
-        .where('id', '=', row.id)
-        .execute()
-      // Whoever waits for the end of this pass looks again a moment after it.
-      doorbell.ring(TOPICS.domain(row.id))
+    nextLook(afterMs) {
+      return {
+        next_look_at: inTime(ports, afterMs),
+        ...(unnoted.size > 0 ? { looked_at: ports.clock.now() } : {}),
+        // A yes holds for the one plan that was made with it.
+        ...(domain.acceptsDrops ? { accepts_drops: false } : {}),
+      }
     },
     delegation(report) {
       if (!isSameReport(domain.delegation, report)) unwritten = report
@@ -165,26 +156,23 @@ export function openPen(
     tell(event) {
       untold.push(event)
     },
-    async placed(claim, stage) {
-      const placed = await placements(claim)
-      if (placed.has(stage)) return
+    placements,
+    async placed({ claimId }, stage) {
+      if (placements.has(stage)) return
       const driver = driverOf(row, stage)
-      await write(async (tx) => {
-        await tx
-          .insertInto('placements')
-          .values({ claim_id: claim.claimId, stage, driver, removed_at: null })
-          .onConflict((c) =>
-            c.columns(['claim_id', 'stage']).doUpdateSet({ removed_at: null, made_at: sql`now()` }),
-          )
-          .execute()
-      })
-      placed.add(stage)
+      // Fenced in the statement itself.
+      const noted = await sql`
+        insert into placements (claim_id, stage, driver)
+        select ${claimId}, ${stage}, ${driver} from domains
+         where id = ${taken.id} and epoch = ${taken.epoch} for no key update
+        on conflict (claim_id, stage) do update set removed_at = null, made_at = now()`.execute(db)
+      if (noted.numAffectedRows !== 1n) throw new LeaseLost(`domain ${row.id} was taken meanwhile`)
+      placements.add(stage)
     },
     removing(stage) {
       current = stage
     },
     async removed(claim, stage) {
-      const placed = await placements(claim)
       await write(async (tx) => {
         await tx
           .updateTable('placements')
@@ -194,9 +182,8 @@ export function openPen(
           .execute()
         await note(tx, of, { type: 'stage.removed', stage, message: `Taken away: ${stage}.` })
       })
-      placed.delete(stage)
+      placements.delete(stage)
     },
-    placements,
     async tornDown() {
       if (row.torn_down_at) return
       await write(async (tx) => {
@@ -228,34 +215,13 @@ export function openPen(
   }
 }
 
-const goesOn = (before: Condition | undefined, after: Condition): boolean =>
-  before !== undefined &&
-  isDone(before.verdict) &&
-  before.lastLookError === undefined &&
-  isSameVerdict(before.verdict, after.verdict)
-
 /** Times differ in every report; what they are times of is what counts. */
 function isSameReport(a: DelegationReport | undefined, b: DelegationReport): boolean {
   const said = ({ verdict, message, observed, servers, lostAt, settledAt }: DelegationReport) => {
     const outcomes = servers.map(({ name, outcome }) => `${name} ${outcome}`).toSorted()
     return JSON.stringify([verdict, message, observed, lostAt, settledAt, new Set(outcomes).size])
   }
-  return a !== undefined && a.verdict === 'delegated' && said(a) === said(b)
-}
-
-async function noteLooks(
-  db: Database,
-  domainId: string,
-  types: ReadonlySet<ConditionType>,
-  at: Date,
-): Promise<void> {
-  if (types.size === 0) return
-  await db
-    .updateTable('conditions')
-    .set({ last_look_at: at })
-    .where('domain_id', '=', domainId)
-    .where('type', 'in', [...types])
-    .execute()
+  return a !== undefined && said(a) === said(b)
 }
 
 const degraded = (name: string, { met }: Stage): TimelineEvent => ({
@@ -269,22 +235,15 @@ const recovered = (name: string): TimelineEvent => ({
   message: `${name} has everything again.`,
 })
 
-async function placementsOf(db: Database, { claimId }: Claim): Promise<Set<ConditionType>> {
-  const rows = await db
-    .selectFrom('placements')
-    .select('stage')
-    .where('claim_id', '=', claimId)
-    .where('removed_at', 'is', null)
-    .execute()
-  return new Set(rows.map(({ stage }) => stage as ConditionType))
-}
-
-const FRESH = {
+/** A stage whose turn has come. */
+const begun = ({ clock }: Ports): Condition => ({
+  verdict: { is: 'waiting', reason: 'in_progress', message: 'Under way.' },
+  since: clock.now(),
   waitedMs: 0,
   lastLookAt: undefined,
   lastLookError: undefined,
   nextLookAt: undefined,
-}
+})
 
 const inTime = ({ clock }: Ports, afterMs: number): Date =>
   new Date(clock.now().getTime() + afterMs)

@@ -26,7 +26,7 @@ export function recordBook({ db }: StoreContext): RecordBook {
     },
     async replace(domain, records) {
       const before = await this.list(domain)
-      if (JSON.stringify(before) === JSON.stringify(records)) return
+      if (inOrder(before) === inOrder(records)) return
       await db.transaction().execute(async (tx) => {
         for (const gone of before.filter((old) => !records.some((record) => isSame(old, record)))) {
           await tx
@@ -63,6 +63,10 @@ export function recordBook({ db }: StoreContext): RecordBook {
     },
   }
 }
+
+/** What was asked for later may stand before what was there: the order says nothing. */
+const inOrder = (records: readonly OwnedRecord[]): string =>
+  JSON.stringify(records.map((record) => JSON.stringify(record)).toSorted())
 
 const isSame = (a: OwnedRecord, b: OwnedRecord): boolean =>
   a.name === b.name && a.type === b.type && a.value === b.value

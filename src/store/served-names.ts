@@ -31,6 +31,11 @@ export type ServedName = {
   waiting: readonly string[]
 }
 
+const AWAITED: readonly string[] = ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']
+
+/** Whether a domain in that status waits for its delegation. */
+export const isAwaited = (status: string): boolean => AWAITED.includes(status)
+
 /**
  * The holder's zone whole; without a holder, the oldest claim's with nothing but SOA and NS, unless
  * the parent already points at the pool: then someone else's delegation may be meant.
@@ -63,10 +68,7 @@ export async function readServedNames(
     .where('d.name', 'in', names.length > 0 ? [...names] : [''])
     .where('d.removed_at', 'is', null)
     .where((is) =>
-      is.or([
-        is('d.status', 'in', ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']),
-        is('d.removal_requested_at', 'is not', null),
-      ]),
+      is.or([is('d.status', 'in', AWAITED), is('d.removal_requested_at', 'is not', null)]),
     )
     .execute()
   return names.map((name) => {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { ZoneStore } from '#drivers/zone/embedded/driver.ts'
 import type { StoreContext } from './context.ts'
 import { TOPICS } from './context.ts'
@@ -8,22 +9,15 @@ import type { WorldName } from './tables.ts'
 export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): ZoneStore {
   return {
     async create({ claimId, name, nameservers }) {
-      const isNew = await db.transaction().execute(async (tx) => {
-        const made = await tx
-          .insertInto('zones')
-          .values({
-            claim_id: claimId,
-            world,
-            name,
-            nameservers: [...nameservers],
-            rrsets: '[]' as never,
-          })
-          .onConflict((c) => c.doNothing())
-          .executeTakeFirst()
-        if (made.numInsertedOrUpdatedRows) await touchName(tx, name)
-        return Boolean(made.numInsertedOrUpdatedRows)
-      })
-      if (isNew) doorbell.ring(TOPICS.servedNames)
+      // With its name touched in the same statement.
+      const { numAffectedRows } = await sql`
+        with made as (
+          insert into zones (claim_id, world, name, nameservers, rrsets)
+          values (${claimId}, ${world}, ${name}, ${[...nameservers]}, '[]')
+          on conflict do nothing returning name)
+        insert into served_names (name) select name from made
+        on conflict (name) do update set changed = pg_current_xact_id()`.execute(db)
+      if (numAffectedRows) doorbell.ring(TOPICS.servedNames)
     },
     async read(claimId) {
       const zone = await db

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
+import { newId } from '../../src/ids.ts'
 import { conditionOf, type Json, until } from '../client.ts'
 import { ask } from '../dns.ts'
 import { testHouse } from '../house.ts'
@@ -55,12 +56,28 @@ const typesOf = async (id: string): Promise<string[]> =>
 test('an unchanged world writes no row and tells no event', async () => {
   const { domain_id: id } = await client.addActive('quiet.test')
   await client.post(`/domains/${id}/check`)
+  // What is wanted first may have been asked for last, as the key of a rotation is.
+  await sql`update records set id = ${newId()} where id = (
+    select id from records where domain_id = ${id} order by id limit 1)`.execute(db)
   const before = await fingerprint()
   for (let turn = 0; turn < 3; turn++) {
     const { body } = await client.post(`/domains/${id}/check`)
     assert.equal(body.status, 'ACTIVE')
   }
   assert.equal(await fingerprint(), before)
+})
+
+test('nor does one in which a domain waits, though the wait is counted', async () => {
+  const { body: added } = await client.post('/domains', { domain: 'waits.test' })
+  const waited = async () =>
+    conditionOf((await client.get(`/domains/${added.domain_id}`)).body, 'delegated')
+  await client.post(`/domains/${added.domain_id}/check`)
+  const [before, wait] = [await fingerprint(), await waited()]
+  for (let turn = 0; turn < 3; turn++) await client.post(`/domains/${added.domain_id}/check`)
+  assert.equal(await fingerprint(), before)
+  const after = await waited()
+  assert.ok(after.last_look_at > wait.last_look_at)
+  assert.deepEqual([after.status, after.since], ['waiting', wait.since])
 })
 
 test('what was changed in the zone is put back, and told for each rrset', async () => {

@@ -37,9 +37,19 @@ export async function observeDelegation(pass: Pass): Promise<DelegationReport> {
   if (report.verdict === 'delegated' || report.verdict === 'ds_left_over') {
     await ports.custody.confirm(domain.claim)
   }
-  const pointsAtPool = report.observed.some((name) => ports.custody.pool.includes(name))
-  await ports.custody.noteShown(domain.claim, pointsAtPool)
+  await noteShown(pass, report.observed)
   return report
+}
+
+/** Remembers whether the parent shows names of the pool. */
+export async function noteShown(
+  { domain, ports: { custody } }: Pass,
+  shown: readonly string[],
+): Promise<void> {
+  const pointsAtPool = shown.some((name) => custody.pool.includes(name))
+  if (pointsAtPool === domain.pointsAtPool) return
+  await custody.noteShown(domain.claim, pointsAtPool)
+  domain.pointsAtPool = pointsAtPool
 }
 
 function verdictOf({ domain }: Pass, report: DelegationReport): Verdict {
@@ -48,23 +58,23 @@ function verdictOf({ domain }: Pass, report: DelegationReport): Verdict {
   return waiting('awaiting_activation', `${report.message} The mail services wait for your word.`)
 }
 
-/** One cheap look, and a second one at all servers over TCP before anything new is believed. */
+/** One cheap look, and one at all servers over TCP before anything new is believed, or for who asked. */
 async function observe(pass: Pass): Promise<DelegationReport> {
   const { domain, ports, signal } = pass
   const { name, claim, delegation: former } = domain
   const expectation: Expectation = { name, pair: claim.nameservers, pool: ports.custody.pool }
   const enclosing = await enclosingZone(claim, ports, signal)
   if (enclosing) return judgeInside(enclosing, expectation, ports.clock.now())
-  const urgency = urgencyOf(domain, ports.clock.now())
-  const first = judge(
-    await ports.observer.look(name, 'one', urgency, signal),
-    expectation,
-    ports.clock.now(),
-  )
-  if (former !== undefined && isSame(former, first))
-    return { ...first, settledAt: former.settledAt }
+  const now = ports.clock.now()
+  const urgency = urgencyOf(domain, now)
+  if (former !== undefined && !isAskedAnew(domain)) {
+    const one = await ports.observer.look(name, 'one', urgency, signal)
+    if (isSame(former, judge(one, expectation, now)))
+      return { ...former, checkedAt: now.toISOString() }
+  }
   const look = await ports.observer.look(name, 'all', urgency, signal)
   const second = judge(look, expectation, ports.clock.now())
+  if (former !== undefined && isSame(former, second)) second.settledAt = former.settledAt
   const claimed = second.verdict === 'delegated' || second.verdict === 'ds_left_over'
   // Too few of the servers answered to be sure: nothing is known that was not known before.
   if (claimed && !provesPair(look, expectation)) return { ...second, verdict: 'unknown' }
@@ -80,6 +90,12 @@ async function isAnsweredAlike(
   const stranger = `${randomBytes(12).toString('hex')}.${parent}`.replace(/\.$/, '')
   const { answers } = await ports.observer.look(stranger, 'one', 'asked', signal)
   return answers.some(({ nameservers }) => isSamePair(nameservers, domain.claim.nameservers))
+}
+
+/** Whether somebody asked since the last look. */
+function isAskedAnew({ askedAt, conditions }: Domain): boolean {
+  const { lastLookAt } = conditions.get('delegated') ?? {}
+  return lastLookAt === undefined || lastLookAt < askedAt
 }
 
 /** Someone waits for the answer while the domain is young, or was asked about lately. */

@@ -4,7 +4,7 @@ import { enclosingZone } from '../enclosing.ts'
 import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 import { importRecords, publishCustomers } from './customers.ts'
-import { observeDelegation } from './delegation.ts'
+import { noteShown, observeDelegation } from './delegation.ts'
 
 export const zone: Step = {
   async gate(pass) {
@@ -58,13 +58,11 @@ async function drawPair(pass: Pass): Promise<void> {
  * What the parent shows before a pair is drawn: a pair it shows already must not be given out, or
  * whoever left it there would have proved nothing. While the parent cannot be asked, none is drawn.
  */
-async function shownNow({ domain, ports, signal }: Pass): Promise<readonly string[]> {
+async function shownNow(pass: Pass): Promise<readonly string[]> {
+  const { domain, ports, signal } = pass
   const { answers } = await ports.observer.look(domain.name, 'one', 'asked', signal)
   if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
   const shown = answers.flatMap((answer) => answer.nameservers)
-  await ports.custody.noteShown(
-    domain.claim,
-    shown.some((name) => ports.custody.pool.includes(name)),
-  )
+  await noteShown(pass, shown)
   return shown
 }
