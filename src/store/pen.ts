@@ -15,6 +15,7 @@ import { fence, LeaseLost, type Taken } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
 import { note } from './events.ts'
+import { writeFindings } from './findings.ts'
 import { isAwaited, touchName } from './served-names.ts'
 import type { Tables } from './tables.ts'
 
@@ -47,70 +48,44 @@ export function openPen(
 
   /** Writes conditions as they are now, with all that follows from them. */
   async function record(changes: ReadonlyMap<ConditionType, Condition>): Promise<void> {
-    await write(async (tx) => {
-      if (unwritten) await writeDelegation(tx, unwritten)
-      for (const [type, condition] of changes) {
-        const before = conditions.get(type)
-        conditions.set(type, condition)
-        await upsertCondition(tx, row.id, type, condition)
-        if (!isSameVerdict(before?.verdict, condition.verdict))
-          await noteVerdict(tx, of, type, condition.verdict)
-      }
-      await tellChanges(tx)
-      await writeStatus(tx)
-    })
-  }
-
-  /** What a stage did, and whether an active domain fell short of something, or no longer does. */
-  async function tellChanges(tx: Transaction<Tables>): Promise<void> {
-    for (const event of untold) await note(tx, of, event)
-    untold = []
-    const unmet = firstUnmet(conditions)
-    if (domain.activatedAt !== undefined && isWhole !== (unmet === undefined)) {
-      await note(tx, of, unmet ? degraded(row.name, unmet) : recovered(row.name))
-    }
-    isWhole = unmet === undefined
-  }
-
-  /** With its verdict, so that nobody sees the one without the other. */
-  async function writeDelegation(tx: Transaction<Tables>, report: DelegationReport) {
-    const { verdict, observed, message } = report
-    await tx
-      .updateTable('domains')
-      .set({ delegation: JSON.stringify(report) as never })
-      .where('id', '=', row.id)
-      .execute()
-    if (verdict !== domain.delegation?.verdict) {
-      await note(tx, of, {
-        type: 'delegation.seen',
-        stage: 'delegated',
-        message,
-        data: { verdict, observed },
-      })
-    }
-    domain.delegation = report
+    const verdicts = [...changes].flatMap(([type, { verdict }]) =>
+      isSameVerdict(conditions.get(type)?.verdict, verdict) ? [] : verdictEvents(type, verdict),
+    )
+    for (const [type, condition] of changes) conditions.set(type, condition)
+    const [delegation, told, former] = [unwritten, untold, status]
+    status = statusNow()
+    const touchesName = isAwaited(status) !== isAwaited(former)
+    const events = [
+      ...(delegation ? delegationEvents(domain.delegation, delegation) : []),
+      ...verdicts,
+      ...told,
+      ...wholenessEvents(),
+      ...(status === former ? [] : statusEvents(row.name, status)),
+    ]
+    if (delegation) domain.delegation = delegation
     unwritten = undefined
+    untold = []
+    const { activatedAt } = domain
+    const findings = { conditions: changes, events, delegation, status, activatedAt, touchesName }
+    await writeFindings(db, taken, findings)
+    doorbell.ring(TOPICS.domain(row.id))
+    if (touchesName) doorbell.ring(TOPICS.servedNames)
   }
 
-  /** The one place that writes a status: what the conditions say, in their transaction. */
-  async function writeStatus(tx: Transaction<Tables>): Promise<void> {
+  /** The one place that makes a status: what the conditions say. */
+  function statusNow(): string {
     const now = ports.clock.now()
     const next = statusOf(conditions, domain.activatedAt, now)
-    if (next === status) return
-    const isFirst = next === 'ACTIVE' && domain.activatedAt === undefined
-    if (isFirst) domain.activatedAt = now
-    await tx
-      .updateTable('domains')
-      .set({ status: next, ...(isFirst ? { activated_at: now } : {}) })
-      .where('id', '=', row.id)
-      .execute()
-    if (isAwaited(next) !== isAwaited(status)) await touchName(tx, row.name)
-    if (next === 'ACTIVE')
-      await note(tx, of, { type: 'domain.active', message: `${row.name} is active.` })
-    if (next === 'FAILED')
-      await note(tx, of, { type: 'domain.failed', message: `Setting up ${row.name} failed.` })
-    if (isAwaited(next) !== isAwaited(status)) doorbell.ring(TOPICS.servedNames)
-    status = next
+    if (next === 'ACTIVE') domain.activatedAt ??= now
+    return next
+  }
+
+  /** Whether an active domain fell short of something, or no longer does. */
+  function wholenessEvents(): TimelineEvent[] {
+    const [wasWhole, unmet] = [isWhole, firstUnmet(conditions)]
+    isWhole = unmet === undefined
+    if (row.activated_at === null || wasWhole === isWhole) return []
+    return [unmet ? degraded(row.name, unmet) : recovered(row.name)]
   }
 
   return {
@@ -253,45 +228,23 @@ function driverOf(row: DomainRow, stage: ConditionType): string {
   return stage === 'mail_domain_ready' ? row.mailbox_driver : row.sender_driver
 }
 
-async function upsertCondition(
-  tx: Transaction<Tables>,
-  domainId: string,
-  type: ConditionType,
-  condition: Condition,
-) {
-  const { verdict } = condition
-  const values = {
-    verdict: verdict.is,
-    reason: 'reason' in verdict ? verdict.reason : null,
-    message: 'message' in verdict ? verdict.message : null,
-    since: condition.since,
-    waited_ms: String(Math.round(condition.waitedMs)),
-    last_look_at: condition.lastLookAt ?? null,
-    last_look_error: condition.lastLookError ?? null,
-    next_look_at: condition.nextLookAt ?? null,
-  }
-  const stalled =
-    condition.lastLookError === undefined
-      ? sql<Date | null>`null`
-      : sql<Date>`coalesce(conditions.stalled_since, now())`
-  await tx
-    .insertInto('conditions')
-    .values({ domain_id: domainId, type, ...values, stalled_since: null })
-    .onConflict((c) =>
-      c.columns(['domain_id', 'type']).doUpdateSet({ ...values, stalled_since: stalled }),
-    )
-    .execute()
+function verdictEvents(stage: ConditionType, verdict: Verdict): TimelineEvent[] {
+  const message = 'message' in verdict ? verdict.message : 'Done.'
+  const event = { type: `stage.${verdict.is}`, stage, message }
+  if (stage !== 'delegated' || verdict.is !== 'met') return [event]
+  return [event, { type: 'domain.delegated', stage, message: 'The delegation was seen.' }]
 }
 
-async function noteVerdict(
-  tx: Transaction<Tables>,
-  of: { domainId: string; workspaceId: string },
-  stage: ConditionType,
-  verdict: Verdict,
-): Promise<void> {
-  const message = 'message' in verdict ? verdict.message : 'Done.'
-  await note(tx, of, { type: `stage.${verdict.is}`, stage, message })
-  if (stage === 'delegated' && verdict.is === 'met') {
-    await note(tx, of, { type: 'domain.delegated', stage, message: 'The delegation was seen.' })
-  }
+function delegationEvents(
+  former: DelegationReport | undefined,
+  { verdict, observed, message }: DelegationReport,
+): TimelineEvent[] {
+  if (verdict === former?.verdict) return []
+  return [{ type: 'delegation.seen', stage: 'delegated', message, data: { verdict, observed } }]
+}
+
+function statusEvents(name: string, status: string): TimelineEvent[] {
+  if (status === 'ACTIVE') return [{ type: 'domain.active', message: `${name} is active.` }]
+  if (status === 'FAILED') return [{ type: 'domain.failed', message: `Setting up ${name} failed.` }]
+  return []
 }

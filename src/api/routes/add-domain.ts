@@ -59,16 +59,14 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
       if (!('domainId' in added)) throw new Problem(added.is)
       if (added.is !== 'added')
         throw new Problem(`domain_${added.is}`, { domain_id: added.domainId })
-      const { row, nameservers } = await waitForDomain(
+      const row = await waitForDomain(
         store,
         added.domainId,
-        async () => ({
-          row: await standing(context, key, added.domainId),
-          nameservers: await nameserversOf(store, added.domainId),
-        }),
-        (seen) => !['PENDING', 'DNS_CONFIGURING'].includes(seen.row.status),
+        () => standing(context, key, added.domainId),
+        ({ status }) => !['PENDING', 'DNS_CONFIGURING'].includes(status),
         context.waitMs,
       )
+      const nameservers = await nameserversOf(store, row.id)
       return reply.status(201).send({
         success: true,
         message:

@@ -1,0 +1,80 @@
+/** What a look found, written in one statement: whole, and only while the row is its taker's. */
+import { sql } from 'kysely'
+import type {
+  Condition,
+  ConditionType,
+  DelegationReport,
+  TimelineEvent,
+  Verdict,
+} from '#domains/types.ts'
+import { LeaseLost, type Taken } from '#engine/due-rows.ts'
+import { newId } from '../ids.ts'
+import type { Database } from './database.ts'
+
+export type Findings = {
+  conditions: ReadonlyMap<ConditionType, Condition>
+  /** In the order of the timeline. */
+  events: readonly TimelineEvent[]
+  /** Undefined leaves what is there. */
+  delegation: DelegationReport | undefined
+  status: string
+  activatedAt: Date | undefined
+  /** Whether our servers must read the name anew. */
+  touchesName: boolean
+}
+
+/** Throws `LeaseLost`, and has written nothing, when another worker has taken the row. */
+export async function writeFindings(
+  db: Database,
+  { id, epoch }: Taken,
+  findings: Findings,
+): Promise<void> {
+  const { status, activatedAt = null, delegation = null, touchesName } = findings
+  const conditions = [...findings.conditions].map(([type, condition]) => rowOf(type, condition))
+  const events = findings.events.map((event) => ({ data: {}, ...event, id: newId() }))
+  const held = await sql`
+    with held as (
+      update domains
+         set status = ${status}, activated_at = coalesce(activated_at, ${activatedAt}),
+             delegation = coalesce(${delegation && JSON.stringify(delegation)}::jsonb, delegation)
+       where id = ${id} and epoch = ${epoch} returning id, workspace_id, name),
+    found as (
+      insert into conditions (domain_id, type, verdict, reason, message, since, waited_ms,
+                              last_look_at, last_look_error, next_look_at, stalled_since)
+      select held.id, c.type, verdict, reason, message, since, waited_ms, last_look_at, last_look_error,
+             next_look_at, case when last_look_error is not null then now() end
+        from held, jsonb_populate_recordset(null::conditions, ${JSON.stringify(conditions)}) c
+      on conflict (domain_id, type) do update
+         set verdict = excluded.verdict, reason = excluded.reason, message = excluded.message,
+             since = excluded.since, waited_ms = excluded.waited_ms,
+             last_look_at = excluded.last_look_at, last_look_error = excluded.last_look_error,
+             next_look_at = excluded.next_look_at,
+             stalled_since = case when excluded.last_look_error is not null
+                                  then coalesce(conditions.stalled_since, now()) end),
+    told as (
+      insert into events (id, workspace_id, domain_id, type, stage, message, data)
+      select e.id, held.workspace_id, held.id, e.type, e.stage, e.message, e.data
+        from held, jsonb_populate_recordset(null::events, ${JSON.stringify(events)}) e),
+    touched as (
+      insert into served_names (name) select name from held where ${touchesName}
+      on conflict (name) do update set changed = pg_current_xact_id())
+    select id from held`.execute(db)
+  if (held.rows.length === 0) throw new LeaseLost(`domain ${id} was taken by another worker`)
+}
+
+function rowOf(type: ConditionType, condition: Condition) {
+  const { verdict, since, waitedMs, lastLookAt, lastLookError, nextLookAt } = condition
+  return {
+    type,
+    verdict: verdict.is,
+    ...saidBy(verdict),
+    since,
+    waited_ms: Math.round(waitedMs),
+    last_look_at: lastLookAt,
+    last_look_error: lastLookError,
+    next_look_at: nextLookAt,
+  }
+}
+
+const saidBy = (verdict: Verdict) =>
+  'reason' in verdict ? { reason: verdict.reason, message: verdict.message } : {}
