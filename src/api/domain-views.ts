@@ -150,9 +150,11 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
   }
 }
 
-/** Some waits are for the customer's word, whatever the stage. */
-const partyFor = (party: Party, reason: string): Party =>
-  ['mx_in_use', 'plan_drops_much'].includes(reason) ? 'customer' : party
+/** Some waits are for the customer's word, or for us, whatever the stage. */
+function partyFor(party: Party, reason: string): Party {
+  if (['mx_in_use', 'plan_drops_much'].includes(reason)) return 'customer'
+  return reason === 'lame' ? 'us' : party
+}
 
 const UNKNOWN = {
   status: 'unknown',

@@ -30,6 +30,7 @@ export const PROBLEMS = {
   too_many_claims:         { status: 409, detail: 'Too many workspaces wait for this name already' },
   too_many_adds:           { status: 429, detail: 'This name was added too often within an hour' },
   domain_not_ready:        { status: 409, detail: 'The zone is still being made; the nameservers are not known yet' },
+  not_inside_your_zone:    { status: 409, detail: 'The domain lies inside no zone of this workspace' },
   domain_not_active:       { status: 409, detail: 'The domain is not active' },
   redirects_not_configured:{ status: 409, detail: 'This installation has no server for redirects: set MAILSTEAD_REDIRECT_LISTEN' },
   domain_in_use:           { status: 409, detail: 'An active campaign uses the domain' },

@@ -11,6 +11,7 @@ import { addDomainRoute } from './routes/add-domain.ts'
 import { addInboxRoute } from './routes/add-inbox.ts'
 import { addKeyRoute } from './routes/add-key.ts'
 import { checkDomainRoute } from './routes/check-domain.ts'
+import { cutZoneRoute } from './routes/cut-zone.ts'
 import { deleteDomainRoute } from './routes/delete-domain.ts'
 import { deleteKeyRoute } from './routes/delete-key.ts'
 import { deleteRedirectRoute } from './routes/delete-redirect.ts'
@@ -63,6 +64,7 @@ const ROUTES = [
   listKeysRoute,
   deleteKeyRoute,
   getWorkspaceRoute,
+  cutZoneRoute,
 ]
 const SANDBOX_ROUTES = [registrarRoutes, outcomeRoutes, mailRoutes]
 

@@ -29,7 +29,7 @@ const DOMAIN: Domain = {
 // biome-ignore format: data
 const LOST: DelegationReport = {
   verdict: 'delegated', message: '', expected: [], observed: [], servers: [],
-  checkedAt: NOW.toISOString(), settledAt: null, lostAt: NOW.toISOString(),
+  checkedAt: NOW.toISOString(), settledAt: null, keptForS: 0, lostAt: NOW.toISOString(),
 }
 
 // biome-ignore format: a table

@@ -106,11 +106,14 @@ export function withCustomers(
     const data = rrset.data.filter((value) => !gone.has(keyOf({ ...rrset, value })))
     if (data.length > 0) rrsets.set(`${rrset.name} ${rrset.type}`, { ...rrset, data })
   }
-  for (const { name, type, value, ttl } of wanted) {
-    const there = rrsets.get(`${name} ${type}`)
-    if (there?.data.includes(value)) continue
-    const data = [...(there?.data ?? []), value]
-    rrsets.set(`${name} ${type}`, { name, type, ttl: there?.ttl ?? ttl, data })
+  for (const [key, theirs] of Map.groupBy(wanted, ({ name, type }) => `${name} ${type}`)) {
+    const { name, type } = theirs[0]!
+    const there = rrsets.get(key)
+    const data = [...new Set([...(there?.data ?? []), ...theirs.map(({ value }) => value)])]
+    // RFC 2181 section 5.2: an rrset has one TTL. It is the customer's where no value is another's.
+    const ttl = Math.min(...theirs.map((record) => record.ttl))
+    const isShared = there && data.length > theirs.length
+    rrsets.set(key, { name, type, ttl: isShared ? there.ttl : ttl, data })
   }
   return [...rrsets.values()]
 }

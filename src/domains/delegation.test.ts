@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { ParentAnswer, ParentLook, ParentOutcome } from '#resolver/parent.ts'
-import { type Expectation, judge, judgeInside, provesPair } from './delegation.ts'
-import type { DelegationVerdict } from './types.ts'
+import { type Expectation, judge, judgeInside, provesPair, settling } from './delegation.ts'
+import type { DelegationReport, DelegationVerdict } from './types.ts'
 
 const NOW = new Date('2026-11-01T12:00:00Z')
 const [ADA, KIT, BOB, EVA] = ['ada.ns.test', 'kit.ns.test', 'bob.ns.test', 'eva.ns.test']
@@ -68,7 +68,6 @@ for (const [what, answers, expected] of VERDICTS) {
   test(`${expected} when the parent shows ${what}`, () => {
     const report = judge(look(answers), ACME, NOW)
     assert.equal(report.verdict, expected)
-    assert.equal(report.settledAt !== null, expected === 'delegated')
   })
 }
 
@@ -84,19 +83,40 @@ test('a report holds the evidence, but for the DS', () => {
   )
 })
 
-// biome-ignore format: a table
-const SETTLED: [answers: ParentAnswer[], seconds: number][] = [
-  [[OURS],                                              300],
-  [[shows(PAIR, { ttl: 0 })],                           0],
-  [[shows(PAIR, { ttl: 60 }), shows(PAIR, { ttl: 172_800 }), shows(PAIR, { ttl: 300 })], 172_800],
-  [[OURS, answer('timeout', { ttl: 999_999 })],         300],
-]
+describe('a delegation is settled', () => {
+  const at = (minute: number): Date => new Date(NOW.getTime() + minute * 60_000)
+  const lasting = (seconds: number, outcome: ParentOutcome = 'nxdomain') =>
+    answer(outcome, { ttl: seconds })
 
-test('a delegation is settled when the longest TTL that was seen is over', () => {
-  for (const [answers, seconds] of SETTLED) {
-    const { settledAt } = judge(look(answers), ACME, NOW)
-    assert.equal(settledAt, new Date(NOW.getTime() + seconds * 1000).toISOString())
+  /** The report after looks one after the other, each with what was last seen before it. */
+  function after(...looks: [minute: number, ...answers: ParentAnswer[]][]) {
+    let report: DelegationReport | undefined
+    let seenAt = new Date(0)
+    for (const [minute, ...answers] of looks) {
+      report = settling(judge(look(answers), ACME, at(minute)), report, seenAt)
+      seenAt = at(minute)
+    }
+    return report?.settledAt
   }
+
+  // biome-ignore format: a table
+  const SETTLED: [when: string, looks: Parameters<typeof after>, settledAt: Date | null][] = [
+    ['never, while it is not there',                  [[0, ELSEWHERE]],                                             null],
+    ['by its own TTL, where nothing was seen before', [[0, OURS]],                                                  at(5)],
+    ['at once, with a TTL of 0',                      [[0, shows(PAIR, { ttl: 0 })]],                               at(0)],
+    ['by the longest TTL of all servers',             [[0, shows(PAIR, { ttl: 60 }), shows(PAIR, { ttl: 7200 })]],  at(120)],
+    ['not by what no answer says',                    [[0, OURS, answer('timeout', { ttl: 999_999 })]],             at(5)],
+    ['once the absence is forgotten',                 [[0, lasting(900)], [1, OURS]],                               at(15)],
+    ['by the last sight of it, not the first',        [[0, lasting(900)], [30, lasting(900)], [31, OURS]],          at(45)],
+    ['once the former nameservers are',               [[0, shows(STRANGERS, { ttl: 86_400 })], [10, OURS]],         at(1440)],
+    ['once the DS left over is',                      [[0, shows(PAIR, { ttl: 3600, ds: ['1 13 2 abcd'] })], [10, OURS]], at(60)],
+    ['by the longest of all that was before',         [[0, shows(STRANGERS, { ttl: 86_400 })], [10, lasting(60)], [20, OURS]], at(1440)],
+    ['no later by what comes after it',               [[0, lasting(900)], [1, OURS], [50, OURS]],                   at(15)],
+    ['anew when it was away',                         [[0, lasting(900)], [1, OURS], [50, lasting(900)], [51, OURS]], at(65)],
+  ]
+
+  for (const [when, looks, settledAt] of SETTLED)
+    test(when, () => assert.equal(after(...looks), settledAt?.toISOString() ?? null))
 })
 
 /** One look for each verdict that the wire can give. */
@@ -216,7 +236,6 @@ for (const [what, sameWorkspace, cut, expected, observed] of INSIDE) {
     assert.equal(report.verdict, expected)
     assert.deepEqual(report.observed, observed)
     assert.deepEqual([report.expected, report.servers], [PAIR, []])
-    assert.equal(report.settledAt, expected === 'delegated' ? NOW.toISOString() : null)
     assert.match(report.message, /ada\.ns\.test and kit\.ns\.test/)
   })
 }

@@ -1,5 +1,10 @@
 /** What the parent's answers mean for a claim: pure. The API shows the report as it is made here. */
-import { isAnswer, type ParentAnswer, type ParentLook } from '#resolver/parent.ts'
+import {
+  isAnswer,
+  type ParentAnswer,
+  type ParentLook,
+  type ParentOutcome,
+} from '#resolver/parent.ts'
 import type { EnclosingZone } from './enclosing.ts'
 import type { DelegationReport, DelegationVerdict, ServerReport } from './types.ts'
 
@@ -17,9 +22,35 @@ export function judge(look: ParentLook, expectation: Expectation, now: Date): De
     observed,
     servers: look.answers.map(reportOf),
     checkedAt: now.toISOString(),
-    settledAt: verdict === 'delegated' ? settledAt(answers, now) : null,
+    settledAt: null,
+    keptForS: Math.max(0, ...answers.map(({ ttl }) => ttl ?? 0)),
   }
 }
+
+/** The same report, when not all of the pair answer for the name. */
+export const asLame = (
+  report: DelegationReport,
+  expectation: Expectation,
+  { parent, answers }: { parent: string; answers: readonly ParentAnswer[] },
+): DelegationReport => ({
+  ...report,
+  verdict: 'lame',
+  message: sentence('lame', expectation, report.observed, parent),
+  servers: answers.map(reportOf),
+})
+
+/** RFC 9499 section 7: whether a server that was asked is not one that answers with authority. */
+export const isLame = (answers: readonly ParentAnswer[]): boolean =>
+  answers.some(({ outcome }) => NOT_SERVING.includes(outcome))
+
+const NOT_SERVING: readonly ParentOutcome[] = [
+  'nxdomain',
+  'no_cut',
+  'delegated',
+  'refused',
+  'servfail',
+  'malformed',
+]
 
 /** The same report, when names that nobody has are answered alike: it proves nothing. */
 export const asWildcard = (report: DelegationReport, expectation: Expectation, parent: string) => ({
@@ -67,11 +98,32 @@ function verdictOfOne(answer: ParentAnswer, { pair, pool }: Expectation): Delega
 export const isSamePair = (a: readonly string[], b: readonly string[]): boolean =>
   new Set(a).symmetricDifference(new Set(b)).size === 0
 
-/** Until when some cache may still hold what stood before: no longer than the TTL now published. */
-function settledAt(answers: readonly ParentAnswer[], now: Date): string {
-  const ttl = Math.max(0, ...answers.map((answer) => answer.ttl ?? 0))
-  return new Date(now.getTime() + ttl * 1000).toISOString()
+/** Whether the parent shows the pair, be the rest as it may. */
+const isAtPair = ({ verdict }: DelegationReport): boolean =>
+  verdict === 'delegated' || verdict === 'lame'
+
+/**
+ * The report with the time by which no cache leads elsewhere any more: what was shown before may have
+ * been cached at its last sight, and is kept for as long as it said. Without a report before it, what
+ * is shown now must do.
+ */
+export function settling(
+  report: DelegationReport,
+  former: DelegationReport | undefined,
+  formerSeenAt: Date,
+): DelegationReport {
+  if (former && isAtPair(former) && isAtPair(report)) {
+    return { ...report, settledAt: former.settledAt }
+  }
+  const ofFormer = former && !isAtPair(former) ? [after(formerSeenAt, former.keptForS)] : []
+  const keptUntil = [former?.keptUntil ?? [], ofFormer].flat().toSorted().at(-1)
+  if (!isAtPair(report)) return { ...report, ...(keptUntil ? { keptUntil } : {}) }
+  const settledAt = keptUntil ?? after(new Date(report.checkedAt), report.keptForS)
+  return { ...report, settledAt }
 }
+
+const after = (at: Date, seconds = 0): string =>
+  new Date(at.getTime() + seconds * 1000).toISOString()
 
 /** The verdict as a person would say it: what is, and the one thing to do. No times, no counts. */
 function sentence(
@@ -91,6 +143,7 @@ function sentence(
     not_delegated: `${above} does not delegate ${name} yet: ${set}.`,
     not_published: `${above} does not know ${name}: it is not registered, on hold, or has no nameservers; ${set}.`,
     propagating: `The servers of ${parent || 'the root'} do not agree yet; the change is on its way.`,
+    lame: `${above} delegates ${name} to ${and(pair)}, but not all of them answer for it with authority.`,
     ds_left_over: `${above} still publishes a DS record for ${name}, which breaks it for validating resolvers: remove DNSSEC at your registrar.`,
     shadowed: `${name} lies inside a zone that is hosted here: have its owner delegate ${name} to ${and(pair)} there.`,
     inside_your_zone: `${name} lies inside your own zone hosted here: delegate ${name} to ${and(pair)} there.`,
@@ -106,6 +159,9 @@ const and = (names: readonly string[]): string => names.join(' and ')
 function reportOf({ ds: _ds, ...answer }: ParentAnswer): ServerReport {
   return answer
 }
+
+/** What zones hosted here say is absent, or delegated, is kept for no longer. */
+const INSIDE_TTL_S = 3600
 
 /** The report for a name inside a zone hosted here: read from that zone's rows, not from the wire. */
 export function judgeInside(
@@ -125,6 +181,7 @@ export function judgeInside(
     observed: zone.sameWorkspace ? zone.cut : [],
     servers: [],
     checkedAt: now.toISOString(),
-    settledAt: verdict === 'delegated' ? now.toISOString() : null,
+    settledAt: null,
+    keptForS: INSIDE_TTL_S,
   }
 }

@@ -18,7 +18,14 @@ import {
 } from './lifecycle.ts'
 import type { OwnedRecord, Pen, Ports, Probe } from './ports.ts'
 import type { Pass } from './step.ts'
-import type { Condition, ConditionType, Domain, DomainStatus, Verdict } from './types.ts'
+import type {
+  Condition,
+  ConditionType,
+  DelegationReport,
+  Domain,
+  DomainStatus,
+  Verdict,
+} from './types.ts'
 
 const NOW = new Date('2026-11-01T12:00:00Z')
 const met: Verdict = { is: 'met' }
@@ -165,6 +172,8 @@ type State = {
   shown: readonly string[]
   /** Whether the parent answers alike for every name. */
   isWildcard: boolean
+  /** What the pair itself says of the name. */
+  served: ParentAnswer['outcome']
   holds: boolean
   records: readonly OwnedRecord[]
   probe: Probe | undefined
@@ -185,6 +194,7 @@ function openWorld(changes: Partial<Domain> = {}) {
   const state: State = {
     shown: pair,
     isWildcard: false,
+    served: 'authoritative',
     holds: false,
     records: [],
     probe: undefined,
@@ -199,6 +209,7 @@ function openWorld(changes: Partial<Domain> = {}) {
         const shown = asked === claim.name || state.isWildcard ? state.shown : []
         return { parent: 'example', serverCount: 1, answers: [referralTo(shown)] }
       },
+      serving: async () => [{ ...referralTo(pair), outcome: state.served, authoritative: true }],
     },
     publicDns: {
       async resolve(name, type, signal) {
@@ -371,6 +382,36 @@ describe('a pass', () => {
     await reconcile(pass, pen)
     assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
     assert.deepEqual([...placed], all)
+  })
+
+  test('finds an established delegation lame when the pair does not answer, and not before', async () => {
+    const { pass, pen, log, state } = openWorld()
+    state.served = 'refused'
+    let seen: DelegationReport | undefined
+    pass.report = (report) => {
+      seen = report
+    }
+    const standing = async (verdict: Verdict) => {
+      pass.domain.conditions = new Map([['delegated', condition(verdict)]])
+      if (seen) pass.domain.delegation = seen
+      log.length = 0
+      await reconcile(pass, pen)
+      return verdictsIn(log)[1]
+    }
+    assert.equal(await standing(waiting), 'met delegated', 'the first look makes us serve it')
+    assert.equal(await standing(met), 'met delegated', 'one sight of it changes nothing')
+    assert.equal(seen?.servers[0]?.outcome, 'refused')
+    const tenMinutesAgo = before(minutes(10)).toISOString()
+    pass.domain.delegation = { ...seen!, lostAt: tenMinutesAgo }
+    seen = undefined
+    assert.equal(await standing(met), 'waiting delegated')
+    assert.equal((seen as DelegationReport | undefined)?.verdict, 'lame')
+    assert.equal(
+      await standing({ is: 'waiting', reason: 'lame', message: '' }),
+      'waiting delegated',
+    )
+    state.served = 'authoritative'
+    assert.equal(await standing({ is: 'waiting', reason: 'lame', message: '' }), 'met delegated')
   })
 
   test('takes the mail services away from a claim that holds its name no more', async () => {

@@ -86,6 +86,7 @@ export type DelegationVerdict =
   | 'not_delegated'
   | 'not_published'
   | 'propagating'
+  | 'lame'
   | 'ds_left_over'
   | 'shadowed'
   | 'inside_your_zone'
@@ -102,6 +103,10 @@ export type DelegationReport = {
   servers: readonly ServerReport[]
   checkedAt: string
   settledAt: string | null
+  /** How long caches may keep what this look showed, in seconds. */
+  keptForS: number
+  /** Until when some cache may hold what an earlier look showed. */
+  keptUntil?: string
   /** When an established delegation was first seen gone; a second sight, later, believes it. */
   lostAt?: string
 }

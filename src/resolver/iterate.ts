@@ -110,17 +110,28 @@ export function referralOf(reply: Reply, name: string, zone: string): string | u
 /** The addresses of a zone's servers: from glue where there is some, else looked up. */
 export async function serversOf(inquiry: Inquiry, zone: string, reply: Reply): Promise<Cut> {
   const cut = reply.authorities.filter((rr) => rr.type === 'NS' && rr.name === zone)
-  const servers: NamedServer[] = []
-  for (const name of new Set(cut.map((rr) => rr.data))) {
-    const glue = addressesIn(reply.additionals, name)
-    const addresses = glue.length > 0 ? glue : await addressesOf(inquiry, name)
-    const allowed = addresses.filter(inquiry.reach.mayConnect)
-    servers.push(...allowed.map((address) => ({ name, address })))
-  }
+  const names = new Set(cut.map((rr) => rr.data))
+  const servers = await addressed(inquiry, names, (name) => addressesIn(reply.additionals, name))
   if (servers.length === 0) {
     throw new LookupFailed(`no server of ${zone} has an address we may ask`)
   }
   return { zone, servers }
+}
+
+/** Nameservers with their addresses, as far as they may be asked. */
+export async function addressed(
+  inquiry: Inquiry,
+  names: Iterable<string>,
+  glueOf: (name: string) => readonly string[] = () => [],
+): Promise<NamedServer[]> {
+  const servers: NamedServer[] = []
+  for (const name of names) {
+    const glue = glueOf(name)
+    const addresses = glue.length > 0 ? glue : await addressesOf(inquiry, name)
+    const allowed = addresses.filter(inquiry.reach.mayConnect)
+    servers.push(...allowed.map((address) => ({ name, address })))
+  }
+  return servers
 }
 
 const addressesIn = (rrs: readonly Rr[], name: string): string[] =>

@@ -4,6 +4,7 @@
  */
 import { exchange, NoAnswer, type Transport } from './exchange.ts'
 import {
+  addressed,
   type Cut,
   type Inquiry,
   inquiry,
@@ -15,7 +16,7 @@ import {
   spend,
 } from './iterate.ts'
 import type { Urgency } from './pace.ts'
-import type { Reply } from './reply.ts'
+import type { Reply, Rr } from './reply.ts'
 import { LookupFailed } from './resolver.ts'
 
 /** What one server of the parent said, or why it said nothing. */
@@ -26,7 +27,7 @@ export type ParentAnswer = NamedServer & {
   nameservers: readonly string[]
   ds: readonly string[]
   authoritative: boolean
-  /** Seconds, of the NS rrset; null where there is none. */
+  /** How long the answer may be kept, in seconds; null where it does not say. */
   ttl: number | null
   ms: number
 }
@@ -59,6 +60,12 @@ export type Observer = {
    * Throws `LookupFailed` when the parent itself cannot be found.
    */
   look(name: string, extent: Extent, urgency: Urgency, signal: AbortSignal): Promise<ParentLook>
+  /** Asks nameservers themselves for the name: whoever serves it says `authoritative`. */
+  serving(
+    name: string,
+    nameservers: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly ParentAnswer[]>
 }
 
 const CUT_KEPT_MS = 300_000
@@ -98,6 +105,12 @@ export function parentObserver(reach: Reach, now: () => number): Observer {
   }
 
   return {
+    async serving(name, nameservers, signal) {
+      const asking = inquiry(reach, 'routine', signal)
+      const cut = { zone: name, servers: await addressed(asking, nameservers) }
+      const asked = cut.servers.map((server) => askServer(asking, cut, server, name, 'udp'))
+      return (await Promise.all(asked)).map(({ answer }) => answer)
+    },
     async look(name, extent, urgency, signal) {
       const looking = inquiry(reach, urgency, signal)
       const { cut, answer } = await findParent(looking, name)
@@ -174,8 +187,16 @@ function readAnswer(reply: Reply & { transport: Transport }, name: string, zone:
     nameservers: ns.map((rr) => rr.data).toSorted(),
     ds: shown.filter((rr) => rr.type === 'DS').map((rr) => rr.data),
     authoritative: reply.authoritative,
-    ttl: ns[0]?.ttl ?? null,
+    ttl: ttlOf(reply, shown),
   }
+}
+
+/** The longest of a delegation's NS and DS; of an absence, what RFC 2308 section 5 says. */
+function ttlOf({ authorities }: Reply, shown: readonly Rr[]): number | null {
+  const ttls = shown.filter(({ type }) => type === 'NS' || type === 'DS').map(({ ttl }) => ttl)
+  if (ttls.length > 0) return Math.max(...ttls)
+  const soa = authorities.find(({ type }) => type === 'SOA')
+  return soa ? Math.min(soa.ttl, Number(soa.data.split(' ').at(-1))) : null
 }
 
 function outcomeOf(reply: Reply, name: string, zone: string): ParentOutcome {

@@ -53,7 +53,8 @@ const toRecord = ({ name, type, value, ttl }: CustomerRecordRow): CustomerRecord
   ttl,
 })
 
-async function insertRecords(
+/** Those that are there already stay as they are. Gives the new ones. */
+export async function insertRecords(
   tx: Queryable,
   domainId: string,
   records: readonly CustomerRecord[],

@@ -2,6 +2,7 @@
 import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
+import { healCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
 import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
 import { note } from './events.ts'
@@ -85,6 +86,7 @@ export async function requestRemoval(
       .where('domain_id', '=', domain.id)
       .where('removed_at', 'is', null)
       .execute()
+    await healCut(tx, domain)
     await wakeRow(tx, 'domains', domain.id)
     await touchName(tx, domain.name)
     await note(

@@ -302,7 +302,7 @@ type CustomerRecordRow = {
   type: string
   value: string
   ttl: number
-  origin: 'added' | 'imported'
+  origin: 'added' | 'imported' | 'cut'
   removed_at: Date | null
   created_at: Generated<Date>
 }

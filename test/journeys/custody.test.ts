@@ -104,29 +104,38 @@ test("one workspace's name inside another's zone is never served without a cut t
   assert.equal(served.answers.length, 1)
 })
 
-test('a name inside a zone of the same workspace says so', async () => {
-  const parent = await client.addActive('home.test')
+test('a name inside a zone of the same workspace is cut off by one call, and the cut goes with it', async () => {
+  await client.addActive('home.test')
   const child = (await client.post('/domains', { domain: 'sub.home.test' })).body
   await client.post(`/domains/${child.domain_id}/activate`)
   const inside = (await client.get(`/domains/${child.domain_id}`)).body
   assert.equal(inside.delegation.verdict, 'inside_your_zone')
-  await cutOff(parent.domain_id, 'sub.home.test', child.nameservers)
+  for (let times = 0; times < 2; times++) {
+    const { status, body } = await client.post(`/domains/${child.domain_id}/cut`)
+    assert.deepEqual([status, body.zone], [200, 'home.test'])
+    assert.deepEqual(body.nameservers, child.nameservers)
+  }
   await client.untilDomain(child.domain_id, ({ status }) => status === 'ACTIVE')
+  await client.delete(`/domains/${child.domain_id}`)
+  await client.untilRemoval(child.domain_id, 'done')
+  const gone = await ask(house.dns, 'sub.home.test', 'NS')
+  assert.equal(gone.rcode, 'NXDOMAIN')
 })
 
-/** There is no call for a customer's own records yet, so the rows are written as a driver would. */
-async function cutOff(parentId: string, name: string, nameservers: string[]): Promise<void> {
-  const { zoneStore } = await import('#store/zones.ts')
-  const claim = await house.store.db
-    .selectFrom('claims')
-    .selectAll()
-    .where('domain_id', '=', parentId)
-    .executeTakeFirstOrThrow()
-  const cut = {
-    name: `${name}.`,
-    type: 'NS' as const,
-    ttl: 60,
-    data: nameservers.map((each) => `${each}.`),
+test('there is nothing to cut where the zone above is not the workspace’s', async () => {
+  const alone = (await client.post('/domains', { domain: 'alone.test' })).body
+  const below = (await rival.post('/domains', { domain: 'x.home.test' })).body
+  for (const [by, { domain_id }] of [[client, alone] as const, [rival, below] as const]) {
+    const { status, body } = await by.post(`/domains/${domain_id}/cut`)
+    assert.deepEqual([status, body.error], [409, 'not_inside_your_zone'])
   }
-  await zoneStore(house.store, 'sandbox').edit(claim.id, (rrsets) => [...rrsets, cut])
+})
+
+/** The holder of the zone above delegates the name there. */
+async function cutOff(parentId: string, name: string, nameservers: string[]): Promise<void> {
+  for (const value of nameservers) {
+    const cut = { name, type: 'NS', value: `${value}.` }
+    const added = await client.post(`/domains/${parentId}/records`, cut)
+    assert.equal(added.status, 201)
+  }
 }

@@ -182,6 +182,23 @@ describe('the customer’s own records', async () => {
     assert.equal((await client.delete(one)).status, 404)
   })
 
+  test('have the TTL they were given last, and an rrset the least of its own', async () => {
+    const ttlOf = async (name: string) =>
+      (await ask(house.dns, name, 'A')).answers.map((answer) => 'ttl' in answer && answer.ttl)
+    const { record } = (await add({ name: 'slow', type: 'A', value: '192.0.2.7' })).body
+    const change = { value: '192.0.2.7', ttl: 7200 }
+    await client.request('PUT', `/api/public/v1${at(`/${record.record_id}`)}`, change)
+    await until(
+      () => ttlOf('slow.acme.test'),
+      ([ttl]) => ttl === 7200,
+    )
+    await add({ name: 'slow', type: 'A', value: '192.0.2.8', ttl: 600 })
+    await until(
+      () => ttlOf('slow.acme.test'),
+      (ttls) => ttls.join() === '600,600',
+    )
+  })
+
   test('stand beside ours at the same name', async () => {
     await add({ name: '@', type: 'TXT', value: 'mine=1' })
     await until(

@@ -69,7 +69,9 @@ const delegation = z
     message: z.string(),
     checked_at: instant,
     next_check_at: instant.nullable(),
-    settled_at: instant.nullable().describe('When no cache can hold the former nameservers.'),
+    settled_at: instant
+      .nullable()
+      .describe('When no cache leads to the former nameservers any more.'),
     servers: z.array(
       z.object({
         name: z.string(),
@@ -78,7 +80,7 @@ const delegation = z
         outcome: z.string(),
         nameservers: z.array(z.string()),
         authoritative: z.boolean(),
-        ttl: z.int().nullable(),
+        ttl: z.int().nullable().describe('How long the answer may be kept, in seconds.'),
         ms: z.number(),
       }),
     ),
@@ -199,6 +201,15 @@ export const recordSaid = z
 export const recordRemoved = z
   .object({ ...said, record_id: z.uuid() })
   .register(components, { id: 'RecordRemoved' })
+
+export const zoneCut = z
+  .object({
+    ...said,
+    ...who,
+    zone: z.string().describe('The zone that delegates the domain.'),
+    nameservers: z.array(z.string()),
+  })
+  .register(components, { id: 'ZoneCut' })
 
 export const importAnswer = z
   .object({

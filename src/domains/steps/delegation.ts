@@ -2,18 +2,22 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Urgency } from '#resolver/pace.ts'
+import { LookupFailed } from '#resolver/resolver.ts'
 import { minutes } from '../../clock.ts'
 import {
+  asLame,
   asWildcard,
   type Expectation,
+  isLame,
   isSamePair,
   judge,
   judgeInside,
   provesPair,
+  settling,
 } from '../delegation.ts'
 import { enclosingZone } from '../enclosing.ts'
 import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
-import type { DelegationReport, Domain, Verdict } from '../types.ts'
+import type { DelegationReport, DelegationVerdict, Domain, Verdict } from '../types.ts'
 
 /** A delegation that was there is believed gone only after a second sight, this much later. */
 export const SECOND_SIGHT_MS = minutes(10)
@@ -34,12 +38,14 @@ export async function observeDelegation(pass: Pass): Promise<DelegationReport> {
   const report = await observe(pass)
   if (report.verdict === 'unknown') throw new CouldNotAsk(domain.name)
   // The parent's NS set alone proves the claim; a left-over DS is trouble of another kind.
-  if (report.verdict === 'delegated' || report.verdict === 'ds_left_over') {
+  if (SHOWS_PAIR.includes(report.verdict)) {
     await ports.custody.confirm(domain.claim)
   }
   await noteShown(pass, report.observed)
   return report
 }
+
+const SHOWS_PAIR: readonly DelegationVerdict[] = ['delegated', 'lame', 'ds_left_over']
 
 /** Remembers whether the parent shows names of the pool. */
 export async function noteShown(
@@ -60,6 +66,16 @@ function verdictOf({ domain }: Pass, report: DelegationReport): Verdict {
 
 /** One cheap look, and one at all servers over TCP before anything new is believed, or for who asked. */
 async function observe(pass: Pass): Promise<DelegationReport> {
+  const { domain } = pass
+  const former = domain.delegation
+  const report = await observeParent(pass)
+  if (report === former) return { ...former, checkedAt: pass.ports.clock.now().toISOString() }
+  const seenAt = domain.conditions.get('delegated')?.lastLookAt ?? new Date(former?.checkedAt ?? 0)
+  return settling(report, former, seenAt)
+}
+
+/** The former report itself, when nothing has changed and nobody asked. */
+async function observeParent(pass: Pass): Promise<DelegationReport> {
   const { domain, ports, signal } = pass
   const { name, claim, delegation: former } = domain
   const expectation: Expectation = { name, pair: claim.nameservers, pool: ports.custody.pool }
@@ -70,16 +86,52 @@ async function observe(pass: Pass): Promise<DelegationReport> {
   if (former !== undefined && !isAskedAnew(domain)) {
     const one = await ports.observer.look(name, 'one', urgency, signal)
     if (isSame(former, judge(one, expectation, now)))
-      return { ...former, checkedAt: now.toISOString() }
+      return unlessLame(pass, former, expectation, one)
   }
   const look = await ports.observer.look(name, 'all', urgency, signal)
   const second = judge(look, expectation, ports.clock.now())
-  if (former !== undefined && isSame(former, second)) second.settledAt = former.settledAt
   const claimed = second.verdict === 'delegated' || second.verdict === 'ds_left_over'
   // Too few of the servers answered to be sure: nothing is known that was not known before.
   if (claimed && !provesPair(look, expectation)) return { ...second, verdict: 'unknown' }
-  if (!claimed || (await ports.custody.holds(claim))) return second
+  if (!claimed)
+    return { ...second, keptForS: Math.max(second.keptForS, await childTtl(pass, second)) }
+  if (await ports.custody.holds(claim)) return unlessLame(pass, second, expectation, look)
   return (await isAnsweredAlike(pass, look)) ? asWildcard(second, expectation, look.parent) : second
+}
+
+/**
+ * An established delegation is lame when servers of the pair do not answer for the name. It is asked
+ * from the second look on: our own servers begin to serve a name when the first has seen it.
+ */
+async function unlessLame(
+  { domain, ports, signal }: Pass,
+  report: DelegationReport,
+  expectation: Expectation,
+  { parent }: { parent: string },
+): Promise<DelegationReport> {
+  if (report.verdict !== 'delegated' || !isEstablished(domain)) return report
+  const answers = await ports.observer.serving(domain.name, expectation.pair, signal)
+  return isLame(answers) ? asLame(report, expectation, { parent, answers }) : report
+}
+
+function isEstablished({ conditions }: Domain): boolean {
+  const verdict = conditions.get('delegated')?.verdict
+  return verdict?.is === 'met' || (verdict?.is === 'waiting' && verdict.reason === 'lame')
+}
+
+/** RFC 2181 section 5.4.1: caches trust the zone's own NS set more than the parent's, and keep it instead. */
+async function childTtl(
+  { domain, ports, signal }: Pass,
+  { observed }: DelegationReport,
+): Promise<number> {
+  if (observed.every((name) => ports.custody.pool.includes(name))) return 0
+  try {
+    const { records } = await ports.publicDns.resolve(domain.name, 'NS', signal)
+    return Math.max(0, ...records.map(({ ttl }) => ttl))
+  } catch (error) {
+    if (error instanceof LookupFailed) return 0
+    throw error
+  }
 }
 
 /** Whether the parent shows the same pair for a sibling that nobody can have. Asked before a claim is believed. */
@@ -126,10 +178,12 @@ async function keepThroughFirstLoss(
 /** As long as one server of the parent shows the pair, the delegation is not lost; a DS breaks it. */
 const isShownBySome = ({ verdict, servers }: DelegationReport, pair: readonly string[]): boolean =>
   verdict !== 'ds_left_over' &&
+  verdict !== 'lame' &&
   servers.some(({ nameservers }) => nameservers.join() === pair.join())
 
-const stillThere = ({ verdict, message, observed }: DelegationReport) => ({
+const stillThere = ({ verdict, message, observed, settledAt }: DelegationReport) => ({
   verdict,
   message,
   observed,
+  settledAt,
 })

@@ -1,0 +1,44 @@
+import { cutOff } from '#store/cuts.ts'
+import { nameserversOf } from '#store/domains.ts'
+import { API_PREFIX, type ApiContext } from '../context.ts'
+import type { Http } from '../http.ts'
+import { loadDomain } from '../load-domain.ts'
+import { zoneCut } from '../openapi/answers.ts'
+import { Problem } from '../problems.ts'
+import { keyOf, needs } from '../route.ts'
+import { domainParams } from '../shapes.ts'
+
+/** POST /domains/{domain_id}/cut: a name inside a zone of the same workspace is delegated there. */
+export function cutZoneRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  app.post(
+    `${API_PREFIX}/domains/:domain_id/cut`,
+    {
+      schema: {
+        operationId: 'cutZone',
+        summary: 'Delegates a domain from the zone of your own that it lies inside',
+        description:
+          'For a domain whose verdict is `inside_your_zone`: its nameservers are put into that zone. They go when the domain is deleted.',
+        params: domainParams,
+        answers: { 200: zoneCut },
+        problems: ['domain_not_found', 'domain_not_ready', 'not_inside_your_zone'],
+      },
+      ...needs(context, 'domains:update'),
+    },
+    async (request) => {
+      const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
+      const nameservers = await nameserversOf(store, row.id)
+      if (nameservers.length === 0) throw new Problem('domain_not_ready')
+      const zone = await cutOff(store, row, nameservers)
+      if (zone === undefined) throw new Problem('not_inside_your_zone')
+      return {
+        success: true,
+        message: `${zone} delegates ${row.name} in a moment.`,
+        domain_id: row.id,
+        domain_name: row.name,
+        zone,
+        nameservers,
+      }
+    },
+  )
+}

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { after, test } from 'node:test'
+import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet } from 'dns-packet'
+import { unpaced } from './pace.ts'
+import { parentObserver } from './parent.ts'
+
+type Said = { rcode?: number; aa?: boolean; answers?: Answer[]; authorities?: Answer[] }
+
+const opened = new AsyncDisposableStack()
+after(() => opened.disposeAsync())
+
+/** A nameserver that says the same to everyone who asks for the same. */
+async function serve(address: string, port: number, answer: (name: string, type: string) => Said) {
+  const socket = createSocket('udp4')
+  socket.on('message', (message, from) => {
+    const { id, questions } = decode(message)
+    const { name, type } = questions![0]!
+    const { rcode = 0, aa = true, ...sections } = answer(name.toLowerCase(), type)
+    const flags = rcode | (aa ? AUTHORITATIVE_ANSWER : 0)
+    const reply: Packet = { type: 'response', id: id!, flags, questions: questions!, ...sections }
+    socket.send(encode(reply), from.port, from.address)
+  })
+  socket.bind(port, address)
+  await once(socket, 'listening')
+  opened.defer(() => new Promise((resolve) => socket.close(() => resolve())))
+  return socket.address().port
+}
+
+const [REFUSED, NXDOMAIN] = [5, 3]
+const ns = (name: string, data: string, ttl = 300): Answer => ({ name, type: 'NS', ttl, data })
+const a = (name: string, data: string): Answer => ({ name, type: 'A', ttl: 300, data })
+const soa = (name: string, ttl: number, minimum: number): Answer => {
+  const data = { mname: 'm', rname: 'r', serial: 1, refresh: 1, retry: 1, expire: 1, minimum }
+  return { name, type: 'SOA', ttl, data }
+}
+const digest = Buffer.from('ab'.repeat(32), 'hex')
+const ds = (name: string, ttl: number): Answer => {
+  return { name, type: 'DS', ttl, data: { keyTag: 1, algorithm: 13, digestType: 2, digest } }
+}
+
+const ADDRESSES: Record<string, string> = {
+  'good.ns.test': '127.0.0.61',
+  'lame.ns.test': '127.0.0.62',
+}
+
+// biome-ignore format: a table
+const SHOWN: Record<string, Said> = {
+  'moved.test':   { aa: false, authorities: [ns('moved.test', 'good.ns.test', 7200)] },
+  'signed.test':  { aa: false, authorities: [ns('signed.test', 'good.ns.test', 300), ds('signed.test', 86_400)] },
+  'absent.test':  { rcode: NXDOMAIN, authorities: [soa('test', 3600, 900)] },
+  'absent2.test': { rcode: NXDOMAIN, authorities: [soa('test', 60, 900)] },
+  'bare.test':    { authorities: [soa('test', 900, 900)] },
+  'silent.test':  { rcode: NXDOMAIN },
+}
+
+const port = await serve('127.0.0.60', 0, (name) => {
+  const address = ADDRESSES[name]
+  return address ? { answers: [a(name, address)] } : (SHOWN[name] ?? { rcode: NXDOMAIN })
+})
+await serve('127.0.0.61', port, (name) => ({ answers: [ns(name, 'good.ns.test')] }))
+await serve('127.0.0.62', port, () => ({ rcode: REFUSED, aa: false }))
+
+const reach = {
+  rootHints: ['127.0.0.60'],
+  dnsPort: () => port,
+  mayConnect: () => true,
+  pace: unpaced,
+}
+const observer = parentObserver(reach, Date.now)
+const signal = AbortSignal.timeout(20_000)
+
+// biome-ignore format: a table
+const TTLS: [what: string, name: string, outcome: string, ttl: number | null][] = [
+  ['a delegation',                              'moved.test',   'delegated', 7200],
+  ['the longer of a delegation and its DS',     'signed.test',  'delegated', 86_400],
+  ['an absence, by the minimum of the SOA',     'absent.test',  'nxdomain',  900],
+  ['or by its TTL, where that is shorter',      'absent2.test', 'nxdomain',  60],
+  ['the absence of a cut',                      'bare.test',    'no_cut',    900],
+  ['an absence without a SOA, for no time',     'silent.test',  'nxdomain',  null],
+]
+
+for (const [what, name, outcome, ttl] of TTLS) {
+  test(`how long an answer may be kept: ${what}`, async () => {
+    const { answers } = await observer.look(name, 'one', 'asked', signal)
+    assert.deepEqual(
+      answers.map((each) => [each.outcome, each.ttl]),
+      [[outcome, ttl]],
+    )
+  })
+}
+
+test('nameservers are asked themselves whether they serve a name', async () => {
+  const asked = ['good.ns.test', 'lame.ns.test', 'nowhere.ns.test']
+  const answers = await observer.serving('moved.test', asked, signal)
+  assert.deepEqual(
+    answers.map(({ name, address, outcome }) => [name, address, outcome]),
+    [
+      ['good.ns.test', '127.0.0.61', 'authoritative'],
+      ['lame.ns.test', '127.0.0.62', 'refused'],
+    ],
+    'one without an address is passed over: it says nothing',
+  )
+})

@@ -1,0 +1,81 @@
+/** A name inside another zone of its workspace is delegated by NS records there: its cut. */
+import { sql } from 'kysely'
+import { wakeRow } from '#engine/due-rows.ts'
+import { absolute, ancestorsOf } from '#names/domain-name.ts'
+import { type StoreContext, TOPICS } from './context.ts'
+import { insertRecords } from './customer-records.ts'
+import type { Queryable } from './database.ts'
+import type { DomainRow } from './domains.ts'
+
+const TTL_S = 300
+
+/**
+ * Puts the domain's nameservers into the workspace's own zone that encloses it, in place of others that
+ * were put there. Gives that zone's name; undefined when the zone above is not the workspace's.
+ */
+export async function cutOff(
+  context: StoreContext,
+  domain: DomainRow,
+  nameservers: readonly string[],
+): Promise<string | undefined> {
+  const zone = await context.db.transaction().execute(async (tx) => {
+    const above = await zoneAbove(tx, domain)
+    if (above === undefined || above.workspace_id !== domain.workspace_id) return undefined
+    const cut = nameservers.map((each) => {
+      return { name: absolute(domain.name), type: 'NS' as const, value: absolute(each), ttl: TTL_S }
+    })
+    await tx
+      .updateTable('customer_records')
+      .set({ removed_at: sql`now()` })
+      .where('domain_id', '=', above.id)
+      .where('name', '=', absolute(domain.name))
+      .where('type', '=', 'NS')
+      .where(
+        'value',
+        'not in',
+        cut.map(({ value }) => value),
+      )
+      .where('removed_at', 'is', null)
+      .execute()
+    await insertRecords(tx, above.id, cut, 'cut')
+    await tx
+      .updateTable('domains')
+      .set({ asked_at: sql`now()` })
+      .where('id', '=', domain.id)
+      .execute()
+    for (const id of [above.id, domain.id]) await wakeRow(tx, 'domains', id)
+    return above.name
+  })
+  context.doorbell.ring(TOPICS.domainsDue)
+  return zone
+}
+
+/** The cut goes with the domain it was made for. Part of its removal. */
+export async function healCut(tx: Queryable, domain: DomainRow): Promise<void> {
+  const healed = await tx
+    .updateTable('customer_records as r')
+    .from('domains as d')
+    .set({ removed_at: sql`now()` })
+    .whereRef('d.id', '=', 'r.domain_id')
+    .where('d.workspace_id', '=', domain.workspace_id)
+    .where('d.world', '=', domain.world)
+    .where('r.origin', '=', 'cut')
+    .where('r.name', '=', absolute(domain.name))
+    .where('r.removed_at', 'is', null)
+    .returning('d.id')
+    .execute()
+  for (const id of new Set(healed.map((row) => row.id))) await wakeRow(tx, 'domains', id)
+}
+
+/** The nearest holder above. */
+function zoneAbove(tx: Queryable, { world, name }: DomainRow) {
+  return tx
+    .selectFrom('holders as h')
+    .innerJoin('claims as c', 'c.id', 'h.claim_id')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
+    .select(['d.id', 'd.name', 'd.workspace_id'])
+    .where('h.world', '=', world)
+    .where('h.name', 'in', ancestorsOf(name))
+    .orderBy((e) => e.fn('length', ['h.name']), 'desc')
+    .executeTakeFirst()
+}
