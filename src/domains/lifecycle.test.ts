@@ -384,6 +384,32 @@ describe('a pass', () => {
     assert.deepEqual([...placed], all)
   })
 
+  // biome-ignore format: a table
+  const SHOWN: [what: string, shown: string[][], pointsElsewhere: boolean][] = [
+    ['its pair, at one server and not yet at the other', [['ada.ns.example', 'kit.ns.example'], ['ns1.other.example']], false],
+    ['its pair in another order, and nothing elsewhere', [['kit.ns.example', 'ada.ns.example'], []],                    false],
+    ['another pair of the pool at one of them',          [['ada.ns.example', 'kit.ns.example'], ['ada.ns.example', 'bob.ns.example']], true],
+    ['one name of the pair alone',                       [['ada.ns.example'], ['ada.ns.example']],                        true],
+    ['strangers',                                        [['ns1.other.example'], ['ns1.other.example']],                  false],
+  ]
+  for (const [what, shown, pointsElsewhere] of SHOWN) {
+    test(`may ${pointsElsewhere ? 'not ' : ''}be served early when the parent shows ${what}`, async () => {
+      const { pass, pen, ports } = openWorld({ pointsAtPool: !pointsElsewhere })
+      const answers = shown.map((nameservers, index) => {
+        return { ...referralTo(nameservers), name: `${index}.nic.example` }
+      })
+      ports.observer.look = async () => ({ parent: 'example', serverCount: 2, answers })
+      ports.custody = {
+        ...ports.custody,
+        pool: ['ada', 'bob', 'kit'].map((each) => `${each}.ns.example`),
+      }
+      const noted: boolean[] = []
+      ports.custody.noteShown = async (_claim, isElsewhere) => void noted.push(isElsewhere)
+      await reconcile(pass, pen)
+      assert.deepEqual(noted, [pointsElsewhere])
+    })
+  }
+
   test('finds an established delegation lame when the pair does not answer, and not before', async () => {
     const { pass, pen, log, state } = openWorld()
     state.served = 'refused'

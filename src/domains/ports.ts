@@ -74,7 +74,7 @@ export type Custody = {
   isDisplaced(claim: Claim): Promise<boolean>
   /** Whether a former holder's objects at the mail services are still to be removed. */
   isHandingOver(claim: Claim): Promise<boolean>
-  /** Remembers whether the parent shows any name of the pool: decides what may be served early. */
+  /** Remembers whether the parent shows names of the pool but not the claim's pair: then it is not served early. */
   noteShown(claim: Claim, pointsAtPool: boolean): Promise<void>
 }
 

@@ -60,7 +60,7 @@ export type Domain = {
   /** Whether the mail services may be started once the delegation is seen. */
   mayActivate: boolean
   delegation: DelegationReport | undefined
-  /** Whether the parent showed names of the pool when it was looked at last. */
+  /** Whether the parent, at the last look, showed names of the pool that are not the claim's pair. */
   pointsAtPool: boolean
   /** Whether what the name serves elsewhere is still to be found. */
   importIsWanted: boolean

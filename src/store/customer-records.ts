@@ -111,7 +111,13 @@ export async function changeCustomerRecord(
 ): Promise<boolean> {
   try {
     await context.db.transaction().execute(async (tx) => {
-      await tx.updateTable('customer_records').set(change).where('id', '=', row.id).execute()
+      // What was changed was not found like that any more.
+      const origin = change.value === row.value ? row.origin : 'added'
+      await tx
+        .updateTable('customer_records')
+        .set({ ...change, origin })
+        .where('id', '=', row.id)
+        .execute()
       if (change.value !== row.value) await leaveTombstone(tx, row)
       await wakeRow(tx, 'domains', row.domain_id)
     })

@@ -4,6 +4,8 @@
  * transactions it may not have seen yet, so a late commit is never skipped.
  */
 import { sql } from 'kysely'
+import { type CustomerRecord, withCustomers } from '#domains/customer-records.ts'
+import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute } from '#names/domain-name.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
 import type { Database, Queryable } from './database.ts'
@@ -37,8 +39,10 @@ const AWAITED: readonly string[] = ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']
 export const isAwaited = (status: string): boolean => AWAITED.includes(status)
 
 /**
- * The holder's zone whole; without a holder, the oldest claim's with nothing but SOA and NS, unless
- * the parent already points at the pool: then someone else's delegation may be meant.
+ * The holder's zone whole. Without a holder the oldest claim's, with nothing but what was found where
+ * the name is served: whoever is led here before we have seen the delegation must not be told that it
+ * is not there. Unless the parent shows names of the pool that are not that claim's pair: then someone
+ * else's delegation may be meant.
  */
 export async function readServedNames(
   db: Database,
@@ -57,6 +61,7 @@ export async function readServedNames(
       'z.rrsets',
       'z.serial',
       'c.points_at_pool',
+      'c.domain_id',
       'h.claim_id as holder',
     ])
     .where('z.name', 'in', names.length > 0 ? [...names] : [''])
@@ -71,6 +76,10 @@ export async function readServedNames(
       is.or([is('d.status', 'in', AWAITED), is('d.removal_requested_at', 'is not', null)]),
     )
     .execute()
+  const found = await importedOf(
+    db,
+    zones.flatMap(({ holder, domain_id }) => (holder === null ? domain_id : [])),
+  )
   return names.map((name) => {
     const candidates = zones.filter((zone) => zone.name === name)
     const held = candidates.find((zone) => zone.claim_id === zone.holder)
@@ -83,8 +92,27 @@ export async function readServedNames(
         apex: absolute(name),
         nameservers: chosen.nameservers.map(absolute),
         serial: Number(chosen.serial),
-        rrsets: chosen === held ? chosen.rrsets : [],
+        rrsets: chosen === held ? chosen.rrsets : (found.get(chosen.domain_id) ?? []),
       },
     }
   })
+}
+
+/** What the names of these domains served before they came here, by the ids of the domains. */
+async function importedOf(
+  db: Database,
+  domainIds: readonly string[],
+): Promise<Map<string, readonly RRset[]>> {
+  if (domainIds.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('customer_records')
+    .select(['domain_id', 'name', 'type', 'value', 'ttl'])
+    .where('domain_id', 'in', [...domainIds])
+    .where('origin', '=', 'imported')
+    .where('removed_at', 'is', null)
+    .execute()
+  const records = Map.groupBy(rows, ({ domain_id }) => domain_id)
+  return new Map(
+    [...records].map(([id, theirs]) => [id, withCustomers([], theirs as CustomerRecord[], [])]),
+  )
 }

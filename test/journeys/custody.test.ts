@@ -65,7 +65,7 @@ test('the same workspace gets the same pair again until the parent has shown it'
   assert.notEqual(second.domain_id, first.domain_id)
 })
 
-test('an unconfirmed claim is served with SOA and NS only, and nothing where the pool is pointed at', async () => {
+test('an unconfirmed claim is served with SOA and NS, and nothing where the pool is pointed at', async () => {
   const { body: added } = await client.post('/domains', { domain: 'early.test' })
   const soa = await until(
     () => ask(house.dns, 'early.test', 'SOA'),

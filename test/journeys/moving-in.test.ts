@@ -131,6 +131,32 @@ describe('a name with a website and mail elsewhere', () => {
     assert.ok(after['@ TXT']!.includes('site-verification=abc'))
   })
 
+  test('whoever is led here before we have seen it finds what was found, and nothing that was added', async () => {
+    await serveElsewhere('early.test')
+    const before = await answersOf(old, 'early.test')
+    const { body: added } = await client.post('/domains', { domain: 'early.test' })
+    assert.deepEqual(await answersOf(house.dns, 'early.test'), before)
+    const records = `/domains/${added.domain_id}/records`
+    await client.post(records, { name: 'trap', type: 'A', value: '192.0.2.66' })
+    const { body } = await client.get(records)
+    const www = body.records.find(
+      ({ name, type }: Json) => name === 'www.early.test' && type === 'A',
+    )
+    await client.request('PUT', `/api/public/v1${records}/${www.record_id}`, {
+      value: '192.0.2.66',
+    })
+    await client.post(`/domains/${added.domain_id}/check`)
+    const shown = async (name: string) =>
+      (await ask(house.dns, name, 'A')).answers.map(({ data }) => textOf(data))
+    assert.deepEqual(await shown('trap.early.test'), ['192.0.2.99'], 'the wildcard that was found')
+    assert.deepEqual(await shown('www.early.test'), ['192.0.2.99'])
+    await client.delegate('early.test', added.nameservers)
+    await until(
+      () => shown('trap.early.test'),
+      ([address]) => address === '192.0.2.66',
+    )
+  })
+
   test('without an import it comes here empty', async () => {
     await serveElsewhere('bare.test')
     const { body } = await client.post('/domains', { domain: 'bare.test', import_records: false })

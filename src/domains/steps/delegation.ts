@@ -41,18 +41,23 @@ export async function observeDelegation(pass: Pass): Promise<DelegationReport> {
   if (SHOWS_PAIR.includes(report.verdict)) {
     await ports.custody.confirm(domain.claim)
   }
-  await noteShown(pass, report.observed)
+  await noteShown(pass, report.servers)
   return report
 }
 
 const SHOWS_PAIR: readonly DelegationVerdict[] = ['delegated', 'lame', 'ds_left_over']
 
-/** Remembers whether the parent shows names of the pool. */
+/**
+ * Remembers whether the parent shows names of the pool that are not the claim's pair. Where some of its
+ * servers show the pair already, and others not yet, whoever comes here is meant to.
+ */
 export async function noteShown(
   { domain, ports: { custody } }: Pass,
-  shown: readonly string[],
+  servers: readonly { nameservers: readonly string[] }[],
 ): Promise<void> {
-  const pointsAtPool = shown.some((name) => custody.pool.includes(name))
+  const pointsAtPool = servers
+    .filter(({ nameservers }) => !isSamePair(nameservers, domain.claim.nameservers))
+    .some(({ nameservers }) => nameservers.some((name) => custody.pool.includes(name)))
   if (pointsAtPool === domain.pointsAtPool) return
   await custody.noteShown(domain.claim, pointsAtPool)
   domain.pointsAtPool = pointsAtPool

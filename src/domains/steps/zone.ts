@@ -63,6 +63,6 @@ async function shownNow(pass: Pass): Promise<readonly string[]> {
   const { answers } = await ports.observer.look(domain.name, 'one', 'asked', signal)
   if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
   const shown = answers.flatMap((answer) => answer.nameservers)
-  await noteShown(pass, shown)
+  await noteShown(pass, answers)
   return shown
 }
