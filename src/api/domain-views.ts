@@ -17,11 +17,17 @@ export function listItem(row: DomainRow, conditions: Conditions, inboxes: number
     domain_name: row.name,
     status: row.status,
     mailcow_added: isMet('mail_domain_ready'),
-    cloudflare_verified: isMet('zone_ready') && isMet('delegated'),
+    cloudflare_verified: isMet('zone_ready') && isSeen(conditions),
     max_inboxes: row.max_inboxes,
     current_inboxes: inboxes,
     created_at: row.created_at.toISOString(),
   }
+}
+
+/** The delegation is seen, though the mail services may still wait for a word. */
+function isSeen(conditions: Conditions): boolean {
+  const verdict = conditions.get('delegated')?.verdict
+  return isDone(verdict) || (verdict?.is === 'waiting' && verdict.reason === 'awaiting_activation')
 }
 
 export type DomainDetails = {
@@ -216,8 +222,9 @@ function sentence(row: DomainRow, conditions: Conditions): string {
     return condition.verdict.message
   if (condition?.lastLookError)
     return `${SENTENCES[stage.met]} A part we need does not answer at the moment; we keep trying.`
-  if (stage.met === 'delegated' && row.delegation && row.delegation.verdict !== 'not_published')
-    return row.delegation.message
+  const isSaid = row.delegation && row.delegation.verdict !== 'not_published'
+  if (stage.met === 'delegated' && isSaid && condition && 'message' in condition.verdict)
+    return condition.verdict.message
   return SENTENCES[stage.met]
 }
 

@@ -83,7 +83,7 @@ const LOOKING: readonly Line[] = [
   // GET /domains/{domain_id}
   ['one that has an inbox',                   'GET /domains?search=used',                      200, { domains: [{ domain_name: 'used.test', current_inboxes: 1 }] }],
   ['one that failed',                         'GET /domains/{failed}',                         200, { status: 'FAILED', failure: { stage: 'sender_registered', reason: 'rejected', message: SENTENCE, retryable: true, failed_at: INSTANT }, conditions: among({ type: 'sender_registered', status: 'failed' }) }],
-  ['one that waits for a word',               'GET /domains/{patient}',                        200, { status: 'DNS_PENDING', delegation: { verdict: 'delegated' }, conditions: among({ type: 'delegated', status: 'waiting', reason: 'awaiting_activation', waiting_for: 'customer' }) }],
+  ['one that waits for a word',               'GET /domains/{patient}',                        200, { status: 'DNS_PENDING', cloudflare_verified: true, delegation: { verdict: 'delegated' }, conditions: among({ type: 'delegated', status: 'waiting', reason: 'awaiting_activation', waiting_for: 'customer' }) }],
   // GET /domains/{domain_id}/progress
   ['the progress of one that waits',          'GET /domains/{waiting}/progress',               200, { ...said, domain_id: '{waiting}', domain_name: 'waiting.test', status: 'IN_PROGRESS', progress_percentage: /^\d\d$/, is_complete: false, is_failed: false, status_message: 'Waiting for your registrar to publish the nameservers.' }],
   ['of one that is set up',                   'GET /domains/{busy}/progress',                  200, { status: 'IN_PROGRESS', is_complete: false, is_failed: false, status_message: SENTENCE }],
@@ -96,6 +96,7 @@ const LOOKING: readonly Line[] = [
   // POST /domains/{domain_id}/check
   ['looking again',                           'POST /domains/{active}/check',                  200, { ...said, domain_id: '{active}', status: 'ACTIVE', dns_records: [{}], conditions: [{}] }],
   ['an unchanged world is no event',          'GET /domains/{active}/events?limit=1',          200, { events: [{ event_id: '{latest}' }] }],
+  ['its progress says what it waits for',     'GET /domains/{patient}/progress',               200, { status: 'IN_PROGRESS', status_message: /wait for your word/ }],
   ['it starts nothing',                       'POST /domains/{patient}/check',                 200, { status: 'DNS_PENDING', delegation: { verdict: 'delegated' } }],
 ]
 
