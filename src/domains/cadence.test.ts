@@ -22,7 +22,7 @@ const failed: Verdict = { is: 'failed', reason: 'r', message: 'm' }
 const DOMAIN: Domain = {
   id: '00000000-0000-7000-8000-000000000000', workspaceId: 'w', name: 'acme.test', conditions: new Map(),
   activatedAt: undefined, createdAt: NOW, askedAt: NOW, mayActivate: true, delegation: undefined,
-  importIsWanted: false, takeMail: false, acceptsDrops: false, pointsAtPool: false,
+  importIsWanted: false, takeMail: false, acceptsDrops: false, pointsAtPool: false, hasOwnRecords: false,
   claim: { claimId: 'c', name: 'acme.test', nameservers: [] },
 }
 

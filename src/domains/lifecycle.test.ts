@@ -188,7 +188,7 @@ function openWorld(changes: Partial<Domain> = {}) {
   const domain: Domain = {
     id: 'aaaaaaaa-0002', workspaceId: 'aaaaaaaa-0003', name: claim.name, claim,
     conditions: new Map(), activatedAt: undefined, createdAt: NOW, askedAt: NOW,
-    importIsWanted: false, takeMail: false, acceptsDrops: false, pointsAtPool: false,
+    importIsWanted: false, takeMail: false, acceptsDrops: false, pointsAtPool: false, hasOwnRecords: false,
     mayActivate: true, delegation: undefined, ...changes,
   }
   const state: State = {

@@ -62,6 +62,8 @@ export type Domain = {
   delegation: DelegationReport | undefined
   /** Whether the parent, at the last look, showed names of the pool that are not the claim's pair. */
   pointsAtPool: boolean
+  /** Whether the customer has, or had, records of their own in the zone. */
+  hasOwnRecords: boolean
   /** Whether what the name serves elsewhere is still to be found. */
   importIsWanted: boolean
   /** Whether mail that goes elsewhere may be taken over. */

@@ -32,6 +32,22 @@ async function add(count = 1, dueInMs = 0): Promise<string[]> {
   return ids
 }
 
+/** Rows that were looked at before, and are due again. */
+async function addSeen(count: number): Promise<string[]> {
+  const ids = await add(count)
+  await sql`update deliveries set epoch = 1 where id = any(${ids}::uuid[])`.execute(db)
+  return ids
+}
+
+/** Leaves the event loop hardly a pause. */
+function burning(): Disposable {
+  const timer = setInterval(() => {
+    const until = performance.now() + 19
+    while (performance.now() < until);
+  }, 20)
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
 type Standing = { due_in_ms: number; lease_ms: number | null; epoch: string; failures: number }
 
 /** `lease_ms` is null where the row is free. */
@@ -112,6 +128,38 @@ describe('a worker', () => {
     })
     await untilTrue(() => worked === 20)
     assert.equal(most, 4)
+  })
+
+  test('keeps a place for rows nobody has looked at yet', async () => {
+    const seen = await addSeen(10)
+    const { work, begun, letGo } = slowWork()
+    await using _worker = start(work)
+    await untilTrue(() => begun.length === 3)
+    const [fresh] = await add()
+    doorbell.ring(TOPIC)
+    await untilTrue(() => begun.length === 4)
+    assert.equal(begun[3]!.id, fresh)
+    assert.ok(begun.slice(0, 3).every(({ id }) => seen.includes(id)))
+    letGo()
+  })
+
+  test('lets others wait for them while the process is busy, and not for ever', async () => {
+    const seen = await addSeen(30)
+    const begun: string[] = []
+    using _busy = burning()
+    await delay(200)
+    await using _worker = start(async ({ id }) => {
+      begun.push(id)
+      await delay(20)
+      return DONE
+    })
+    await untilTrue(() => begun.length > 0)
+    const fresh = await add(8)
+    doorbell.ring(TOPIC)
+    await untilTrue(() => fresh.every((id) => begun.includes(id)))
+    const before = begun.filter((id) => seen.includes(id)).length
+    assert.ok(before < 15, `${before} others came first`)
+    await untilTrue(() => seen.every((id) => begun.includes(id)), 20_000)
   })
 
   test('waits for the time of a row, and no longer', async () => {

@@ -16,6 +16,7 @@ import {
   takeFresh,
   untilNextDue,
 } from './due-rows.ts'
+import { eventLoopWatch } from './event-loop.ts'
 
 export type { Taken } from './due-rows.ts'
 
@@ -42,6 +43,7 @@ export type WorkerOptions = {
 
 /** The share of the places that only rows nobody has looked at yet may take. */
 const KEPT_FOR_FRESH = 0.25
+const BUSY_PAUSE_MS = 50
 const POLL_MS = 1000
 const LEAST_PAUSE_MS = 10
 const PAUSE_AFTER_ERROR_MS = 500
@@ -61,6 +63,8 @@ class Worker implements AsyncDisposable {
   >()
   readonly #loops: Promise<void>[]
   readonly #bell: Disposable
+  readonly #loop = eventLoopWatch()
+  #othersTakenAt = 0
   #kicked = new AbortController()
 
   constructor(options: WorkerOptions) {
@@ -89,15 +93,16 @@ class Worker implements AsyncDisposable {
   }
 
   async #takeAndWait(): Promise<void> {
-    const { db, table, atOnce } = this.#options
+    const { db, table } = this.#options
     this.#kicked = new AbortController()
     for (const row of await takeFresh(db, table, this.#free())) this.#begin(row)
-    const free = this.#free() - Math.floor(atOnce * KEPT_FOR_FRESH)
+    const free = this.#freeForOthers()
     const rows = await takeDue(db, table, free)
     for (const row of rows) this.#begin(row)
+    if (rows.length > 0) this.#othersTakenAt = performance.now()
     // With no room left, the next is taken when one of these is done.
     const isFull = rows.length >= free
-    const waitMs = isFull ? POLL_MS : await untilNextDue(db, table, POLL_MS)
+    const waitMs = isFull ? BUSY_PAUSE_MS : await untilNextDue(db, table, POLL_MS)
     // A row that is due but held in somebody's transaction must not be asked for without a pause.
     await pause(
       Math.max(waitMs, LEAST_PAUSE_MS),
@@ -107,6 +112,13 @@ class Worker implements AsyncDisposable {
 
   #free(): number {
     return this.#options.atOnce - this.#underWay.size
+  }
+
+  /** Rows that were looked at before go one by one while the process is busy: who asks it now goes first. */
+  #freeForOthers(): number {
+    const free = this.#free() - Math.floor(this.#options.atOnce * KEPT_FOR_FRESH)
+    if (!this.#loop.isBusy()) return free
+    return performance.now() - this.#othersTakenAt < BUSY_PAUSE_MS ? 0 : Math.min(free, 1)
   }
 
   #begin(row: Taken): void {

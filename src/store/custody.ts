@@ -62,6 +62,9 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
     },
 
     async enclosingHolder({ claimId, name }) {
+      // Nobody holds a single label.
+      const above = ancestorsOf(name).filter((each) => each.includes('.'))
+      if (above.length === 0) return undefined
       const holder = await db
         .selectFrom('holders as h')
         .innerJoin('claims as c', 'c.id', 'h.claim_id')
@@ -70,7 +73,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
         .select(['c.id', 'c.name', 'c.nameservers', 'c.workspace_id', 'd.zone_driver'])
         .select('mine.workspace_id as mine')
         .where('h.world', '=', world)
-        .where('h.name', 'in', ancestorsOf(name))
+        .where('h.name', 'in', above)
         .orderBy((e) => e.fn('length', ['h.name']), 'desc')
         .executeTakeFirst()
       return (

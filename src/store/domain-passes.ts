@@ -30,21 +30,16 @@ export async function loadForPass(
     .innerJoin('claims as c', 'c.domain_id', 'd.id')
     .selectAll('d')
     .select(['c.id as claim_id', 'c.nameservers', 'c.points_at_pool'])
-    .select(placedFor)
+    .select([placedFor, hasRecords, conditionsOf])
     .where('d.id', '=', row.id)
     .where('d.removed_at', 'is', null)
     .executeTakeFirst()
   if (!found) return undefined
-  const { claim_id: claimId, nameservers, points_at_pool, placements, ...domain } = found
-  const conditions = await db
-    .selectFrom('conditions')
-    .selectAll()
-    .where('domain_id', '=', row.id)
-    .execute()
+  const { claim_id: claimId, nameservers, placements, conditions, ...domain } = found
   const ports = portsOf(domain.world, placedAt(domain))
   if (!ports) return undefined // A world that is off here: nothing of it is touched.
   const claim = { claimId, name: domain.name, nameservers }
-  const loaded = toDomain(domain, conditions, claim, points_at_pool)
+  const loaded = toDomain(found, conditions.map(withDates), claim)
   const removal = domain.removal_requested_at
     ? { requestedAt: domain.removal_requested_at, tornDownAt: domain.torn_down_at ?? undefined }
     : undefined
@@ -56,6 +51,27 @@ export async function loadForPass(
 const placedFor = sql<ConditionType[]>`array(
   select stage from placements p where p.claim_id = c.id and p.removed_at is null)`.as('placements')
 
+const hasRecords = sql<boolean>`exists (
+  select from customer_records r where r.domain_id = d.id)`.as('has_records')
+
+/** With the domain in one question: most passes find nothing new, and asking is most of their work. */
+const conditionsOf = sql<Unparsed[]>`coalesce(
+  (select jsonb_agg(k) from conditions k where k.domain_id = d.id), '[]')`.as('conditions')
+
+type Unparsed = Record<keyof ConditionRow, string>
+
+/** In JSON, times are texts. */
+function withDates(row: Unparsed): ConditionRow {
+  const { since, last_look_at, next_look_at, stalled_since } = row
+  return {
+    ...row,
+    since: new Date(since),
+    last_look_at: last_look_at && new Date(last_look_at),
+    next_look_at: next_look_at && new Date(next_look_at),
+    stalled_since: stalled_since && new Date(stalled_since),
+  } as ConditionRow
+}
+
 export const placedAt = (row: DomainRow): Placed => ({
   zone: row.zone_driver,
   sender: row.sender_driver,
@@ -63,10 +79,9 @@ export const placedAt = (row: DomainRow): Placed => ({
 })
 
 function toDomain(
-  row: DomainRow,
+  row: DomainRow & { points_at_pool: boolean; has_records: boolean },
   conditions: readonly ConditionRow[],
   claim: Claim,
-  pointsAtPool: boolean,
 ): Domain {
   return {
     id: row.id,
@@ -78,7 +93,8 @@ function toDomain(
     askedAt: row.asked_at,
     mayActivate: row.may_activate,
     delegation: row.delegation ?? undefined,
-    pointsAtPool,
+    pointsAtPool: row.points_at_pool,
+    hasOwnRecords: row.has_records,
     importIsWanted: row.import_state === 'wanted',
     takeMail: row.take_mail,
     acceptsDrops: row.accepts_drops,

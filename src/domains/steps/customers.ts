@@ -24,6 +24,7 @@ export async function importRecords({ domain, ports, signal }: Pass): Promise<vo
       ports.zone.objectionTo({ name, type, ttl, data: [value] }) === undefined,
   )
   await ports.customers.keepImported(domain, records)
+  domain.hasOwnRecords ||= records.length > 0
 }
 
 /** What servers of ours answer for the name is another claim's, or a tombstone: nothing of the customer's. */
@@ -35,8 +36,8 @@ async function isServedHere(name: string, { observer, custody }: Ports, signal: 
 /** Puts and takes out the customer's values; leaves alone what is ours, and what others put. */
 export async function publishCustomers(pass: Pass): Promise<void> {
   const { domain, ports, signal } = pass
+  if (!domain.hasOwnRecords) return
   const { wanted, unwanted } = await ports.customers.list(domain)
-  if (wanted.length === 0 && unwanted.length === 0) return
   const current = await ports.zone.readZone(domain.claim, signal)
   if (current === undefined) return
   const ours = await ports.records.list(domain)

@@ -1,0 +1,19 @@
+import { type EventLoopUtilization, performance } from 'node:perf_hooks'
+
+const BUSY = 0.8
+const WINDOW_MS = 25
+
+/** Tells whether this process has had hardly a pause lately, over windows of some 25 ms. */
+export function eventLoopWatch(): { isBusy(): boolean } {
+  let began: EventLoopUtilization = performance.eventLoopUtilization()
+  let isBusy = false
+  return {
+    isBusy() {
+      const { active, idle, utilization } = performance.eventLoopUtilization(began)
+      if (active + idle < WINDOW_MS) return isBusy
+      isBusy = utilization > BUSY
+      began = performance.eventLoopUtilization()
+      return isBusy
+    },
+  }
+}
