@@ -29,9 +29,10 @@ test('while the zone is being made, there is nothing to activate: 409', async ()
 
 test('before the first pass, there is nothing to activate either: 409', async () => {
   const { domain_id } = await add('first.test')
+  await client.untilDomain(domain_id, ({ delegation }) => delegation !== null)
   await store.db
     .updateTable('domains')
-    .set({ status: 'PENDING' })
+    .set({ status: 'PENDING', next_at: new Date(Date.now() + 3_600_000) })
     .where('id', '=', domain_id)
     .execute()
   refuses(await activate(domain_id), 409, 'domain_not_ready')
