@@ -8,6 +8,7 @@ export const PROBLEMS = {
   record_conflict: { status: 409, detail: 'An alias cannot stand beside other records of its name' },
   api_key_required:        { status: 401, detail: 'API key required. Include your API key in X-API-Key header.' },
   api_key_invalid:         { status: 401, detail: 'Invalid or revoked API key' },
+  installation_key_required:{ status: 403, detail: 'This takes a key of the first workspace with all scopes' },
   insufficient_scopes:     { status: 403, detail: 'Missing required scopes' },
   rate_limited:            { status: 429, detail: 'Rate limit exceeded' },
   idempotency_mismatch:    { status: 409, detail: 'The Idempotency-Key was used for another request' },

@@ -33,6 +33,7 @@ import { recordRoutes } from './routes/records.ts'
 import { rotateDkimRoute } from './routes/rotate-dkim.ts'
 import { sendTestEmailRoute } from './routes/send-test-email.ts'
 import { setRedirectRoute } from './routes/set-redirect.ts'
+import { workspaceRoutes } from './routes/workspaces.ts'
 import type { SandboxContext } from './sandbox/context.ts'
 import { mailRoutes } from './sandbox/mail.ts'
 import { outcomeRoutes } from './sandbox/outcomes.ts'
@@ -65,6 +66,7 @@ const ROUTES = [
   deleteKeyRoute,
   getWorkspaceRoute,
   cutZoneRoute,
+  workspaceRoutes,
 ]
 const SANDBOX_ROUTES = [registrarRoutes, outcomeRoutes, mailRoutes]
 

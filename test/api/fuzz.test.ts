@@ -211,6 +211,7 @@ const MAKES: Record<string, string> = {
   addDomain: 'domains',
   addInbox: 'inboxes',
   addKey: 'api_keys',
+  addWorkspace: 'api_keys',
 }
 
 async function rows(): Promise<Record<string, number>> {

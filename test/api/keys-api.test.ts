@@ -281,3 +281,28 @@ test('a refused request is a use of its key too, and one at the sandbox', async 
     await until(listed, (all) => all.find((each) => each.key_id === key_id).last_used_at !== null)
   }
 })
+
+test('the installation’s own key makes room for others', async () => {
+  const { status, body } = await client.post('/workspaces', { name: 'Acme' })
+  assert.equal(status, 201, JSON.stringify(body))
+  hasFields(body, 'success message workspace_id name created_at world key_id key')
+  const theirs = holderOf(body)
+  const { body: whose } = await theirs.get('/workspace')
+  assert.deepEqual([whose.workspace_id, whose.name], [body.workspace_id, 'Acme'])
+  assert.equal((await theirs.post('/domains', { domain: 'room.test' })).status, 201)
+  assert.equal((await client.get('/domains?search=room.test')).body.pagination.total, 0)
+  const { body: all } = await client.get('/workspaces')
+  const mine = all.workspaces.find(({ name }: Json) => name === 'Acme')
+  hasFields(mine, 'workspace_id name created_at')
+  assert.ok(all.pagination.total >= 2)
+})
+
+test('nobody else does', async () => {
+  const lesser = holderOf(await made({ scopes: ['domains:all', 'keys:all'] }))
+  const other = holderOf((await client.post('/workspaces', { name: 'Other' })).body)
+  for (const by of [lesser, other]) {
+    refuses(await by.post('/workspaces', { name: 'Mine' }), 403, 'installation_key_required')
+    refuses(await by.get('/workspaces'), 403, 'installation_key_required')
+  }
+  violates(await client.post('/workspaces', {}), ['body', 'name'], 'value_error.missing')
+})

@@ -34,12 +34,26 @@ export const keyRevoked = z
   .object({ ...said, key_id: z.uuid() })
   .register(components, { id: 'KeyRevoked' })
 
+const workspaceFields = { workspace_id: z.uuid(), name: z.string(), created_at: instant }
+
+export const workspaceMade = z
+  .object({
+    ...said,
+    ...workspaceFields,
+    world: z.enum(['live', 'sandbox']).describe('The world its key acts in.'),
+    key_id: z.uuid(),
+    key: z.string().describe('Shown this once.'),
+  })
+  .register(components, { id: 'WorkspaceMade' })
+
+export const workspaceList = z
+  .object({ ...said, workspaces: z.array(z.object(workspaceFields)), pagination })
+  .register(components, { id: 'WorkspaceList' })
+
 export const workspace = z
   .object({
     ...said,
-    workspace_id: z.uuid(),
-    name: z.string(),
+    ...workspaceFields,
     world: z.enum(['live', 'sandbox']),
-    created_at: instant,
   })
   .register(components, { id: 'Workspace' })

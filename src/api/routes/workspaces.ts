@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import {
+  createWorkspace,
+  isOfInstallation,
+  listWorkspaces,
+  type WorkspaceRow,
+} from '#store/workspaces.ts'
+import { API_PREFIX, type ApiContext } from '../context.ts'
+import type { Http } from '../http.ts'
+import { workspaceList, workspaceMade } from '../openapi/key-answers.ts'
+import { Problem } from '../problems.ts'
+import { keyOf, needs } from '../route.ts'
+import { headerText, pagination, paging } from '../shapes.ts'
+
+const path = `${API_PREFIX}/workspaces`
+const body = z.object({
+  name: headerText
+    .min(1)
+    .max(255)
+    .describe('For you, to tell workspaces apart.')
+    .meta({ examples: ['Acme'] }),
+})
+const querystring = z.object(paging)
+
+/** GET and POST /workspaces: for the installation's own keys, which make room for others. */
+export function workspaceRoutes(app: Http, context: ApiContext): void {
+  const { store } = context
+  const add = {
+    schema: {
+      operationId: 'addWorkspace',
+      summary: 'Makes a workspace with its first key, and shows the key this once',
+      description: 'For keys of the first workspace with the scope `*`.',
+      body,
+      answers: { 201: workspaceMade },
+      problems: ['installation_key_required'] as const,
+    },
+    ...needs(context),
+  }
+  app.post(path, add, async (request, reply) => {
+    const caller = ofInstallation(request)
+    const made = await createWorkspace(store, request.body.name, caller.world)
+    const said = { success: true, message: 'Workspace made. Its key is shown this once.' }
+    return reply.status(201).send({
+      ...said,
+      ...view(made.workspace),
+      world: caller.world,
+      key_id: made.keyId,
+      key: made.key,
+    })
+  })
+  const list = {
+    schema: {
+      operationId: 'listWorkspaces',
+      summary: 'Lists the workspaces of the installation, the newest first',
+      description: 'For keys of the first workspace with the scope `*`.',
+      querystring,
+      answers: { 200: workspaceList },
+      problems: ['installation_key_required'] as const,
+    },
+    ...needs(context),
+  }
+  app.get(path, list, async (request) => {
+    ofInstallation(request)
+    const { rows, total } = await listWorkspaces(store, request.query)
+    return {
+      success: true,
+      message: 'Workspaces retrieved successfully',
+      workspaces: rows.map(view),
+      pagination: pagination(request.query, total),
+    }
+  })
+}
+
+function ofInstallation(request: object) {
+  const key = keyOf(request)
+  if (!isOfInstallation(key)) throw new Problem('installation_key_required')
+  return key
+}
+
+const view = ({ id, name, created_at }: WorkspaceRow) => ({
+  workspace_id: id,
+  name,
+  created_at: created_at.toISOString(),
+})
