@@ -35,18 +35,24 @@ const TRIES = 2
 // The size that travels unfragmented nearly everywhere (DNS Flag Day 2020).
 const UDP_PAYLOAD_SIZE = 1232
 
+/** To be waited for before each message that is sent to that server. */
+export type Turn = () => Promise<void>
+
+const AT_ONCE: Turn = async () => {}
+
 /** Asks once, with at most two tries of 3 s each. Throws `NoAnswer`, or the signal's reason. */
 export async function exchange(
   server: Server,
   question: Question,
   transport: Transport,
   signal: AbortSignal,
+  turn: Turn = AT_ONCE,
 ): Promise<Reply & { transport: Transport }> {
   let failure: unknown
   for (let attempt = 0; attempt < TRIES; attempt++) {
     signal.throwIfAborted()
     try {
-      return await askOnce(server, question, transport, signal)
+      return await askOnce(server, question, transport, signal, turn)
     } catch (error) {
       failure = error
       if (!(error instanceof NoAnswer) || error.outcome !== 'timeout') throw error
@@ -60,10 +66,13 @@ async function askOnce(
   question: Question,
   transport: Transport,
   signal: AbortSignal,
+  turn: Turn,
 ) {
+  await turn()
   if (transport === 'udp') {
     const reply = await send(server, question, viaUdp, signal)
     if (reply !== undefined && !reply.flag_tc) return { ...toReply(reply), transport }
+    await turn()
   }
   const reply = await send(server, question, viaTcp, signal)
   if (reply === undefined) throw new NoAnswer('malformed', 'the answer was to another question')

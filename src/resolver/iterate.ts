@@ -38,7 +38,7 @@ export const inquiry = (reach: Reach, urgency: Urgency, signal: AbortSignal): In
   questionsLeft: QUESTIONS,
 })
 
-/** To be called before each question: counts it, and waits for that server's turn. */
+/** To be called before each message: counts it, and waits for that server's turn. */
 export async function spend(inquiry: Inquiry, address: string): Promise<void> {
   if (--inquiry.questionsLeft < 0) throw new LookupFailed('the look-up took too many questions')
   await inquiry.reach.pace(address, inquiry.urgency, inquiry.signal)
@@ -86,11 +86,11 @@ export async function askCut(
   type: RecordType,
 ): Promise<Reply> {
   for (const { address } of shuffled(cut.servers).slice(0, NAMESERVERS_TRIED)) {
-    await spend(inquiry, address)
     try {
       const server = { address, port: inquiry.reach.dnsPort(address) }
       const question = { name, type, recursive: false }
-      const reply = await exchange(server, question, 'udp', inquiry.signal)
+      const turn = () => spend(inquiry, address)
+      const reply = await exchange(server, question, 'udp', inquiry.signal, turn)
       if (reply.rcode === 'NOERROR' || reply.rcode === 'NXDOMAIN') return reply
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Clock } from '../clock.ts'
-import { paced } from './pace.ts'
+import { paced, type Urgency } from './pace.ts'
 
 /** A clock that only sleeping moves. */
 function sleepingClock(): Clock & { ms: number } {
@@ -18,21 +18,33 @@ function sleepingClock(): Clock & { ms: number } {
 
 const never = new AbortController().signal
 
-async function ask(
-  times: number,
-  urgency: 'asked' | 'routine',
-  perSecond: number,
-): Promise<number> {
+/** When each of so many questions went, in milliseconds, all of them wanted at once. */
+async function ask(times: number, urgency: Urgency, perSecond: number): Promise<number[]> {
   const clock = sleepingClock()
   const pace = paced(perSecond, clock)
-  for (let asked = 0; asked < times; asked++) await pace('192.0.2.1', urgency, never)
-  return clock.ms
+  const went: number[] = []
+  for (let asked = 0; asked < times; asked++) {
+    await pace('192.0.2.1', urgency, never)
+    went.push(clock.ms)
+  }
+  return went
 }
 
-test('one second of questions goes at once, the rest at the rate', async () => {
-  assert.equal(await ask(20, 'asked', 20), 0)
-  assert.equal(await ask(60, 'asked', 20), 2000)
-})
+for (const [urgency, perSecond, most] of [
+  ['asked', 20, 20],
+  ['routine', 20, 16],
+  ['routine', 1, 1],
+  ['asked', 1, 1],
+] as const) {
+  test(`${urgency} questions, ${perSecond} a second: ${most} in any second, and none later than need be`, async () => {
+    const went = await ask(100, urgency, perSecond)
+    for (const [index, at] of went.entries()) {
+      const within = went.slice(index).filter((each) => each - at < 1000)
+      assert.ok(within.length <= most, `${within.length} within a second`)
+    }
+    assert.ok(went.at(-1)! <= 1100 * (100 / most), `the last went after ${went.at(-1)} ms`)
+  })
+}
 
 test('a fifth is kept from routine questions, for those that somebody asked', async () => {
   const clock = sleepingClock()

@@ -14,36 +14,38 @@ export const unpaced: Pace = async () => {}
 
 const KEPT_FOR_ASKED = 0.2
 const SERVERS_REMEMBERED = 10_000
+/** A second, and some for what a message may be late by: it is the server's own log that must not show more. */
+const WINDOW_MS = 1050
 
-type Bucket = { tokens: number; filledAt: number }
-
-/** A token bucket for each server, as large as one second's questions. */
+/** At most `perSecond` messages to a server in any second, however they came before. */
 export function paced(perSecond: number, clock: Clock): Pace {
-  const buckets = new Map<string, Bucket>()
+  const sent = new Map<string, number[]>()
+  const limits = {
+    asked: perSecond,
+    routine: Math.max(1, Math.floor(perSecond * (1 - KEPT_FOR_ASKED))),
+  }
 
-  function refill(address: string): Bucket {
-    const now = clock.now().getTime()
-    if (buckets.size >= SERVERS_REMEMBERED) buckets.clear()
-    const bucket = buckets.get(address) ?? { tokens: perSecond, filledAt: now }
-    bucket.tokens = Math.min(
-      perSecond,
-      bucket.tokens + ((now - bucket.filledAt) / 1000) * perSecond,
-    )
-    bucket.filledAt = now
-    buckets.set(address, bucket)
-    return bucket
+  /** When the messages of the last second went to that server, the oldest first. */
+  function lately(address: string): number[] {
+    const since = clock.now().getTime() - WINDOW_MS
+    const times = sent.get(address) ?? []
+    while (times.length > 0 && times[0]! <= since) times.shift()
+    if (sent.size >= SERVERS_REMEMBERED) sent.clear()
+    sent.set(address, times)
+    return times
   }
 
   return async (address, urgency, signal) => {
-    const left = urgency === 'asked' ? 0 : perSecond * KEPT_FOR_ASKED
     for (;;) {
       signal.throwIfAborted()
-      const bucket = refill(address)
-      if (bucket.tokens >= 1 + left) {
-        bucket.tokens -= 1
+      const times = lately(address)
+      const now = clock.now().getTime()
+      const limit = limits[urgency]
+      if (times.length < limit) {
+        times.push(now)
         return
       }
-      await clock.sleep(Math.ceil(((1 + left - bucket.tokens) / perSecond) * 1000), signal)
+      await clock.sleep(times.at(-limit)! + WINDOW_MS - now, signal)
     }
   }
 }

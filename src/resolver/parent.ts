@@ -161,13 +161,16 @@ async function askServer(
   name: string,
   transport: Transport,
 ): Promise<{ reply?: Reply; answer: ParentAnswer }> {
-  await spend(inquiry, server.address)
-  const began = performance.now()
+  let began = performance.now()
+  const turn = async () => {
+    await spend(inquiry, server.address)
+    began = performance.now()
+  }
   const elapsed = () => Math.round(performance.now() - began)
   try {
     const endpoint = { address: server.address, port: inquiry.reach.dnsPort(server.address) }
     const question = { name, type: 'NS' as const, recursive: false }
-    const reply = await exchange(endpoint, question, transport, inquiry.signal)
+    const reply = await exchange(endpoint, question, transport, inquiry.signal, turn)
     return { reply, answer: { ...server, ...readAnswer(reply, name, cut.zone), ms: elapsed() } }
   } catch (error) {
     if (!(error instanceof NoAnswer)) throw error
