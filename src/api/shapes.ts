@@ -22,7 +22,11 @@ const wholeNumber = (fallback: number, low: number, high: number) =>
 export const limitOf = (fallback: number) => wholeNumber(fallback, 1, 100)
 
 /** Where a list goes on: the id of the last item that was seen. */
-export const cursor = z.uuid('value is not a valid uuid').toLowerCase().optional()
+export const cursor = z
+  .uuid('value is not a valid uuid')
+  .toLowerCase()
+  .optional()
+  .describe('The `next_cursor` of a page, to go on after it.')
 
 /** `page` from 1, `limit` 1 to 100. */
 export const paging = { page: wholeNumber(1, 1, 1_000_000), limit: wholeNumber(20, 1, 100) }
@@ -34,6 +38,7 @@ export const scopes = z
   .array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/))
   .min(1)
   .max(50)
+  .meta({ examples: [['domains:read', 'replies:all']] })
 
 export const optionalText = z.string().max(255).optional()
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, test } from 'node:test'
+import type { Schema } from '#api/openapi/schema.ts'
 import { Client } from '../client.ts'
 import { testHouse } from '../house.ts'
 import { bodySchemaOf, documentOf, operationsIn } from './document.ts'
@@ -87,6 +88,46 @@ test('whether a field is required, and what it is without it, is as it is checke
   assert.equal(body.properties!.auto_activate!.default, true)
 })
 
+test('whether a body may be left out is as it is checked', async () => {
+  const { body: added } = await client.post('/domains', { domain: 'bodies.test' })
+  for (const { method, path, operation } of operations) {
+    if (!operation.requestBody) continue
+    const url = path.replace('{domain_id}', added.domain_id).replace('{domain}', 'bodies.test')
+    const { status } = await client.request(method, url.replace(/\{\w+\}/, added.domain_id))
+    assert.equal(status === 422, operation.requestBody.required, `${method} ${path} → ${status}`)
+  }
+})
+
+test('every field of a body of the public API says what it is', () => {
+  for (const { method, path, operation } of operations.filter((each) => !isSandbox(each.path))) {
+    const schema = bodySchemaOf(operation)
+    for (const name of schema ? namesWithout(schema) : [])
+      assert.fail(`${method} ${path}: ${name} has no description`)
+  }
+})
+
+function namesWithout(schema: Schema): string[] {
+  const inner = [schema.items ?? [], schema.anyOf ?? []].flat().flatMap(namesWithout)
+  const own = Object.entries(schema.properties ?? {}).flatMap(([name, field]) => [
+    ...(field.description === undefined ? [name] : []),
+    ...namesWithout(field).map((below) => `${name}.${below}`),
+  ])
+  return [...own, ...inner]
+}
+
+test('the headers of answers are named, and of numbers no limit that all numbers have', () => {
+  const text = JSON.stringify(document)
+  assert.doesNotMatch(text, /9007199254740991/)
+  assert.deepEqual(Object.keys(document.components.headers), [
+    'X-Request-Id',
+    'X-RateLimit-Limit',
+    'X-RateLimit-Remaining',
+    'X-RateLimit-Reset',
+    'Retry-After',
+    'Idempotency-Replayed',
+  ])
+})
+
 // --- The page
 
 const page = await fetch(`${client.base}/docs`)
@@ -107,14 +148,54 @@ test('the reference page needs no key, and lets nothing run and nothing load', (
 test('it has an anchor, a path and an example for every operation', () => {
   for (const { method, path, operation } of operations) {
     assert.ok(html.includes(`<section id="${operation.operationId}">`), operation.operationId)
-    const section = html
-      .split(`<section id="${operation.operationId}">`)[1]!
-      .split('</section>')[0]!
-    assert.ok(section.includes(`<code>${path}</code>`))
+    const section = sectionOf(operation.operationId)
+    assert.ok(section.includes(`<code>${path.replaceAll('/', '/<wbr>')}</code>`))
     assert.match(section, /<pre><code>curl /)
     if (method !== 'GET') assert.ok(section.includes(`-X ${method}`))
   }
   for (const id of Object.keys(document.components.schemas)) assert.ok(html.includes(`id="${id}"`))
+})
+
+const sectionOf = (id: string): string =>
+  html.split(`<section id="${id}">`)[1]!.split('</section>')[0]!
+
+/** The row of a field, without its markup. */
+function rowOf(id: string, field: string): string {
+  const rows = sectionOf(id).split('<tr>')
+  const row = rows.find((each) => each.startsWith(`<td><code>${field}</code>`))
+  assert.ok(row, `${id} has no ${field}`)
+  return row
+    .split('</tr>')[0]!
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ')
+    .trim()
+}
+
+test('no type is left empty, and no problem shares a line with another', () => {
+  assert.doesNotMatch(html, /<td><\/td>\n?<td>/)
+  assert.doesNotMatch(html, /<td>(\w+ )?<\/td><td>/)
+  const lines = sectionOf('addDomain').match(/<p>.*<\/p>/g) ?? []
+  for (const line of lines.flatMap((each) => each.split('</p>')))
+    assert.ok((line.match(/<code>[a-z_]+<\/code>: /g) ?? []).length <= 1, line)
+})
+
+test('a field tells its type, whether it is required where it stands, and its limits', () => {
+  assert.equal(rowOf('Domain', 'sending.reason'), 'sending.reason required string or null')
+  assert.match(rowOf('Deletion', 'success'), /^success required boolean Always true \.$/)
+  assert.match(rowOf('addKey', 'name'), /^name required string .*1 to 255 characters\. Fits /)
+  assert.match(rowOf('addKey', 'scopes'), /list of string .*1 to 50 items\. Each item: fits /)
+  assert.match(rowOf('addKey', 'expires_at'), /string or null .*At most 40 characters\.$/)
+  assert.doesNotMatch(rowOf('addDomain', 'providers.dns'), /required/)
+  assert.match(sectionOf('Deletion'), /<p>or<\/p>/)
+})
+
+test('a body that may be left out says so, and nothing of null', () => {
+  for (const { operation } of operations.filter((each) => each.operation.requestBody)) {
+    const section = sectionOf(operation.operationId)
+    const { required } = operation.requestBody!
+    assert.equal(section.includes('<h4>Body <i>may be left out</i></h4>'), !required)
+    assert.doesNotMatch(section, /<p>null/)
+  }
 })
 
 test('every link within it leads somewhere, and no anchor is there twice', () => {

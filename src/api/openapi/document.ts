@@ -45,12 +45,18 @@ export type Operation = {
   requestBody?: { required: boolean; content: Content }
   responses: Record<string, Answered>
 }
+/** A header of answers. */
+export type Header = { description: string; schema: Schema }
 export type Document = {
   openapi: string
   info: { title: string; version: string; description: string }
   tags: readonly { name: string }[]
   paths: Record<string, Record<string, Operation>>
-  components: { schemas: Record<string, Schema>; securitySchemes: object }
+  components: {
+    schemas: Record<string, Schema>
+    headers: Record<string, Header>
+    securitySchemes: object
+  }
 }
 
 const DESCRIBED = /^\/api\/(public|sandbox)\/v1(\/.*)$/
@@ -83,7 +89,7 @@ function documentOf(routes: readonly RouteOptions[]): Document {
     info: { title: 'Mailstead', version: '1', description: DESCRIPTION },
     tags: [...new Set(routes.map(tagOf))].map((name) => ({ name })),
     paths,
-    components: { schemas: namedSchemas(), securitySchemes: SECURITY_SCHEMES },
+    components: { schemas: namedSchemas(), headers: HEADERS, securitySchemes: SECURITY_SCHEMES },
   }
 }
 
@@ -91,6 +97,37 @@ const DESCRIPTION =
   'Custom email domains, from a name to its inboxes. Every call needs an API key. ' +
   'Every error has `detail`; all but 422 have a stable code in `error`. Times are ISO 8601 in UTC, ids are UUIDs, ' +
   'and fields that are not known are ignored. New fields may be added to answers.'
+
+/** They stand here once and not at every answer, for what decides is rarely the operation. */
+const HEADERS: Record<string, Header> = {
+  'X-Request-Id': {
+    description: 'On every answer. Quote it when you report an error; one that you send is kept.',
+    schema: { type: 'string' },
+  },
+  'X-RateLimit-Limit': {
+    description:
+      'How often the key may ask within a minute or an hour, whichever has less left. With the next ' +
+      'two on every answer to a valid key, except in the sandbox’s own API and where there is no limit.',
+    schema: { type: 'integer' },
+  },
+  'X-RateLimit-Remaining': {
+    description: 'How often it may still ask within that time.',
+    schema: { type: 'integer' },
+  },
+  'X-RateLimit-Reset': {
+    description: 'When that time ends, in seconds since 1970.',
+    schema: { type: 'integer' },
+  },
+  'Retry-After': {
+    description: 'On 429 and 503: in how many seconds to try again.',
+    schema: { type: 'integer' },
+  },
+  'Idempotency-Replayed': {
+    description:
+      'On an answer that was given before to the same request with its `Idempotency-Key`.',
+    schema: { type: 'string', const: 'true' },
+  },
+}
 
 const SECURITY_SCHEMES = {
   ApiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
@@ -158,9 +195,9 @@ const IDEMPOTENCY_KEY: Parameter = {
 
 function bodyOf(shape: unknown): Pick<Operation, 'requestBody'> | undefined {
   if (!shape) return undefined
-  const schema = schemaOf(shape as z.ZodType)
-  const required = schema.type === 'object' && (schema.required?.length ?? 0) > 0
-  return { requestBody: { required, content: { [JSON_TYPE]: { schema } } } }
+  const checked = shape as z.ZodType
+  const required = !checked.safeParse(undefined).success
+  return { requestBody: { required, content: { [JSON_TYPE]: { schema: schemaOf(checked) } } } }
 }
 
 function answersOf({ schema }: RouteOptions): Record<string, Answered> {
@@ -199,9 +236,10 @@ function problemsOf(route: RouteOptions): Record<string, Answered> {
 
 const as = (shape: z.ZodType): Content => ({ [JSON_TYPE]: { schema: schemaOf(shape) } })
 
+/** A paragraph for each code. */
 const refused = (codes: readonly ProblemCode[]): Answered => ({
   description: codes
     .map((code) => `\`${code}\`: ${PROBLEMS[code].detail}.`.replace('..', '.'))
-    .join(' '),
+    .join('\n\n'),
   content: as(refusal),
 })

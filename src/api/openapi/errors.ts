@@ -15,7 +15,7 @@ export const violations = z
       z.object({
         loc: z
           .array(z.union([z.string(), z.int()]))
-          .describe('Where: `body`, `query` or `path`, then the way to the field.'),
+          .describe('Where: `body`, `query`, `path` or `header`, then the way to the field.'),
         msg: z.string().describe('A sentence, for people.'),
         type: z.string().describe('The stable kind, for programs.'),
       }),

@@ -7,7 +7,7 @@ export function exampleOf(schema: Schema): unknown {
   if (schema.const !== undefined) return schema.const
   if (schema.enum) return schema.enum[0]
   if (schema.anyOf) return exampleOf(schema.anyOf[0]!)
-  switch (schema.type) {
+  switch ([schema.type].flat()[0]) {
     case 'object':
       return requiredFieldsOf(schema)
     case 'array':

@@ -38,6 +38,8 @@ function written(part: Part): string {
 
 const NOTHING: Html = { html: '' }
 
+type Section = { name: string; operations: readonly Named[] }
+
 /** The page. `prefix` is left out where paths are listed, for it is the same for nearly all of them. */
 export function pageOf(document: Document, prefix: string): string {
   const all = operationsOf(document)
@@ -45,46 +47,62 @@ export function pageOf(document: Document, prefix: string): string {
     name,
     operations: all.filter(({ operation }) => operation.tags.includes(name)),
   }))
-  const { title, version, description } = document.info
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${title} API</title>
+<title>${document.info.title} API</title>
 <style>${{ html: STYLE }}</style>
 </head>
 <body>
-<nav aria-label="Operations">
+${navigationOf(document, sections, prefix)}
+<main>
+${introductionOf(document)}
+${sections.map(
+  ({ name, operations }) => html`<h2>${name}</h2>
+${operations.map(operationOf)}`,
+)}
+<h2>Shapes</h2>
+${Object.entries(document.components.schemas).map(shapeOf)}
+</main>
+</body>
+</html>
+`.html
+}
+
+/** Closed until it is asked for where there is no room beside the text; the style opens it elsewhere. */
+function navigationOf(document: Document, sections: readonly Section[], prefix: string): Html {
+  return html`<nav aria-label="Operations"><details>
+<summary>Operations and shapes</summary>
 ${sections.map(
   ({ name, operations }) => html`<h2>${name}</h2>
 <ul>${operations.map((each) => linkTo(each, prefix))}</ul>`,
 )}
 <h2>Shapes</h2>
 <ul>${Object.keys(document.components.schemas).map((id) => html`<li><a href="#${id}">${id}</a></li>`)}</ul>
-</nav>
-<main>
-<h1>${title} API, version ${version}</h1>
-<p>${prose(description)}</p>
-<p>Send the key as <code>X-API-Key</code>, or as <code>Authorization: Bearer</code>. The same page for programs:
-<a href="/openapi.json">openapi.json</a> (OpenAPI ${document.openapi}).</p>
-${sections.map(
-  ({ name, operations }) => html`<h2>${name}</h2>
-${operations.map(operationOf)}`,
-)}
-<h2>Shapes</h2>
-${Object.entries(document.components.schemas).map(
-  ([id, schema]) => html`<section id="${id}">
-<h3>${id}</h3>
-${fieldsOf(schema)}
-</section>`,
-)}
-</main>
-</body>
-</html>
-`.html
+</details></nav>`
 }
+
+function introductionOf({ openapi, info, components }: Document): Html {
+  const headers = Object.entries(components.headers)
+  return html`<h1>${info.title} API, version ${info.version}</h1>
+<p>${prose(info.description)}</p>
+<p>Send the key as <code>X-API-Key</code>, or as <code>Authorization: Bearer</code>. The same page for programs:
+<a href="/openapi.json">openapi.json</a> (OpenAPI ${openapi}).</p>
+<p>In the examples, <code>$MAILSTEAD</code> is where this page is, without its path, and <code>$KEY</code> is your key.</p>
+<h2>Headers of answers</h2>
+${table(
+  'Header',
+  headers.map(([name, { schema, description }]) => row(name, schema, false, description)),
+)}`
+}
+
+const shapeOf = ([id, schema]: [string, Schema]): Html => html`<section id="${id}">
+<h3><a href="#${id}">${id}</a></h3>
+${fieldsOf(schema)}
+</section>`
 
 function operationsOf({ paths }: Document): Named[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
@@ -97,7 +115,7 @@ function operationsOf({ paths }: Document): Named[] {
 }
 
 const linkTo = ({ path, method, operation }: Named, prefix: string): Html =>
-  html`<li><a href="#${operation.operationId}"><b class="${method.toLowerCase()}">${method}</b> ${path.replace(prefix, '')}</a></li>
+  html`<li><a href="#${operation.operationId}"><b class="${method.toLowerCase()}">${method}</b> ${breakable(path.replace(prefix, ''))}</a></li>
 `
 
 function operationOf(named: Named): Html {
@@ -105,19 +123,22 @@ function operationOf(named: Named): Html {
   const { operationId, summary, description, parameters, requestBody, responses } = operation
   return html`<section id="${operationId}">
 <h3><a href="#${operationId}">${summary}</a></h3>
-<p class="path"><b class="${method.toLowerCase()}">${method}</b> <code>${path}</code>${scopeOf(operation)}</p>
+<p class="path"><b class="${method.toLowerCase()}">${method}</b> <code>${breakable(path)}</code>${scopeOf(operation)}</p>
 ${description === undefined ? NOTHING : html`<p>${prose(description)}</p>`}
 ${parameters.length > 0 ? table('Parameter', parameters.map(parameterRow)) : NOTHING}
 ${
   requestBody
-    ? html`<h4>Body</h4>
+    ? html`<h4>Body${requestBody.required ? NOTHING : html` <i>may be left out</i>`}</h4>
 ${contentOf(requestBody.content)}`
     : NOTHING
 }
 <h4>Answers</h4>
 <dl>${Object.entries(responses).map(
-    ([status, { description: meaning, content }]) => html`<dt>${status}</dt>
-<dd>${prose(meaning)} ${namesOf(content)}</dd>
+    ([
+      status,
+      { description: meaning, content },
+    ]) => html`<dt><code>${status}</code> ${namesOf(content)}</dt>
+<dd>${linesOf(meaning)}</dd>
 `,
   )}</dl>
 <h4>Example</h4>
@@ -146,36 +167,42 @@ const row = (name: string, schema: Schema, required: boolean, meaning: string): 
 `
 
 function fieldsOf(schema: Schema): Html {
-  if (schema.anyOf && !schema.properties) return html`${schema.anyOf.map(fieldsOf)}`
-  if (!schema.properties) return html`<p>${typeOf(schema)} ${prose(limitsOf(schema))}</p>`
-  const required = schema.required ?? []
-  const rows = fieldsBelow(schema, '').map(({ name, field }) =>
-    row(name, field, required.includes(name), field.description ?? ''),
+  if (schema.anyOf) {
+    const choices = schema.anyOf.filter(({ type }) => type !== 'null')
+    return joined(choices.map(fieldsOf), '<p>or</p>')
+  }
+  if (!schema.properties) return html`<p>${typeOf(schema)}. ${prose(limitsOf(schema))}</p>`
+  const rows = fieldsBelow(schema, '').map(({ name, field, isRequired }) =>
+    row(name, field, isRequired, field.description ?? ''),
   )
   return table('Field', rows)
 }
 
-type Field = { name: string; field: Schema }
+type Field = { name: string; field: Schema; isRequired: boolean }
 
 /** With the fields of what lies within, as `providers.dns`. */
 function fieldsBelow(schema: Schema, above: string): Field[] {
-  const { properties = {} } = schema.anyOf?.find((each) => each.properties) ?? schema
+  const object = schema.anyOf?.find((each) => each.properties) ?? schema
+  const { properties = {}, required = [] } = object
   return Object.entries(properties).flatMap(([written, field]) => {
     const name = above + written
     const inner = field.items ? { schema: field.items, mark: '[].' } : { schema: field, mark: '.' }
-    return [{ name, field }, ...fieldsBelow(inner.schema, name + inner.mark)]
+    const isRequired = required.includes(written)
+    return [{ name, field, isRequired }, ...fieldsBelow(inner.schema, name + inner.mark)]
   })
 }
 
 function typeOf(schema: Schema): Html {
   if (schema.$ref) return refOf(schema.$ref)
   if (schema.items) return html`list of ${typeOf(schema.items)}`
-  if (schema.anyOf) return joined(schema.anyOf.map(typeOf))
-  return html`${schema.format ?? schema.type ?? 'anything'}`
+  if (schema.anyOf) return joined(schema.anyOf.map(typeOf), ' or ')
+  const types = [schema.type ?? 'anything'].flat()
+  const shown = types.map((type) => (type === 'string' ? (schema.format ?? type) : type))
+  return html`${shown.join(' or ')}`
 }
 
-const joined = (types: readonly Html[]): Html => ({
-  html: [...new Set(types.map((type) => type.html))].join(' or '),
+const joined = (parts: readonly Html[], between: string): Html => ({
+  html: [...new Set(parts.map((part) => part.html))].join(between),
 })
 
 function refOf(ref: string): Html {
@@ -184,20 +211,32 @@ function refOf(ref: string): Html {
 }
 
 function limitsOf(schema: Schema): string {
-  const choices = schema.enum ?? (schema.const === undefined ? undefined : [schema.const])
-  // biome-ignore format: a table
-  const limits: readonly [limit: unknown, sentence: string][] = [
-    [choices,          `One of ${choices?.map((each) => `\`${each}\``).join(', ')}.`],
-    [schema.minimum,   `At least ${schema.minimum}.`],
-    [schema.maximum,   `At most ${schema.maximum}.`],
-    [schema.maxLength, `At most ${schema.maxLength} characters.`],
-    [schema.maxItems,  `At most ${schema.maxItems} items.`],
-    [schema.default,   `By default \`${JSON.stringify(schema.default)}\`.`],
+  const { anyOf = [], items, pattern } = schema
+  const ofItems = items ? limitsOf(items) : ''
+  const limits = [
+    choicesOf(schema),
+    rangeOf(schema.minimum, schema.maximum),
+    rangeOf(schema.minLength, schema.maxLength, 'character'),
+    rangeOf(schema.minItems, schema.maxItems, 'item'),
+    pattern === undefined ? '' : `Fits \`${pattern}\`.`,
+    ofItems && `Each item: ${ofItems[0]!.toLowerCase()}${ofItems.slice(1)}`,
+    ...anyOf.map(limitsOf),
+    schema.default === undefined ? '' : `By default \`${JSON.stringify(schema.default)}\`.`,
   ]
-  return limits
-    .filter(([limit]) => limit !== undefined)
-    .map(([, sentence]) => sentence)
-    .join(' ')
+  return limits.filter(Boolean).join(' ')
+}
+
+function choicesOf(schema: Schema): string {
+  if (schema.const !== undefined) return `Always \`${schema.const}\`.`
+  return schema.enum ? `One of ${schema.enum.map((each) => `\`${each}\``).join(', ')}.` : ''
+}
+
+function rangeOf(low: number | undefined, high: number | undefined, unit?: string): string {
+  const last = high ?? low
+  const what = unit === undefined ? last : `${last} ${unit}${last === 1 ? '' : 's'}`
+  if (low !== undefined && high !== undefined) return `${low} to ${what}.`
+  if (low !== undefined) return `At least ${what}.`
+  return high === undefined ? '' : `At most ${what}.`
 }
 
 const contentOf = (content: Content): Html =>
@@ -207,6 +246,13 @@ const namesOf = (content: Content | undefined): Html =>
   html`${Object.entries(content ?? {}).map(([type, { schema }]) =>
     schema.$ref || schema.items ? typeOf(schema) : html`<code>${type}</code>`,
   )}`
+
+/** A line for each of its paragraphs. */
+const linesOf = (text: string): Html =>
+  html`${text.split('\n\n').map((line) => html`<p>${prose(line)}</p>`)}`
+
+/** A path that may be broken after each slash, and nowhere else. */
+const breakable = (path: string): Html => ({ html: written(path).replaceAll('/', '/<wbr>') })
 
 /** Text in which code stands between backticks. */
 function prose(text: string): Html {

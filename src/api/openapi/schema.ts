@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 /** The parts of JSON Schema that are read here. */
 export type Schema = {
-  type?: string
+  type?: string | string[]
   format?: string
   pattern?: string
   description?: string
@@ -50,10 +50,17 @@ const SETTINGS = {
   override: ({ zodSchema, jsonSchema }: Found): void => {
     // Their patterns are a page long, and say what the format says.
     if (jsonSchema.format) delete jsonSchema.pattern
+    leaveOutSafeBounds(jsonSchema)
     const { def } = zodSchema._zod
     if (def.type === 'object') tellWhatMayBeLeftOut(def.shape, jsonSchema)
   },
 } as const
+
+/** Zod gives them to every whole number, so they tell nothing of any. */
+function leaveOutSafeBounds(written: z.core.JSONSchema.BaseSchema): void {
+  if (written.minimum === Number.MIN_SAFE_INTEGER) delete written.minimum
+  if (written.maximum === Number.MAX_SAFE_INTEGER) delete written.maximum
+}
 
 /** A field that is filled in before it is checked looks required; whether it is, its check knows. */
 function tellWhatMayBeLeftOut(

@@ -9,8 +9,9 @@ body { margin: 0; display: grid; grid-template-columns: 19rem minmax(0, 1fr); co
   background: var(--back); font: 16px/1.55 system-ui, sans-serif; }
 nav { position: sticky; top: 0; height: 100vh; overflow: auto; padding: 1rem; border-right: 1px solid var(--line);
   background: var(--shade); font-size: .8125rem; }
+summary { font-weight: 600; cursor: pointer; }
 nav h2 { margin: 1rem 0 .25rem; font-size: .8125rem; color: var(--soft); }
-nav ul { margin: 0; padding: 0; list-style: none; overflow-wrap: anywhere; }
+nav ul { margin: 0; padding: 0; list-style: none; overflow-wrap: break-word; }
 nav li { padding: .125rem 0; }
 main { max-width: 62rem; padding: 2rem clamp(1rem, 4vw, 3rem); }
 h1 { font-size: 1.75rem; line-height: 1.2; }
@@ -31,9 +32,17 @@ i { color: var(--soft); font-size: .8125rem; }
 .table { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .875rem; }
 th, td { padding: .375rem .75rem .375rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-dl { display: grid; grid-template-columns: 4rem minmax(0, 1fr); gap: .25rem .5rem; font-size: .875rem; }
-dt { font-family: ui-monospace, monospace; }
-dd { margin: 0; }
-@media (max-width: 60rem) { body { display: block; } nav { position: static; height: auto; } }
+dl { display: grid; grid-template-columns: 14rem minmax(0, 1fr); gap: .375rem .75rem; font-size: .875rem; }
+dt code { display: inline-block; min-width: 4rem; }
+dd { margin: 0; overflow-wrap: break-word; }
+dd p { margin: 0 0 .125rem; }
+section > .table:last-child tr:last-child td { border-bottom: 0; }
+h4 i { font-weight: 400; }
+td code { overflow-wrap: anywhere; }
+td:first-child code { overflow-wrap: normal; }
+@media (max-width: 60rem) { body { display: block; } dl { display: block; } dd { margin: 0 0 .5rem 4.25rem; }
+  nav { position: static; height: auto; border-right: 0; border-bottom: 1px solid var(--line); } }
+@media (min-width: 60.01rem) { @supports selector(::details-content) { summary { display: none; }
+  details::details-content { content-visibility: visible; block-size: auto; } } }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
 `

@@ -12,7 +12,14 @@ import { domainParams } from '../shapes.ts'
 import { waitForDomain } from '../wait.ts'
 
 /** Yes to a plan that would drop much of a zone, which stops and asks first. */
-const body = z.object({ accept_drops: z.boolean().default(false) }).nullish()
+const body = z
+  .object({
+    accept_drops: z
+      .boolean()
+      .default(false)
+      .describe('Lets a plan go on that would drop much of the zone: reason `plan_drops_much`.'),
+  })
+  .nullish()
 
 /** POST /domains/{domain_id}/activate, and its alias …/retry: look at the delegation now; on FAILED, try again. */
 export function activateDomainRoute(app: Http, context: ApiContext): void {

@@ -13,17 +13,38 @@ import { keyOf, needs } from '../route.ts'
 import { waitForDomain } from '../wait.ts'
 
 const account = z.string().max(40).optional()
+const providers = z.object({
+  dns: account.describe('The account that hosts the zone.'),
+  sender: account.describe('The account that sends its mail.'),
+  mailbox: account.describe('The account that keeps its mailboxes.'),
+})
 
 const body = z.object({
-  providers: z.object({ dns: account, sender: account, mailbox: account }).default({}),
   domain: z
     .string()
     .min(1)
     .max(1000)
+    .describe('The name, as a host name; `MAIL.Example.TEST.` is `mail.example.test`.')
     .meta({ examples: ['mail.example.test'] }),
-  auto_activate: z.boolean().default(true),
-  import_records: z.boolean().default(true),
-  take_mail: z.boolean().default(false),
+  auto_activate: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Mail services start as soon as the delegation is seen; with `false` they wait for `POST …/activate`.',
+    ),
+  import_records: z
+    .boolean()
+    .default(true)
+    .describe('What the name serves elsewhere is looked up, and goes on being served here.'),
+  take_mail: z
+    .boolean()
+    .default(false)
+    .describe('Mail that goes elsewhere comes here; with `false` it stays there, and we wait.'),
+  providers: providers
+    .default({})
+    .describe(
+      'The accounts the domain is placed at, where it stays; the operator’s choice if left out.',
+    ),
 })
 
 /** POST /domains: commits the domain, wakes the worker, and waits a little for its zone. */

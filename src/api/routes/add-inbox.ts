@@ -13,15 +13,17 @@ import { headerText, id } from '../shapes.ts'
 import { waitForDomain } from '../wait.ts'
 
 const body = z.object({
-  domain_id: id,
+  domain_id: id.describe('The domain it is on, which must be active.'),
   email_prefix: z
     .string()
     .min(1)
     .max(64)
+    .describe('What stands before the `@`.')
     .meta({ examples: ['kim'] }),
   display_name: headerText
     .min(1)
     .max(255)
+    .describe('The name that recipients see.')
     .meta({ examples: ['Kim Example'] }),
 })
 

@@ -9,9 +9,20 @@ import { keyOf, needs } from '../route.ts'
 import { headerText, scopes } from '../shapes.ts'
 
 const body = z.object({
-  name: headerText.min(1).max(255),
-  scopes,
-  expires_at: z.string().max(40).nullish(),
+  name: headerText
+    .min(1)
+    .max(255)
+    .describe('For you, to tell keys apart.')
+    .meta({ examples: ['Reads domains'] }),
+  scopes: scopes.describe(
+    'What it may do: `resource:action`, `resource:all`, or `*`; no more than the key that asks.',
+  ),
+  expires_at: z
+    .string()
+    .max(40)
+    .nullish()
+    .describe('When it ends: a time to come, in ISO 8601 with its zone; `null` for never.')
+    .meta({ examples: ['2099-12-31T00:00:00Z'] }),
 })
 
 const ISO_8601 = z.iso.datetime({ offset: true })

@@ -11,7 +11,9 @@ import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams, optionalTruth } from '../shapes.ts'
 
-const querystring = z.object({ dry_run: optionalTruth })
+const querystring = z.object({
+  dry_run: optionalTruth.describe('Tells what would be done, and does nothing.'),
+})
 
 /** DELETE /domains/{domain_id}: out of every list at once, torn down behind the answer. */
 export function deleteDomainRoute(app: Http, context: ApiContext): void {

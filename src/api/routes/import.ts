@@ -10,8 +10,15 @@ import { keyOf, needs } from '../route.ts'
 import { domainParams, id } from '../shapes.ts'
 
 const body = z.object({
-  take_mail: z.boolean().default(false),
-  drop: z.array(id).max(500).default([]),
+  take_mail: z
+    .boolean()
+    .default(false)
+    .describe('Mail that goes elsewhere comes here from now on; `false` changes nothing.'),
+  drop: z
+    .array(id)
+    .max(500)
+    .default([])
+    .describe('The `record_id` of records of the domain that are to be served no more.'),
 })
 const path = `${API_PREFIX}/domains/:domain_id/import`
 

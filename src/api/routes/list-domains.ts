@@ -8,7 +8,12 @@ import { domainList } from '../openapi/answers.ts'
 import { keyOf, needs } from '../route.ts'
 import { cursor, optionalText, pagination, paging } from '../shapes.ts'
 
-const querystring = z.object({ ...paging, cursor, status: optionalText, search: optionalText })
+const querystring = z.object({
+  ...paging,
+  cursor,
+  status: optionalText.describe('Only those that have it now.'),
+  search: optionalText.describe('A part of the name.'),
+})
 
 /** GET /domains: newest first. An unknown status matches nothing. */
 export function listDomainsRoute(app: Http, context: ApiContext): void {

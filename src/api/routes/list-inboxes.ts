@@ -9,10 +9,10 @@ import { id, optionalText, pagination, paging } from '../shapes.ts'
 
 const querystring = z.object({
   ...paging,
-  domain_id: id.optional(),
-  status: optionalText,
-  inbox_type: optionalText,
-  search: optionalText,
+  domain_id: id.optional().describe('Only those of this domain.'),
+  status: optionalText.describe('Only those with this `overall_status`.'),
+  inbox_type: optionalText.describe('Only those of this type.'),
+  search: optionalText.describe('A part of the address.'),
 })
 
 /** GET /sender-accounts: newest first. */

@@ -8,10 +8,10 @@ import { id, optionalText, optionalTruth, pagination, paging } from '../shapes.t
 
 const querystring = z.object({
   ...paging,
-  campaign_id: id.optional(),
-  is_read: optionalTruth,
-  is_starred: optionalTruth,
-  category: optionalText,
+  campaign_id: id.optional().describe('Only those of this campaign.'),
+  is_read: optionalTruth.describe('Only those that were read, or were not.'),
+  is_starred: optionalTruth.describe('Only those with a star, or without.'),
+  category: optionalText.describe('Only those of this category.'),
 })
 
 /** GET /replies: the conversations of all inboxes, the latest first. */

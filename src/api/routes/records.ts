@@ -21,11 +21,17 @@ import { keyOf, needs } from '../route.ts'
 import { domainParams, id } from '../shapes.ts'
 
 const TTL = { least: 60, most: 86_400, usual: 300 }
-const ttl = z.int().min(TTL.least).max(TTL.most).default(TTL.usual)
+const ttl = z
+  .int()
+  .min(TTL.least)
+  .max(TTL.most)
+  .default(TTL.usual)
+  .describe('How long others may keep it before they ask again, in seconds.')
 const value = z
   .string()
   .min(1)
   .max(4096)
+  .describe('Its data as in a zone file, but that of a TXT in one piece and without quotes.')
   .meta({ examples: ['192.0.2.1'] })
 
 /** `@`, or labels of letters, digits, `-` and `_`, the first of which may be a `*`. */
@@ -38,10 +44,12 @@ const fresh = z.object({
     .min(1)
     .max(254)
     .regex(OWNER, 'not the owner name of a record')
+    .describe('Whole, or relative to the domain; `@` is the domain itself.')
     .meta({ examples: ['www'] }),
   type: z
     .string()
     .max(10)
+    .describe('`A`, `AAAA`, `CAA`, `CNAME`, `MX`, `NS`, `SRV` or `TXT`, in capitals or not.')
     .meta({ examples: ['A'] }),
   value,
   ttl,

@@ -9,7 +9,14 @@ import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams } from '../shapes.ts'
 
-const body = z.object({ compromised: z.boolean().default(false) }).nullish()
+const body = z
+  .object({
+    compromised: z
+      .boolean()
+      .default(false)
+      .describe('Every older key is revoked at once when the new one signs.'),
+  })
+  .nullish()
 
 const LIMIT_MS = 20_000
 

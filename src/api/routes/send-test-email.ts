@@ -10,7 +10,9 @@ import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { emailAddress, inboxParams } from '../shapes.ts'
 
-const body = z.object({ recipient_email: emailAddress })
+const body = z.object({
+  recipient_email: emailAddress.describe('To whom; in the sandbox, someone `@inbox.test`.'),
+})
 
 const SEND_LIMIT_MS = 20_000
 

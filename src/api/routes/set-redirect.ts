@@ -22,10 +22,17 @@ const body = z.object({
     .string()
     .min(1)
     .max(1000)
+    .describe('The host name to go to, without a scheme or a path.')
     .meta({ examples: ['www.example.test'] }),
-  status_code: z.literal([301, 302, 307, 308]).default(301),
-  preserve_path: z.boolean().default(true),
-  preserve_query_string: z.boolean().default(true),
+  status_code: z
+    .literal([301, 302, 307, 308])
+    .default(301)
+    .describe('The status of the answer to visitors.'),
+  preserve_path: z.boolean().default(true).describe('The path that was asked for is kept.'),
+  preserve_query_string: z
+    .boolean()
+    .default(true)
+    .describe('The query that was asked for is kept.'),
 })
 
 /** POST /domains/{domain_id}/redirect: makes it or changes it; the worker publishes its records. */
