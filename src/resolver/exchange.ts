@@ -167,7 +167,7 @@ function viaTcp(server: Server, query: Buffer, accept: Accept, signal: AbortSign
 }
 
 // RFC 1035 section 4.2.2: a two-octet length stands before each message on a stream.
-function lengthOf(message: Buffer): Buffer {
+export function lengthOf(message: Buffer): Buffer {
   const length = Buffer.alloc(2)
   length.writeUInt16BE(message.length)
   return length
