@@ -9,11 +9,16 @@ import { emailAddress, headerText } from '../shapes.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
 
 const body = z.object({
-  from: emailAddress,
-  to: emailAddress,
-  subject: headerText.max(998).default(''),
-  text: z.string().max(1_000_000).default(''),
-  authentic: z.boolean().default(true),
+  from: emailAddress.describe('The author; one at `inbox.test` if the mail is to be authentic.'),
+  to: emailAddress
+    .describe('An inbox of a hosted domain.')
+    .meta({ examples: ['kim@mail.example.test'] }),
+  subject: headerText.max(998).default('').describe('The subject of the message.'),
+  text: z.string().max(1_000_000).default('').describe('The message, as plain text.'),
+  authentic: z
+    .boolean()
+    .default(true)
+    .describe('Whether it is signed by `inbox.test`; `false` sends it as a forger would.'),
 })
 
 const querystring = z.object({ to: emailAddress })

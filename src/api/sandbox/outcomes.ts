@@ -9,9 +9,9 @@ import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
 import { domainParam, nameIn } from './domain-param.ts'
 
 const body = z.object({
-  stage: z.enum(LIFECYCLE.map(({ met }) => met)),
-  outcome: z.enum(OUTCOMES),
-  times: z.int().min(1).max(1_000_000).default(1),
+  stage: z.enum(LIFECYCLE.map(({ met }) => met)).describe('The stage that is to misbehave.'),
+  outcome: z.enum(OUTCOMES).describe('How: refused, put off, not answered, or answered late.'),
+  times: z.int().min(1).max(1_000_000).default(1).describe('For how many of its calls.'),
 })
 
 /** `/outcomes/{domain}`: makes a stage misbehave, so many times; DELETE ends it. */

@@ -28,9 +28,19 @@ const body = z.object({
         .meta({ examples: ['ada.ns.mailstead.test'] }),
     )
     .min(1)
-    .max(13),
-  ds: z.array(dsRdata).max(8).default([]),
-  delay_seconds: z.number().min(0).max(86_400).default(0),
+    .max(13)
+    .describe('What the parent zone is to show.'),
+  ds: z
+    .array(dsRdata)
+    .max(8)
+    .default([])
+    .describe('DS records, as one that another host signed with would leave behind.'),
+  delay_seconds: z
+    .number()
+    .min(0)
+    .max(86_400)
+    .default(0)
+    .describe('After how long the parent zone shows it, as with slow registries.'),
 })
 
 /** `/registrar/{domain}/nameservers`: plays the customer's registrar in the sandbox's parent zones. */
