@@ -1,8 +1,8 @@
 import type { Conditions } from '#domains/lifecycle.ts'
 import type { ApiKey } from '#store/api-keys.ts'
+import { toConditions } from '#store/conditions.ts'
 import type { StoreContext } from '#store/context.ts'
-import { toConditions } from '#store/domain-passes.ts'
-import { conditionsOf, type DomainRow, findDomain } from '#store/domains.ts'
+import { type DomainRow, findWithConditions } from '#store/domains.ts'
 import { Problem } from './problems.ts'
 
 export type KnownDomain = { row: DomainRow; conditions: Conditions }
@@ -13,8 +13,7 @@ export async function loadDomain(
   key: ApiKey,
   id: string,
 ): Promise<KnownDomain> {
-  const row = await findDomain(store, key, id)
-  if (!row) throw new Problem('domain_not_found')
-  const conditions = await conditionsOf(store, [id])
-  return { row, conditions: toConditions(conditions.get(id) ?? [], row) }
+  const found = await findWithConditions(store, key, id)
+  if (!found) throw new Problem('domain_not_found')
+  return { row: found.row, conditions: toConditions(found.conditions, found.row) }
 }

@@ -2,13 +2,13 @@
 import { CompiledQuery, type Selectable, sql } from 'kysely'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
 import { wakeRow } from '#engine/due-rows.ts'
+import { type ConditionRow, conditionsInJson, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Database } from './database.ts'
 import { note } from './events.ts'
 import type { Tables, WorldName } from './tables.ts'
 
 export type DomainRow = Selectable<Tables['domains']>
-export type ConditionRow = Selectable<Tables['conditions']>
 
 /** Who asks: everything below is seen only by its own workspace, in its own world. */
 export type Tenant = { workspaceId: string; world: WorldName }
@@ -29,6 +29,25 @@ export function findDomain(
     .where((is) => is.and(ownedBy(tenant)))
     .where('removal_requested_at', 'is', null)
     .executeTakeFirst()
+}
+
+/** The same with its conditions, in one question. */
+export async function findWithConditions(
+  { db }: StoreContext,
+  tenant: Tenant,
+  id: string,
+): Promise<{ row: DomainRow; conditions: readonly ConditionRow[] } | undefined> {
+  const found = await db
+    .selectFrom('domains as d')
+    .selectAll('d')
+    .select(conditionsInJson)
+    .where('d.id', '=', id)
+    .where((is) => is.and(ownedBy(tenant)))
+    .where('d.removal_requested_at', 'is', null)
+    .executeTakeFirst()
+  if (!found) return undefined
+  const { conditions, ...row } = found
+  return { row, conditions: conditions.map(withDates) }
 }
 
 export type DomainFilter = {
@@ -129,6 +148,31 @@ export async function inboxCounts(
     .execute()
   return new Map(rows.map(({ domain_id, count }) => [domain_id, Number(count)]))
 }
+
+/** All else that is told of a domain, in one question. */
+export async function belongingsOf({ db }: StoreContext, domainId: string): Promise<Belongings> {
+  const { rows } = await sql<Belongings>`
+    select c.nameservers,
+           (select count(*)::int from inboxes i
+             where i.domain_id = c.domain_id and i.removed_at is null) as inboxes,
+           coalesce((select jsonb_agg(r order by r.id) from records r
+                      where r.domain_id = c.domain_id), '[]') as records
+      from claims c where c.domain_id = ${domainId}`.execute(db)
+  const { nameservers = [], inboxes = 0, records = [] } = rows[0] ?? {}
+  return { nameservers, inboxes, records: records.map(checkedAt) }
+}
+
+export type Belongings = {
+  nameservers: readonly string[]
+  inboxes: number
+  records: readonly RecordRow[]
+}
+
+/** In JSON, times are texts. */
+const checkedAt = (row: RecordRow): RecordRow => ({
+  ...row,
+  last_checked_at: row.last_checked_at && new Date(row.last_checked_at),
+})
 
 export async function nameserversOf({ db }: StoreContext, domainId: string): Promise<string[]> {
   const claim = await db

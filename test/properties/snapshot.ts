@@ -1,6 +1,6 @@
 /** Everything about the names of one realm, as it stood in one moment. */
 import type { Conditions } from '#domains/lifecycle.ts'
-import { toConditions } from '#store/domain-passes.ts'
+import { toConditions } from '#store/conditions.ts'
 import type { DomainRow } from '#store/domains.ts'
 import type { Estate } from './estate.ts'
 import type { ServedRRsets, Shown } from './shown.ts'

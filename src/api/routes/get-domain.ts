@@ -1,4 +1,4 @@
-import { inboxCounts, nameserversOf, recordsOf } from '#store/domains.ts'
+import { belongingsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { details } from '../domain-views.ts'
 import type { Http } from '../http.ts'
@@ -29,11 +29,5 @@ export function getDomainRoute(app: Http, context: ApiContext): void {
 
 /** A domain with all that hangs on it. */
 export async function everythingOf(known: KnownDomain, { store, now }: ApiContext) {
-  const { id } = known.row
-  const [inboxes, nameservers, records] = await Promise.all([
-    inboxCounts(store, [id]),
-    nameserversOf(store, id),
-    recordsOf(store, id),
-  ])
-  return details({ ...known, nameservers, records, inboxes: inboxes.get(id) ?? 0 }, now())
+  return details({ ...known, ...(await belongingsOf(store, known.row.id)) }, now())
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { toConditions } from '#store/domain-passes.ts'
+import { toConditions } from '#store/conditions.ts'
 import { conditionsOf, inboxCounts, listDomains } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { listItem } from '../domain-views.ts'

@@ -1,0 +1,90 @@
+/**
+ * What the product costs above a bare handler: requests a second for one domain, against a Fastify
+ * route that asks the same of the same database, and sends the rows as they are. They are measured in turns, so
+ * that whatever else this machine does meets both.
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { makeApiKey } from '#names/api-key.ts'
+import { testDatabase } from '../test/database.ts'
+import { startProduct, temporaryDirectory } from '../test/product.ts'
+
+const ROUNDS = 4
+const TARGET_PERCENT = 70
+
+export async function handler(signal: AbortSignal): Promise<void> {
+  await using database = await testDatabase()
+  await using directory = await temporaryDirectory()
+  const key = makeApiKey('sandbox')
+  const settings = {
+    DATABASE_URL: database.url,
+    MAILSTEAD_BOOTSTRAP_KEY: key,
+    MAILSTEAD_LOG_LEVEL: 'warn',
+  }
+  await using product = await startProduct({ dataDir: directory.path, settings })
+  const { domain_id: id } = await product.client.addActive('handler.test')
+  await using bare = await startBare(database.url, signal)
+  const measured = [
+    { what: 'the product', url: `${product.client.base}/api/public/v1/domains/${id}` },
+    { what: 'bare, the same two queries', url: `${bare.url}/same/${id}` },
+    { what: 'bare, row and conditions', url: `${bare.url}/two/${id}` },
+  ].map((each) => ({ ...each, rates: [] as number[] }))
+  console.log(`handler: ${ROUNDS} rounds of each in turns; requests a second`)
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { url, rates } of measured) rates.push(await load(url, key, signal))
+  }
+  report(measured)
+}
+
+const fileOf = (name: string): string => join(import.meta.dirname, name)
+
+async function startBare(databaseUrl: string, signal: AbortSignal) {
+  const child = fork(fileOf('bare.ts'), [databaseUrl], { signal })
+  const [url] = (await once(child, 'message', { signal })) as [string]
+  return {
+    url,
+    async [Symbol.asyncDispose]() {
+      const exited = once(child, 'exit')
+      child.disconnect()
+      await exited
+    },
+  }
+}
+
+/** Answers a second. */
+async function load(url: string, key: string, signal: AbortSignal): Promise<number> {
+  const child = fork(fileOf('load.ts'), [url, key], { signal })
+  const failed = once(child, 'exit').then(() => [undefined])
+  const [rate] = (await Promise.race([once(child, 'message', { signal }), failed])) as [number?]
+  if (rate === undefined) throw new Error(`${url} was not answered as it should be`)
+  return rate
+}
+
+type Measured = { what: string; rates: readonly number[] }
+
+function report(measured: readonly Measured[]): void {
+  for (const { what, rates } of measured) {
+    const cells = rates.map((rate) => String(Math.round(rate)).padStart(8))
+    console.log(`  ${what.padEnd(28)}${cells.join('')}   median ${Math.round(median(rates))}`)
+  }
+  const [product, same, two] = measured.map(({ rates }) => median(rates)) as [
+    number,
+    number,
+    number,
+  ]
+  console.log(
+    `  ${Math.round((product / two) * 100)} % of the bare one that reads row and conditions`,
+  )
+  const percent = Math.round((product / same) * 100)
+  const verdict = percent >= TARGET_PERCENT ? 'met' : 'missed'
+  console.log(
+    `target: at least ${TARGET_PERCENT} % of the same two queries: ${percent} %, ${verdict}`,
+  )
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted.length / 2
+  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
+}
