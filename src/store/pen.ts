@@ -16,7 +16,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
 import { note } from './events.ts'
 import { writeFindings } from './findings.ts'
-import { isAwaited, touchName } from './served-names.ts'
+import { servedAs, touchName } from './served-names.ts'
 import type { Tables } from './tables.ts'
 
 /** Writes what a pass finds, and nothing once another worker has taken the row. */
@@ -54,7 +54,7 @@ export function openPen(
     for (const [type, condition] of changes) conditions.set(type, condition)
     const [delegation, told, former] = [unwritten, untold, status]
     status = statusNow()
-    const touchesName = isAwaited(status) !== isAwaited(former)
+    const touchesName = servedAs(status) !== servedAs(former)
     const events = [
       ...(delegation ? delegationEvents(domain.delegation, delegation) : []),
       ...verdicts,

@@ -33,86 +33,107 @@ export type ServedName = {
   waiting: readonly string[]
 }
 
-const AWAITED: readonly string[] = ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']
+const SET_UP: readonly string[] = ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']
+const AWAITED: readonly string[] = [...SET_UP, 'FAILED']
 
-/** Whether a domain in that status waits for its delegation. */
-export const isAwaited = (status: string): boolean => AWAITED.includes(status)
+/** Of a status, what bears on how the name is served and on who is woken. */
+export const servedAs = (status: string): 'set up' | 'awaited' | 'settled' =>
+  SET_UP.includes(status) ? 'set up' : AWAITED.includes(status) ? 'awaited' : 'settled'
 
-/**
- * The holder's zone whole. Without a holder the oldest claim's, with nothing but what was found where
- * the name is served: whoever is led here before we have seen the delegation must not be told that it
- * is not there. Unless the parent shows names of the pool that are not that claim's pair: then someone
- * else's delegation may be meant.
- */
+/** What is served for a name, and who is woken by a query for it. */
 export async function readServedNames(
   db: Database,
   names: readonly string[],
 ): Promise<ServedName[]> {
-  const zones = await db
+  if (names.length === 0) return []
+  const [zones, waiting] = await Promise.all([zonesNamed(db, names), waitingFor(db, names)])
+  const chosen = names.map((name) => chooseZone(zones.filter((zone) => zone.name === name)))
+  const early = chosen.flatMap((zone) => (zone && zone.holder === null ? zone.name : []))
+  const found = await foundElsewhere(db, early)
+  return names.map((name, index) => ({
+    name,
+    waiting: waiting.filter((domain) => domain.name === name).map(({ id }) => id),
+    zone: chosen[index] && servedZone(chosen[index], found.get(name) ?? []),
+  }))
+}
+
+type ZoneRow = Awaited<ReturnType<typeof zonesNamed>>[number]
+
+/** The oldest claim first. */
+const zonesNamed = (db: Database, names: readonly string[]) =>
+  db
     .selectFrom('zones as z')
     .innerJoin('claims as c', 'c.id', 'z.claim_id')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
     .leftJoin('holders as h', (join) =>
       join.onRef('h.name', '=', 'z.name').onRef('h.world', '=', 'z.world'),
     )
-    .select([
-      'z.name',
-      'z.claim_id',
-      'z.nameservers',
-      'z.rrsets',
-      'z.serial',
-      'c.points_at_pool',
-      'c.domain_id',
-      'h.claim_id as holder',
-    ])
-    .where('z.name', 'in', names.length > 0 ? [...names] : [''])
+    .select(['z.name', 'z.claim_id', 'z.nameservers', 'z.rrsets', 'z.serial'])
+    .select(['c.points_at_pool', 'd.status', 'h.claim_id as holder'])
+    .where('z.name', 'in', [...names])
     .orderBy('c.created_at')
     .execute()
-  const waiting = await db
+
+const waitingFor = (db: Database, names: readonly string[]) =>
+  db
     .selectFrom('domains as d')
     .select(['d.id', 'd.name'])
-    .where('d.name', 'in', names.length > 0 ? [...names] : [''])
+    .where('d.name', 'in', [...names])
     .where('d.removed_at', 'is', null)
     .where((is) =>
       is.or([is('d.status', 'in', AWAITED), is('d.removal_requested_at', 'is not', null)]),
     )
     .execute()
-  const found = await importedOf(
-    db,
-    zones.flatMap(({ holder, domain_id }) => (holder === null ? domain_id : [])),
+
+/**
+ * The holder's zone; without a holder that of the oldest claim being set up, unless the parent shows
+ * names of the pool that are not its pair: then someone else's delegation may be meant.
+ */
+const chooseZone = (candidates: readonly ZoneRow[]): ZoneRow | undefined =>
+  candidates.find((zone) => zone.claim_id === zone.holder) ??
+  candidates.find(
+    ({ holder, points_at_pool, status }) =>
+      holder === null && !points_at_pool && SET_UP.includes(status),
   )
-  return names.map((name) => {
-    const candidates = zones.filter((zone) => zone.name === name)
-    const held = candidates.find((zone) => zone.claim_id === zone.holder)
-    const early = candidates.find((zone) => zone.holder === null && !zone.points_at_pool)
-    const chosen = held ?? early
-    return {
-      name,
-      waiting: waiting.filter((domain) => domain.name === name).map(({ id }) => id),
-      zone: chosen && {
-        apex: absolute(name),
-        nameservers: chosen.nameservers.map(absolute),
-        serial: Number(chosen.serial),
-        rrsets: chosen === held ? chosen.rrsets : (found.get(chosen.domain_id) ?? []),
-      },
-    }
-  })
+
+/**
+ * The holder's zone whole. An unconfirmed one with nothing but what the name serves elsewhere: whoever is
+ * led here before we have seen the delegation must not be told that it is not there.
+ */
+function servedZone(
+  { name, nameservers, serial, rrsets, holder }: ZoneRow,
+  found: readonly RRset[],
+): ServedZone {
+  const isUnconfirmed = holder === null
+  return {
+    apex: absolute(name),
+    nameservers: nameservers.map(absolute),
+    serial: Number(serial),
+    rrsets: isUnconfirmed ? found : rrsets,
+    isUnconfirmed,
+  }
 }
 
-/** What the names of these domains served before they came here, by the ids of the domains. */
-async function importedOf(
+/** What is not confirmed should not be remembered long. */
+const EARLY_TTL_S = 300
+
+/**
+ * What the latest import of these names found, whoever asked for it, and whatever its workspace has made
+ * of it since: the claims on a name are of different hands, but what it serves in public is the same.
+ */
+async function foundElsewhere(
   db: Database,
-  domainIds: readonly string[],
+  names: readonly string[],
 ): Promise<Map<string, readonly RRset[]>> {
-  if (domainIds.length === 0) return new Map()
-  const rows = await db
-    .selectFrom('customer_records')
-    .select(['domain_id', 'name', 'type', 'value', 'ttl'])
-    .where('domain_id', 'in', [...domainIds])
-    .where('origin', '=', 'imported')
-    .where('removed_at', 'is', null)
-    .execute()
-  const records = Map.groupBy(rows, ({ domain_id }) => domain_id)
-  return new Map(
-    [...records].map(([id, theirs]) => [id, withCustomers([], theirs as CustomerRecord[], [])]),
-  )
+  if (names.length === 0) return new Map()
+  const { rows } = await sql<CustomerRecord & { domain: string }>`
+    select d.name as domain, r.name, r.type, r.value, least(r.ttl, ${EARLY_TTL_S}) as ttl
+      from (select distinct on (name) id, name from domains d
+             where name = any(${[...names]}) and status = any(${[...SET_UP]})
+               and removal_requested_at is null and exists (
+                 select from customer_records where domain_id = d.id and origin = 'imported')
+             order by name, created_at desc) d
+      join customer_records r on r.domain_id = d.id and r.origin = 'imported'`.execute(db)
+  const found = Map.groupBy(rows, ({ domain }) => domain)
+  return new Map([...found].map(([name, records]) => [name, withCustomers([], records, [])]))
 }

@@ -104,6 +104,20 @@ test("one workspace's name inside another's zone is never served without a cut t
   assert.equal(served.answers.length, 1)
 })
 
+test('whoever merely claims the name above takes nothing from a name that is held', async () => {
+  const held = await client.addActive('go.above.test')
+  const { body: above } = await rival.post('/domains', { domain: 'above.test' })
+  const soa = await until(
+    () => ask(house.dns, 'above.test', 'SOA'),
+    ({ rcode }) => rcode === 'NOERROR',
+  )
+  assert.equal(soa.answers.length, 1)
+  assert.equal((await ask(house.dns, 'go.above.test', 'MX')).answers.length, 1)
+  const { body } = await client.post(`/domains/${held.domain_id}/check`)
+  assert.equal(body.status, 'ACTIVE')
+  await rival.delete(`/domains/${above.domain_id}`)
+})
+
 test('a name inside a zone of the same workspace is cut off by one call, and the cut goes with it', async () => {
   await client.addActive('home.test')
   const child = (await client.post('/domains', { domain: 'sub.home.test' })).body

@@ -4,7 +4,7 @@ import { after, describe, test } from 'node:test'
 import type { RecordType } from 'dns-packet'
 import { conditionOf, type Json, until } from '../client.ts'
 import { ask } from '../dns.ts'
-import { testHouse } from '../house.ts'
+import { anotherWorkspace, testHouse } from '../house.ts'
 import { startOutside } from '../outside.ts'
 
 const outside = await startOutside()
@@ -149,12 +149,27 @@ describe('a name with a website and mail elsewhere', () => {
     const shown = async (name: string) =>
       (await ask(house.dns, name, 'A')).answers.map(({ data }) => textOf(data))
     assert.deepEqual(await shown('trap.early.test'), ['192.0.2.99'], 'the wildcard that was found')
-    assert.deepEqual(await shown('www.early.test'), ['192.0.2.99'])
+    assert.deepEqual(await shown('www.early.test'), ['192.0.2.10'])
     await client.delegate('early.test', added.nameservers)
     await until(
       () => shown('trap.early.test'),
       ([address]) => address === '192.0.2.66',
     )
+  })
+
+  test('nor does another claim on the name change what is found', async () => {
+    await serveElsewhere('claimed.test')
+    const before = await answersOf(old, 'claimed.test')
+    const rival = await house.clientOf({ workspace: anotherWorkspace() })
+    const { body: first } = await rival.post('/domains', { domain: 'claimed.test' })
+    const { records } = (await rival.get(`/domains/${first.domain_id}/import`)).body
+    const drop = records.map(({ record_id }: Json) => record_id)
+    await rival.post(`/domains/${first.domain_id}/import`, { drop })
+    await rival.post(`/domains/${first.domain_id}/check`)
+    assert.deepEqual(await answersOf(house.dns, 'claimed.test'), before)
+    const empty = { domain: 'claimed.test', import_records: false }
+    await (await house.clientOf({ workspace: anotherWorkspace() })).post('/domains', empty)
+    assert.deepEqual(await answersOf(house.dns, 'claimed.test'), before)
   })
 
   test('without an import it comes here empty', async () => {

@@ -15,6 +15,8 @@ export type ServedZone = {
   serial: number
   /** Everything but the SOA and the NS of the apex. NS below the apex is a delegation. */
   rrsets: readonly RRset[]
+  /** Nobody has shown yet that the name is theirs: it says nothing about zones below that are. */
+  isUnconfirmed?: boolean
   /** DS at delegations, in presentation form: key tag, algorithm, digest type, hexadecimal digest. */
   ds?: readonly { name: string; data: readonly string[] }[]
   /** How long an absence may be remembered. 60 unless told. */
@@ -37,6 +39,7 @@ const ABSENT: Match = { is: 'absent' }
 export class Zone {
   readonly apex: string
   readonly nameservers: readonly string[]
+  readonly isUnconfirmed: boolean
   readonly #nodes = new Map<string, Map<number, WireRRset>>()
   readonly #depth: number
 
@@ -44,6 +47,7 @@ export class Zone {
   constructor(served: ServedZone) {
     this.apex = canonicalName(served.apex)
     this.nameservers = served.nameservers.map(canonicalName)
+    this.isUnconfirmed = served.isUnconfirmed ?? false
     this.#depth = suffixesOf(this.apex).length
     for (const rrset of [...served.rrsets, ...dsOf(served), ...apexOf(served)]) {
       if (rrset.data.length > 0) this.#put(toWireRRset(rrset))

@@ -65,6 +65,11 @@ const ROWS: [sentence: string, others: ServedZone[], answers: boolean][] = [
   ['nor a wildcard', [zone('acme.test.', PAIR, ns('*.acme.test.', ...OTHER_PAIR))], false],
   ['a parent is shadowed by the root alike', [zone('.', PAIR)], false],
   [
+    'a parent that is merely claimed shadows nothing that is held',
+    [{ ...zone('acme.test.', PAIR), isUnconfirmed: true }],
+    true,
+  ],
+  [
     'delegations chain from the root down',
     [
       zone('.', PAIR, ns('acme.test.', ...PAIR)),
@@ -92,6 +97,12 @@ test('shadowing: a child that is deleted gives way to the referral of its parent
   assert.equal(dig(zones, ASKED).status, 'NOERROR')
   zones.delete('acme.test.')
   assert.equal(dig(zones, ASKED).status, 'REFUSED')
+})
+
+test('shadowing: of two that are merely claimed, the child does not shadow', () => {
+  const claimed = (each: ServedZone) => ({ ...each, isUnconfirmed: true })
+  const zones = zonesOf(claimed(CHILD), claimed(zone('acme.test.', PAIR)))
+  assert.equal(dig(zones, ASKED).answer.length, 0)
 })
 
 const PARENT: ServedZone = {

@@ -20,13 +20,13 @@ export class Zones {
    * The zone that answers for a name. A child never shadows a parent: of two zones the enclosing one
    * answers, unless it delegates the enclosed one's apex to exactly the enclosed one's nameservers.
    * Otherwise whoever claims mail.acme.test could take answers away from acme.test, which is hosted
-   * here for someone else.
+   * here for someone else. And whoever merely claims acme.test takes nothing from mail.acme.test.
    */
   find(qname: string): Zone | undefined {
     let current: Zone | undefined
     for (const suffix of suffixesOf(qname).reverse()) {
       const zone = this.#byApex.get(suffix)
-      if (zone !== undefined && (current?.delegates(zone) ?? true)) current = zone
+      if (zone !== undefined && (current === undefined || mayAnswer(zone, current))) current = zone
     }
     return current
   }
@@ -38,3 +38,7 @@ export class Zones {
     return above ?? this.find(qname)
   }
 }
+
+/** Whether a zone answers for itself below another. */
+const mayAnswer = (zone: Zone, above: Zone): boolean =>
+  (above.isUnconfirmed && !zone.isUnconfirmed) || above.delegates(zone)
