@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { isRRsetType, type RRset, type RRsetType } from '#drivers/zone/contract.ts'
-import { absolute } from '#names/domain-name.ts'
+import { absolute, isWithin } from '#names/domain-name.ts'
 import { isDmarc } from '#policy/dmarc.ts'
 import { isSpf } from '#policy/spf.ts'
 import type { Rr } from '#resolver/reply.ts'
@@ -56,12 +56,16 @@ export function importedFrom(
     rr.name !== name && wild.some(({ type, data }) => type === rr.type && data === rr.data)
   const records = found
     .filter((rr) => rr.name === stranger || !isWild(rr))
+    .filter((rr) => isWithin(rr.name, name) && isStorable(rr))
     .flatMap((rr): CustomerRecord[] => {
       const owner = rr.name === stranger ? `*.${name}` : rr.name
       return isRRsetType(rr.type) ? [recordOf(owner, rr, rr.type)] : []
     })
   return [...new Map(records.map((record) => [keyOf(record), record])).values()]
 }
+
+/** Postgres holds no U+0000 in text, and what else is no letter is in no name that people use. */
+const isStorable = ({ name, data }: Rr): boolean => /^[\w*.-]+$/.test(name) && !data.includes('\0')
 
 function recordOf(owner: string, { ttl, data }: Rr, type: RRsetType): CustomerRecord {
   const words = data.split(' ')

@@ -115,6 +115,13 @@ describe('a delegation is settled', () => {
     ['anew when it was away',                         [[0, lasting(900)], [1, OURS], [50, lasting(900)], [51, OURS]], at(65)],
   ]
 
+  test('later when something else was shown in between, though it was not believed', () => {
+    const settled = settling(judge(look([OURS]), ACME, at(0)), undefined, at(0))
+    const kept = { ...settled, keptUntil: at(90).toISOString(), lostAt: at(30).toISOString() }
+    const again = settling(judge(look([OURS]), ACME, at(31)), kept, at(30))
+    assert.equal(again.settledAt, at(90).toISOString())
+  })
+
   for (const [when, looks, settledAt] of SETTLED)
     test(when, () => assert.equal(after(...looks), settledAt?.toISOString() ?? null))
 })

@@ -96,7 +96,7 @@ function verdictOfOne(answer: ParentAnswer, { pair, pool }: Expectation): Delega
 
 /** The order of nameservers means nothing. */
 export const isSamePair = (a: readonly string[], b: readonly string[]): boolean =>
-  new Set(a).symmetricDifference(new Set(b)).size === 0
+  a.length > 0 && new Set(a).symmetricDifference(new Set(b)).size === 0
 
 /** Whether the parent shows the pair, be the rest as it may. */
 const isAtPair = ({ verdict }: DelegationReport): boolean =>
@@ -113,7 +113,9 @@ export function settling(
   formerSeenAt: Date,
 ): DelegationReport {
   if (former && isAtPair(former) && isAtPair(report)) {
-    return { ...report, settledAt: former.settledAt }
+    // What was shown for a moment in between may have been cached, too.
+    const settledAt = [former.settledAt ?? [], former.keptUntil ?? []].flat().toSorted().at(-1)
+    return { ...report, settledAt: settledAt ?? null }
   }
   const ofFormer = former && !isAtPair(former) ? [after(formerSeenAt, former.keptForS)] : []
   const keptUntil = [former?.keptUntil ?? [], ofFormer].flat().toSorted().at(-1)
@@ -122,7 +124,7 @@ export function settling(
   return { ...report, settledAt }
 }
 
-const after = (at: Date, seconds = 0): string =>
+export const after = (at: Date, seconds = 0): string =>
   new Date(at.getTime() + seconds * 1000).toISOString()
 
 /** The verdict as a person would say it: what is, and the one thing to do. No times, no counts. */

@@ -13,6 +13,7 @@ import {
   LIFECYCLE,
   reconcile,
   stageOf,
+  stagesLookedAt,
   statusOf,
   tearDownServices,
 } from './lifecycle.ts'
@@ -311,6 +312,23 @@ function penOf() {
 const verdictsIn = (log: readonly string[]) =>
   log.filter((line) => /^(met|waiting|failed) /.test(line))
 
+// biome-ignore format: a table
+const LOOKED_AT: [verdicts: Verdict[], isActive: boolean, expected: number][] = [
+  [[],                                  false, 1],
+  [[met, waiting],                      false, 2],
+  [[met, met, met, waiting, met],       false, 4],
+  [[met, met, met, waiting, met],       true,  7],
+  [[waiting, met, met],                 true,  7],
+  [[met, waiting, met, met, waiting],   true,  2],
+  [Array(7).fill(met),                  false, 7],
+]
+
+test('a pass comes to all stages of an active domain, unless its delegation is not met', () => {
+  for (const [verdicts, isActive, expected] of LOOKED_AT) {
+    assert.equal(stagesLookedAt(conditionsOf(verdicts), isActive).length, expected, said(verdicts))
+  }
+})
+
 describe('a pass', () => {
   test('believes no pair that the parent shows for names nobody has, too', async () => {
     const { pass, pen, log, state } = openWorld()
@@ -318,6 +336,18 @@ describe('a pass', () => {
     await reconcile(pass, pen)
     assert.equal(state.holds, false)
     assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
+  })
+
+  test('believes nothing while nobody says whether names that nobody has are answered alike', async () => {
+    const { pass, pen, ports, state, claim } = openWorld()
+    const { look } = ports.observer
+    ports.observer.look = async (name, ...rest) => {
+      const seen = await look(name, ...rest)
+      const answers = seen.answers.map((answer) => ({ ...answer, outcome: 'timeout' as const }))
+      return name === claim.name ? seen : { ...seen, answers }
+    }
+    await assert.rejects(reconcile(pass, pen), { name: 'CouldNotAsk' })
+    assert.equal(state.holds, false)
   })
 
   test('walks the stages from the top; each is begun, and noted as placed, before it acts', async () => {

@@ -65,6 +65,14 @@ export async function reconcile(pass: Pass, pen: Pen): Promise<void> {
   }
 }
 
+/** The stages that a pass comes to which finds the conditions as they are; see `reconcile`. */
+export function stagesLookedAt(conditions: Conditions, isActive: boolean): ConditionType[] {
+  const types = LIFECYCLE.map(({ met }) => met)
+  const isMet = (type: ConditionType) => isDone(conditions.get(type)?.verdict)
+  const last = types.findIndex((type) => !isMet(type) && (type === 'delegated' || !isActive))
+  return last === -1 ? types : types.slice(0, last + 1)
+}
+
 async function take(step: Step, met: ConditionType, pass: Pass, pen: Pen): Promise<Verdict> {
   const blocked = await step.gate?.(pass)
   if (blocked) return blocked

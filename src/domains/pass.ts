@@ -99,5 +99,7 @@ function troubleOf(error: unknown): string | undefined {
   ) {
     return error.message
   }
-  return undefined
+  // The limit of a pass, or of what it waits for. What was seen until then is worth keeping.
+  const isTimeUp = error instanceof DOMException && error.name === 'TimeoutError'
+  return isTimeUp ? 'The look took longer than it may.' : undefined
 }

@@ -3,8 +3,9 @@ import { isSameRRset } from '#drivers/zone/effective-changes.ts'
 
 /** What to change so that `current` becomes `desired`: puts and drops of whole rrsets. Pure. */
 export function planZone(current: readonly RRset[], desired: readonly RRset[]): readonly Change[] {
-  const drops = current.filter((have) => find(desired, have) === undefined)
-  const puts = desired.filter((want) => !isSameRRset(find(current, want), want))
+  const [wanted, there] = [byKey(desired), byKey(current)]
+  const drops = current.filter((have) => !wanted.has(keyOf(have)))
+  const puts = desired.filter((want) => !isSameRRset(there.get(keyOf(want)), want))
   return [
     ...drops.map(({ name, type }) => ({ drop: { name, type } })),
     ...puts.map((put) => ({ put })),
@@ -20,5 +21,7 @@ export function dropsMuch(current: readonly RRset[], changes: readonly Change[])
   return current.length >= POPULATED && drops > current.length * MUCH
 }
 
-const find = (rrsets: readonly RRset[], { name, type }: RRset): RRset | undefined =>
-  rrsets.find((rrset) => rrset.name === name && rrset.type === type)
+const keyOf = ({ name, type }: RRset): string => `${name} ${type}`
+
+const byKey = (rrsets: readonly RRset[]): Map<string, RRset> =>
+  new Map(rrsets.map((rrset) => [keyOf(rrset), rrset]))

@@ -80,6 +80,19 @@ function assertAbout(actual: number, expected: number): void {
 }
 
 describe('taking', () => {
+  test('leaves the rows that are not for this process, and does not wait for them', async () => {
+    const [mine, others] = [await add(), await add()]
+    await sql`update deliveries set world = 'live' where id = ${others}`.execute(db)
+    const which = sql`world = any(${['sandbox']})`
+    const taken = await takeDue(db, 'deliveries', 10, which)
+    assert.deepEqual(
+      taken.map(({ id }) => id),
+      [mine],
+    )
+    assert.equal((await untilNextDue(db, 'deliveries', 5000, which)) > 1000, true)
+    assert.equal((await standing(others)).epoch, '0')
+  })
+
   // biome-ignore format: a table
   const ROWS: [what: string, row: Row, isTaken: boolean][] = [
     ['a row that is due',                       {},                                     true],

@@ -20,6 +20,9 @@ const ALIVE: Record<DueTable, RawBuilder<unknown>> = {
   deliveries: sql`state = 'queued'`,
 }
 
+/** Which rows this process can work on at all, as a condition on their columns; all, unless told. */
+export type Mine = RawBuilder<unknown>
+
 /** How long a taken row stays taken without renewal. A crash costs at most this long. */
 export const LEASE_MS = 6000
 
@@ -33,27 +36,30 @@ export const takeFresh = (
   db: QueryExecutorProvider,
   table: DueTable,
   limit: number,
-): Promise<Taken[]> => take(db, table, limit, sql`epoch = 0`)
+  mine?: Mine,
+): Promise<Taken[]> => take(db, table, limit, sql`epoch = 0`, mine)
 
 /** Takes up to `limit` due rows, the longest due first. */
 export const takeDue = (
   db: QueryExecutorProvider,
   table: DueTable,
   limit: number,
-): Promise<Taken[]> => take(db, table, limit, sql`true`)
+  mine?: Mine,
+): Promise<Taken[]> => take(db, table, limit, sql`true`, mine)
 
 async function take(
   db: QueryExecutorProvider,
   table: DueTable,
   limit: number,
   which: RawBuilder<unknown>,
+  mine: Mine = sql`true`,
 ): Promise<Taken[]> {
   if (limit <= 0) return []
   const taken = await sql<Taken>`
     update ${sql.table(table)} t
        set lease_until = now() + ${LEASE_MS} * interval '1 ms', epoch = t.epoch + 1
       from (select id from ${sql.table(table)}
-             where ${ALIVE[table]} and ${which} and next_at <= now() and lease_until <= now()
+             where ${ALIVE[table]} and ${which} and ${mine} and next_at <= now() and lease_until <= now()
              order by next_at limit ${limit} for update skip locked) due
      where t.id = due.id
     returning t.id, t.epoch, t.wake, t.failures`.execute(db)
@@ -123,10 +129,11 @@ export async function untilNextDue(
   db: QueryExecutorProvider,
   table: DueTable,
   atMostMs: number,
+  mine: Mine = sql`true`,
 ): Promise<number> {
   const next = await sql<{ ms: number | null }>`
     select extract(epoch from min(greatest(next_at, lease_until)) - now())::float8 * 1000 as ms
       from (select next_at, lease_until from ${sql.table(table)}
-             where ${ALIVE[table]} order by next_at limit 50) soonest`.execute(db)
+             where ${ALIVE[table]} and ${mine} order by next_at limit 50) soonest`.execute(db)
   return Math.min(Math.max(next.rows[0]?.ms ?? atMostMs, 0), atMostMs)
 }

@@ -10,6 +10,7 @@ import {
   finish,
   LEASE_MS,
   LeaseLost,
+  type Mine,
   renewLeases,
   type Taken,
   takeDue,
@@ -30,6 +31,7 @@ export type WorkerOptions = {
   db: QueryExecutorProvider
   doorbell: Doorbell
   table: DueTable
+  mine?: Mine
   /** The doorbell topic that says rows may have become due. */
   topic: string
   atOnce: number
@@ -93,16 +95,16 @@ class Worker implements AsyncDisposable {
   }
 
   async #takeAndWait(): Promise<void> {
-    const { db, table } = this.#options
+    const { db, table, mine } = this.#options
     this.#kicked = new AbortController()
-    for (const row of await takeFresh(db, table, this.#free())) this.#begin(row)
+    for (const row of await takeFresh(db, table, this.#free(), mine)) this.#begin(row)
     const free = this.#freeForOthers()
-    const rows = await takeDue(db, table, free)
+    const rows = await takeDue(db, table, free, mine)
     for (const row of rows) this.#begin(row)
     if (rows.length > 0) this.#othersTakenAt = performance.now()
     // With no room left, the next is taken when one of these is done.
     const isFull = rows.length >= free
-    const waitMs = isFull ? BUSY_PAUSE_MS : await untilNextDue(db, table, POLL_MS)
+    const waitMs = isFull ? BUSY_PAUSE_MS : await untilNextDue(db, table, POLL_MS, mine)
     // A row that is due but held in somebody's transaction must not be asked for without a pause.
     await pause(
       Math.max(waitMs, LEAST_PAUSE_MS),

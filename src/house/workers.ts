@@ -5,7 +5,7 @@ import { deliveryPass, type QueueBook } from '#mail/queue.ts'
 import { TOPICS } from '#store/context.ts'
 import { loadDelivery, noteAttempt } from '#store/deliveries.ts'
 import { stockKeyPairs } from '#store/dkim-keys.ts'
-import { loadForPass, type PortsOf } from '#store/domain-passes.ts'
+import { inWorlds, loadForPass, type PortsOf } from '#store/domain-passes.ts'
 import type { Config } from '../config.ts'
 import type { World, Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
@@ -22,10 +22,13 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
   const { store, opened, onError } = foundation
   const { db, doorbell } = store
   const load = (row: Taken) => loadForPass(store, row, ports)
+  // Rows of a world that is off in this process are another's, or wait until it is on again.
+  const mine = inWorlds([...worlds.keys()])
   const domains = startWorker({
     db,
     doorbell,
     table: 'domains',
+    mine,
     topic: TOPICS.domainsDue,
     atOnce: DOMAINS_AT_ONCE,
     passLimitMs: DOMAIN_LIMIT_MS,
@@ -40,6 +43,7 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
     db,
     doorbell,
     table: 'deliveries',
+    mine,
     topic: TOPICS.deliveriesDue,
     atOnce: DELIVERIES_AT_ONCE,
     passLimitMs: DELIVERY_LIMIT_MS,

@@ -1,7 +1,7 @@
 /** The conditions of a domain as they are stored, and as they stand. */
 import { type Selectable, sql } from 'kysely'
 import { lookedAgain } from '#domains/conditions.ts'
-import { firstUnmet, LIFECYCLE } from '#domains/lifecycle.ts'
+import { stagesLookedAt } from '#domains/lifecycle.ts'
 import type { Condition, ConditionType, Verdict } from '#domains/types.ts'
 import type { Tables } from './tables.ts'
 
@@ -43,11 +43,7 @@ export function toConditions(
   ]
   const stored = new Map(rows.map(of))
   if (!looked_at) return stored
-  // A pass over a domain that is not active ends at the first stage that is not met.
-  const last = activated_at ? undefined : firstUnmet(stored)?.met
-  const types = LIFECYCLE.map(({ met }) => met)
-  const looked = types.slice(0, last && types.indexOf(last) + 1)
-  for (const type of looked) {
+  for (const type of stagesLookedAt(stored, activated_at !== null)) {
     const condition = stored.get(type)
     if (condition) stored.set(type, lookedAgain(condition, looked_at))
   }

@@ -7,20 +7,24 @@ import { insertRecords } from './customer-records.ts'
 import type { Queryable } from './database.ts'
 import type { DomainRow } from './domains.ts'
 
+export type CutResult = { is: 'cut'; zone: string } | { is: 'not_inside' | 'conflict' | 'gone' }
+
 const TTL_S = 300
 
 /**
  * Puts the domain's nameservers into the workspace's own zone that encloses it, in place of others that
- * were put there. Gives that zone's name; undefined when the zone above is not the workspace's.
+ * were put there. A `conflict` is an alias at the name; `gone` is a domain that is being removed meanwhile.
  */
 export async function cutOff(
   context: StoreContext,
   domain: DomainRow,
   nameservers: readonly string[],
-): Promise<string | undefined> {
-  const zone = await context.db.transaction().execute(async (tx) => {
+): Promise<CutResult> {
+  const result = await context.db.transaction().execute(async (tx): Promise<CutResult> => {
     const above = await zoneAbove(tx, domain)
-    if (above === undefined || above.workspace_id !== domain.workspace_id) return undefined
+    if (above?.workspace_id !== domain.workspace_id) return { is: 'not_inside' }
+    if (!(await isStanding(tx, [above.id, domain.id]))) return { is: 'gone' }
+    if (await hasAlias(tx, above.id, domain.name)) return { is: 'conflict' }
     const cut = nameservers.map((each) => {
       return { name: absolute(domain.name), type: 'NS' as const, value: absolute(each), ttl: TTL_S }
     })
@@ -44,10 +48,36 @@ export async function cutOff(
       .where('id', '=', domain.id)
       .execute()
     for (const id of [above.id, domain.id]) await wakeRow(tx, 'domains', id)
-    return above.name
+    return { is: 'cut', zone: above.name }
   })
   context.doorbell.ring(TOPICS.domainsDue)
-  return zone
+  return result
+}
+
+/** Whether none of them is being removed; none can be until the transaction is over. */
+async function isStanding(tx: Queryable, ids: readonly string[]): Promise<boolean> {
+  const standing = await tx
+    .selectFrom('domains')
+    .select('id')
+    .where('id', 'in', [...ids])
+    .where('removal_requested_at', 'is', null)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  return standing.length === ids.length
+}
+
+/** RFC 1034 section 3.6.2: beside an alias there is nothing else. */
+async function hasAlias(tx: Queryable, domainId: string, name: string): Promise<boolean> {
+  const alias = await tx
+    .selectFrom('customer_records')
+    .select('id')
+    .where('domain_id', '=', domainId)
+    .where('name', '=', absolute(name))
+    .where('type', '=', 'CNAME')
+    .where('removed_at', 'is', null)
+    .executeTakeFirst()
+  return alias !== undefined
 }
 
 /** The cut goes with the domain it was made for. Part of its removal. */

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import type { LoadedDomain } from '#domains/pass.ts'
 import type { Ports } from '#domains/ports.ts'
 import type { Claim, ConditionType, Domain } from '#domains/types.ts'
-import type { Taken } from '#engine/due-rows.ts'
+import type { Mine, Taken } from '#engine/due-rows.ts'
 import { type ConditionRow, conditionsInJson, toConditions, withDates } from './conditions.ts'
 import type { StoreContext } from './context.ts'
 import type { DomainRow } from './domains.ts'
@@ -16,6 +16,10 @@ export type Placed = { zone: string; sender: string; mailbox: string }
 
 /** Undefined for a world that is off in this process. */
 export type PortsOf = (world: WorldName, placed: Placed) => Ports | undefined
+
+/** The rows of these worlds. */
+export const inWorlds = (worlds: readonly WorldName[]): Mine =>
+  sql`world = any(${[...worlds]}::text[])`
 
 /** Loads a taken domain for its pass; undefined when it is gone. */
 export async function loadForPass(

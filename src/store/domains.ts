@@ -266,6 +266,8 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
         message: 'Being tried again.',
         since: sql`now()`,
         waited_ms: '0',
+        // The waiting begins with the look that the retry leads to.
+        last_look_at: null,
         last_look_error: null,
       })
       .where('domain_id', '=', domain.id)

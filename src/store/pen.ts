@@ -193,8 +193,8 @@ export function openPen(
 /** Times differ in every report; what they are times of is what counts. */
 function isSameReport(a: DelegationReport | undefined, b: DelegationReport): boolean {
   const said = ({ verdict, message, observed, servers, lostAt, settledAt }: DelegationReport) => {
-    const outcomes = servers.map(({ name, outcome }) => `${name} ${outcome}`).toSorted()
-    return JSON.stringify([verdict, message, observed, lostAt, settledAt, new Set(outcomes).size])
+    const outcomes = servers.map(({ name, address, outcome }) => [name, address, outcome])
+    return JSON.stringify([verdict, message, observed, lostAt, settledAt, outcomes])
   }
   return a !== undefined && said(a) === said(b)
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { conditionOf, until } from '../client.ts'
+import { conditionOf, type Json, until } from '../client.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
 
@@ -134,6 +134,16 @@ test('a name inside a zone of the same workspace is cut off by one call, and the
   await client.untilRemoval(child.domain_id, 'done')
   const gone = await ask(house.dns, 'sub.home.test', 'NS')
   assert.equal(gone.rcode, 'NXDOMAIN')
+})
+
+test('a name is not cut off where an alias of it stands', async () => {
+  const { body: parent } = await client.get('/domains?search=home.test')
+  const { domain_id } = parent.domains.find(({ domain_name }: Json) => domain_name === 'home.test')
+  const alias = { name: 'shop', type: 'CNAME', value: 'shops.example.net.' }
+  assert.equal((await client.post(`/domains/${domain_id}/records`, alias)).status, 201)
+  const child = (await client.post('/domains', { domain: 'shop.home.test' })).body
+  const { status, body } = await client.post(`/domains/${child.domain_id}/cut`)
+  assert.deepEqual([status, body.error], [409, 'record_conflict'])
 })
 
 test('there is nothing to cut where the zone above is not the workspace’s', async () => {

@@ -78,6 +78,33 @@ test('a stage that is refused fails the domain, and a retry takes up from there'
   await client.untilDomain(added.domain_id, ({ status }) => status === 'ACTIVE')
 })
 
+test('a retry waits anew, however long was waited before', async () => {
+  const { body } = await client.post('/domains', { domain: 'patience.test' })
+  const id: string = body.domain_id
+  await client.untilDomain(id, ({ delegation }) => delegation !== null)
+  const failed = { verdict: 'failed', reason: 'not_published', message: 'Given up.' }
+  const times = {
+    waited_ms: String(31 * 86_400_000),
+    last_look_at: sql<Date>`now() - interval '40 days'`,
+  }
+  const { db } = store
+  await db
+    .updateTable('conditions')
+    .set({ ...failed, ...times })
+    .where('domain_id', '=', id)
+    .where('type', '=', 'delegated')
+    .execute()
+  await db
+    .updateTable('domains')
+    .set({ status: 'FAILED', looked_at: sql`now()`, next_at: sql`now() + interval '1 hour'` })
+    .where('id', '=', id)
+    .execute()
+  const { body: retried } = await client.post(`/domains/${id}/retry`)
+  assert.equal(retried.status, 'DNS_PENDING')
+  await client.post(`/domains/${id}/check`)
+  assert.equal((await client.get(`/domains/${id}`)).body.status, 'DNS_PENDING')
+})
+
 test('throttling and outages of a provider only delay', async () => {
   await client.misbehave('delayed.test', 'sender_registered', 'throttled', 1)
   await client.misbehave('delayed.test', 'mail_domain_ready', 'unavailable', 2)

@@ -21,7 +21,13 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
           'For a domain whose verdict is `inside_your_zone`: its nameservers are put into that zone. They go when the domain is deleted.',
         params: domainParams,
         answers: { 200: zoneCut },
-        problems: ['domain_not_found', 'domain_not_ready', 'not_inside_your_zone'],
+        problems: [
+          'domain_not_found',
+          'domain_not_ready',
+          'not_inside_your_zone',
+          'record_conflict',
+          'domain_being_removed',
+        ],
       },
       ...needs(context, 'domains:update'),
     },
@@ -29,8 +35,9 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
       const nameservers = await nameserversOf(store, row.id)
       if (nameservers.length === 0) throw new Problem('domain_not_ready')
-      const zone = await cutOff(store, row, nameservers)
-      if (zone === undefined) throw new Problem('not_inside_your_zone')
+      const result = await cutOff(store, row, nameservers)
+      if (result.is !== 'cut') throw new Problem(REFUSALS[result.is])
+      const { zone } = result
       return {
         success: true,
         message: `${zone} delegates ${row.name} in a moment.`,
@@ -42,3 +49,9 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
     },
   )
 }
+
+const REFUSALS = {
+  not_inside: 'not_inside_your_zone',
+  conflict: 'record_conflict',
+  gone: 'domain_being_removed',
+} as const

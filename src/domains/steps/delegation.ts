@@ -2,9 +2,11 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Urgency } from '#resolver/pace.ts'
+import { isAnswer } from '#resolver/parent.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import { minutes } from '../../clock.ts'
 import {
+  after,
   asLame,
   asWildcard,
   type Expectation,
@@ -146,6 +148,7 @@ async function isAnsweredAlike(
 ): Promise<boolean> {
   const stranger = `${randomBytes(12).toString('hex')}.${parent}`.replace(/\.$/, '')
   const { answers } = await ports.observer.look(stranger, 'one', 'asked', signal)
+  if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
   return answers.some(({ nameservers }) => isSamePair(nameservers, domain.claim.nameservers))
 }
 
@@ -174,10 +177,13 @@ async function keepThroughFirstLoss(
   const former = domain.delegation
   if (!established || !former || report.verdict === 'delegated') return report
   if (!(await ports.custody.holds(domain.claim))) return report
-  if (isShownBySome(report, domain.claim.nameservers)) return { ...report, ...stillThere(former) }
+  if (isShownBySome(report, domain.claim.nameservers))
+    return { ...report, ...stillThere(former, report) }
   const lostAt = former.lostAt ?? report.checkedAt
   const seenForMs = Date.parse(report.checkedAt) - Date.parse(lostAt)
-  return seenForMs >= SECOND_SIGHT_MS ? report : { ...report, ...stillThere(former), lostAt }
+  return seenForMs >= SECOND_SIGHT_MS
+    ? report
+    : { ...report, ...stillThere(former, report), lostAt }
 }
 
 /** As long as one server of the parent shows the pair, the delegation is not lost; a DS breaks it. */
@@ -186,9 +192,7 @@ const isShownBySome = ({ verdict, servers }: DelegationReport, pair: readonly st
   verdict !== 'lame' &&
   servers.some(({ nameservers }) => nameservers.join() === pair.join())
 
-const stillThere = ({ verdict, message, observed, settledAt }: DelegationReport) => ({
-  verdict,
-  message,
-  observed,
-  settledAt,
-})
+const stillThere = (
+  { verdict, message, observed, settledAt }: DelegationReport,
+  { checkedAt, keptForS }: DelegationReport,
+) => ({ verdict, message, observed, settledAt, keptUntil: after(new Date(checkedAt), keptForS) })
