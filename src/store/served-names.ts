@@ -81,9 +81,17 @@ const waitingFor = (db: Database, names: readonly string[]) =>
     .where('d.name', 'in', [...names])
     .where('d.removed_at', 'is', null)
     .where((is) =>
-      is.or([is('d.status', 'in', AWAITED), is('d.removal_requested_at', 'is not', null)]),
+      is.or([
+        is('d.status', 'in', SET_UP),
+        is.and([is('d.status', '=', 'FAILED'), is.not(is.exists(delegationMet))]),
+        is('d.removal_requested_at', 'is not', null),
+      ]),
     )
     .execute()
+
+/** Whose failure lies elsewhere is tried again when somebody says so, not whenever its name is asked for. */
+const delegationMet = sql`select from conditions k
+  where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met'`
 
 /**
  * The holder's zone; without a holder that of the oldest claim being set up, unless the parent shows

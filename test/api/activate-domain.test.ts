@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { conditionOf, type Json, until } from '../client.ts'
+import { conditionOf, type Json } from '../client.ts'
+import { ask } from '../dns.ts'
 import { testHouse } from '../house.ts'
 import { hasFields, isInstant, refuses, tally } from './expect.ts'
 
@@ -132,7 +133,7 @@ test('on an active domain it answers 200 at once, as often as asked, and changes
 for (const stage of ['zone_ready', 'sender_registered', 'mail_domain_ready', 'sender_verified']) {
   test(`a domain that failed at ${stage} is tried again from there, and reaches ACTIVE`, async () => {
     const name = `${stage.replaceAll('_', '-')}.test`
-    await client.misbehave(name, stage, 'rejected')
+    await client.misbehave(name, stage, 'rejected', 1000)
     const { domain_id } = await add(name)
     const { nameservers } = await client.untilDomain(
       domain_id,
@@ -141,6 +142,7 @@ for (const stage of ['zone_ready', 'sender_registered', 'mail_domain_ready', 'se
     await client.delegate(name, nameservers)
     const failed = await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
     assert.equal(failed.failure.stage, stage)
+    await client.sandbox('DELETE', `/outcomes/${name}`)
     const met = failed.conditions.filter(({ status }: Json) => status === 'met')
     const { status, body } = await activate(domain_id)
     assert.equal(status, 200)
@@ -153,23 +155,34 @@ for (const stage of ['zone_ready', 'sender_registered', 'mail_domain_ready', 'se
 }
 
 test('a retry that fails again says so, and can be tried again', async () => {
-  await client.misbehave('stubborn.test', 'mail_domain_ready', 'rejected', 2)
+  await client.misbehave('stubborn.test', 'mail_domain_ready', 'rejected', 1000)
   const { domain_id } = await client.addDelegated('stubborn.test')
   await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
   assert.equal((await activate(domain_id)).status, 200)
-  const again = await until(
-    async () => (await client.get(`/domains/${domain_id}`)).body,
-    ({ failure }) => failure?.reason === 'rejected',
-  )
+  const again = await client.untilDomain(domain_id, ({ failure }) => failure?.reason === 'rejected')
   assert.equal(again.status, 'FAILED')
+  await client.sandbox('DELETE', '/outcomes/stubborn.test')
   await activate(domain_id)
   await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
 })
 
+test('what failed at a mail service is not tried again because somebody asks for the name', async () => {
+  await client.misbehave('asked-for.test', 'mail_domain_ready', 'rejected', 1000)
+  const { domain_id } = await client.addDelegated('asked-for.test')
+  await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
+  const wakes = async () => (await rowOf(domain_id)).wake
+  await delay(500) // queries of the set-up itself are told to the workers a moment later
+  const before = await wakes()
+  await ask(house.dns, 'asked-for.test', 'MX')
+  await delay(500)
+  assert.equal(await wakes(), before)
+})
+
 test('twenty retries at once are one', async () => {
-  await client.misbehave('eager.test', 'mail_domain_ready', 'rejected')
+  await client.misbehave('eager.test', 'mail_domain_ready', 'rejected', 1000)
   const { domain_id } = await client.addDelegated('eager.test')
   await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
+  await client.sandbox('DELETE', '/outcomes/eager.test')
   const answers = await Promise.all(Array.from({ length: 20 }, () => activate(domain_id)))
   assert.deepEqual(tally(answers), { 200: 20 })
   await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
@@ -200,7 +213,7 @@ test('a left-over DS is told of, holds the domain up, and is forgotten when it g
 function rowOf(id: string) {
   return store.db
     .selectFrom('domains')
-    .select('asked_at')
+    .select(['asked_at', 'wake'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
 }

@@ -220,7 +220,7 @@ test('inboxes asked for while it is deleted are made before it or refused, and n
 for (const stage of ['zone_ready', 'sender_registered', 'mail_domain_ready']) {
   test(`a domain stuck at ${stage} can be deleted as well`, async () => {
     const name = `stuck-${stage.replaceAll('_', '-')}.test`
-    await client.misbehave(name, stage, 'rejected')
+    await client.misbehave(name, stage, 'rejected', 1000)
     const { body: added } = await client.post('/domains', { domain: name })
     const { nameservers } = await client.untilDomain(
       added.domain_id,
@@ -228,6 +228,7 @@ for (const stage of ['zone_ready', 'sender_registered', 'mail_domain_ready']) {
     )
     await client.delegate(name, nameservers)
     await client.untilDomain(added.domain_id, ({ status }) => status === 'FAILED')
+    await client.sandbox('DELETE', `/outcomes/${name}`)
     assert.equal((await client.delete(`/domains/${added.domain_id}`)).status, 200)
     await client.undelegate(name)
     await client.untilRemoval(added.domain_id, 'done')

@@ -42,9 +42,10 @@ await stuck('busy.test', 'sender_registered')
 const busy = await add('busy.test')
 await client.untilDomain(busy, ({ status }) => status === 'SERVICES_CONFIGURING')
 
-await client.misbehave('failed.test', 'sender_registered', 'rejected')
+await client.misbehave('failed.test', 'sender_registered', 'rejected', 1000)
 const failed = await add('failed.test')
 await client.untilDomain(failed, ({ status }) => status === 'FAILED')
+await client.sandbox('DELETE', '/outcomes/failed.test')
 
 const used = await client.addActive('used.test')
 const wish = { domain_id: used.domain_id, email_prefix: 'kim', display_name: 'Kim' }

@@ -67,12 +67,13 @@ test('a delegation that goes is believed at the second sight, forgiven for days,
 })
 
 test('a stage that is refused fails the domain, and a retry takes up from there', async () => {
-  await client.misbehave('refused.test', 'sender_registered', 'rejected', 1)
+  await client.misbehave('refused.test', 'sender_registered', 'rejected', 1000)
   const added = await client.addDelegated('refused.test')
   const failed = await client.untilDomain(added.domain_id, ({ status }) => status === 'FAILED')
   assert.equal(failed.failure.stage, 'sender_registered')
   assert.equal(failed.failure.retryable, true)
   assert.equal((await client.get(`/domains/${added.domain_id}/progress`)).body.is_failed, true)
+  await client.sandbox('DELETE', '/outcomes/refused.test')
   const retried = await client.post(`/domains/${added.domain_id}/activate`)
   assert.equal(retried.status, 200)
   await client.untilDomain(added.domain_id, ({ status }) => status === 'ACTIVE')
