@@ -90,8 +90,8 @@ const waitingFor = (db: Database, names: readonly string[]) =>
     .execute()
 
 /** Whose failure lies elsewhere is tried again when somebody says so, not whenever its name is asked for. */
-const delegationMet = sql`select from conditions k
-  where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met'`
+const delegationMet = sql`(select from conditions k
+  where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met')`
 
 /**
  * The holder's zone; without a holder that of the oldest claim being set up, unless the parent shows
