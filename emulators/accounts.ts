@@ -24,19 +24,21 @@ export const azureAccount = (emulator: AzureEmulator) => ({
   sandbox: { records: emulator.records },
 })
 
-export const cloudflareAccount = ({
-  apiUrl,
-  accountId,
-  apiToken,
-  dns,
-  records,
-}: CloudflareEmulator) => ({
-  driver: 'cloudflare',
-  world: 'sandbox',
+/** The settings of the driver alone. */
+export const cloudflareSettings = ({ apiUrl, accountId, apiToken }: CloudflareEmulator) => ({
   url: apiUrl,
   account_id: accountId,
   api_token: apiToken,
-  sandbox: { servers: [`${dns.address}:${dns.port}`], records },
+})
+
+export const cloudflareAccount = (emulator: CloudflareEmulator) => ({
+  driver: 'cloudflare',
+  world: 'sandbox',
+  ...cloudflareSettings(emulator),
+  sandbox: {
+    servers: [`${emulator.dns.address}:${emulator.dns.port}`],
+    records: emulator.records,
+  },
 })
 
 /** `mailHost` is the host name that the emulator was started with. */

@@ -38,9 +38,17 @@ export const NOTHING_LEFT = {
   mailcow: { domains: [], mailboxes: [], aliases: [], dkim: [], appPasswords: [], relayhosts: 0 },
 }
 
-export type OutsideOptions = { sendsPerHour?: number; senderUsernamesAllowed?: boolean }
+export type OutsideOptions = {
+  sendsPerHour?: number
+  senderUsernamesAllowed?: boolean
+  /** Visitors are led by Cloudflare's rules, not by our own web server. */
+  redirectRules?: boolean
+}
 
-export async function startOutside(options: OutsideOptions = {}): Promise<Outside> {
+export async function startOutside({
+  redirectRules = false,
+  ...options
+}: OutsideOptions = {}): Promise<Outside> {
   await using opened = new AsyncDisposableStack()
   const directory = opened.use(await temporaryDirectory())
   const bound: { dns: Endpoint[]; smtp: Endpoint | undefined } = { dns: [], smtp: undefined }
@@ -67,7 +75,10 @@ export async function startOutside(options: OutsideOptions = {}): Promise<Outsid
   )
   const mailcow = opened.use(await startMailcowEmulator({ hostname: MAILCOW_HOST }))
   const file = join(directory.path, 'accounts.json')
-  await writeFile(file, JSON.stringify(accountsOf({ pdns, cloudflare, azure, mailcow })))
+  await writeFile(
+    file,
+    JSON.stringify(accountsOf({ pdns, cloudflare, azure, mailcow }, redirectRules)),
+  )
   await chmod(file, 0o600)
   const closing = opened.move()
   return {
@@ -94,7 +105,7 @@ export async function startOutside(options: OutsideOptions = {}): Promise<Outsid
 
 type Services = Pick<Outside, 'pdns' | 'cloudflare' | 'azure' | 'mailcow'>
 
-const accountsOf = ({ pdns, cloudflare, azure, mailcow }: Services) => ({
+const accountsOf = ({ pdns, cloudflare, azure, mailcow }: Services, redirectRules: boolean) => ({
   ...(pdns && {
     pdns: {
       driver: 'powerdns',
@@ -106,7 +117,7 @@ const accountsOf = ({ pdns, cloudflare, azure, mailcow }: Services) => ({
       sandbox: { servers: [written(pdns.dns)] },
     },
   }),
-  cf: cloudflareAccount(cloudflare),
+  cf: { ...cloudflareAccount(cloudflare), redirect_rules: redirectRules },
   'azure-west': {
     ...azureAccount(azure),
     event_secret: 'canary-event-secret-4711-abcdef',

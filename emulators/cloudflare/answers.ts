@@ -39,6 +39,8 @@ const ACCESS = {
     'Requires permission "com.cloudflare.api.account.zone.create" to create zones for the selected account',
   ),
   may_not_touch: row('guessed', 403, 9109, 'Unauthorized to access requested resource'),
+  /** People also report a 403 that says "request is not authorized" and has no code at all. */
+  may_not_redirect: row('guessed', 403, 10000, 'Authentication error'),
   throttled: row('reported', 429, 971, 'Please wait and consider throttling your request speed'),
   out_of_order: row('guessed', 500, 1052, 'An error has occurred and it has been logged.'),
   no_route: row(

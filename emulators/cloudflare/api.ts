@@ -37,7 +37,7 @@ export function answerCall(world: World, request: EmulatedRequest): EmulatedAnsw
   try {
     authenticate(world, request)
     const { handler, params } = routeOf(request)
-    if (world.isForbidden && params.zone !== undefined) throw new Refused('may_not_touch')
+    if (params.zone !== undefined) refuseWithoutRight(world, request.path, params.zone)
     return successAnswer(handler({ world, request, params }))
   } catch (error) {
     if (error instanceof Refused) return refusalAnswer(error.kind, error.subject)
@@ -51,6 +51,13 @@ function authenticate({ apiToken, isRevoked }: World, { headers }: EmulatedReque
   const token = /^Bearer ([\w-]{40,})$/.exec(authorization)?.[1]
   if (token === undefined) throw new Refused('authorization_malformed')
   if (token !== apiToken || isRevoked) throw new Refused('unauthenticated')
+}
+
+/** A token may have rights on zones and their records, and none on their redirect rules. */
+function refuseWithoutRight(world: World, path: string, zone: string): void {
+  if (world.isForbidden) throw new Refused('may_not_touch')
+  const isOfRules = path.startsWith(`${BASE}/zones/${zone}/rulesets/`)
+  if (isOfRules && world.areRedirectsForbidden) throw new Refused('may_not_redirect')
 }
 
 function routeOf({ method, path }: EmulatedRequest): Pick<Call, 'params'> & { handler: Handler } {

@@ -468,6 +468,20 @@ const REFUSED: Record<RefusalKind, readonly Provoke[]> = {
       return add(it, A)
     },
   ],
+  may_not_redirect: [
+    ({ call, path, emulator }) => {
+      emulator.forbidRedirects()
+      return call('GET', `${path}${ENTRYPOINT}`)
+    },
+    (it) => {
+      it.emulator.forbidRedirects()
+      return rulesOf(RULE)(it)
+    },
+    ({ call, path, emulator }) => {
+      emulator.forbidRedirects()
+      return call('DELETE', `${path}/rulesets/${NOBODY}/rules/${NOBODY}`)
+    },
+  ],
   throttled: [
     ({ call, emulator }) => {
       emulator.faults.add({ kind: 'throttled' })

@@ -1,16 +1,17 @@
 /**
  * Cloudflare's API v4 as far as a zone for mail needs it: zones, records, activation and dynamic
- * redirects, with a real DNS server that says what the API was told. A free plan, one account, one
- * token. What is not here answers as an unknown route does.
+ * redirects, with a real DNS server that says what the API was told, and an edge that leads visitors
+ * by it. A free plan, one account, one token. What is not here answers as an unknown route does.
  */
 import { randomBytes } from 'node:crypto'
-import { isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute, relative } from '#names/domain-name.ts'
 import { type EmulatedAnswer, type EmulatorServer, startEmulator } from '../server.ts'
 import { refusalAnswer } from './answers.ts'
 import { answerCall } from './api.ts'
 import { RequestBudget } from './budget.ts'
+import { startEdge } from './edge.ts'
 import { startZoneServer, type ZoneServer } from './nameserver.ts'
 import { type HeldZone, newId, type World, zoneNamed } from './world.ts'
 
@@ -19,6 +20,9 @@ export type CloudflareEmulatorOptions = {
   /** Where the DNS server listens, by UDP and TCP; loopback and a free port unless told. */
   dnsAddress?: string
   dnsPort?: number
+  /** Where the edge serves visitors, by plain HTTP and IPv4; loopback and a free port unless told. */
+  edgeAddress?: string
+  edgePort?: number
   /** The zone that the names of the nameservers lie in. */
   nameserverZone?: string
   /** 0 is no limit. Over it, every call is refused for as long as `blockMs`. */
@@ -36,7 +40,7 @@ export type CloudflareEmulatorOptions = {
   /** Names that nobody may add. */
   banned?: readonly string[]
   now?: () => Date
-  /** Told when the DNS server fails. */
+  /** Told when the DNS server or the edge fails. */
   onError?: (error: unknown) => void
 }
 
@@ -46,6 +50,8 @@ export type CloudflareEmulator = EmulatorServer & {
   /** What the SDK takes as its `baseURL`. */
   apiUrl: string
   dns: { address: string; port: number }
+  /** Where proxied names lead; the DNS says the address, and nothing says the port. */
+  edge: { address: string; port: number }
   /** What some other server must say so that the names of the nameservers lead to this DNS server. */
   records: readonly RRset[]
   holdings(): { zones: string[]; records: number }
@@ -59,6 +65,9 @@ export type CloudflareEmulator = EmulatorServer & {
   /** The token has no right on zones: they are not listed, and not to be made or touched. */
   forbid(): void
   allow(): void
+  /** The token has no right on redirect rules, while zones and records go on. */
+  forbidRedirects(): void
+  allowRedirects(): void
   /** Another account has the name, so that it can be neither made nor listed by ours. */
   otherAccountHolds(name: string): void
 }
@@ -71,10 +80,14 @@ export async function startCloudflareEmulator(
   options: CloudflareEmulatorOptions = {},
 ): Promise<CloudflareEmulator> {
   const { dnsAddress = '127.0.0.1', dnsPort = 0, onError = console.error, now = clock } = options
+  const { edgeAddress = '127.0.0.1', edgePort = 0 } = options
+  if (!isIPv4(edgeAddress)) throw new Error(`The edge needs an IPv4 address, not ${edgeAddress}`)
   await using opened = new AsyncDisposableStack()
-  const dns = await startZoneServer(dnsAddress, dnsPort, onError)
+  const dns = await startZoneServer({ address: dnsAddress, port: dnsPort, edgeAddress, onError })
   opened.use(dns.listener)
   const world = newWorld(options, dns)
+  const edge = await startEdge(world, { address: edgeAddress, port: edgePort }, onError)
+  opened.use(edge)
   const { requestsPerFiveMinutes = 1200, blockMs = BLOCK_MS } = options
   const budget = new RequestBudget(requestsPerFiveMinutes, blockMs, now)
   const server = await startEmulator({
@@ -87,16 +100,17 @@ export async function startCloudflareEmulator(
     },
   })
   opened.use(server)
-  const both = opened.move()
+  const all = opened.move()
   return {
     ...server,
     apiUrl: `${server.url}/client/v4`,
     accountId: world.accountId,
     apiToken: world.apiToken,
     dns: { address: dns.listener.address, port: dns.listener.port },
+    edge: { address: edge.address, port: edge.port },
     records: [wildcardTo(dnsAddress, world.nameserverZone)],
     ...controlsOf(world),
-    [Symbol.asyncDispose]: () => both.disposeAsync(),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
   }
 }
 
@@ -122,6 +136,7 @@ function newWorld(options: CloudflareEmulatorOptions, dns: ZoneServer): World {
     banned: new Set(options.banned?.map(relative)),
     isRevoked: false,
     isForbidden: false,
+    areRedirectsForbidden: false,
     now: options.now ?? clock,
     publish: (zone) => dns.set(zone),
     withdraw: (zone) => dns.delete(zone.name),
@@ -139,11 +154,13 @@ function controlsOf(world: World) {
       const zone = heldZone(world, name)
       const now = world.now().toISOString()
       Object.assign(zone, { status: 'active', activatedOn: now, modifiedOn: now })
+      world.publish(zone)
     },
     move(name: string) {
       const zone = heldZone(world, name)
       if (zone.status !== 'active') throw new Error(`${name} is ${zone.status}, so it cannot move`)
       Object.assign(zone, { status: 'moved', modifiedOn: world.now().toISOString() })
+      world.publish(zone)
     },
     revoke() {
       world.isRevoked = true
@@ -156,6 +173,12 @@ function controlsOf(world: World) {
     },
     allow() {
       world.isForbidden = false
+    },
+    forbidRedirects() {
+      world.areRedirectsForbidden = true
+    },
+    allowRedirects() {
+      world.areRedirectsForbidden = false
     },
     otherAccountHolds(name: string) {
       world.heldElsewhere.add(relative(name))

@@ -6,6 +6,7 @@ import { listenDns } from '#servers/dns/listen.ts'
 import type { Listener } from '#servers/dns/listener.ts'
 import { Zones } from '#servers/dns/zones.ts'
 import { rdataOf } from './content.ts'
+import { PROXIABLE, proxiedNames } from './record.ts'
 import type { HeldRecord, HeldZone } from './world.ts'
 
 const AUTOMATIC_TTL_S = 300
@@ -16,11 +17,16 @@ export type ZoneServer = {
   delete(name: string): void
 }
 
-export async function startZoneServer(
-  address: string,
-  port: number,
-  onError: (error: unknown) => void,
-): Promise<ZoneServer> {
+export type ZoneServerOptions = {
+  address: string
+  port: number
+  /** The IPv4 address that proxied names lead to. */
+  edgeAddress: string
+  onError: (error: unknown) => void
+}
+
+export async function startZoneServer(options: ZoneServerOptions): Promise<ZoneServer> {
+  const { address, port, edgeAddress, onError } = options
   const zones = new Zones()
   const listener = await listenDns({
     address,
@@ -31,18 +37,38 @@ export async function startZoneServer(
   return {
     listener,
     delete: (name) => zones.delete(absolute(name)),
-    set: ({ name, nameservers, serial, records }) =>
+    set: ({ name, nameservers, serial, records, status }) =>
       zones.set({
         apex: absolute(name),
         nameservers: nameservers.map(absolute),
         serial,
-        rrsets: rrsetsOf([...records.values()]),
+        rrsets:
+          status === 'active'
+            ? ledRRsets([...records.values()], edgeAddress)
+            : toldRRsets([...records.values()]),
       }),
   }
 }
 
-/** Proxied or not, what is answered is what the record says. */
-function rrsetsOf(records: readonly HeldRecord[]): RRset[] {
+/**
+ * What a record says is answered, unless its name is proxied: then visitors are led to the edge, and
+ * nobody is told what is behind it. Until the zone is active, nothing of it is proxied.
+ */
+function ledRRsets(records: readonly HeldRecord[], edgeAddress: string): RRset[] {
+  const proxied = proxiedNames(records)
+  const told = records.filter(({ name, type }) => !(proxied.has(name) && PROXIABLE.includes(type)))
+  return [...toldRRsets(told), ...[...proxied].map((name) => edgeRRset(name, edgeAddress))]
+}
+
+/** The real one answers A and AAAA, whatever the type of the record; our edge has IPv4 only. */
+const edgeRRset = (name: string, edgeAddress: string): RRset => ({
+  name: absolute(name),
+  type: 'A',
+  ttl: AUTOMATIC_TTL_S,
+  data: [edgeAddress],
+})
+
+function toldRRsets(records: readonly HeldRecord[]): RRset[] {
   const groups = Map.groupBy(records, ({ name, type }) => `${name} ${type}`)
   return [...groups.values()].map((group) => ({
     name: absolute(group[0]!.name),

@@ -6,7 +6,7 @@ import type { Draft, HeldRecord } from './world.ts'
 
 const AUTOMATIC = 1
 const [LEAST_TTL, MOST_TTL] = [60, 86_400]
-const PROXIABLE: readonly string[] = ['A', 'AAAA', 'CNAME']
+export const PROXIABLE: readonly string[] = ['A', 'AAAA', 'CNAME']
 const MAX_TAG_NAME = 32
 
 export function draftOf(given: Given, zone: string, tagsPerRecord: number): Draft {
@@ -28,6 +28,10 @@ export function draftOf(given: Given, zone: string, tagsPerRecord: number): Draf
     tags: tagsOf(given.tags, tagsPerRecord),
   }
 }
+
+/** One proxied record is documented to make every address of its name proxied. */
+export const proxiedNames = (records: readonly HeldRecord[]): ReadonlySet<string> =>
+  new Set(records.filter(({ proxied }) => proxied).map(({ name }) => name))
 
 /** What a patch starts from: the record as a body would describe it. */
 export const givenOf = ({ type, name, content, priority, data, ...rest }: HeldRecord): Given => ({

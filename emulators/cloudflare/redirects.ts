@@ -1,6 +1,7 @@
 /**
  * Dynamic redirects: the entrypoint ruleset of their phase, and its rules one by one. They are kept
- * and answered for; nothing here serves HTTP by them, and expressions are not parsed.
+ * and answered for as they are written; it is the edge that reads their expressions, when a visitor
+ * comes. The real API refuses an expression that it cannot parse.
  */
 import { Refused, type Reply } from './answers.ts'
 import { type Call, zoneOf } from './call.ts'

@@ -79,6 +79,7 @@ export type World = {
   readonly banned: ReadonlySet<string>
   isRevoked: boolean
   isForbidden: boolean
+  areRedirectsForbidden: boolean
   now(): Date
   /** Makes the nameservers answer for a zone as it stands. */
   publish(zone: HeldZone): void

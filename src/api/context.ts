@@ -24,8 +24,8 @@ export type ApiContext = {
   /** How often a key may ask. */
   rates: RequestLimits
   nameRules(world: WorldName): NameRules
-  /** Whether anything answers for the redirects of this world. */
-  hasRedirects(world: WorldName): boolean
+  /** Whether anything would answer for a redirect of the domain. */
+  hasRedirects(domain: DomainRow): boolean
   /** What keeps one name from using the pool of pairs up. */
   limits: ClaimLimits
   /** The accounts a domain of this world may be placed at, and those that new ones are placed at unasked. */

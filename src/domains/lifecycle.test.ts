@@ -256,7 +256,7 @@ function openWorld(changes: Partial<Domain> = {}) {
       ready: async () => undefined,
       refused: async () => assert.fail('nobody refuses here'),
     },
-    redirects: { wanted: async () => undefined },
+    redirects: { addresses: [], wanted: async () => undefined },
     clock: { now: () => NOW, sleep: async () => undefined },
     probeHost: 'probe.mx.example',
     zoneHost: () => zone,

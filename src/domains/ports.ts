@@ -4,7 +4,7 @@ import type { Refusal } from '#drivers/errors.ts'
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import type { Purpose } from '#drivers/records.ts'
 import type { Identity, SenderDriver } from '#drivers/sender/contract.ts'
-import type { RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
+import type { Redirect, RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
 import type { Outcome } from '#engine/worker.ts'
 import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
@@ -132,12 +132,14 @@ export type ProbeJudgement = {
 
 /** Where the web addresses of a domain are to lead. */
 export type RedirectBook = {
-  /** Undefined for a domain without a redirect, and where nothing answers for redirects. */
+  /** Of our own servers that answer for redirects; none: there are none. */
+  addresses: readonly string[]
+  /** Undefined for a domain without a redirect. */
   wanted(domain: Domain): Promise<WantedRedirect | undefined>
 }
 
-/** `addresses` are those of the servers that answer; `changedAt` is when it was asked for. */
-export type WantedRedirect = { addresses: readonly string[]; changedAt: Date }
+/** `changedAt` is when it was asked for. */
+export type WantedRedirect = Omit<Redirect, 'hosts'> & { changedAt: Date }
 
 /** The pen of a pass: what it found is written at once, and only while the row is still its own. */
 export type Pen = {

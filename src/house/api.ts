@@ -59,7 +59,9 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
       laboratory: config.laboratory,
       platform: ownNames(world, config, parts),
     }),
-    hasRedirects: (world) => redirectAddresses(world, config).length > 0,
+    hasRedirects: (row) =>
+      parts.ports(row.world, placedAt(row))!.zone.redirects !== undefined ||
+      redirectAddresses(row.world, config).length > 0,
     limits: {
       pendingClaimsPerName: config.pendingClaimsPerName,
       addsPerNamePerHour: config.addsPerName,

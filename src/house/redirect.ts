@@ -3,7 +3,7 @@ import { type Endpoint, isPrivateAddress } from '#names/ip.ts'
 import { RedirectDirectory } from '#servers/redirect/directory.ts'
 import { listenRedirects } from '#servers/redirect/listen.ts'
 import { TOPICS } from '#store/context.ts'
-import { type RedirectSettings, readRedirects } from '#store/redirects.ts'
+import { leading, readRedirects } from '#store/redirects.ts'
 import { changedNames } from '#store/served-names.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Config } from '../config.ts'
@@ -22,7 +22,7 @@ export async function openRedirects({
     read: async (names: readonly string[]) =>
       (await readRedirects(store.db, names)).map(({ name, redirect }) => ({
         name,
-        redirect: redirect && served(redirect),
+        redirect: redirect && leading(redirect),
       })),
     onChange: (heard: () => void) => store.doorbell.on(TOPICS.servedNames, heard),
   }
@@ -35,13 +35,6 @@ export async function openRedirects({
   }
   return listeners
 }
-
-const served = (redirect: RedirectSettings) => ({
-  targetDomain: redirect.target_domain,
-  statusCode: redirect.status_code,
-  preservePath: redirect.preserve_path,
-  preserveQueryString: redirect.preserve_query_string,
-})
 
 /**
  * What the records of a world's redirects hold; empty where there are none. Live ones would lead

@@ -24,6 +24,7 @@ export function misbehavingZone(driver: ZoneDriver, take: TakeOutcome): ZoneDriv
     readZone: before(take, 'records_published', driver.readZone),
     changeZone: (claim, changes, signal) => driver.changeZone(claim, changes, signal),
     removeZone: before(take, 'zone_ready', driver.removeZone),
+    redirects: driver.redirects,
     objectionTo: driver.objectionTo,
   }
 }

@@ -148,20 +148,28 @@ async function wrongWith(
   return rows.some(({ passed }) => passed >= REDIRECTS_IN_A_ROW) ? 'too_long' : undefined
 }
 
-/** What a pass knows of redirects. `addresses` are those of the servers that answer; none: no redirects. */
+/** What a pass knows of redirects. `addresses` are those of our servers that answer, if any. */
 export function redirectBook({ db }: StoreContext, addresses: readonly string[]): RedirectBook {
   return {
+    addresses,
     async wanted({ id }) {
-      if (addresses.length === 0) return undefined
       const row = await db
         .selectFrom('redirects')
-        .select('changed_at')
+        .selectAll()
         .where('domain_id', '=', id)
         .executeTakeFirst()
-      return row && { addresses, changedAt: row.changed_at }
+      return row && { ...leading(row), changedAt: row.changed_at }
     },
   }
 }
+
+/** A redirect in the words of who leads visitors by it. */
+export const leading = (row: RedirectSettings) => ({
+  targetDomain: row.target_domain,
+  statusCode: row.status_code,
+  preservePath: row.preserve_path,
+  preserveQueryString: row.preserve_query_string,
+})
 
 /** A name and where it leads; undefined where it leads nowhere (any more). */
 export type RedirectedName = { name: string; redirect: RedirectSettings | undefined }

@@ -60,7 +60,7 @@ export function setRedirectRoute(app: Http, context: ApiContext): void {
       const key = keyOf(request)
       const { row } = await loadDomain(store, key, request.params.domain_id)
       const target_domain = acceptedTarget(request.body.target_domain, row.world, context)
-      if (!context.hasRedirects(row.world)) throw new Problem('redirects_not_configured')
+      if (!context.hasRedirects(row)) throw new Problem('redirects_not_configured')
       if (row.status !== 'ACTIVE')
         throw new Problem('domain_not_active', { domain_status: row.status })
       const put = await putRedirect(store, row, { ...request.body, target_domain })

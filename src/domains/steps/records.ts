@@ -2,7 +2,7 @@
 import { DriverError } from '#drivers/errors.ts'
 import type { NeededRecord } from '#drivers/records.ts'
 import type { Change, RRset } from '#drivers/zone/contract.ts'
-import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
+import { ancestorsOf, relative } from '#names/domain-name.ts'
 import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
 import type { CustomerRecord } from '../customer-records.ts'
 import {
@@ -13,21 +13,30 @@ import {
   redirectRecords,
 } from '../desired-records.ts'
 import { dropsMuch, planZone } from '../plan.ts'
-import type { OwnedRecord, WantedRedirect } from '../ports.ts'
+import type { OwnedRecord } from '../ports.ts'
 import { failed, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 import { type CustomersMail, customersMail, publishCustomers } from './customers.ts'
 import { reportsLocalpart } from './mail-domain.ts'
+import {
+  isAnsweredByHost,
+  isSeenRedirect,
+  leadVisitors,
+  type PublishedRedirect,
+  stopLeading,
+  wantedRedirect,
+} from './redirect.ts'
 
 export const records: Step = {
   async ensure(pass) {
     const theirs = await customersMail(pass)
     if (theirs.mx.length > 0 && !pass.domain.takeMail) return mailIsElsewhere(pass, theirs.mx)
     await pass.ports.customers.drop(pass.domain, theirs.mx)
-    const redirect = await pass.ports.redirects.wanted(pass.domain)
-    const wanted = await wantedRecords(pass, theirs, redirect)
-    const objection = wanted.map((record) => objectionTo(pass, record)).find(Boolean)
+    const redirect = await wantedRedirect(pass)
+    const planned = await wantedRecords(pass, theirs, redirect)
+    const objection = planned.map((record) => objectionTo(pass, record)).find(Boolean)
     if (objection) return failed('not_holdable', objection)
+    const wanted = await leadVisitors(pass, redirect, planned)
     const plan = await planOf(pass, wanted)
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
     tellRepairs(pass, plan)
@@ -44,6 +53,7 @@ export const records: Step = {
   async remove(pass) {
     const { domain, ports, signal } = pass
     const isThere = await ports.zone.readZone(domain.claim, signal)
+    await stopLeading(pass)
     if (isThere) await publish(pass, pass.kept)
     await ports.records.replace(domain, pass.kept)
   },
@@ -67,7 +77,7 @@ const label = ({ name, type }: OwnedRecord): string => `${type} of ${relative(na
 async function wantedRecords(
   pass: Pass,
   theirs: CustomersMail,
-  redirect: WantedRedirect | undefined,
+  redirect: PublishedRedirect | undefined,
 ): Promise<OwnedRecord[]> {
   const { domain, needs } = pass
   const reportsTo = `${reportsLocalpart(domain.claim)}@${domain.name}`
@@ -95,12 +105,6 @@ async function withRedirect(pass: Pass, wanted: readonly OwnedRecord[]): Promise
   const current = await ports.zone.readZone(domain.claim, signal)
   return givingWay(holdable, current ?? [], await ports.records.list(domain))
 }
-
-/** The domain's own name is what a visitor types. */
-const isSeenRedirect =
-  ({ domain }: Pass) =>
-  (record: OwnedRecord): boolean =>
-    isOfRedirect(record) && record.status === 'published' && record.name === absolute(domain.name)
 
 /**
  * `none`, unless an enclosing domain asks more of its subdomains: a domain must not become weaker by
@@ -177,7 +181,9 @@ function union(a: readonly OwnedRecord[], b: readonly OwnedRecord[]): OwnedRecor
 async function lookFromOutside({ ports, signal }: Pass, record: OwnedRecord): Promise<OwnedRecord> {
   const { records } = await ports.publicDns.resolve(relative(record.name), record.type, signal)
   const observed = records.map(({ data }) => data).toSorted()
-  const isSeen = observed.some((data) => normal(data) === normal(record.value))
+  const isSeen = isAnsweredByHost(ports.zone, record)
+    ? observed.some((data) => data !== record.value)
+    : observed.some((data) => normal(data) === normal(record.value))
   const status = isSeen ? 'published' : observed.length > 0 ? 'mismatch' : 'missing'
   return { ...record, observed, status }
 }

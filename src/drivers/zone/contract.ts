@@ -21,6 +21,27 @@ export type ClaimRef = { claimId: string; name: string; nameservers: readonly st
 
 export type Change = { put: RRset } | { drop: Pick<RRset, 'name' | 'type'> }
 
+/** Visitors of `hosts` are led to the host name `targetDomain`, over HTTPS. */
+export type Redirect = {
+  hosts: readonly string[]
+  targetDomain: string
+  statusCode: number
+  preservePath: boolean
+  preserveQueryString: boolean
+}
+
+/** What leads visitors at a zone host that has web servers of its own. */
+export interface RedirectRules {
+  /** What an A record of a redirected host holds, so that visitors come to those web servers. */
+  readonly address: string
+
+  /** Leads visitors so, and not as it was told before. Safe to repeat. `rejected` without the zone. */
+  lead(claim: ClaimRef, redirect: Redirect, signal: AbortSignal): Promise<void>
+
+  /** Leads nobody any more. An absent zone, or one without the claim's stamp, is success. */
+  stop(claim: ClaimRef, signal: AbortSignal): Promise<void>
+}
+
 export interface ZoneDriver {
   /** Who names the nameservers: `pair`: the claim, out of our pool; `host`: the host assigns them. */
   readonly naming: 'pair' | 'host'
@@ -42,6 +63,9 @@ export interface ZoneDriver {
 
   /** Makes the claim's zone not exist. An absent zone, or one without its stamp, is success. */
   removeZone(claim: ClaimRef, signal: AbortSignal): Promise<void>
+
+  /** Where the host leads visitors itself; without it, the installation's own web server does. */
+  readonly redirects?: RedirectRules | undefined
 
   /** Why this host cannot hold the rrset, if so. Pure; called before any change is sent. */
   objectionTo(rrset: RRset): string | undefined

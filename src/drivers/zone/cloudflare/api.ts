@@ -1,4 +1,4 @@
-/** The calls of Cloudflare's API (v4) that we make: zones and their DNS records. */
+/** The calls of Cloudflare's API (v4) that we make: zones, their DNS records, and their redirect rules. */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
@@ -37,21 +37,62 @@ const envelope = z.object({
   result_info: z.object({ total_pages: z.int().optional() }).nullish(),
 })
 
+const definition = z.object({
+  description: z.string().default(''),
+  enabled: z.boolean().default(true),
+  expression: z.string().default(''),
+  /** Undefined for a rule that leads by other means than ours do. */
+  action_parameters: z
+    .object({
+      from_value: z.object({
+        status_code: z.int(),
+        target_url: z.object({ value: z.string() }).or(z.object({ expression: z.string() })),
+        preserve_query_string: z.boolean().default(false),
+      }),
+    })
+    .optional()
+    .catch(undefined),
+})
+const rule = definition.extend({ id: z.string() })
+const ruleset = z.object({ id: z.string().min(1), rules: z.array(rule).default([]) })
+
 export type CfZone = z.infer<typeof zone>
+export type CfRule = z.infer<typeof rule>
+export type CfRuleDefinition = z.infer<typeof definition>
+export type CfRuleset = z.infer<typeof ruleset>
 export type CfRecord = z.infer<typeof record>
 export type CfBatch = { deletes: readonly { id: string }[]; posts: readonly object[] }
 
+/** The phase of rules that lead elsewhere by what was asked for. */
+const REDIRECTS = 'rulesets/phases/http_request_dynamic_redirect/entrypoint'
+const ACTION = 'redirect'
+/** Rules need a right of their own: a token without it is good for all the rest, and its account need not rest. */
+const NO_RIGHT = 403
+
 export type CfApi = ReturnType<typeof cfApi>
 
-export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
-  async function call(what: HttpCall, signal: AbortSignal) {
-    const answer = await http(what, signal)
+/** `rulesHttp` takes no code of an answer for a refusal of the whole account. */
+export function cfApi(
+  { http, rulesHttp, guard }: { http: HttpClient; rulesHttp: HttpClient; guard: Guard },
+  accountId: string,
+) {
+  async function call(what: HttpCall, signal: AbortSignal, by = http) {
+    const answer = await by(what, signal)
     heedBudget(guard, answer)
+    if (answer.status === NO_RIGHT) {
+      throw new DriverError('rejected', `${PROVIDER} denies us the right to redirect rules.`)
+    }
     const said = readAs(PROVIDER, envelope, answer.json)
     if (said.success && answer.status < 300) return said
     if (isAbsent(answer, said.errors)) return undefined
     throw refusalOf(said.errors)
   }
+  const callRules = (
+    method: HttpCall['method'],
+    path: string,
+    signal: AbortSignal,
+    json?: object,
+  ) => call({ method, path, json, ownMeaning: [NO_RIGHT] }, signal, rulesHttp)
   const about = (found: CfZone, isRight: boolean): CfZone => {
     if (isRight) return found
     throw new DriverError('unavailable', `${PROVIDER} answered with another zone.`)
@@ -97,8 +138,33 @@ export function cfApi(http: HttpClient, guard: Guard, accountId: string) {
       if (said) return
       throw new DriverError('conflict', `${PROVIDER} misses what was there a moment ago.`)
     },
+    /** Undefined where the zone has none. */
+    async getRedirects(id: string, signal: AbortSignal): Promise<CfRuleset | undefined> {
+      const said = await callRules('GET', `/zones/${id}/${REDIRECTS}`, signal)
+      return said && readAs(PROVIDER, ruleset, said.result)
+    },
+    /** Makes the first of a zone: this call replaces all there are. */
+    async firstRedirect(id: string, given: CfRuleDefinition, signal: AbortSignal): Promise<void> {
+      const json = { rules: [{ ...given, action: ACTION }] }
+      await callRules('PUT', `/zones/${id}/${REDIRECTS}`, signal, json)
+    },
+    async addRedirect(at: CfRulesetRef, given: CfRuleDefinition, signal: AbortSignal) {
+      await callRules('POST', rulesOf(at), signal, { ...given, action: ACTION })
+    },
+    /** The rule becomes what is said here, whole. */
+    async setRedirect(at: CfRulesetRef, { id, ...given }: CfRule, signal: AbortSignal) {
+      await callRules('PATCH', `${rulesOf(at)}/${id}`, signal, { ...given, action: ACTION })
+    },
+    async deleteRedirect(at: CfRulesetRef, id: string, signal: AbortSignal): Promise<void> {
+      await callRules('DELETE', `${rulesOf(at)}/${id}`, signal)
+    },
   }
 }
+
+export type CfRulesetRef = { zone: string; ruleset: string }
+
+const rulesOf = ({ zone: id, ruleset: of }: CfRulesetRef): string =>
+  `/zones/${id}/rulesets/${of}/rules`
 
 /** Codes of a token that is malformed, out of date, or none. */
 const REFUSALS = [6003, 6111, 9109, 10000]

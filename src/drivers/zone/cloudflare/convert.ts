@@ -8,6 +8,9 @@ import type { CfBatch, CfRecord } from './api.ts'
 const AUTOMATIC = 1
 const AUTOMATIC_TTL_S = 300
 
+/** RFC 5737: an address of documentation, where nothing is; what a redirected name holds, proxied. */
+export const ORIGINLESS = '192.0.2.1'
+
 /** Where the claim's stamp stands: zones have no field for it. */
 export const stampName = (name: string): string => absolute(`_mailstead.${name}`)
 export const stampOf = ({ claimId }: ClaimRef): string => `claim=${claimId}`
@@ -58,9 +61,10 @@ function contentOf({ type, content = '', priority, data = {} }: CfRecord): strin
   }
 }
 
-function toRecord({ name, type, ttl }: RRset, value: string): object {
-  // Mail records are never proxied, and nothing we put is anything else.
-  const record = { name: relative(name), type, ttl, proxied: false }
+function toRecord({ name, type, ttl }: RRset, value: string, leads: boolean): object {
+  // Mail records are never proxied: only what a redirect needs is.
+  const proxied = leads && type === 'A' && value === ORIGINLESS && ttl === AUTOMATIC_TTL_S
+  const record = { name: relative(name), type, ttl: proxied ? AUTOMATIC : ttl, proxied }
   const words = value.split(' ')
   switch (type) {
     case 'TXT':
@@ -90,18 +94,19 @@ const hostOf = (name: string): string => (name === '.' ? '.' : relative(name))
 
 /**
  * The changes as batches of `limit` operations at most, a change never cut in two: what is there
- * already stays, so that nothing is missing between two records of one rrset.
+ * already stays, so that nothing is missing between two records of one rrset. With `leads`, the addresses
+ * that stand for a redirect are proxied.
  */
 export function toBatches(
   groups: readonly Group[],
   changes: readonly Change[],
-  limit: number,
+  { limit, leads = false }: { limit: number; leads?: boolean },
 ): CfBatch[] {
   const there = new Map(groups.map((group) => [`${group.name} ${group.type}`, group]))
   const batches: { deletes: { id: string }[]; posts: object[] }[] = []
   for (const change of changes) {
     const { name, type } = 'put' in change ? change.put : change.drop
-    const part = toBatch(there.get(`${name} ${type}`)?.records ?? [], change)
+    const part = toBatch(there.get(`${name} ${type}`)?.records ?? [], change, leads)
     const last = batches.at(-1)
     const isFull = !last || sizeOf(last) + sizeOf(part) > limit
     if (isFull) batches.push(part)
@@ -115,12 +120,12 @@ export function toBatches(
 
 const sizeOf = ({ deletes, posts }: CfBatch): number => deletes.length + posts.length
 
-function toBatch(records: readonly CfRecord[], change: Change) {
+function toBatch(records: readonly CfRecord[], change: Change, leads: boolean) {
   const put = 'put' in change ? change.put : undefined
   const isKept = (record: CfRecord) =>
     put !== undefined && ttlOf(record) === put.ttl && put.data.includes(contentOf(record))
   const kept = records.filter(isKept).map(contentOf)
   const deletes = records.filter((record) => !isKept(record)).map(({ id }) => ({ id }))
   const added = put?.data.filter((value) => !kept.includes(value)) ?? []
-  return { deletes, posts: added.map((value) => toRecord(put!, value)) }
+  return { deletes, posts: added.map((value) => toRecord(put!, value, leads)) }
 }

@@ -12,6 +12,7 @@ import { effectiveChanges } from '../effective-changes.ts'
 import { type CfApi, type CfRecord, type CfZone, cfApi, refusesUs } from './api.ts'
 import { stampName, stampOf, stampRRset, toBatches, toGroups, toRRset } from './convert.ts'
 import { objectionTo } from './objections.ts'
+import { redirectRules } from './redirects.ts'
 
 const settings = z.strictObject({
   url: serviceUrl.default('https://api.cloudflare.com/client/v4'),
@@ -19,24 +20,23 @@ const settings = z.strictObject({
   api_token: secret,
   /** Operations in one batch: 200 in Free accounts, 3,500 in paid ones. */
   batch_limit: z.int().min(1).max(3500).default(200),
+  /** Whether visitors of redirected names are led by rules there, which the token needs a right for. */
+  redirect_rules: z.boolean().default(false),
 })
 
 export const cloudflare: DriverKind<ZoneDriver, z.infer<typeof settings>> = {
   settings,
-  open({ url, account_id, api_token, batch_limit }, { account, guard, notes, exclusive, now }) {
+  open(given, { account, guard, notes, exclusive, now }) {
+    const { url: baseUrl, account_id, api_token } = given
     const headers = { authorization: `Bearer ${api_token}` }
-    const http = httpClient({
-      provider: 'Cloudflare',
-      baseUrl: url,
-      headers,
-      guard,
-      refusesUs,
-      hasOneBudget: true,
-    })
+    const client = { provider: 'Cloudflare', baseUrl, headers, guard, hasOneBudget: true }
+    const rulesHttp = httpClient(client)
+    const http = httpClient({ ...client, refusesUs })
     return cloudflareDriver({
-      api: cfApi(http, guard, account_id),
+      api: cfApi({ http, rulesHttp, guard }, account_id),
       notes,
-      batchLimit: batch_limit,
+      batchLimit: given.batch_limit,
+      hasRedirectRules: given.redirect_rules,
       now,
       alone: (name, work, signal) => exclusive(`${account} ${name}`, work, signal),
     })
@@ -47,6 +47,7 @@ type Parts = {
   api: CfApi
   notes: Notes
   batchLimit: number
+  hasRedirectRules: boolean
   now(): number
   /** Writers of one zone take turns: a batch is refused whole when a record of it is there already. */
   alone<T>(name: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>
@@ -60,6 +61,8 @@ const LOST_ANSWER_MS = 120_000
 
 export function cloudflareDriver(parts: Parts): ZoneDriver {
   const { api, notes } = parts
+  const zoneOf = async (claim: ClaimRef, signal: AbortSignal) =>
+    (await ownZone(parts, claim, signal))?.zone
   return {
     naming: 'host',
     oneZonePerName: true,
@@ -82,6 +85,7 @@ export function cloudflareDriver(parts: Parts): ZoneDriver {
       if (own) await api.deleteZone(own.zone.id, signal)
       await notes.forget(claim.claimId)
     },
+    redirects: parts.hasRedirectRules ? redirectRules({ ...parts, zoneOf }) : undefined,
     objectionTo,
   }
 }
@@ -117,7 +121,7 @@ async function make(parts: Parts, claim: ClaimRef, signal: AbortSignal): Promise
   const zone = own?.zone ?? (await newZone(parts, claim, signal))
   await notes.write(claim.claimId, ZONE, zone.id)
   if (!own?.isStamped) {
-    const [stamp] = toBatches([], [{ put: stampRRset(claim) }], 1)
+    const [stamp] = toBatches([], [{ put: stampRRset(claim) }], { limit: 1 })
     await api.batch(zone.id, stamp!, signal)
   }
   return zone
@@ -149,7 +153,8 @@ async function change(
   if (!own) throw new DriverError('rejected', `There is no zone ${claim.name} at Cloudflare.`)
   const groups = visible(own.records, claim)
   const effective = effectiveChanges(groups.map(toRRset), changes)
-  for (const batch of toBatches(groups, effective, parts.batchLimit)) {
+  const options = { limit: parts.batchLimit, leads: parts.hasRedirectRules }
+  for (const batch of toBatches(groups, effective, options)) {
     await parts.api.batch(own.zone.id, batch, signal)
   }
 }

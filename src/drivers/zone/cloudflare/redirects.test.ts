@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, beforeEach, test } from 'node:test'
+import { cloudflareSettings } from '../../../../emulators/accounts.ts'
+import { startCloudflareEmulator } from '../../../../emulators/cloudflare/emulator.ts'
+import { leadsTo } from '../../../../test/redirect.ts'
+import { testTools } from '../../../../test/tools.ts'
+import type { ClaimRef, RRset } from '../contract.ts'
+import { cloudflare } from './driver.ts'
+
+const emulator = await startCloudflareEmulator({ requestsPerFiveMinutes: 0 })
+after(() => emulator[Symbol.asyncDispose]())
+const edge = `${emulator.edge.address}:${emulator.edge.port}`
+
+const settings = { ...cloudflareSettings(emulator), redirect_rules: true }
+const tools = testTools()
+const driver = cloudflare.open(cloudflare.settings.parse(settings), tools)
+const rules = driver.redirects!
+
+beforeEach(() => {
+  emulator.allowRedirects()
+  emulator.faults.clear()
+  emulator.calls.length = 0
+})
+
+let count = 0
+
+/** A claim with an active zone, whose name and `www` below it come to the edge. */
+async function withZone(signal: AbortSignal): Promise<ClaimRef> {
+  const name = `r${++count}.example`
+  const claim = { claimId: randomUUID(), name, nameservers: [] }
+  await driver.ensureZone(claim, signal)
+  emulator.activate(name)
+  const proxied = (host: string): RRset => ({
+    name: `${host}.`,
+    type: 'A',
+    ttl: 300,
+    data: [rules.address],
+  })
+  await driver.changeZone(
+    claim,
+    [name, `www.${name}`].map((host) => ({ put: proxied(host) })),
+    signal,
+  )
+  return claim
+}
+
+const redirect = (claim: ClaimRef, targetDomain = 'new.example') => ({
+  hosts: [claim.name, `www.${claim.name}`],
+  targetDomain,
+  statusCode: 301,
+  preservePath: true,
+  preserveQueryString: true,
+})
+
+const writes = () => emulator.calls.filter(({ method }) => method !== 'GET')
+
+async function call(method: string, path: string, body?: object) {
+  const headers = {
+    authorization: `Bearer ${emulator.apiToken}`,
+    'content-type': 'application/json',
+  }
+  const init = { method, headers, body: body ? JSON.stringify(body) : null }
+  const answer = await fetch(`${emulator.apiUrl}${path}`, init)
+  // biome-ignore lint/suspicious/noExplicitAny: what a stranger's client would see
+  return ((await answer.json()) as any).result
+}
+
+const entrypoint = async ({ name }: ClaimRef) => {
+  const [zone] = await call('GET', `/zones?name=${name}`)
+  return `/zones/${zone.id}/rulesets/phases/http_request_dynamic_redirect/entrypoint`
+}
+
+const FOREIGN = {
+  action: 'redirect',
+  description: 'by hand',
+  expression: '(http.host eq "shop.example")',
+  action_parameters: { from_value: { target_url: { value: 'https://shop.test/' } } },
+}
+
+test('visitors are led, and led elsewhere once that is told', async ({ signal }) => {
+  const claim = await withZone(signal)
+  await rules.lead(claim, redirect(claim), signal)
+  assert.equal(await leadsTo(edge, claim.name, '/a?b=c'), 'https://new.example/a?b=c')
+  assert.equal(await leadsTo(edge, `www.${claim.name}`), 'https://new.example/')
+  const bare = { ...redirect(claim, 'other.example'), preservePath: false }
+  await rules.lead(claim, { ...bare, preserveQueryString: false }, signal)
+  assert.equal(await leadsTo(edge, claim.name, '/a?b=c'), 'https://other.example/')
+})
+
+test('what is led so already is not written again', async ({ signal }) => {
+  const claim = await withZone(signal)
+  await rules.lead(claim, redirect(claim), signal)
+  emulator.calls.length = 0
+  await rules.lead(claim, redirect(claim), signal)
+  assert.deepEqual(writes(), [])
+})
+
+test('many at once make one rule', async ({ signal }) => {
+  const claim = await withZone(signal)
+  const tell = () => rules.lead(claim, redirect(claim), signal)
+  await Promise.all(Array.from({ length: 5 }, tell))
+  const { rules: there } = await call('GET', await entrypoint(claim))
+  assert.equal(there.length, 1)
+})
+
+test('rules of others stay as they are, before ours, beside it and after', async ({ signal }) => {
+  const claim = await withZone(signal)
+  const path = await entrypoint(claim)
+  const { rules: before } = await call('PUT', path, { rules: [FOREIGN] })
+  await rules.lead(claim, redirect(claim), signal)
+  await rules.lead(claim, redirect(claim, 'other.example'), signal)
+  assert.equal(await leadsTo(edge, claim.name), 'https://other.example/')
+  const { rules: beside } = await call('GET', path)
+  assert.deepEqual(beside[0], before[0])
+  assert.equal(beside.length, 2)
+  await rules.stop(claim, signal)
+  const { rules: left } = await call('GET', path)
+  assert.deepEqual(left, before)
+})
+
+test('a rule of ours that somebody turned off is turned on again', async ({ signal }) => {
+  const claim = await withZone(signal)
+  await rules.lead(claim, redirect(claim), signal)
+  const path = await entrypoint(claim)
+  const { rules: there } = await call('GET', path)
+  await call('PUT', path, { rules: [{ ...there[0], enabled: false }] })
+  assert.equal(await leadsTo(edge, claim.name), undefined)
+  await rules.lead(claim, redirect(claim), signal)
+  assert.equal(await leadsTo(edge, claim.name), 'https://new.example/')
+})
+
+test('stopped, it leads nobody, as often as it is said, and where nobody was ever led', async ({
+  signal,
+}) => {
+  const claim = await withZone(signal)
+  await rules.stop(claim, signal)
+  await rules.lead(claim, redirect(claim), signal)
+  await rules.stop(claim, signal)
+  await rules.stop(claim, signal)
+  assert.equal(await leadsTo(edge, claim.name), undefined)
+})
+
+test('without the zone nobody can be led, and stopping is done', async ({ signal }) => {
+  const claim = { claimId: randomUUID(), name: 'none.example', nameservers: [] }
+  await assert.rejects(rules.lead(claim, redirect(claim), signal), { kind: 'rejected' })
+  await rules.stop(claim, signal)
+})
+
+test('another claim can neither lead the visitors of a zone nor stop them', async ({ signal }) => {
+  const claim = await withZone(signal)
+  await rules.lead(claim, redirect(claim), signal)
+  const rival = { ...claim, claimId: randomUUID() }
+  await assert.rejects(rules.lead(rival, redirect(rival, 'evil.example'), signal))
+  await rules.stop(rival, signal)
+  assert.equal(await leadsTo(edge, claim.name), 'https://new.example/')
+})
+
+test('a token without the right is told of, and its account does not rest', async ({ signal }) => {
+  const claim = await withZone(signal)
+  emulator.forbidRedirects()
+  const message = 'Cloudflare denies us the right to redirect rules.'
+  await assert.rejects(rules.lead(claim, redirect(claim), signal), { kind: 'rejected', message })
+  await assert.rejects(rules.stop(claim, signal), { kind: 'rejected', message })
+  assert.ok(await driver.readZone(claim, signal))
+  assert.deepEqual(tools.told, [])
+})
+
+for (const kind of ['lost_after', 'broken_after', 'half', 'broken'] as const) {
+  test(`an answer that is ${kind} costs nothing but another try`, async ({ signal }) => {
+    const claim = await withZone(signal)
+    emulator.faults.add({ kind, method: 'PUT', about: claim.name })
+    await assert.rejects(rules.lead(claim, redirect(claim), signal), { kind: 'unavailable' })
+    await rules.lead(claim, redirect(claim), signal)
+    const { rules: there } = await call('GET', await entrypoint(claim))
+    assert.equal(there.length, 1)
+    assert.equal(await leadsTo(edge, claim.name), 'https://new.example/')
+  })
+}
+
+test('without the setting the host leads nobody, and nothing is proxied', async ({ signal }) => {
+  const plain = cloudflare.open(
+    cloudflare.settings.parse(cloudflareSettings(emulator)),
+    testTools(),
+  )
+  assert.equal(plain.redirects, undefined)
+  const claim = { claimId: randomUUID(), name: 'plain.example', nameservers: [] }
+  await plain.ensureZone(claim, signal)
+  const put = { name: 'plain.example.', type: 'A', ttl: 300, data: [rules.address] } as const
+  await plain.changeZone(claim, [{ put }], signal)
+  const [zone] = await call('GET', '/zones?name=plain.example')
+  const [record] = await call('GET', `/zones/${zone.id}/dns_records?type=A`)
+  assert.equal(record.proxied, false)
+})

@@ -1,0 +1,75 @@
+/**
+ * Redirects by Cloudflare's rules. They are for what passes through its web servers alone, so the records
+ * of a redirect are proxied ones with an address behind which there is nobody. The entrypoint of the phase
+ * is one list for all rules of the zone: ours carries the claim's stamp, and others are left as they are.
+ */
+import { isDeepStrictEqual } from 'node:util'
+import { DriverError } from '../../errors.ts'
+import type { ClaimRef, Redirect, RedirectRules } from '../contract.ts'
+import type { CfApi, CfRule, CfRuleDefinition, CfZone } from './api.ts'
+import { ORIGINLESS, stampOf } from './convert.ts'
+
+export type RuleParts = {
+  api: CfApi
+  /** The claim's zone; undefined when it is not there, or not the claim's. */
+  zoneOf(claim: ClaimRef, signal: AbortSignal): Promise<CfZone | undefined>
+  /** Writers of one zone take turns: two that find no rule would make two. */
+  alone<T>(name: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>
+}
+
+export function redirectRules({ api, zoneOf, alone }: RuleParts): RedirectRules {
+  async function lead(claim: ClaimRef, redirect: Redirect, signal: AbortSignal): Promise<void> {
+    const zone = await zoneOf(claim, signal)
+    if (!zone) throw new DriverError('rejected', `There is no zone ${claim.name} at Cloudflare.`)
+    const wanted = ruleOf(claim, redirect)
+    const ruleset = await api.getRedirects(zone.id, signal)
+    if (!ruleset) return api.firstRedirect(zone.id, wanted, signal)
+    const at = { zone: zone.id, ruleset: ruleset.id }
+    const there = ruleset.rules.find(isOf(claim))
+    if (!there) return api.addRedirect(at, wanted, signal)
+    if (!isAs(there, wanted)) await api.setRedirect(at, { ...wanted, id: there.id }, signal)
+  }
+
+  async function stop(claim: ClaimRef, signal: AbortSignal): Promise<void> {
+    const zone = await zoneOf(claim, signal)
+    const ruleset = zone && (await api.getRedirects(zone.id, signal))
+    if (!ruleset) return
+    for (const { id } of ruleset.rules.filter(isOf(claim))) {
+      await api.deleteRedirect({ zone: zone.id, ruleset: ruleset.id }, id, signal)
+    }
+  }
+
+  return {
+    address: ORIGINLESS,
+    lead: (claim, redirect, signal) =>
+      alone(claim.name, () => lead(claim, redirect, signal), signal),
+    stop: (claim, signal) => alone(claim.name, () => stop(claim, signal), signal),
+  }
+}
+
+const descriptionOf = (claim: ClaimRef): string => `mailstead ${stampOf(claim)}`
+
+const isOf = (claim: ClaimRef) => (rule: CfRule) => rule.description === descriptionOf(claim)
+
+function ruleOf(claim: ClaimRef, redirect: Redirect): CfRuleDefinition {
+  const { hosts, targetDomain, statusCode, preservePath, preserveQueryString } = redirect
+  const names = [...new Set(hosts)].toSorted().map((host) => JSON.stringify(host))
+  const target = `https://${targetDomain}`
+  return {
+    description: descriptionOf(claim),
+    enabled: true,
+    expression: `(http.host in {${names.join(' ')}})`,
+    action_parameters: {
+      from_value: {
+        status_code: statusCode,
+        target_url: preservePath
+          ? { expression: `concat(${JSON.stringify(target)}, http.request.uri.path)` }
+          : { value: `${target}/` },
+        preserve_query_string: preserveQueryString,
+      },
+    },
+  }
+}
+
+const isAs = ({ id: _, ...there }: CfRule, wanted: CfRuleDefinition): boolean =>
+  isDeepStrictEqual(there, wanted)
