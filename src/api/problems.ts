@@ -33,7 +33,7 @@ export const PROBLEMS = {
   domain_not_ready:        { status: 409, detail: 'The zone is still being made; the nameservers are not known yet' },
   not_inside_your_zone:    { status: 409, detail: 'The domain lies inside no zone of this workspace' },
   domain_not_active:       { status: 409, detail: 'The domain is not active' },
-  redirects_not_configured:{ status: 409, detail: 'This installation has no server for redirects: set MAILSTEAD_REDIRECT_LISTEN' },
+  redirects_not_configured:{ status: 409, detail: 'Nothing answers for redirects of this domain: set MAILSTEAD_REDIRECT_LISTEN' },
   domain_in_use:           { status: 409, detail: 'An active campaign uses the domain' },
   sending_stopped:         { status: 409, detail: 'Sending from this domain is stopped' },
   not_rotatable:           { status: 409, detail: 'The sender service rotates its keys by itself' },

@@ -256,7 +256,11 @@ function openWorld(changes: Partial<Domain> = {}) {
       ready: async () => undefined,
       refused: async () => assert.fail('nobody refuses here'),
     },
-    redirects: { addresses: [], wanted: async () => undefined },
+    redirects: {
+      addresses: [],
+      wanted: async () => undefined,
+      refused: async () => assert.fail('there is no redirect here'),
+    },
     clock: { now: () => NOW, sleep: async () => undefined },
     probeHost: 'probe.mx.example',
     zoneHost: () => zone,

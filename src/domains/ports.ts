@@ -136,6 +136,8 @@ export type RedirectBook = {
   addresses: readonly string[]
   /** Undefined for a domain without a redirect. */
   wanted(domain: Domain): Promise<WantedRedirect | undefined>
+  /** The zone host will not lead visitors so; told once for each thing that was asked of it. */
+  refused(domain: Domain, message: string): Promise<void>
 }
 
 /** `changedAt` is when it was asked for. */

@@ -148,6 +148,8 @@ async function wrongWith(
   return rows.some(({ passed }) => passed >= REDIRECTS_IN_A_ROW) ? 'too_long' : undefined
 }
 
+const REFUSED = 'redirect.refused'
+
 /** What a pass knows of redirects. `addresses` are those of our servers that answer, if any. */
 export function redirectBook({ db }: StoreContext, addresses: readonly string[]): RedirectBook {
   return {
@@ -159,6 +161,18 @@ export function redirectBook({ db }: StoreContext, addresses: readonly string[])
         .where('domain_id', '=', id)
         .executeTakeFirst()
       return row && { ...leading(row), changedAt: row.changed_at }
+    },
+    async refused({ id, workspaceId }, message) {
+      const latest = await db
+        .selectFrom('events')
+        .select(['type', 'message'])
+        .where('domain_id', '=', id)
+        .where('type', 'like', 'redirect.%')
+        .orderBy('id', 'desc')
+        .limit(1)
+        .executeTakeFirst()
+      if (latest?.type === REFUSED && latest.message === message) return
+      await note(db, { domainId: id, workspaceId }, { type: REFUSED, message })
     },
   }
 }

@@ -88,6 +88,13 @@ test('a token without the right to rules costs the redirect, and nothing of the 
   assert.equal(body.setup_completed, false)
   assert.deepEqual(await addressesOf('without.test'), [])
   await client.post(`${path}/check`)
+  await client.post(`${path}/check`)
+  const { events } = (await client.get(`${path}/events`)).body
+  const told = events.filter(({ type }: Json) => type === 'redirect.refused')
+  assert.deepEqual(
+    told.map(({ message }: Json) => message),
+    ['Cloudflare denies us the right to redirect rules.'],
+  )
   const seen = (await client.get(path)).body
   assert.equal(seen.status, 'ACTIVE')
   assert.ok(seen.conditions.every((each: Json) => each.status === 'met'))

@@ -43,6 +43,7 @@ export async function leadVisitors(
     return planned
   } catch (error) {
     if (!(error instanceof DriverError)) throw error
+    if (error.kind === 'rejected') await ports.redirects.refused(domain, error.message)
     return [...planned.filter((record) => !isOfRedirect(record)), ...former]
   }
 }
