@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import { type ClientConfig, Pool, type PoolClient } from 'pg'
+import { isStalePlan, preparing, Statements } from './statements.ts'
 import type { Tables } from './tables.ts'
 
 export type Database = Kysely<Tables>
@@ -24,20 +25,22 @@ export function openDatabase(
   // hears of idle connections only, so each is given one for the time it is in use.
   pool.on('error', options.onError)
   pool.on('connect', (client) => client.on('error', options.onError))
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: endingWhole(pool) }) })
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: poolOf(pool) }) })
 }
 
 /**
  * `Pool.end` resolves while its connections are still being closed: a server that is ended next would
  * break them, and each would report trouble. Here the end of the pool is the end of its connections.
+ * They prepare what is asked often.
  */
-function endingWhole(pool: Pool) {
+function poolOf(pool: Pool) {
+  const statements = new Statements()
   const open = new Set<PoolClient>()
   pool.on('connect', (client) => open.add(client))
   pool.on('remove', (client) => open.delete(client))
   return {
     options: pool.options,
-    connect: () => pool.connect(),
+    connect: async () => preparing(await pool.connect(), statements),
     async end() {
       await pool.end()
       while (open.size > 0) await once(pool, 'remove')
@@ -66,6 +69,7 @@ const AWAY_MESSAGES = [
  */
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false
+  if (isStalePlan(error)) return true // a repeat finds it planned anew
   const code = 'code' in error ? String(error.code) : ''
   if (AWAY_CODES.test(code)) return true
   return code === '' && AWAY_MESSAGES.some((opening) => error.message.startsWith(opening))
