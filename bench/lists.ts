@@ -72,6 +72,7 @@ async function fill(db: Postgres): Promise<void> {
     insert into claims (id, domain_id, workspace_id, world, name)
     select gen_random_uuid(), id, workspace_id, world, name from domains`)
   await db.query('vacuum analyze')
+  await db.query('checkpoint')
 }
 
 /** The id of the domain at that share of the list. */
