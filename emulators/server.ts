@@ -1,6 +1,6 @@
 /** What every emulator stands on: an HTTP server on loopback that can be told to misbehave. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { listenHttp } from '#servers/http-listener.ts'
 import { type Faults, faultBook } from './faults.ts'
 
 export type EmulatedRequest = {
@@ -54,15 +54,12 @@ export async function startEmulator(options: EmulatorOptions): Promise<EmulatorS
     calls.push({ method: request.method, target: request.target, body: request.body })
     await faults.meet(request, outgoing, () => options.handle(request), write)
   }
-  const port = await listen(server, options.port ?? 0)
+  const listener = await listenHttp(server, { address: '127.0.0.1', port: options.port ?? 0 })
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://127.0.0.1:${listener.port}`,
     faults,
     calls,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
+    [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
   }
 }
 
@@ -101,12 +98,4 @@ function write(outgoing: ServerResponse, { status, headers, json, text }: Emulat
   const body = json === undefined ? (text ?? '') : JSON.stringify(json)
   const type = json === undefined ? 'text/plain' : 'application/json'
   outgoing.writeHead(status, { 'content-type': type, ...headers }).end(body)
-}
-
-async function listen(server: Server, port: number): Promise<number> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, '127.0.0.1', resolve)
-  })
-  return (server.address() as AddressInfo).port
 }

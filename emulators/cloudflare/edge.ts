@@ -3,10 +3,10 @@
  * their zone. There is no origin behind it, no cache and no TLS. An expression that it cannot read
  * is answered as such, so that no rule seems to match nothing.
  */
-import { createServer, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage } from 'node:http'
 import { ancestorsOf, isWithin } from '#names/domain-name.ts'
 import type { Endpoint } from '#names/ip.ts'
+import { listenHttp } from '#servers/http-listener.ts'
 import { proxiedNames } from './record.ts'
 import { type HeldZone, type Redirect, type Target, type World, zoneNamed } from './world.ts'
 
@@ -15,7 +15,7 @@ type Answer = { status: number; headers: Record<string, string>; text: string }
 /** Listens for visitors; disposing it ends every connection. Rejects when it cannot listen. */
 export async function startEdge(
   world: World,
-  { address, port }: Endpoint,
+  listen: Endpoint,
   onError: (error: unknown) => void,
 ): Promise<AsyncDisposable & Endpoint> {
   const server = createServer((request, response) => {
@@ -23,27 +23,9 @@ export async function startEdge(
     const length = Buffer.byteLength(text)
     response.writeHead(status, { ...headers, 'content-length': length }).end(text)
   })
-  const bound = await bind(server, { address, port })
+  const listener = await listenHttp(server, listen)
   server.on('error', onError)
-  return {
-    address,
-    port: bound,
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeAllConnections()
-      await closed
-    },
-  }
-}
-
-function bind(server: Server, { address, port }: Endpoint): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  server.once('error', reject)
-  server.listen(port, address, () => {
-    server.off('error', reject)
-    resolve((server.address() as AddressInfo).port)
-  })
-  return promise
+  return listener
 }
 
 /** Whatever goes wrong with one visit, the edge stays up for the next. */

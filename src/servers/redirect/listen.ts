@@ -1,7 +1,7 @@
 /** The web server of redirects: it reads a request line and a Host, and answers with a Location. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Endpoint } from '#names/ip.ts'
+import { listenHttp } from '../http-listener.ts'
 import { hostName, locationOf, parseRequestTarget, type Redirect } from './location.ts'
 
 export type RedirectServerOptions = {
@@ -34,27 +34,9 @@ export async function listenRedirects(
   server.maxConnections = CONNECTIONS
   server.maxRequestsPerSocket = REQUESTS_A_CONNECTION
   server.setTimeout(REQUEST_LIMIT_MS)
-  const port = await bind(server, options.listen)
+  const listener = await listenHttp(server, options.listen)
   server.on('error', options.onError)
-  return {
-    address: options.listen.address,
-    port,
-    async [Symbol.asyncDispose]() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeAllConnections()
-      await closed
-    },
-  }
-}
-
-function bind(server: Server, { address, port }: Endpoint): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>()
-  server.once('error', reject)
-  server.listen(port, address, () => {
-    server.off('error', reject)
-    resolve((server.address() as AddressInfo).port)
-  })
-  return promise
+  return listener
 }
 
 type Reply = { status: number; headers: Record<string, string>; body: string }
