@@ -40,7 +40,7 @@ export const UNLIMITED = {
 
 export async function testHouse(
   settings: Record<string, string> = {},
-  rests?: Rests,
+  rests?: Partial<Rests>,
 ): Promise<TestHouse> {
   await using opened = new AsyncDisposableStack()
   const database = opened.use(await testDatabase())

@@ -8,7 +8,7 @@ export type TestTools = Tools & {
   told: string[]
 }
 
-export function testTools(rests?: Rests): TestTools {
+export function testTools(rests?: Partial<Rests>): TestTools {
   const told: string[] = []
   const inTurn = takeTurns()
   return {

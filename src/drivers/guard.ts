@@ -11,8 +11,8 @@ export type Guard = {
   answered(): void
   /** Gives the error to throw: one that says when the account will be asked again, where it rests now. */
   failed(error: DriverError): DriverError
-  /** No call for so long, because the provider would refuse them all. */
-  rest(ms: number, sentence: string): void
+  /** No call for so long, because the provider would refuse them all; undefined where it names no time. */
+  rest(ms: number | undefined, sentence: string): void
 }
 
 export type GuardOptions = {
@@ -21,16 +21,17 @@ export type GuardOptions = {
   now: () => number
   /** Told once each time the account begins to rest: a sentence for the operator. */
   onRest: (sentence: string) => void
-  rests?: Rests
+  rests?: Partial<Rests>
 }
 
-/** How long an account rests after refused credentials, and after failures in a row; milliseconds. */
-export type Rests = { refusedMs: number; failingMs: number }
+/** How long an account rests after refused credentials, failures in a row, and too many calls; milliseconds. */
+export type Rests = { refusedMs: number; failingMs: number; throttledMs: number }
 
 const FAILURES_IN_A_ROW = 10
-const RESTS: Rests = { refusedMs: 3_600_000, failingMs: 60_000 }
+const RESTS: Rests = { refusedMs: 3_600_000, failingMs: 60_000, throttledMs: 60_000 }
 
-export function accountGuard({ account, now, onRest, rests = RESTS }: GuardOptions): Guard {
+export function accountGuard({ account, now, onRest, ...options }: GuardOptions): Guard {
+  const rests = { ...RESTS, ...options.rests }
   let failures = 0
   let resting: { untilMs: number; kind: DriverErrorKind; sentence: string } | undefined
   const rest = (ms: number, kind: DriverErrorKind, sentence: string) => {
@@ -40,7 +41,7 @@ export function accountGuard({ account, now, onRest, rests = RESTS }: GuardOptio
     onRest(`The account ${account} rests. ${sentence}`)
   }
   return {
-    rest: (ms, sentence) => rest(ms, 'throttled', sentence),
+    rest: (ms = rests.throttledMs, sentence) => rest(ms, 'throttled', sentence),
     admit() {
       if (resting === undefined) return
       const retryAfterMs = resting.untilMs - now()

@@ -39,8 +39,6 @@ export type HttpOptions = {
 }
 
 const DEADLINE_MS = 20_000
-/** Where no time is named. */
-const BUDGET_REST_MS = 60_000
 const ANSWER_LIMIT_OCTETS = 8 << 20
 
 export function httpClient(options: HttpOptions): HttpClient {
@@ -54,7 +52,7 @@ export function httpClient(options: HttpOptions): HttpClient {
     } catch (error) {
       if (!(error instanceof DriverError)) throw error
       if (options.hasOneBudget && error.kind === 'throttled') {
-        guard.rest(error.retryAfterMs ?? BUDGET_REST_MS, error.message)
+        guard.rest(error.retryAfterMs, error.message)
       }
       throw guard.failed(error)
     }

@@ -52,7 +52,7 @@ const COMMON = {
 /** Throws `ConfigError` with everything that is wrong with the file; no secret is in it. */
 export async function openAccounts(
   foundation: Foundation,
-  rests: Rests | undefined,
+  rests: Partial<Rests> | undefined,
 ): Promise<Record<WorldName, Accounts>> {
   const accounts = { live: noAccounts(), sandbox: noAccounts() }
   const wrong: string[] = []
@@ -162,7 +162,11 @@ function endpoint(written: string): Endpoint {
   return parsed
 }
 
-function toolsFor({ store, logger }: Foundation, account: string, rests: Rests | undefined): Tools {
+function toolsFor(
+  { store, logger }: Foundation,
+  account: string,
+  rests: Partial<Rests> | undefined,
+): Tools {
   return {
     account,
     guard: accountGuard({

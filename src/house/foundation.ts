@@ -21,7 +21,7 @@ export type HouseOptions = {
   /** Gives up the start. */
   signal?: AbortSignal
   /** How long accounts rest after trouble; for tests. */
-  rests?: Rests
+  rests?: Partial<Rests>
 }
 
 export type Foundation = {

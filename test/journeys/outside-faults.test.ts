@@ -23,7 +23,11 @@ const KINDS = FAULTS.filter((kind) => kind !== 'hangs')
 
 const outside = await startOutside()
 after(() => outside[Symbol.asyncDispose]())
-const house = await testHouse(outside.settings, { refusedMs: 300, failingMs: 100 })
+const house = await testHouse(outside.settings, {
+  refusedMs: 300,
+  failingMs: 100,
+  throttledMs: 500,
+})
 after(() => house[Symbol.asyncDispose]())
 outside.bind(house)
 
