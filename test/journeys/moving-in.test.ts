@@ -44,9 +44,9 @@ const SITE = [
   { type: 'CAA',   name: '@',                  data: { flags: 0, tag: 'issue', value: 'ca.example' }, ttl: 300 },
 ]
 
-async function serveElsewhere(name: string): Promise<void> {
+async function serveElsewhere(name: string, records: readonly object[] = SITE): Promise<void> {
   const zone = await call('/zones', { account: { id: cloudflare.accountId }, name, type: 'full' })
-  for (const record of SITE) await call(`/zones/${zone.id}/dns_records`, record)
+  for (const record of records) await call(`/zones/${zone.id}/dns_records`, record)
   await client.delegate(name, zone.name_servers)
 }
 
@@ -183,6 +183,23 @@ describe('a name with a website and mail elsewhere', () => {
     const { body } = await client.post('/domains', { domain: 'bare.test', import_records: false })
     const { body: imported } = await client.get(`/domains/${body.domain_id}/import`)
     assert.deepEqual([imported.state, imported.records], ['none', []])
+  })
+
+  test('mail that comes here already waits for no word, and goes on coming when that record is dropped', async () => {
+    const mx = { type: 'MX', name: '@', content: 'mx.mailstead.test', priority: 10, ttl: 300 }
+    await serveElsewhere('ready.test', [mx])
+    const { body } = await client.post('/domains', { domain: 'ready.test' })
+    await client.delegate('ready.test', body.nameservers)
+    await client.untilDomain(body.domain_id, ({ status }) => status === 'ACTIVE')
+    const { records } = (await client.get(`/domains/${body.domain_id}/import`)).body
+    assert.equal(records.length, 1)
+    await client.post(`/domains/${body.domain_id}/import`, { drop: [records[0].record_id] })
+    const { body: checked } = await client.post(`/domains/${body.domain_id}/check`)
+    assert.equal(checked.status, 'ACTIVE')
+    const { events } = (await client.get(`/domains/${body.domain_id}/events`)).body
+    assert.ok(!events.some(({ type }: Json) => type === 'record.repaired'))
+    const shown = (await answersOf(house.dns, 'ready.test'))['@ MX']
+    assert.deepEqual(shown, ['{"preference":10,"exchange":"mx.mailstead.test"}'])
   })
 
   test('what is not wanted is dropped before the move', async () => {

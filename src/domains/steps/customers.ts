@@ -5,6 +5,7 @@ import {
   isDmarcOf,
   isMxOf,
   isSpfOf,
+  keyOf,
   questionsAbout,
   withCustomers,
 } from '../customer-records.ts'
@@ -43,7 +44,9 @@ export async function publishCustomers(pass: Pass): Promise<void> {
   const ours = await ports.records.list(domain)
   const replaced = wanted.filter((record) => isReplaced(record, ours, domain.name))
   const standing = wanted.filter((record) => !replaced.includes(record))
-  const desired = withCustomers(current, standing, [...unwanted, ...replaced])
+  // What the customer takes out may be what we put in as well: then it stays.
+  const gone = unwanted.filter((record) => !ours.some((own) => keyOf(own) === keyOf(record)))
+  const desired = withCustomers(current, standing, [...gone, ...replaced])
   const changes = planZone(current, desired)
   if (changes.length > 0) await ports.zone.changeZone(domain.claim, changes, signal)
 }
@@ -64,10 +67,14 @@ export type CustomersMail = {
   hasDmarc: boolean
 }
 
-export async function customersMail({ domain, ports }: Pass): Promise<CustomersMail> {
+export async function customersMail({ domain, ports, needs }: Pass): Promise<CustomersMail> {
   const { wanted } = await ports.customers.list(domain)
+  const ours = [...needs.values()]
+    .flat()
+    .flatMap(({ data, ...rest }) => data.map((value) => keyOf({ ...rest, value })))
   return {
-    mx: wanted.filter((record) => isMxOf(domain.name, record)),
+    // Mail that comes to us by a record of the customer's comes to us.
+    mx: wanted.filter((record) => isMxOf(domain.name, record) && !ours.includes(keyOf(record))),
     spf: wanted.filter((record) => isSpfOf(domain.name, record)),
     hasDmarc: wanted.some((record) => isDmarcOf(domain.name, record)),
   }
