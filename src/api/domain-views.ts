@@ -103,14 +103,14 @@ export function customerRecordView(row: CustomerRecordRow) {
 function failureView(row: DomainRow, conditions: Conditions) {
   const unmet = firstUnmet(conditions)
   const condition = unmet && conditions.get(unmet.met)
-  if (row.status !== 'FAILED' || !unmet || !condition) return null
-  const { verdict, since, lastLookAt } = condition
+  if (row.failed_at === null || !unmet || !condition) return null
+  const { verdict } = condition
   return {
     stage: unmet.met,
     reason: 'reason' in verdict ? verdict.reason : 'unknown',
     message: 'message' in verdict ? verdict.message : '',
     retryable: true,
-    failed_at: (lastLookAt ?? since).toISOString(),
+    failed_at: row.failed_at.toISOString(),
   }
 }
 

@@ -15,13 +15,12 @@ type Unparsed = Record<keyof ConditionRow, string>
 
 /** In JSON, times are texts. */
 export function withDates(row: Unparsed): ConditionRow {
-  const { since, last_look_at, next_look_at, stalled_since } = row
+  const { since, last_look_at, next_look_at } = row
   return {
     ...row,
     since: new Date(since),
     last_look_at: last_look_at && new Date(last_look_at),
     next_look_at: next_look_at && new Date(next_look_at),
-    stalled_since: stalled_since && new Date(stalled_since),
   } as ConditionRow
 }
 

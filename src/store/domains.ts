@@ -258,7 +258,7 @@ export const hasBeenLookedAt = ({ epoch, lease_until }: DomainRow, askedAtEpoch:
 /** The retry of a failed domain: its failed stages wait again, and only they. */
 export async function retryDomain(context: StoreContext, domain: DomainRow): Promise<bigint> {
   await context.db.transaction().execute(async (tx) => {
-    await tx
+    const { numUpdatedRows } = await tx
       .updateTable('conditions')
       .set({
         verdict: 'waiting',
@@ -272,8 +272,12 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
       })
       .where('domain_id', '=', domain.id)
       .where('verdict', '=', 'failed')
+      .executeTakeFirst()
+    await tx
+      .updateTable('domains')
+      .set({ failures: 0, ...(numUpdatedRows > 0n ? { failed_at: null } : {}) })
+      .where('id', '=', domain.id)
       .execute()
-    await tx.updateTable('domains').set({ failures: 0 }).where('id', '=', domain.id).execute()
     await note(
       tx,
       { domainId: domain.id, workspaceId: domain.workspace_id },

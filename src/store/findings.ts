@@ -19,6 +19,8 @@ export type Findings = {
   delegation: DelegationReport | undefined
   status: string
   activatedAt: Date | undefined
+  /** Null unless it has failed. */
+  failedAt: Date | null
   /** Whether our servers must read the name anew. */
   touchesName: boolean
 }
@@ -29,28 +31,27 @@ export async function writeFindings(
   { id, epoch }: Taken,
   findings: Findings,
 ): Promise<void> {
-  const { status, activatedAt = null, delegation = null, touchesName } = findings
+  const { status, activatedAt = null, failedAt, delegation = null, touchesName } = findings
   const conditions = [...findings.conditions].map(([type, condition]) => rowOf(type, condition))
   const events = findings.events.map((event) => ({ data: {}, ...event, id: newId() }))
   const held = await sql`
     with held as (
       update domains
          set status = ${status}, activated_at = coalesce(activated_at, ${activatedAt}),
+             failed_at = ${failedAt},
              delegation = coalesce(${delegation && JSON.stringify(delegation)}::jsonb, delegation)
        where id = ${id} and epoch = ${epoch} returning id, workspace_id, name),
     found as (
       insert into conditions (domain_id, type, verdict, reason, message, since, waited_ms,
-                              last_look_at, last_look_error, next_look_at, stalled_since)
+                              last_look_at, last_look_error, next_look_at)
       select held.id, c.type, verdict, reason, message, since, waited_ms, last_look_at, last_look_error,
-             next_look_at, case when last_look_error is not null then now() end
+             next_look_at
         from held, jsonb_populate_recordset(null::conditions, ${JSON.stringify(conditions)}) c
       on conflict (domain_id, type) do update
          set verdict = excluded.verdict, reason = excluded.reason, message = excluded.message,
              since = excluded.since, waited_ms = excluded.waited_ms,
              last_look_at = excluded.last_look_at, last_look_error = excluded.last_look_error,
-             next_look_at = excluded.next_look_at,
-             stalled_since = case when excluded.last_look_error is not null
-                                  then coalesce(conditions.stalled_since, now()) end),
+             next_look_at = excluded.next_look_at),
     told as (
       insert into events (id, workspace_id, domain_id, type, stage, message, data)
       select e.id, held.workspace_id, held.id, e.type, e.stage, e.message, e.data

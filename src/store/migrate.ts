@@ -6,6 +6,7 @@ import * as redirects from '../../migrations/0004-redirects.ts'
 import * as dkimRotation from '../../migrations/0005-dkim-rotation.ts'
 import * as keptRight from '../../migrations/0006-kept-right.ts'
 import * as cuts from '../../migrations/0007-cuts.ts'
+import * as failedAt from '../../migrations/0008-failed-at.ts'
 import type { Database } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -17,6 +18,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0005-dkim-rotation': dkimRotation,
   '0006-kept-right': keptRight,
   '0007-cuts': cuts,
+  '0008-failed-at': failedAt,
 }
 
 /** Brings the schema up to date. Several processes may do so at once; one does the work. */

@@ -32,6 +32,7 @@ export function openPen(
   const conditions = domain.conditions as Map<ConditionType, Condition>
   const of = { domainId: row.id, workspaceId: row.workspace_id }
   let status = row.status
+  let failedAt = row.failed_at
   let current: ConditionType = LIFECYCLE[0].met
   let unwritten: DelegationReport | undefined
   let untold: TimelineEvent[] = []
@@ -52,22 +53,32 @@ export function openPen(
       isSameVerdict(conditions.get(type)?.verdict, verdict) ? [] : verdictEvents(type, verdict),
     )
     for (const [type, condition] of changes) conditions.set(type, condition)
-    const [delegation, told, former] = [unwritten, untold, status]
+    const [delegation, told, former, formerlyFailedAt] = [unwritten, untold, status, failedAt]
     status = statusNow()
+    failedAt = status === 'FAILED' ? (failedAt ?? ports.clock.now()) : null
     const touchesName = servedAs(status) !== servedAs(former)
+    // A retry that fails is told, though the status was and is the same.
+    const isNews = status !== former || failedAt !== formerlyFailedAt
     const events = [
       ...(delegation ? delegationEvents(domain.delegation, delegation) : []),
       ...verdicts,
       ...told,
       ...wholenessEvents(),
-      ...(status === former ? [] : statusEvents(row.name, status)),
+      ...(isNews ? statusEvents(row.name, status) : []),
     ]
     if (delegation) domain.delegation = delegation
     unwritten = undefined
     untold = []
     const { activatedAt } = domain
-    const findings = { conditions: changes, events, delegation, status, activatedAt, touchesName }
-    await writeFindings(db, taken, findings)
+    await writeFindings(db, taken, {
+      conditions: changes,
+      events,
+      delegation,
+      status,
+      activatedAt,
+      failedAt,
+      touchesName,
+    })
     doorbell.ring(TOPICS.domain(row.id))
     if (touchesName) doorbell.ring(TOPICS.servedNames)
   }

@@ -127,6 +127,8 @@ type DomainRow = {
   created_at: Generated<Date>
   asked_at: Generated<Date>
   activated_at: Date | null
+  /** Null unless it has failed, and while a retry of it is under way. */
+  failed_at: Date | null
   delegation: JSONColumnType<DelegationReport> | null
   /** When a whole pass last found everything met, and when the next one is planned. */
   looked_at: Date | null
@@ -164,7 +166,6 @@ type ConditionRow = {
   waited_ms: Generated<string>
   last_look_at: Date | null
   last_look_error: string | null
-  stalled_since: Date | null
   next_look_at: Date | null
 }
 

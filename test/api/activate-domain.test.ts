@@ -154,13 +154,21 @@ for (const stage of ['zone_ready', 'sender_registered', 'mail_domain_ready', 'se
   })
 }
 
-test('a retry that fails again says so, and can be tried again', async () => {
+test('a retry that fails again says so and when, and can be tried again', async () => {
   await client.misbehave('stubborn.test', 'mail_domain_ready', 'rejected', 1000)
   const { domain_id } = await client.addDelegated('stubborn.test')
-  await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
+  const first = await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
+  const failures = async () =>
+    (await eventsOf(domain_id)).filter(({ type }: Json) => type === 'domain.failed').length
+  assert.equal(await failures(), 1)
+  const { body: looked } = await client.post(`/domains/${domain_id}/check`)
+  assert.equal(looked.failure.failed_at, first.failure.failed_at, 'a look is not a failure')
+  assert.equal(await failures(), 1)
   assert.equal((await activate(domain_id)).status, 200)
   const again = await client.untilDomain(domain_id, ({ failure }) => failure?.reason === 'rejected')
   assert.equal(again.status, 'FAILED')
+  assert.ok(again.failure.failed_at > first.failure.failed_at)
+  assert.equal(await failures(), 2)
   await client.sandbox('DELETE', '/outcomes/stubborn.test')
   await activate(domain_id)
   await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
