@@ -44,8 +44,12 @@ export function preparing(client: PoolClient, statements: Statements): PostgresP
     try {
       return await client.query({ name, text, values: [...values] })
     } catch (error) {
-      if (isStalePlan(error)) statements.forget(text)
-      throw error
+      if (!isStalePlan(error)) throw error
+      statements.forget(text)
+      return client.query(text, [...values]).catch((again) => {
+        // In a transaction nothing can be asked any more; its owner is to hear why.
+        throw isAborted(again) ? error : again
+      })
     }
   }
   // `never`, for it takes no cursors, and nothing here has any.
@@ -54,7 +58,9 @@ export function preparing(client: PoolClient, statements: Statements): PostgresP
 
 /** Another release has added a column meanwhile, and a prepared `select *` cannot answer with it. */
 export const isStalePlan = (error: unknown): boolean =>
-  error instanceof Error &&
-  'code' in error &&
-  error.code === '0A000' &&
-  error.message.startsWith('cached plan')
+  hasCode(error, '0A000') && error.message.startsWith('cached plan')
+
+const isAborted = (error: unknown): boolean => hasCode(error, '25P02')
+
+const hasCode = (error: unknown, code: string): error is Error =>
+  error instanceof Error && 'code' in error && error.code === code
