@@ -8,7 +8,8 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { makeApiKey } from '#names/api-key.ts'
 import { testDatabase } from '../test/database.ts'
-import { startProduct, temporaryDirectory } from '../test/product.ts'
+import { temporaryDirectory } from '../test/directories.ts'
+import { startProduct } from '../test/product.ts'
 
 const ROUNDS = 4
 const TARGET_PERCENT = 70

@@ -9,7 +9,8 @@ import { makeApiKey } from '#names/api-key.ts'
 import { FIRST_WORKSPACE } from '#store/api-keys.ts'
 import { type Client, until } from '../test/client.ts'
 import { testDatabase } from '../test/database.ts'
-import { startProduct, temporaryDirectory } from '../test/product.ts'
+import { temporaryDirectory } from '../test/directories.ts'
+import { startProduct } from '../test/product.ts'
 import { printTable, type Row } from './table.ts'
 
 const DOMAINS = Number(process.env.BENCH_DOMAINS ?? 1_000_000)

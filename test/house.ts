@@ -1,7 +1,4 @@
 /** The whole product in one process, with its sandbox, on free ports and a database of its own. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import type { Rests } from '#drivers/guard.ts'
 import { type House, openHouse } from '#house/open.ts'
@@ -11,6 +8,7 @@ import { readConfig } from '../src/config.ts'
 import { newId } from '../src/ids.ts'
 import { Client } from './client.ts'
 import { type TestDatabase, testDatabase } from './database.ts'
+import { dataDirectory } from './directories.ts'
 
 export type TestHouse = AsyncDisposable & {
   house: House
@@ -44,8 +42,7 @@ export async function testHouse(
 ): Promise<TestHouse> {
   await using opened = new AsyncDisposableStack()
   const database = opened.use(await testDatabase())
-  const dataDir = await mkdtemp(join(tmpdir(), 'mailstead-house-'))
-  opened.defer(() => rm(dataDir, { recursive: true, force: true }))
+  const { path: dataDir } = opened.use(await dataDirectory())
   const config = readConfig({
     ...FREE_PORTS,
     ...UNLIMITED,

@@ -11,8 +11,8 @@ import {
 import { askServers } from '../emulators/dns.ts'
 import { type MailcowEmulator, startMailcowEmulator } from '../emulators/mailcow/emulator.ts'
 import { relayTo } from '../emulators/relay.ts'
+import { temporaryDirectory } from './directories.ts'
 import { type Pdns, startPdns, withoutPdns } from './pdns.ts'
-import { temporaryDirectory } from './product.ts'
 
 export type Outside = AsyncDisposable & {
   /** Undefined where it is not installed. */

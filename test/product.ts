@@ -1,9 +1,6 @@
 /** The product as a process of its own, which can be killed. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { makeApiKey } from '#names/api-key.ts'
 import { Client } from './client.ts'
 import { FREE_PORTS, UNLIMITED } from './house.ts'
@@ -90,9 +87,4 @@ async function readyLine(child: ChildProcess, log: () => string): Promise<string
     READY_LIMIT_MS,
   )
   return promise.finally(() => clearTimeout(timer))
-}
-
-export async function temporaryDirectory(): Promise<AsyncDisposable & { path: string }> {
-  const path = await mkdtemp(join(tmpdir(), 'mailstead-product-'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }

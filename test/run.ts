@@ -1,8 +1,9 @@
 /** `npm test`: types, lint, then every test against one real Postgres, each file in a database of its own. */
 import { spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { keptCertificate, keptSandboxKey } from '#house/keepsakes.ts'
 import { startPostgres } from '#store/embedded-postgres.ts'
 import { prepareTemplate } from './database.ts'
 
@@ -34,11 +35,18 @@ async function test(files: readonly string[]): Promise<void> {
     }
     await using postgres = await startPostgres({ dataDir, settings, onLog: () => undefined })
     await prepareTemplate(postgres.connection)
+    const keepsakes = join(dataDir, 'keepsakes')
+    await mkdir(keepsakes)
+    await Promise.all([keptCertificate(keepsakes, 'mx.mailstead.test'), keptSandboxKey(keepsakes)])
     // Journeys wait for more of their time than they work: one more than there are processors.
     const concurrency = `--test-concurrency=${Math.max(3, availableParallelism() + 1)}`
     const timeout = `--test-timeout=${IS_TORTURE ? 1_800_000 : 180_000}`
     await run('tests', ['--test', concurrency, timeout, ...files], {
       MAILSTEAD_TEST_POSTGRES: JSON.stringify(postgres.connection),
+      MAILSTEAD_TEST_KEEPSAKES: keepsakes,
+      // Each file is a process of its own, and most of them load the whole product.
+      NODE_COMPILE_CACHE: join(dataDir, 'compiled'),
+      NODE_OPTIONS: '--max-semi-space-size=32',
     })
   } finally {
     await rm(dataDir, { recursive: true, force: true })

@@ -147,6 +147,21 @@ describe('a ring', () => {
     await away.destroy()
   })
 
+  test('that is on its way arrives, though the bell and its database are closed meanwhile', async () => {
+    await using there = await open()
+    const heard = listen(there, 'a')
+    const own = openDatabase(connection, { connections: 1, onError: (error) => errors.push(error) })
+    const here = await openDoorbell(own, connection, (error) => errors.push(error))
+    const busy = own.transaction().execute(() => delay(A_WHILE_MS))
+    here.ring('a')
+    await delay(A_WHILE_MS / 2)
+    await here[Symbol.asyncDispose]()
+    await own.destroy()
+    await busy
+    await untilHeard(heard, 1)
+    assert.deepEqual(errors, [])
+  })
+
   test('that was not sent yet, or comes later, is dropped in silence when the bell is closed', async () => {
     await using other = await open()
     const heard = listen(other, 'a', 'b')

@@ -4,6 +4,7 @@
  * rings are gathered for 10 ms and sent outside of everyone's transactions.
  */
 import { EventEmitter } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import { type QueryExecutorProvider, sql } from 'kysely'
 import { Client, type ClientConfig } from 'pg'
 
@@ -11,6 +12,7 @@ const CHANNEL = 'mailstead'
 const GATHER_MS = 10
 const RECONNECT_MS = 500
 const CONNECT_MS = 5000
+const LAST_RINGS_MS = 1000
 /** NOTIFY takes at most 8000 octets. */
 const TOPICS_A_RING = 150
 
@@ -40,6 +42,8 @@ class PgDoorbell implements Doorbell {
   readonly #pending = new Set<string>()
   #client: Client | undefined
   #timer: NodeJS.Timeout | undefined
+  /** The rings on their way, if any. */
+  #sending: Promise<void> = Promise.resolve()
   #reconnect: NodeJS.Timeout | undefined
   #closed = false
   constructor(
@@ -78,7 +82,9 @@ class PgDoorbell implements Doorbell {
   ring(topic: string): void {
     if (this.#closed) return
     this.#pending.add(topic)
-    this.#timer ??= setTimeout(() => void this.#send(), GATHER_MS)
+    this.#timer ??= setTimeout(() => {
+      this.#sending = Promise.all([this.#sending, this.#send()]).then(() => undefined)
+    }, GATHER_MS)
   }
 
   on(topic: string, heard: () => void): Disposable {
@@ -90,6 +96,8 @@ class PgDoorbell implements Doorbell {
     this.#closed = true
     clearTimeout(this.#timer)
     clearTimeout(this.#reconnect)
+    // What sends them is closed next, but a stop does not wait for a database that hangs.
+    await Promise.race([this.#sending, delay(LAST_RINGS_MS, undefined, { ref: false })])
     await this.#client?.end().catch(() => undefined)
   }
 

@@ -3,7 +3,6 @@ import { generateKeyPair, randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { generate as generateCertificate } from 'selfsigned'
 import type { DkimKey } from '#drivers/sender/embedded/key.ts'
 
 /** Reads the file, or makes its content and writes it whole: a crash leaves no half of it. */
@@ -43,6 +42,8 @@ export async function keptCertificate(
   host: string,
 ): Promise<{ key: string; cert: string }> {
   const written = await keep(dataDir, 'smtp-certificate.json', async () => {
+    // Needed once, and slow to load.
+    const { generate: generateCertificate } = await import('selfsigned')
     const notAfterDate = new Date(Date.now() + 10 * 365 * 86_400_000)
     const made = await generateCertificate([{ name: 'commonName', value: host }], {
       keySize: 2048,

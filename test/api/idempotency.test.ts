@@ -6,8 +6,9 @@ import { makeApiKey } from '#names/api-key.ts'
 import { openDatabase } from '#store/database.ts'
 import { type Answer, Client, type Json, until } from '../client.ts'
 import { testDatabase } from '../database.ts'
+import { temporaryDirectory } from '../directories.ts'
 import { testHouse } from '../house.ts'
-import { startProduct, temporaryDirectory } from '../product.ts'
+import { startProduct } from '../product.ts'
 import { refuses, tally, violates } from './expect.ts'
 
 const SHARED = { MAILSTEAD_SECRET_KEY: Buffer.alloc(32, 9).toString('base64') }

@@ -34,8 +34,11 @@ test('every package that runs is imported, and every import is of a package that
   const imported = new Set<string>()
   for (const file of globSync(['src/**/*.ts', 'migrations/*.ts'])) {
     const text = readFileSync(file, 'utf8')
-    for (const [, written] of text.matchAll(/^(?:import|export|\}) .*?from '([^'.#][^']*)'/gm)) {
-      if (!written!.startsWith('node:')) imported.add(packageOf(written!))
+    const written =
+      /^(?:import|export|\}) .*?from '([^'.#][^']*)'|await import\('([^'.#][^']*)'\)/gm
+    for (const [, statically, lazily] of text.matchAll(written)) {
+      const name = statically ?? lazily!
+      if (!name.startsWith('node:')) imported.add(packageOf(name))
     }
   }
   assert.deepEqual([...imported].toSorted(), Object.keys(MANIFEST.dependencies).toSorted())

@@ -4,7 +4,8 @@ import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { startProduct, temporaryDirectory } from '../product.ts'
+import { temporaryDirectory } from '../directories.ts'
+import { startProduct } from '../product.ts'
 
 const README = readFileSync('README.md', 'utf8')
 const MANIFEST = JSON.parse(readFileSync('package.json', 'utf8'))

@@ -4,8 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { makeApiKey } from '#names/api-key.ts'
 import { startPostgres } from '#store/embedded-postgres.ts'
 import { until } from '../client.ts'
+import { temporaryDirectory } from '../directories.ts'
 import { ask } from '../dns.ts'
-import { startProduct, temporaryDirectory } from '../product.ts'
+import { startProduct } from '../product.ts'
 
 const AWAY_MS = 4000
 

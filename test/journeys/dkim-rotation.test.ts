@@ -8,9 +8,10 @@ import type { Database } from '#store/database.ts'
 import { openDatabase } from '#store/database.ts'
 import { type Client, conditionOf, type Json, until } from '../client.ts'
 import { testDatabase } from '../database.ts'
+import { temporaryDirectory } from '../directories.ts'
 import { ask } from '../dns.ts'
 import { testHouse } from '../house.ts'
-import { startProduct, temporaryDirectory } from '../product.ts'
+import { startProduct } from '../product.ts'
 
 const house = await testHouse({ MAILSTEAD_DKIM_ROTATION_DAYS: '0' })
 after(() => house[Symbol.asyncDispose]())

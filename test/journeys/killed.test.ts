@@ -4,7 +4,8 @@ import { makeApiKey } from '#names/api-key.ts'
 import { openDatabase } from '#store/database.ts'
 import { conditionOf } from '../client.ts'
 import { testDatabase } from '../database.ts'
-import { startProduct, temporaryDirectory } from '../product.ts'
+import { temporaryDirectory } from '../directories.ts'
+import { startProduct } from '../product.ts'
 
 const STAGES = [
   'zone_ready',

@@ -12,8 +12,9 @@ import { openDatabase } from '#store/database.ts'
 import type { Witness } from '../../emulators/faults.ts'
 import type { Json } from '../client.ts'
 import { testDatabase } from '../database.ts'
+import { temporaryDirectory } from '../directories.ts'
 import { NOTHING_LEFT, startOutside } from '../outside.ts'
-import { type Product, startProduct, temporaryDirectory } from '../product.ts'
+import { type Product, startProduct } from '../product.ts'
 
 const NAME = 'mortal.test'
 const PROVIDERS = { dns: 'cf', sender: 'azure-west', mailbox: 'mail-1' }

@@ -4,9 +4,10 @@ import { type AddressInfo, createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { startPostgres } from '#store/embedded-postgres.ts'
 import { type Json, until } from '../client.ts'
+import { temporaryDirectory } from '../directories.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
-import { startProduct, temporaryDirectory } from '../product.ts'
+import { startProduct } from '../product.ts'
 import { exchange, leadsTo, visit } from '../redirect.ts'
 
 const house = await testHouse({ MAILSTEAD_REDIRECT_LISTEN: '127.0.0.1:0' })

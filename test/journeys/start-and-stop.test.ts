@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { Client, until } from '../client.ts'
-import { startProduct, temporaryDirectory } from '../product.ts'
+import { temporaryDirectory } from '../directories.ts'
+import { startProduct } from '../product.ts'
 
 const run = promisify(execFile)
 

@@ -1,7 +1,4 @@
 /** One house that can be closed and opened again on its database, with two workspaces as its users. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pino } from 'pino'
 import { type House, openHouse } from '#house/open.ts'
 import { createApiKey, ensureWorkspace } from '#store/api-keys.ts'
@@ -10,6 +7,7 @@ import { openDatabase } from '#store/database.ts'
 import { readConfig } from '../../src/config.ts'
 import { Client } from '../client.ts'
 import { testDatabase } from '../database.ts'
+import { dataDirectory } from '../directories.ts'
 import { anotherWorkspace, FREE_PORTS, UNLIMITED } from '../house.ts'
 
 export type Estate = AsyncDisposable & {
@@ -28,8 +26,7 @@ export type Estate = AsyncDisposable & {
 export async function openEstate(): Promise<Estate> {
   await using opened = new AsyncDisposableStack()
   const database = opened.use(await testDatabase())
-  const dataDir = await mkdtemp(join(tmpdir(), 'mailstead-estate-'))
-  opened.defer(() => rm(dataDir, { recursive: true, force: true }))
+  const { path: dataDir } = opened.use(await dataDirectory())
   const config = readConfig({
     ...FREE_PORTS,
     ...UNLIMITED,
