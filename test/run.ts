@@ -38,8 +38,8 @@ async function test(files: readonly string[]): Promise<void> {
     const keepsakes = join(dataDir, 'keepsakes')
     await mkdir(keepsakes)
     await Promise.all([keptCertificate(keepsakes, 'mx.mailstead.test'), keptSandboxKey(keepsakes)])
-    // Journeys wait for more of their time than they work: one more than there are processors.
-    const concurrency = `--test-concurrency=${Math.max(3, availableParallelism() + 1)}`
+    // Journeys wait for half of their time.
+    const concurrency = `--test-concurrency=${2 * availableParallelism()}`
     const timeout = `--test-timeout=${IS_TORTURE ? 1_800_000 : 180_000}`
     await run('tests', ['--test', concurrency, timeout, ...files], {
       MAILSTEAD_TEST_POSTGRES: JSON.stringify(postgres.connection),

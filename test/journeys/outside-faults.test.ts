@@ -16,7 +16,7 @@ const LIFE_LIMIT_MS = 60_000
 const AT_ONCE = 16
 const IS_TORTURE = process.env.MAILSTEAD_TORTURE === 'true'
 /** Of so many pairs of a fault and a call, one is tried. */
-const SPARSE = IS_TORTURE ? 1 : 23
+const SPARSE = IS_TORTURE ? 1 : 41
 const LIMIT_MS = IS_TORTURE ? 1_200_000 : 150_000
 /** Hanging is a wait of 20 s, the deadline of a call; the drivers' own tests have it. */
 const KINDS = FAULTS.filter((kind) => kind !== 'hangs')

@@ -20,7 +20,7 @@ const NAME = 'mortal.test'
 const PROVIDERS = { dns: 'cf', sender: 'azure-west', mailbox: 'mail-1' }
 const IS_TORTURE = process.env.MAILSTEAD_TORTURE === 'true'
 /** Of so many moments to be killed at, one is taken. */
-const SPARSE = IS_TORTURE ? 1 : 9
+const SPARSE = IS_TORTURE ? 1 : 17
 const LIMIT_MS = IS_TORTURE ? 900_000 : 170_000
 
 test('killed at the calls to outside services, a domain becomes ACTIVE, and is removed without a trace', {

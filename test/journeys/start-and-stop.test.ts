@@ -3,13 +3,17 @@ import { execFile, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { promisify } from 'node:util'
 import { Client, until } from '../client.ts'
 import { temporaryDirectory } from '../directories.ts'
 import { startProduct } from '../product.ts'
 
 const run = promisify(execFile)
+
+/** Used by one after the other, for a database takes a while to make. */
+const directory = await temporaryDirectory()
+after(() => directory[Symbol.asyncDispose]())
 
 /** Living processes whose command line names the directory. */
 async function processesOf(directory: string): Promise<string[]> {
@@ -23,7 +27,6 @@ const commandOf = (pid: string): Promise<string> =>
   readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
 
 test('a first start makes a key and says where; a second one finds everything as it was', async () => {
-  await using directory = await temporaryDirectory()
   const options = { dataDir: directory.path, settings: { MAILSTEAD_BOOTSTRAP_KEY: '' } }
   const first = await startProduct(options)
   const keyFile = join(directory.path, 'first-test-key')
@@ -63,7 +66,6 @@ test('a first start makes a key and says where; a second one finds everything as
 })
 
 test('kill -9 leaves no process behind, and the next start works', async () => {
-  await using directory = await temporaryDirectory()
   const options = { dataDir: directory.path, settings: {} }
   const first = await startProduct(options)
   await first.kill()
@@ -89,7 +91,6 @@ test('root in a container, without the capability to pass closed directories, ca
 })
 
 test('a second process on the same data directory is refused, and the first goes on', async () => {
-  await using directory = await temporaryDirectory()
   const options = { dataDir: directory.path, settings: {} }
   await using first = await startProduct(options)
   await assert.rejects(startProduct(options), /ended before it was ready/)
