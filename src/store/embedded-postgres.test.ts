@@ -22,6 +22,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { closedToOthers } from '../../test/needs.ts'
 import type { Connection } from './embedded-postgres/database.ts'
 import { readIfPresent } from './embedded-postgres/files.ts'
 import { commandOf } from './embedded-postgres/processes.ts'
@@ -34,6 +35,8 @@ const DEBIAN_15 = '/usr/lib/postgresql/15/bin'
 const PID_FILE = 'cluster/postmaster.pid'
 const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 const ROOT_ONLY = { skip: !IS_ROOT && 'only root can change the user' }
+const AS_ANOTHER = { skip: IS_ROOT ? (closedToOthers() ?? false) : ROOT_ONLY.skip }
+const AS_ANOTHER_IF_ROOT = { skip: IS_ROOT && (closedToOthers() ?? false) }
 const LINUX_ONLY = { skip: process.platform !== 'linux' && 'needs setpriv and /proc' }
 
 /** A data directory after its first start, copied where the first start is not the question. */
@@ -93,7 +96,7 @@ describe('a start', { concurrency: true }, () => {
     assert.match(await child.failure(), new RegExp(`chmod o\\+x '${closed}'`))
   })
 
-  test('works for an ordinary user', ROOT_ONLY, async () => {
+  test('works for an ordinary user', AS_ANOTHER, async () => {
     await using place = await temporaryDirectory()
     await chown(place.path, NOBODY.uid, NOBODY.gid)
     await using child = supervise(place.path, { user: NOBODY })
@@ -177,19 +180,23 @@ describe('after kill -9 of our process', { concurrency: true }, () => {
     assert.deepEqual(await query(server.connection, 'select 1 as one'), [{ one: 1 }])
   })
 
-  test('the next start ends a server that lived on, as without setpriv', async () => {
-    await using place = await directoryWithCluster()
-    await chmod(place.path, 0o755)
-    await using path = await pathWithId()
-    await using child = supervise(place.path, { env: { PATH: path.path } })
-    const { pid } = await child.started()
-    await child.kill()
-    await sleep(100)
-    assert.match(await commandOf(pid), /postgres -D/)
-    await using server = await start(place.path)
-    assert.notEqual(server.pid, pid)
-    assert.equal(await commandOf(pid), '')
-  })
+  test(
+    'the next start ends a server that lived on, as without setpriv',
+    AS_ANOTHER_IF_ROOT,
+    async () => {
+      await using place = await directoryWithCluster()
+      await chmod(place.path, 0o755)
+      await using path = await pathWithId()
+      await using child = supervise(place.path, { env: { PATH: path.path } })
+      const { pid } = await child.started()
+      await child.kill()
+      await sleep(100)
+      assert.match(await commandOf(pid), /postgres -D/)
+      await using server = await start(place.path)
+      assert.notEqual(server.pid, pid)
+      assert.equal(await commandOf(pid), '')
+    },
+  )
 
   test('an unfinished first start is begun again', async () => {
     await using place = await temporaryDirectory()
