@@ -1,6 +1,6 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 
-const BUSY = 0.8
+const BUSY = 0.6
 const WINDOW_MS = 25
 
 /** Tells whether this process has had hardly a pause lately, over windows of some 25 ms. */
