@@ -11,6 +11,7 @@ import {
   misbehavingSender,
   misbehavingZone,
   type Outcome,
+  type TakeOutcome,
 } from '#sandbox/outcomes.ts'
 import { type Delegation, startParentZones } from '#sandbox/parent.ts'
 import { postboxRecords, sendFromOutside, startPostbox } from '#sandbox/postbox.ts'
@@ -18,9 +19,10 @@ import type { Nameserver } from '#servers/nameserver.ts'
 import { platformZones } from '#servers/platform-zones.ts'
 import type { StoreContext } from '#store/context.ts'
 import {
-  delegationOutcomes,
   keepSandboxMessage,
   listDelegations,
+  listOutcomes,
+  type StandingOutcome,
   takeOutcome,
 } from '#store/sandbox.ts'
 import type { World } from '../world.ts'
@@ -56,7 +58,7 @@ export async function openSandbox(
   for (const zone of platformZones(platform)) nameserver.serve(zone)
 
   const key = await keptSandboxKey(config.dataDir)
-  const troubles = new DelegationOutcomes(store)
+  const troubles = new StandingOutcomes(store)
   await troubles.reload()
   const parent = opened.use(
     await startParentZones({
@@ -64,7 +66,7 @@ export async function openSandbox(
         delegations: platformDelegations(),
         rrsets: [...poolGlue(accounts), ...postboxRecords(key), ...accounts.records],
       },
-      outcomeFor: (name) => troubles.take(name),
+      outcomeFor: (name) => troubles.ofParent(name),
       onError,
     }),
   )
@@ -85,8 +87,8 @@ export async function openSandbox(
   )
   ports.smtp.set(postbox.address, postbox.port)
 
-  const take = (name: string, stage: Parameters<typeof takeOutcome>[2]) =>
-    takeOutcome(store, name, stage)
+  const take: TakeOutcome = async (name, stage) =>
+    troubles.hasAny(name) ? takeOutcome(store, name, stage) : undefined
   const reserved = [
     platform.nameserverZone,
     platform.mailHost,
@@ -151,23 +153,27 @@ function poolGlue({ zones }: Accounts): RRset[] {
   }))
 }
 
-/** What is to go wrong at the parent's servers, counted down in memory: they answer at once. */
-class DelegationOutcomes {
+/** What is to go wrong, known in memory: most often nothing, and the parent's servers answer at once. */
+class StandingOutcomes {
   readonly #store: StoreContext
-  #byName = new Map<string, { outcome: Outcome; times: number }>()
+  #byName = new Map<string, readonly StandingOutcome[]>()
 
   constructor(store: StoreContext) {
     this.#store = store
   }
 
   async reload(): Promise<void> {
-    const rows = await delegationOutcomes(this.#store)
-    this.#byName = new Map(rows.map(({ name, ...rest }) => [name, rest]))
+    this.#byName = Map.groupBy(await listOutcomes(this.#store), ({ name }) => name)
   }
 
-  take(asked: string): Outcome | undefined {
+  hasAny = (name: string): boolean => this.#byName.has(name)
+
+  /** What befalls the parent's servers when they are asked, counted down here alone. */
+  ofParent(asked: string): Outcome | undefined {
     if (this.#byName.size === 0) return undefined
-    const found = [asked, ...ancestorsOf(asked)].map((name) => this.#byName.get(name)).find(Boolean)
+    const found = [asked, ...ancestorsOf(asked)]
+      .flatMap((name) => this.#byName.get(name) ?? [])
+      .find(({ stage }) => stage === 'delegated')
     if (!found || found.times <= 0) return undefined
     found.times -= 1
     return found.outcome

@@ -76,21 +76,26 @@ export async function takeOutcome(
   return taken?.outcome as Outcome | undefined
 }
 
-/** What is to go wrong with looking at the parent, by name; read whenever it was changed. */
-export async function delegationOutcomes({
-  db,
-}: StoreContext): Promise<{ name: string; outcome: Outcome; times: number }[]> {
+/** What is to go wrong, and how many more times; read whenever that was changed. */
+export async function listOutcomes({ db }: StoreContext): Promise<StandingOutcome[]> {
   const rows = await db
     .selectFrom('sandbox_outcomes')
     .selectAll()
-    .where('stage', '=', 'delegated')
     .where('times_left', '>', 0)
     .execute()
-  return rows.map(({ name, outcome, times_left }) => ({
+  return rows.map(({ name, stage, outcome, times_left }) => ({
     name,
+    stage: stage as ConditionType,
     outcome: outcome as Outcome,
     times: times_left,
   }))
+}
+
+export type StandingOutcome = {
+  name: string
+  stage: ConditionType
+  outcome: Outcome
+  times: number
 }
 
 export async function keepSandboxMessage(
