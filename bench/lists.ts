@@ -1,7 +1,7 @@
 /**
  * How quick lists, single domains and adding are with a million domains of one workspace in the
  * database: requests come at a steady rate, whether or not the ones before them were answered. The first
- * two seconds of each kind do not count: they open connections, and compile what was never run.
+ * five seconds of each kind do not count: they open connections, and compile what was never run.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client as Postgres } from 'pg'
@@ -16,7 +16,7 @@ import { printTable, type Row } from './table.ts'
 const DOMAINS = Number(process.env.BENCH_DOMAINS ?? 1_000_000)
 const PER_SECOND = 50
 const SECONDS = 10
-const WARM_UP = 2 * PER_SECOND
+const WARM_UP = 5 * PER_SECOND
 
 export async function lists(signal: AbortSignal): Promise<void> {
   await using database = await testDatabase()

@@ -4,13 +4,13 @@ import { type Conditions, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecyc
 import type { Condition, ConditionType, Party } from '#domains/types.ts'
 import { relative } from '#names/domain-name.ts'
 import type { CustomerRecordRow } from '#store/customer-records.ts'
-import type { DomainRow, RecordRow } from '#store/domains.ts'
+import type { DomainRow, ListedDomain, RecordRow } from '#store/domains.ts'
 import { hours } from '../clock.ts'
 import { API_PREFIX } from './context.ts'
 
 export const progressUrl = (id: string): string => `${API_PREFIX}/domains/${id}/progress`
 
-export function listItem(row: DomainRow, conditions: Conditions, inboxes: number) {
+export function listItem(row: ListedDomain, conditions: Conditions, inboxes: number) {
   const isMet = (type: ConditionType) => isDone(conditions.get(type)?.verdict)
   return {
     domain_id: row.id,

@@ -1,5 +1,5 @@
 /** Domains as rows: found, listed, asked about. */
-import { CompiledQuery, type Selectable, sql } from 'kysely'
+import { CompiledQuery, type Selectable, type SelectQueryBuilder, sql } from 'kysely'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
 import { wakeRow } from '#engine/due-rows.ts'
 import { type ConditionRow, conditionsInJson, withDates } from './conditions.ts'
@@ -59,36 +59,42 @@ export type DomainFilter = {
   after: string | undefined
 }
 
-/** Counting further would cost more than the answer is worth. */
-const COUNTED = 10_000
+/** What a list tells of a domain. */
+export type ListedDomain = Pick<DomainRow, (typeof LISTED)[number]>
+
+// biome-ignore format: a list
+const LISTED = [
+  'id', 'name', 'status', 'max_inboxes', 'created_at', 'activated_at', 'looked_at', 'next_look_at',
+] as const
 
 export async function listDomains(
   { db }: StoreContext,
   tenant: Tenant,
   filter: DomainFilter,
-): Promise<{ rows: DomainRow[]; total: number; isEstimate: boolean }> {
+): Promise<{ rows: ListedDomain[]; total: number; isEstimate: boolean }> {
   const matching = matchingDomains(db, tenant, filter)
-  const { count } = await db
-    .selectFrom(
-      matching
-        .select('id')
-        .limit(COUNTED + 1)
-        .as('counted'),
-    )
-    .select((e) => e.fn.countAll<string>().as('count'))
-    .executeTakeFirstOrThrow()
-  const isEstimate = Number(count) > COUNTED
-  const total = isEstimate ? await estimated(db, matching.select('id')) : Number(count)
   const { after } = filter
-  const rows = await matching
+  const page = matching
     .$if(after !== undefined, (query) => query.where(isAfter(tenant, after!)))
-    .selectAll()
+    .select(LISTED)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
     .limit(filter.limit)
     .offset((filter.page - 1) * filter.limit)
-    .execute()
-  return { rows, total, isEstimate }
+  const [rows, counted] = await Promise.all([page.execute(), countOf(db, matching.select('id'))])
+  return { rows, ...counted }
+}
+
+/** Counting further would cost more than the answer is worth. */
+const COUNTED = 10_000
+
+async function countOf(db: Database, query: SelectQueryBuilder<Tables, 'domains', { id: string }>) {
+  const { count } = await db
+    .selectFrom(query.limit(COUNTED + 1).as('counted'))
+    .select((e) => e.fn.countAll<string>().as('count'))
+    .executeTakeFirstOrThrow()
+  const isEstimate = Number(count) > COUNTED
+  return { total: isEstimate ? await estimated(db, query) : Number(count), isEstimate }
 }
 
 function matchingDomains(db: Database, tenant: Tenant, { status, search }: DomainFilter) {
