@@ -2,23 +2,23 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chmod, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
+import { type Directory, temporaryDirectory } from './directories.ts'
 
 const LIMIT_MS = 120_000
 const DEMO = join(import.meta.dirname, '../demo/main.ts')
 
-test('the demo tells its story to the end and leaves nothing behind', async (t) => {
-  const directory = await temporaryDirectory(t)
-  const demo = startDemo(directory)
+test('the demo tells its story to the end and leaves nothing behind', async () => {
+  await using directory = await passableDirectory()
+  const demo = startDemo(directory.path)
   const said = text(demo.stdout!)
   assert.equal(await exitCode(demo), 0, await said)
   for (const line of KEY_LINES) assert.match(await said, line)
   assert.doesNotMatch(await said, /\x1b/)
-  assert.deepEqual(await readdir(directory), [])
+  assert.deepEqual(await readdir(directory.path), [])
 })
 
 const KEY_LINES = [
@@ -39,16 +39,16 @@ const KEY_LINES = [
   /^ {2}Delegation published → seen +\d/m,
 ]
 
-test('Ctrl-C in the middle ends the product and removes its directory', async (t) => {
-  const directory = await temporaryDirectory(t)
-  const demo = startDemo(directory)
+test('Ctrl-C in the middle ends the product and removes its directory', async () => {
+  await using directory = await passableDirectory()
+  const demo = startDemo(directory.path)
   const said = text(demo.stdout!)
   demo.stdout!.on('data', (chunk: Buffer) => {
     if (chunk.includes('3. Set the nameservers')) demo.kill('SIGINT')
   })
   assert.equal(await exitCode(demo), 130, await said)
   assert.match(await said, /^✗ Interrupted\.$/m)
-  assert.deepEqual(await readdir(directory), [])
+  assert.deepEqual(await readdir(directory.path), [])
 })
 
 test('what goes wrong is said in a sentence, and the exit code is 1', async () => {
@@ -71,10 +71,9 @@ async function exitCode(demo: ChildProcess): Promise<unknown> {
   return code
 }
 
-async function temporaryDirectory(t: TestContext): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'mailstead-test-'))
-  t.after(() => rm(directory, { recursive: true, force: true }))
-  // Started by root, Postgres runs as nobody, who must be able to pass through.
-  await chmod(directory, 0o711)
+/** Started by root, Postgres runs as nobody, who must be able to pass through. */
+async function passableDirectory(): Promise<Directory> {
+  const directory = await temporaryDirectory()
+  await chmod(directory.path, 0o711)
   return directory
 }

@@ -1,13 +1,15 @@
 /** Directories that are gone after the test. */
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export type Directory = AsyncDisposable & { path: string }
 
 export async function temporaryDirectory(): Promise<Directory> {
-  const path = await mkdtemp(join(tmpdir(), 'mailstead-test-'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+  const path = await realpath(await mkdtemp(join(tmpdir(), 'mailstead-test-')))
+  // A server that is just ending may still write there.
+  const remove = () => rm(path, { recursive: true, force: true, maxRetries: 5 })
+  return { path, [Symbol.asyncDispose]: remove }
 }
 
 /** A data directory that was used before, where the run has one: its certificate and keys are slow to make. */

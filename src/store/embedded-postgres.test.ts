@@ -6,10 +6,8 @@ import {
   chmod,
   chown,
   mkdir,
-  mkdtemp,
   readdir,
   readFile,
-  realpath,
   rm,
   stat,
   symlink,
@@ -22,6 +20,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
+import { temporaryDirectory } from '../../test/directories.ts'
 import { closedToOthers } from '../../test/needs.ts'
 import type { Connection } from './embedded-postgres/database.ts'
 import { readIfPresent } from './embedded-postgres/files.ts'
@@ -311,12 +310,6 @@ async function query(connection: Connection, text: string): Promise<Record<strin
   } finally {
     await client.end()
   }
-}
-
-async function temporaryDirectory() {
-  const path = await realpath(await mkdtemp(join(tmpdir(), 'embedded-postgres-test-')))
-  const remove = () => rm(path, { recursive: true, maxRetries: 5 })
-  return { path, [Symbol.asyncDispose]: remove }
 }
 
 async function directoryWithCluster() {

@@ -8,6 +8,7 @@ import { sql } from 'kysely'
 import type { Schema } from '#api/openapi/schema.ts'
 import type { Answer } from '../client.ts'
 import { testHouse } from '../house.ts'
+import { seededRandom } from '../random.ts'
 import {
   bodySchemaOf,
   conforms,
@@ -37,7 +38,7 @@ const document = await documentOf(client)
 
 // --- What is sent
 
-const random = seeded(SEED)
+const random = seededRandom(SEED)
 const deep = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
 
 /** As a text in a path, a query or a body. */
@@ -70,17 +71,6 @@ function anyText(): string {
   const ranges = [0x20, 0x7f, 0x3ff, 0xffff]
   const unit = () => Math.floor(random() * ranges[Math.floor(random() * ranges.length)]!)
   return String.fromCharCode(...Array.from({ length }, unit))
-}
-
-/** mulberry32, by Tommy Ettinger. */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 const texts = () => [...TEXTS, ...Array.from({ length: 6 }, anyText)]

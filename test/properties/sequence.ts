@@ -1,4 +1,5 @@
 /** Sequences of actions, made from a seed alone, written as text so that one can be repeated or cut down. */
+import { seededRandom } from '../random.ts'
 
 export const NAMES = ['acme', 'mail.acme', 'other'] as const
 export type Step = { act: Act; who: 0 | 1; name: (typeof NAMES)[number]; waits: boolean }
@@ -28,20 +29,9 @@ const WEIGHTS = {
 export type Act = keyof typeof WEIGHTS
 const ACTS = Object.entries(WEIGHTS).flatMap(([act, weight]) => Array<Act>(weight).fill(act as Act))
 
-/** A small generator (mulberry32): numbers from 0 to 1, the same for the same seed. */
-export function randomOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** Begins with rivals for one name and somebody inside it, for without them most steps find nothing. */
 export function sequenceOf(seed: number, length: number): Step[] {
-  const random = randomOf(seed)
+  const random = seededRandom(seed)
   const pick = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!
   const steps = Array.from({ length }, (): Step => {
     const who = random() < 0.5 ? 0 : 1

@@ -2,20 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decode } from 'dns-packet'
 import type { RRset } from '#drivers/zone/contract.ts'
+import { seededRandom } from '../../../test/random.ts'
 import { answerQuery } from './answer.ts'
 import { queryOf, zonesOf } from './dig.ts'
 
 const PACKETS = 5000
 
-/** Mulberry32: the same numbers on every machine. */
 function randomFrom(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-  }
+  const random = seededRandom(seed)
+  return (below) => Math.floor(random() * below)
 }
 
 const rrset = (name: string, type: RRset['type'], data: string): RRset => ({

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readlink, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, readlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { temporaryDirectory } from '../../../test/directories.ts'
 import { makeLinks } from './binaries.ts'
 
 describe('the links between libraries', () => {
@@ -24,8 +24,3 @@ describe('the links between libraries', () => {
     await assert.rejects(makeLinks(place.path), { message: /libpq\.so\.5 to libpq\.so\.5\.18/ })
   })
 })
-
-async function temporaryDirectory() {
-  const path = await mkdtemp(join(tmpdir(), 'embedded-postgres-test-'))
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true }) }
-}
