@@ -1,6 +1,8 @@
 /** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
 
-import { type Conditions, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
+import { WAITS_FOR_OTHERS } from '#domains/conditions.ts'
+import { type Conditions, failedStage, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
+import { PLAN_DROPS_MUCH } from '#domains/plan.ts'
 import type { Condition, ConditionType, Party } from '#domains/types.ts'
 import { relative } from '#names/domain-name.ts'
 import type { CustomerRecordRow } from '#store/customer-records.ts'
@@ -100,13 +102,13 @@ export function customerRecordView(row: CustomerRecordRow) {
   }
 }
 
-function failureView(row: DomainRow, conditions: Conditions) {
-  const unmet = firstUnmet(conditions)
-  const condition = unmet && conditions.get(unmet.met)
-  if (row.failed_at === null || !unmet || !condition) return null
+export function failureView(row: DomainRow, conditions: Conditions) {
+  const stage = failedStage(conditions, row.activated_at !== null)
+  const condition = stage && conditions.get(stage.met)
+  if (row.failed_at === null || !condition) return null
   const { verdict } = condition
   return {
-    stage: unmet.met,
+    stage: stage.met,
     reason: 'reason' in verdict ? verdict.reason : 'unknown',
     message: 'message' in verdict ? verdict.message : '',
     retryable: true,
@@ -158,7 +160,7 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
 
 /** Some waits are for the customer's word, or for us, whatever the stage. */
 function partyFor(party: Party, reason: string): Party {
-  if (['mx_in_use', 'plan_drops_much'].includes(reason)) return 'customer'
+  if (['mx_in_use', PLAN_DROPS_MUCH].includes(reason)) return 'customer'
   return reason === 'lame' ? 'us' : party
 }
 
@@ -216,16 +218,16 @@ const PROGRESS_STATUS: Record<string, string> = {
 function sentence(row: DomainRow, conditions: Conditions): string {
   if (row.status === 'ACTIVE') return 'Your domain is ready to send and receive mail.'
   if (row.status === 'PENDING') return 'Your domain will be looked at in a moment.'
-  const stage = firstUnmet(conditions)!
-  const condition = conditions.get(stage.met)
-  if (row.status === 'FAILED' && condition && 'message' in condition.verdict)
-    return condition.verdict.message
-  if (condition?.lastLookError)
+  const stage = failedStage(conditions, row.activated_at !== null) ?? firstUnmet(conditions)!
+  const { verdict, lastLookError } = conditions.get(stage.met) ?? {}
+  const said = verdict && 'message' in verdict ? verdict : undefined
+  if (row.status === 'FAILED' && said) return said.message
+  if (lastLookError)
     return `${SENTENCES[stage.met]} A part we need does not answer at the moment; we keep trying.`
-  const isSaid = row.delegation && row.delegation.verdict !== 'not_published'
-  if (stage.met === 'delegated' && isSaid && condition && 'message' in condition.verdict)
-    return condition.verdict.message
-  return SENTENCES[stage.met]
+  const isSeen = row.delegation && row.delegation.verdict !== 'not_published'
+  const saysMore =
+    stage.met === 'delegated' ? isSeen : WAITS_FOR_OTHERS.includes(said?.reason ?? '')
+  return said && saysMore ? said.message : SENTENCES[stage.met]
 }
 
 // biome-ignore format: a table

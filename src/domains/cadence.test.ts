@@ -60,7 +60,9 @@ test('a wait for the delegation counts from when it was last asked about', () =>
 /** After a wait of so long. */
 function domainWaiting(type: ConditionType, waitedMs: number): Domain {
   const looks = { lastLookAt: NOW, lastLookError: undefined, nextLookAt: undefined }
-  const conditions = new Map([[type, { verdict: waiting, since: NOW, waitedMs, ...looks }]])
+  const conditions = new Map([
+    [type, { verdict: waiting, since: NOW, waitedMs, unmetMs: 0, ...looks }],
+  ])
   return { ...DOMAIN, conditions }
 }
 

@@ -22,6 +22,7 @@ function standing(verdict: Verdict, changes: Partial<Condition> = {}): Condition
     verdict,
     since: at(0),
     waitedMs: 0,
+    unmetMs: 0,
     lastLookAt: at(0),
     lastLookError: undefined,
     nextLookAt: at(minutes(10)),
@@ -35,6 +36,7 @@ test('the first look makes a condition as old as itself', () => {
       verdict,
       since: at(5),
       waitedMs: 0,
+      unmetMs: 0,
       lastLookAt: at(5),
       lastLookError: undefined,
       nextLookAt: undefined,
@@ -94,12 +96,15 @@ const COUNTED: [what: string, before: Partial<Condition> | undefined, lookAtMs: 
   ['what was waited before that',             { lastLookError: 'x', waitedMs: 77 },   minutes(10),  77],
   ['the first completed look',                { lastLookAt: undefined },              minutes(10),  0],
   ['the first look of all',                   undefined,                              minutes(10),  0],
+  ['the first look that finds it unmet',      { verdict: met },                       minutes(10),  0],
 ]
 
 test('only time between completed looks counts as waiting', () => {
   for (const [what, before, lookAtMs, waitedMs] of COUNTED) {
     const condition: Condition | undefined = before && standing(waiting, before)
-    assert.equal(afterLook(STAGE, condition, waiting, at(lookAtMs)).waitedMs, waitedMs, what)
+    const after = afterLook(STAGE, condition, waiting, at(lookAtMs))
+    assert.equal(after.waitedMs, waitedMs, what)
+    assert.equal(after.unmetMs, waitedMs - (condition?.waitedMs ?? 0), what)
   }
 })
 
@@ -207,8 +212,9 @@ for (const [what, before, found, lookAt, expected] of GOING_ON) {
     assert.equal(goesOn(before, after), expected)
     // Noting the time alone says the same as writing the whole condition.
     if (expected) {
-      const { waitedMs, lastLookAt } = lookedAgain(before, lookAt)
-      assert.deepEqual({ waitedMs, lastLookAt }, { waitedMs: after.waitedMs, lastLookAt: lookAt })
+      const { waitedMs, unmetMs, lastLookAt } = lookedAgain(before, lookAt)
+      const { waitedMs: waited, unmetMs: unmet } = after
+      assert.deepEqual([waitedMs, unmetMs, lastLookAt], [waited, unmet, lookAt])
     }
   })
 }

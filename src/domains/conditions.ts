@@ -1,6 +1,7 @@
 /** How a verdict becomes a stored condition. Pure. */
 import type { Stage } from './lifecycle.ts'
 import { isDone, stageOf } from './lifecycle.ts'
+import { PLAN_DROPS_MUCH } from './plan.ts'
 import type { Condition, Verdict } from './types.ts'
 
 /** A look this much later than planned was late because of us; the difference counts for nothing. */
@@ -13,13 +14,16 @@ export function afterLook(
   found: Verdict,
   now: Date,
 ): Condition {
-  const waitedMs = isDone(found) ? 0 : (before?.waitedMs ?? 0) + countedMs(before, now)
+  const countedMs = isDone(found) ? 0 : countedMsOf(before, now)
+  const waitedMs = isDone(found) ? 0 : (before?.waitedMs ?? 0) + countedMs
+  const unmetMs = isDone(found) ? 0 : (before?.unmetMs ?? 0) + countedMs
   const verdict = stand(before, giveUp(stage, found, waitedMs))
   const isSameKind = before !== undefined && isDone(before.verdict) === isDone(verdict)
   return {
     verdict,
     since: isSameKind ? before.since : now,
     waitedMs,
+    unmetMs,
     lastLookAt: now,
     lastLookError: undefined,
     nextLookAt: undefined,
@@ -42,20 +46,24 @@ function giveUp(stage: Stage, found: Verdict, waitedMs: number): Verdict {
 }
 
 /** Waiting for another claim, or for the zone above, is not ours to be quick about. */
-const WAITS_FOR_OTHERS = [
+export const WAITS_FOR_OTHERS: readonly string[] = [
   'name_in_use',
   'handing_over',
   'shadowed',
   'inside_your_zone',
   'mx_in_use',
+  PLAN_DROPS_MUCH,
 ]
 
 const limitOf = ({ giveUpAfterMs }: Stage, reason: string): number =>
   WAITS_FOR_OTHERS.includes(reason) ? stageOf('delegated').giveUpAfterMs : giveUpAfterMs
 
-/** Only time between completed looks counts: our own downtime never fails a customer's domain. */
-function countedMs(before: Condition | undefined, now: Date): number {
-  if (!before?.lastLookAt || before.lastLookError !== undefined) return 0
+/**
+ * Only time between completed looks that both found it unmet counts: our own downtime never fails a
+ * customer's domain, nor does one look.
+ */
+function countedMsOf(before: Condition | undefined, now: Date): number {
+  if (!before?.lastLookAt || before.lastLookError !== undefined || isDone(before.verdict)) return 0
   const plannedMs = (before.nextLookAt ?? before.lastLookAt).getTime() - before.lastLookAt.getTime()
   return Math.max(0, Math.min(now.getTime() - before.lastLookAt.getTime(), plannedMs + LATENESS_MS))
 }
@@ -75,8 +83,9 @@ export function goesOn(before: Condition | undefined, after: Condition): boolean
 export function lookedAgain(condition: Condition, at: Date): Condition {
   const passedMs = at.getTime() - (condition.lastLookAt ?? at).getTime()
   if (passedMs <= 0) return condition
-  const waitedMs = isDone(condition.verdict) ? condition.waitedMs : condition.waitedMs + passedMs
-  return { ...condition, lastLookAt: at, waitedMs }
+  if (isDone(condition.verdict)) return { ...condition, lastLookAt: at }
+  const [waitedMs, unmetMs] = [condition.waitedMs + passedMs, condition.unmetMs + passedMs]
+  return { ...condition, lastLookAt: at, waitedMs, unmetMs }
 }
 
 /** Whether two verdicts read the same: an unchanged world writes nothing new. */

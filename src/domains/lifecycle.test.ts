@@ -8,6 +8,7 @@ import type { ParentAnswer } from '#resolver/parent.ts'
 import { days, hours, minutes } from '../clock.ts'
 import { afterLook } from './conditions.ts'
 import {
+  failedStage,
   firstUnmet,
   isDone,
   LIFECYCLE,
@@ -37,12 +38,13 @@ const failed: Verdict = { is: 'failed', reason: 'r', message: 'm' }
 const ORDER = LIFECYCLE.map(({ met: type }) => type)
 const before = (ms: number) => new Date(NOW.getTime() - ms)
 
-const condition = (verdict: Verdict, since = NOW): Condition => {
+const condition = (verdict: Verdict, unmetMs = 0): Condition => {
   return {
     verdict,
-    since,
+    since: NOW,
     waitedMs: 0,
-    lastLookAt: since,
+    unmetMs,
+    lastLookAt: NOW,
     lastLookError: undefined,
     nextLookAt: undefined,
   }
@@ -83,7 +85,7 @@ const STATUSES: [verdicts: Verdict[], expected: DomainStatus][] = [
 
 test('a status is read off the first condition that is not met', () => {
   for (const [verdicts, expected] of STATUSES)
-    assert.equal(statusOf(conditionsOf(verdicts), undefined, NOW), expected, said(verdicts))
+    assert.equal(statusOf(conditionsOf(verdicts), false), expected, said(verdicts))
 })
 
 const said = (verdicts: readonly Verdict[]): string => verdicts.map(({ is }) => is).join()
@@ -101,15 +103,12 @@ const GRACES: [type: ConditionType, graceMs: number][] = [
 
 /** All met, but one, which has been otherwise for so long. */
 const lost = (type: ConditionType, verdict: Verdict, ms: number) =>
-  new Map(
-    ORDER.map((each) => [each, each === type ? condition(verdict, before(ms)) : condition(met)]),
-  )
+  new Map(ORDER.map((each) => [each, each === type ? condition(verdict, ms) : condition(met)]))
 
 test('an active domain stays active through the grace of what it lost, and not longer', () => {
   for (const [type, graceMs] of GRACES) {
     for (const verdict of [waiting, failed]) {
-      const at = (ms: number): DomainStatus =>
-        statusOf(lost(type, verdict, ms), before(days(99)), NOW)
+      const at = (ms: number): DomainStatus => statusOf(lost(type, verdict, ms), true)
       assert.deepEqual([at(0), at(graceMs - 1)], ['ACTIVE', 'ACTIVE'], type)
       assert.deepEqual([at(graceMs), at(days(400))], ['FAILED', 'FAILED'], type)
     }
@@ -118,17 +117,35 @@ test('an active domain stays active through the grace of what it lost, and not l
 
 test('there is no grace for a domain that never was active', () => {
   for (const [type] of GRACES) {
-    assert.equal(statusOf(lost(type, waiting, 0), undefined, NOW), stageOf(type).status)
-    assert.equal(statusOf(lost(type, failed, 0), undefined, NOW), 'FAILED')
+    assert.equal(statusOf(lost(type, waiting, 0), false), stageOf(type).status)
+    assert.equal(statusOf(lost(type, failed, 0), false), 'FAILED')
   }
 })
 
-test('the grace is that of the first stage lost', () => {
+test('each stage has its own grace, and one of them past it is enough', () => {
   const conditions = lost('mail_proven', waiting, hours(2))
-  conditions.set('zone_ready', condition(waiting, before(hours(2))))
-  assert.equal(statusOf(conditions, before(days(99)), NOW), 'FAILED')
+  conditions.set('zone_ready', condition(waiting, hours(2)))
+  assert.equal(failedStage(conditions, true)?.met, 'zone_ready')
   conditions.set('zone_ready', condition(met))
-  assert.equal(statusOf(conditions, before(days(99)), NOW), 'ACTIVE')
+  assert.equal(statusOf(conditions, true), 'ACTIVE')
+  conditions.set('sender_verified', condition(failed, days(2)))
+  conditions.set('delegated', condition(waiting, hours(1)))
+  assert.equal(failedStage(conditions, true)?.met, 'sender_verified', 'losing more heals nothing')
+})
+
+test('what was taken away with the delegation is judged with it', () => {
+  const withdrawn: Verdict = { ...waiting, reason: 'withdrawn' }
+  const conditions = lost('delegated', waiting, days(2))
+  for (const type of ORDER.slice(2)) conditions.set(type, condition(withdrawn, days(2)))
+  assert.equal(statusOf(conditions, true), 'ACTIVE')
+  conditions.set('delegated', condition(waiting, days(3)))
+  assert.equal(failedStage(conditions, true)?.met, 'delegated')
+})
+
+test('a question that is open breaks nothing', () => {
+  const asked: Verdict = { ...waiting, reason: 'plan_drops_much' }
+  assert.equal(statusOf(lost('records_published', asked, days(29)), true), 'ACTIVE')
+  assert.equal(statusOf(lost('records_published', asked, days(30)), true), 'FAILED')
 })
 
 test('giving up what an active domain lost does not begin its grace anew', () => {
@@ -140,7 +157,7 @@ test('giving up what an active domain lost does not begin its grace anew', () =>
       const now = new Date(NOW.getTime() + ms)
       const found = afterLook(stage, conditions.get(type), waiting, now)
       conditions.set(type, { ...found, nextLookAt: new Date(now.getTime() + minutes(30)) })
-      const status = statusOf(conditions, before(days(99)), now)
+      const status = statusOf(conditions, true)
       if (status !== seen.at(-1)) seen.push(status)
       assert.equal(status, ms < graceMs ? 'ACTIVE' : 'FAILED', `${type} after ${ms / hours(1)} h`)
     }
@@ -416,6 +433,34 @@ describe('a pass', () => {
     await reconcile(pass, pen)
     assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
     assert.deepEqual([...placed], all)
+  })
+
+  test('takes no mail away from where it goes before it can come here, wherever the pass may end', async () => {
+    const { pass, pen, ports, claim, signal } = openWorld({ takeMail: true })
+    const mx = {
+      name: 'acme.example.',
+      type: 'MX',
+      value: '10 mx.other.example.',
+      ttl: 300,
+    } as const
+    ports.customers.list = async () => ({ wanted: [mx], unwanted: [] })
+    const held: string[][] = []
+    ports.customers.drop = async (_domain, records) => {
+      if (records.length === 0) return
+      const zone = await ports.zone.readZone(claim, signal)
+      held.push(zone?.find(({ type }) => type === 'MX')?.data.toSorted() ?? [])
+    }
+    const { resolve } = ports.publicDns
+    ports.publicDns.resolve = async () => assert.fail('nobody answers')
+    await assert.rejects(reconcile(pass, pen), /nobody answers/)
+    assert.deepEqual(held, [])
+    ports.publicDns.resolve = resolve
+    await reconcile(pass, pen)
+    assert.equal(held.length, 1)
+    assert.ok(
+      held[0]!.some((data) => data !== mx.value),
+      'ours is there',
+    )
   })
 
   // biome-ignore format: a table

@@ -9,8 +9,9 @@
  * the conditions.
  */
 import { days, hours } from '../clock.ts'
+import { PLAN_DROPS_MUCH } from './plan.ts'
 import type { Pen } from './ports.ts'
-import { type Pass, type Step, waiting } from './step.ts'
+import type { Pass, Step } from './step.ts'
 import { delegation } from './steps/delegation.ts'
 import { mailDomain } from './steps/mail-domain.ts'
 import { mailProven } from './steps/mail-proven.ts'
@@ -35,19 +36,32 @@ export const LIFECYCLE = [
 export type Conditions = ReadonlyMap<ConditionType, Condition>
 
 /** The public status: a summary of the conditions, never an input to anything. */
-export function statusOf(
-  conditions: Conditions,
-  activatedAt: Date | undefined,
-  now: Date,
-): DomainStatus {
+export function statusOf(conditions: Conditions, wasActive: boolean): DomainStatus {
   if (conditions.size === 0) return 'PENDING'
+  if (failedStage(conditions, wasActive)) return 'FAILED'
   const unmet = firstUnmet(conditions)
-  if (unmet === undefined) return 'ACTIVE'
-  const condition = conditions.get(unmet.met)
-  if (activatedAt !== undefined && condition !== undefined) {
-    return now.getTime() - condition.since.getTime() < unmet.graceMs ? 'ACTIVE' : 'FAILED'
-  }
-  return condition?.verdict.is === 'failed' ? 'FAILED' : unmet.status
+  return unmet === undefined || wasActive ? 'ACTIVE' : unmet.status
+}
+
+/**
+ * The stage by which a domain has failed: one that failed before it ever was active, or the first that it
+ * has been without for longer than its grace since. A retry gives no second grace.
+ */
+export function failedStage(conditions: Conditions, wasActive: boolean): Stage | undefined {
+  if (wasActive) return LIFECYCLE.find((stage) => isPastGrace(stage, conditions))
+  const unmet = firstUnmet(conditions)
+  return unmet && conditions.get(unmet.met)?.verdict.is === 'failed' ? unmet : undefined
+}
+
+function isPastGrace({ met, graceMs }: Stage, conditions: Conditions): boolean {
+  const condition = conditions.get(met)
+  if (condition === undefined || isDone(condition.verdict)) return false
+  const { verdict, unmetMs } = condition
+  const reason = 'reason' in verdict ? verdict.reason : ''
+  // What was taken away with the delegation is judged with it.
+  if (reason === WITHDRAWN.reason) return false
+  // Nothing is broken while a question is open.
+  return unmetMs >= (reason === PLAN_DROPS_MUCH ? stageOf('delegated').giveUpAfterMs : graceMs)
 }
 
 /** One pass. Every `ensure` is safe to repeat, so a crash between two stages costs only a repeat. */
@@ -100,7 +114,11 @@ async function withdraw(pass: Pass, pen: Pen, isInTheWay: boolean): Promise<void
   }
 }
 
-const WITHDRAWN = waiting('withdrawn', 'Taken away, for the name is not held any more.')
+const WITHDRAWN = {
+  is: 'waiting',
+  reason: 'withdrawn',
+  message: 'Taken away, for the name is not held any more.',
+} as const
 
 /** The same walk backwards, down to the delegation; the zone itself may have to stay as a tombstone. */
 export async function tearDownServices(pass: Pass, pen: Pen): Promise<void> {

@@ -26,12 +26,14 @@ export type Verdict =
 
 /**
  * A stored verdict. `since` is when the condition began to be met, or unmet, so it tells how long we
- * have been well, or waited; `waitedMs` counts only time in which looks were completed.
+ * have been well, or waited. `waitedMs` and `unmetMs` count only time in which looks were completed:
+ * the one since somebody last wanted it tried again, the other since it was last met.
  */
 export type Condition = {
   verdict: Verdict
   since: Date
   waitedMs: number
+  unmetMs: number
   lastLookAt: Date | undefined
   lastLookError: string | undefined
   nextLookAt: Date | undefined

@@ -35,6 +35,7 @@ export function toConditions(
       verdict: toVerdict(row),
       since: row.since,
       waitedMs: Number(row.waited_ms),
+      unmetMs: Number(row.unmet_ms),
       lastLookAt: row.last_look_at ?? undefined,
       lastLookError: row.last_look_error ?? undefined,
       nextLookAt: later(row.next_look_at, next_look_at),

@@ -261,9 +261,14 @@ export async function lookNow(context: StoreContext, domainId: string): Promise<
 export const hasBeenLookedAt = ({ epoch, lease_until }: DomainRow, askedAtEpoch: bigint): boolean =>
   BigInt(epoch) > askedAtEpoch && !(lease_until > new Date())
 
-/** The retry of a failed domain: its failed stages wait again, and only they. */
+/**
+ * The retry of a failed domain: its failed stages wait again, and only they. A pass that is under way
+ * knows them as failed, so it is fenced off. Gives the epoch of the latest taking.
+ */
 export async function retryDomain(context: StoreContext, domain: DomainRow): Promise<bigint> {
+  const { id, workspace_id } = domain
   await context.db.transaction().execute(async (tx) => {
+    await tx.selectFrom('domains').select('id').where('id', '=', id).forNoKeyUpdate().execute()
     const { numUpdatedRows } = await tx
       .updateTable('conditions')
       .set({
@@ -276,21 +281,23 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
         last_look_at: null,
         last_look_error: null,
       })
-      .where('domain_id', '=', domain.id)
+      .where('domain_id', '=', id)
       .where('verdict', '=', 'failed')
       .executeTakeFirst()
+    const taking = {
+      epoch: sql<string>`epoch + 1`,
+      lease_until: sql<Date>`'-infinity'`,
+      failed_at: sql<Date>`case when activated_at is not null then failed_at end`,
+    }
     await tx
       .updateTable('domains')
-      .set({ failures: 0, ...(numUpdatedRows > 0n ? { failed_at: null } : {}) })
-      .where('id', '=', domain.id)
+      .set({ failures: 0, ...(numUpdatedRows > 0n ? taking : {}) })
+      .where('id', '=', id)
       .execute()
-    await note(
-      tx,
-      { domainId: domain.id, workspaceId: domain.workspace_id },
-      { type: 'domain.retried', message: 'A retry was asked for.' },
-    )
+    const of = { domainId: id, workspaceId: workspace_id }
+    await note(tx, of, { type: 'domain.retried', message: 'A retry was asked for.' })
   })
-  return askAbout(context, domain.id)
+  return askAbout(context, id)
 }
 
 /** Wakes domains because a query for their names reached us; at most every two seconds each. */

@@ -42,14 +42,14 @@ export async function writeFindings(
              delegation = coalesce(${delegation && JSON.stringify(delegation)}::jsonb, delegation)
        where id = ${id} and epoch = ${epoch} returning id, workspace_id, name),
     found as (
-      insert into conditions (domain_id, type, verdict, reason, message, since, waited_ms,
+      insert into conditions (domain_id, type, verdict, reason, message, since, waited_ms, unmet_ms,
                               last_look_at, last_look_error, next_look_at)
-      select held.id, c.type, verdict, reason, message, since, waited_ms, last_look_at, last_look_error,
-             next_look_at
+      select held.id, c.type, verdict, reason, message, since, waited_ms, unmet_ms, last_look_at,
+             last_look_error, next_look_at
         from held, jsonb_populate_recordset(null::conditions, ${JSON.stringify(conditions)}) c
       on conflict (domain_id, type) do update
          set verdict = excluded.verdict, reason = excluded.reason, message = excluded.message,
-             since = excluded.since, waited_ms = excluded.waited_ms,
+             since = excluded.since, waited_ms = excluded.waited_ms, unmet_ms = excluded.unmet_ms,
              last_look_at = excluded.last_look_at, last_look_error = excluded.last_look_error,
              next_look_at = excluded.next_look_at),
     told as (
@@ -64,13 +64,14 @@ export async function writeFindings(
 }
 
 function rowOf(type: ConditionType, condition: Condition) {
-  const { verdict, since, waitedMs, lastLookAt, lastLookError, nextLookAt } = condition
+  const { verdict, since, waitedMs, unmetMs, lastLookAt, lastLookError, nextLookAt } = condition
   return {
     type,
     verdict: verdict.is,
     ...saidBy(verdict),
     since,
     waited_ms: Math.round(waitedMs),
+    unmet_ms: Math.round(unmetMs),
     last_look_at: lastLookAt,
     last_look_error: lastLookError,
     next_look_at: nextLookAt,

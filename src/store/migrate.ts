@@ -7,6 +7,7 @@ import * as dkimRotation from '../../migrations/0005-dkim-rotation.ts'
 import * as keptRight from '../../migrations/0006-kept-right.ts'
 import * as cuts from '../../migrations/0007-cuts.ts'
 import * as failedAt from '../../migrations/0008-failed-at.ts'
+import * as unmet from '../../migrations/0009-unmet.ts'
 import type { Database } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -19,6 +20,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0006-kept-right': keptRight,
   '0007-cuts': cuts,
   '0008-failed-at': failedAt,
+  '0009-unmet': unmet,
 }
 
 /** Brings the schema up to date. Several processes may do so at once; one does the work. */

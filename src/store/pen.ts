@@ -85,9 +85,8 @@ export function openPen(
 
   /** The one place that makes a status: what the conditions say. */
   function statusNow(): string {
-    const now = ports.clock.now()
-    const next = statusOf(conditions, domain.activatedAt, now)
-    if (next === 'ACTIVE') domain.activatedAt ??= now
+    const next = statusOf(conditions, domain.activatedAt !== undefined)
+    if (next === 'ACTIVE') domain.activatedAt ??= ports.clock.now()
     return next
   }
 
@@ -110,7 +109,8 @@ export function openPen(
       const follows = next && !conditions.has(next) ? [[next, begun(ports)] as const] : []
       const isNews = !goesOn(before, after) || follows.length > 0 || untold.length > 0
       // A grace that ends changes the status, though nothing else has changed.
-      const isOver = statusOf(conditions, domain.activatedAt, ports.clock.now()) !== status
+      const then = new Map([...conditions, [type, after]])
+      const isOver = statusOf(then, domain.activatedAt !== undefined) !== status
       if (isNews || isOver || unwritten) return record(new Map([[type, after], ...follows]))
       // An unchanged world writes nothing: the look is noted with all others, when the pass is over.
       conditions.set(type, after)
@@ -226,6 +226,7 @@ const begun = ({ clock }: Ports): Condition => ({
   verdict: { is: 'waiting', reason: 'in_progress', message: 'Under way.' },
   since: clock.now(),
   waitedMs: 0,
+  unmetMs: 0,
   lastLookAt: undefined,
   lastLookError: undefined,
   nextLookAt: undefined,

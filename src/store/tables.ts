@@ -164,6 +164,7 @@ type ConditionRow = {
   message: string | null
   since: Date
   waited_ms: Generated<string>
+  unmet_ms: Generated<string>
   last_look_at: Date | null
   last_look_error: string | null
   next_look_at: Date | null

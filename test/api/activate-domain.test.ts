@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'kysely'
+import { days } from '../../src/clock.ts'
 import { conditionOf, type Json } from '../client.ts'
 import { ask } from '../dns.ts'
 import { testHouse } from '../house.ts'
@@ -172,6 +174,59 @@ test('a retry that fails again says so and when, and can be tried again', async 
   await client.sandbox('DELETE', '/outcomes/stubborn.test')
   await activate(domain_id)
   await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
+})
+
+test('what an active domain lost past its grace is not forgiven by a retry', async () => {
+  const { domain_id } = await client.addActive('lapsed.test')
+  await client.misbehave('lapsed.test', 'sender_verified', 'rejected', 1000)
+  const check = () => client.post(`/domains/${domain_id}/check`)
+  assert.equal((await check()).body.status, 'ACTIVE', 'a grace begins')
+  await store.db
+    .updateTable('conditions')
+    .set({ unmet_ms: String(days(1)) })
+    .where('domain_id', '=', domain_id)
+    .where('type', '=', 'sender_verified')
+    .execute()
+  assert.equal((await check()).body.status, 'FAILED')
+  const { body } = await activate(domain_id)
+  assert.deepEqual([body.status, body.dns_verified], ['FAILED', true])
+  const { failure, sending } = (await client.get(`/domains/${domain_id}`)).body
+  assert.deepEqual([failure.stage, sending.allowed], ['sender_verified', false])
+  assert.equal(
+    body.message,
+    failure.message,
+    'it says what has failed, not that the delegation is well',
+  )
+  await client.sandbox('DELETE', '/outcomes/lapsed.test')
+  assert.equal((await activate(domain_id)).body.status, 'ACTIVE')
+  const types = (await eventsOf(domain_id)).map(({ type }: Json) => type)
+  assert.equal(types.filter((type: string) => type === 'domain.active').length, 2)
+})
+
+test('one look that finds something lost ends no grace, however long ago it was taken', async () => {
+  const { domain_id } = await client.addActive('one-look.test')
+  await client.misbehave('one-look.test', 'sender_registered', 'rejected', 1)
+  await client.post(`/domains/${domain_id}/check`)
+  const hoursAgo = (column: string) => sql`${sql.ref(column)} - interval '5 hours'`
+  await sql`update conditions set since = ${hoursAgo('since')}, last_look_at = ${hoursAgo('last_look_at')}
+    where domain_id = ${domain_id}`.execute(store.db)
+  await sql`update domains set looked_at = ${hoursAgo('looked_at')}, next_look_at = ${hoursAgo('next_look_at')}
+    where id = ${domain_id}`.execute(store.db)
+  await client.misbehave('one-look.test', 'zone_ready', 'unavailable', 1)
+  assert.equal((await client.post(`/domains/${domain_id}/check`)).body.status, 'ACTIVE')
+  await client.sandbox('DELETE', '/outcomes/one-look.test')
+})
+
+test('a retry is not lost to the pass that is under way', async () => {
+  await client.misbehave('busy.test', 'mail_domain_ready', 'rejected', 1)
+  const { domain_id } = await client.addDelegated('busy.test')
+  await client.untilDomain(domain_id, ({ status }) => status === 'FAILED')
+  await client.misbehave('busy.test', 'sender_registered', 'slow', 1)
+  const looked = client.post(`/domains/${domain_id}/check`)
+  await delay(300)
+  assert.notEqual((await activate(domain_id)).body.status, 'FAILED')
+  await client.untilDomain(domain_id, ({ status }) => status === 'ACTIVE')
+  await looked
 })
 
 test('what failed at a mail service is not tried again because somebody asks for the name', async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
+import { days } from '../../src/clock.ts'
 import { conditionOf } from '../client.ts'
 import { ask } from '../dns.ts'
 import { testHouse } from '../house.ts'
@@ -51,7 +52,7 @@ test('a delegation that goes is believed at the second sight, forgiven for days,
 
   await store.db
     .updateTable('conditions')
-    .set({ since: sql`now() - interval '4 days'` })
+    .set({ unmet_ms: String(days(4)) })
     .where('domain_id', '=', added.domain_id)
     .where('type', '=', 'delegated')
     .execute()

@@ -104,6 +104,8 @@ describe('a name with a website and mail elsewhere', () => {
       (domain) => conditionOf(domain, 'records_published').reason === 'mx_in_use',
     )
     assert.equal(waiting.status, 'SERVICES_CONFIGURING')
+    const { status_message } = (await client.get(`/domains/${id}/progress`)).body
+    assert.match(status_message, /goes to mx\.example\.net; say take_mail/)
     assert.equal(conditionOf(waiting, 'records_published').waiting_for, 'customer')
     assert.match(
       conditionOf(waiting, 'records_published').message,

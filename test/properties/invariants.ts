@@ -30,7 +30,7 @@ export function brokenOnceSettled(seen: Snapshot, since: Date): string[] {
       broken ? [`${row.name} (${row.id}): ${broken}`] : []
     const wasSeen = lookedAt(domain) >= since.getTime()
     return [
-      ...of(staleStatus(seen, domain)),
+      ...of(staleStatus(domain)),
       ...of(restsTooLong(seen, domain)),
       ...of(wasSeen ? sendsUnproven(seen, domain) : undefined),
       ...of(wasSeen ? servedThoughDisplaced(seen, domain) : undefined),
@@ -46,8 +46,8 @@ const maySend =
 const lookedAt = ({ conditions }: Standing): number =>
   conditions.get('delegated')?.lastLookAt?.getTime() ?? 0
 
-function staleStatus({ takenAt }: Snapshot, { row, conditions }: Standing): string | undefined {
-  const wanted = statusOf(conditions, row.activated_at ?? undefined, takenAt)
+function staleStatus({ row, conditions }: Standing): string | undefined {
+  const wanted = statusOf(conditions, row.activated_at !== null)
   return row.status === wanted ? undefined : `is ${row.status}, its conditions say ${wanted}`
 }
 

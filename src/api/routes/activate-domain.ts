@@ -1,8 +1,14 @@
 import { z } from 'zod'
-import { acceptDrops, askAbout, hasBeenLookedAt, retryDomain } from '#store/domains.ts'
+import {
+  acceptDrops,
+  askAbout,
+  type DomainRow,
+  hasBeenLookedAt,
+  retryDomain,
+} from '#store/domains.ts'
 import { minutes } from '../../clock.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
-import { delegationView, progressUrl } from '../domain-views.ts'
+import { delegationView, failureView, progressUrl } from '../domain-views.ts'
 import type { Http } from '../http.ts'
 import { type KnownDomain, loadDomain } from '../load-domain.ts'
 import { activation } from '../openapi/answers.ts'
@@ -69,7 +75,7 @@ function answer({ row, conditions }: KnownDomain, context: ApiContext) {
   const estimate = new Date(context.now().getTime() + minutes(1)).toISOString()
   return {
     success: true,
-    message: messageOf(row.status, row.delegation?.message),
+    message: messageOf(row, failureView(row, conditions)?.message),
     domain_id: row.id,
     domain_name: row.name,
     status: row.status,
@@ -80,9 +86,9 @@ function answer({ row, conditions }: KnownDomain, context: ApiContext) {
   }
 }
 
-function messageOf(status: string, verdict: string | undefined): string {
+function messageOf({ status, delegation }: DomainRow, failure: string | undefined): string {
   if (status === 'ACTIVE') return 'The domain is active.'
   if (status === 'SERVICES_CONFIGURING')
     return 'The nameservers are set; the mail services are being set up.'
-  return verdict ?? 'The delegation is being looked at.'
+  return failure ?? delegation?.message ?? 'The delegation is being looked at.'
 }

@@ -12,7 +12,7 @@ import {
   isOfRedirect,
   redirectRecords,
 } from '../desired-records.ts'
-import { dropsMuch, planZone } from '../plan.ts'
+import { dropsMuch, PLAN_DROPS_MUCH, planZone } from '../plan.ts'
 import type { OwnedRecord } from '../ports.ts'
 import { failed, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
@@ -31,7 +31,6 @@ export const records: Step = {
   async ensure(pass) {
     const theirs = await customersMail(pass)
     if (theirs.mx.length > 0 && !pass.domain.takeMail) return mailIsElsewhere(pass, theirs.mx)
-    await pass.ports.customers.drop(pass.domain, theirs.mx)
     const redirect = await wantedRedirect(pass)
     const planned = await wantedRecords(pass, theirs, redirect)
     const objection = planned.map((record) => objectionTo(pass, record)).find(Boolean)
@@ -41,6 +40,8 @@ export const records: Step = {
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
     tellRepairs(pass, plan)
     await carryOut(pass, wanted, plan)
+    // Not before ours is there: a pass may end anywhere.
+    await pass.ports.customers.drop(pass.domain, theirs.mx)
     if (theirs.mx.length > 0 || theirs.spf.length > 0) await publishCustomers(pass)
     const seen = await Promise.all(wanted.map((record) => lookFromOutside(pass, record)))
     await pass.ports.records.replace(pass.domain, seen)
@@ -66,10 +67,10 @@ function mailIsElsewhere({ domain }: Pass, mx: readonly { value: string }[]): Ve
   return waiting('mx_in_use', sentence)
 }
 
-function asksFirst({ current, changes }: ZonePlan): Verdict {
+function asksFirst({ changes }: ZonePlan): Verdict {
   const names = changes.flatMap((change) => ('drop' in change ? relative(change.drop.name) : []))
-  const sentence = `The plan would drop ${names.length} of the zone's ${current.length} rrsets (${names.slice(0, 3).join(', ')} …); say accept_drops if it may.`
-  return waiting('plan_drops_much', sentence)
+  const sentence = `The plan would drop many of the zone's rrsets (${names.slice(0, 3).join(', ')} …); say accept_drops if it may.`
+  return waiting(PLAN_DROPS_MUCH, sentence)
 }
 
 const label = ({ name, type }: OwnedRecord): string => `${type} of ${relative(name)}`
