@@ -160,7 +160,7 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
 
 /** Some waits are for the customer's word, or for us, whatever the stage. */
 function partyFor(party: Party, reason: string): Party {
-  if (['mx_in_use', PLAN_DROPS_MUCH].includes(reason)) return 'customer'
+  if (['mx_in_use', 'alias_in_the_way', PLAN_DROPS_MUCH].includes(reason)) return 'customer'
   return reason === 'lame' ? 'us' : party
 }
 

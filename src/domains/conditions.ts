@@ -52,6 +52,7 @@ export const WAITS_FOR_OTHERS: readonly string[] = [
   'shadowed',
   'inside_your_zone',
   'mx_in_use',
+  'alias_in_the_way',
   PLAN_DROPS_MUCH,
 ]
 

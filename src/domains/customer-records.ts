@@ -94,8 +94,13 @@ export const isMxOf = (name: string, record: CustomerRecord): boolean =>
 /** A name has one SPF policy and one DMARC record, so ours and the customer's cannot stand side by side. */
 export const isSpfOf = (name: string, { name: owner, type, value }: CustomerRecord): boolean =>
   type === 'TXT' && owner === absolute(name) && isSpf(value)
+/** An alias to somebody who keeps the policy is one, too. */
 export const isDmarcOf = (name: string, { name: owner, type, value }: CustomerRecord): boolean =>
-  type === 'TXT' && owner === absolute(`_dmarc.${name}`) && isDmarc(value)
+  owner === absolute(`_dmarc.${name}`) && (type === 'CNAME' || (type === 'TXT' && isDmarc(value)))
+
+/** Whether both cannot stand: an alias has no other data beside it (RFC 1034 section 3.6.2). */
+export const excludes = (a: CustomerRecord, b: CustomerRecord): boolean =>
+  a.name === b.name && (a.type === 'CNAME' || b.type === 'CNAME') && keyOf(a) !== keyOf(b)
 
 /** The zone with what the customer has in it, and without what was taken out. */
 export function withCustomers(

@@ -26,8 +26,12 @@ export type CustomerBook = {
   list(
     domain: Domain,
   ): Promise<{ wanted: readonly CustomerRecord[]; unwanted: readonly CustomerRecord[] }>
-  /** Keeps what was found where the name was served before; asked for once. */
-  keepImported(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
+  /** Keeps what was found where the name was served before, all of it or not; asked for once. */
+  keepImported(
+    domain: Domain,
+    records: readonly CustomerRecord[],
+    isComplete: boolean,
+  ): Promise<void>
   /** They are not wanted any more. */
   drop(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
 }

@@ -4,12 +4,15 @@
  * bounced and mail under way can still be verified; then the zone says that no mail comes or goes.
  */
 
+import type { Purpose } from '#drivers/records.ts'
 import { absolute } from '#names/domain-name.ts'
 import { REVOKED_DKIM_RECORD } from '#policy/dkim.ts'
 import { isAnswer } from '#resolver/parent.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import { days } from '../clock.ts'
 import { tombstoneLookMs } from './cadence.ts'
+import { type CustomerRecord, isDmarcOf, isMxOf, isSpfOf } from './customer-records.ts'
+import { RECORD_TTL_S } from './desired-records.ts'
 import { enclosingZone } from './enclosing.ts'
 import { tearDownServices } from './lifecycle.ts'
 import type { OwnedRecord, Pen, Ports } from './ports.ts'
@@ -75,26 +78,50 @@ async function heardFromParent(name: string, { observer }: Ports, signal: AbortS
 const forMailInFlight = (records: readonly OwnedRecord[]): OwnedRecord[] =>
   records.filter(({ purpose }) => purpose === 'mx' || purpose === 'dkim')
 
-/** RFC 7505 null MX, an SPF policy that passes nobody, DMARC reject, revoked DKIM keys. */
+/** Our DKIM keys are revoked, and of mail the zone says no as far as it was ours. */
 async function sayNoMail(pass: Pass): Promise<void> {
   const { domain, ports } = pass
   const kept = await ports.records.list(domain)
   const revoked = kept.filter(({ purpose }) => purpose === 'dkim').map(({ name }) => name)
   const wanted = [
-    record(absolute(domain.name), 'MX', '0 .', 'mx'),
-    record(absolute(domain.name), 'TXT', 'v=spf1 -all', 'spf'),
-    record(absolute(`_dmarc.${domain.name}`), 'TXT', 'v=DMARC1; p=reject; np=reject', 'dmarc'),
+    ...(await refusals(pass, kept)),
     ...revoked.map((name) => record(name, 'TXT', REVOKED_DKIM_RECORD, 'dkim')),
   ]
   await publish(pass, wanted)
   await ports.records.replace(domain, wanted)
 }
 
-function record(
+/**
+ * RFC 7505 null MX, an SPF policy that passes nobody, DMARC reject; but for what the customer has of
+ * their own: they go on being served what they brought, and mail that never came here is theirs to end.
+ */
+async function refusals(
+  { domain, ports }: Pass,
+  kept: readonly OwnedRecord[],
+): Promise<OwnedRecord[]> {
+  const { name } = domain
+  const { wanted: theirs } = await ports.customers.list(domain)
+  const isOurs = ({ value }: CustomerRecord) => kept.some((own) => own.value === value)
+  if (theirs.some((each) => isMxOf(name, each) && !isOurs(each))) return []
+  const isTheirs = {
+    mx: () => false,
+    spf: (each: CustomerRecord) => isSpfOf(name, each),
+    dmarc: (each: CustomerRecord) => isDmarcOf(name, each),
+  }
+  const all = [
+    record(absolute(name), 'MX', '0 .', 'mx'),
+    record(absolute(name), 'TXT', 'v=spf1 -all', 'spf'),
+    record(absolute(`_dmarc.${name}`), 'TXT', 'v=DMARC1; p=reject; np=reject', 'dmarc'),
+  ] as const
+  return all.filter(({ purpose }) => !theirs.some(isTheirs[purpose]))
+}
+
+function record<P extends Purpose>(
   name: string,
   type: OwnedRecord['type'],
   value: string,
-  purpose: OwnedRecord['purpose'],
-): OwnedRecord {
-  return { name, type, value, ttl: 300, purpose, status: 'published', observed: [value] }
+  purpose: P,
+): OwnedRecord & { purpose: P } {
+  const [ttl, status] = [RECORD_TTL_S, 'published' as const]
+  return { name, type, value, ttl, purpose, status, observed: [value] }
 }

@@ -92,8 +92,8 @@ const { survey } = surveyor(reach)
 
 async function found(name: string): Promise<string[]> {
   const questions = [{ name, type: 'A' as const }]
-  const rrs = await survey(name, questions, AbortSignal.timeout(20_000))
-  return rrs.map(({ name: owner, type, data }) => `${owner} ${type} ${data}`)
+  const { records } = await survey(name, questions, AbortSignal.timeout(20_000))
+  return records.map(({ name: owner, type, data }) => `${owner} ${type} ${data}`)
 }
 
 test('a zone that is given away is had whole, but for what its host is for', async () => {

@@ -17,38 +17,80 @@ import { transferZone } from './transfer.ts'
 
 export type Asked = { name: string; type: RecordType }
 
+/** `isComplete` unless some of the questions found no answer. */
+export type Survey = { records: readonly Rr[]; isComplete: boolean }
+
 export type Surveyor = {
   /**
    * All records of the zone where its servers give it; else those that answer the questions, aliases
-   * and cuts below the name among them. Empty when the name is not there. Throws `LookupFailed` when one of them could not be asked.
+   * and cuts below the name among them. None when the name is not there. Throws `LookupFailed` when
+   * there is nobody who answers.
    */
-  survey(name: string, questions: readonly Asked[], signal: AbortSignal): Promise<readonly Rr[]>
+  survey(name: string, questions: readonly Asked[], signal: AbortSignal): Promise<Survey>
 }
 
 const REFERRALS = 16
 const SERVERS_TRIED = 2
 /** More than any survey asks, with the walk that leads to it. */
 const QUESTIONS = 300
+const SERVERS_HEARD = 8
+/** So many questions in vain, and the rest is not asked. */
+const SILENCES = 3
 
 export function surveyor(reach: Reach): Surveyor {
   return {
     async survey(name, questions, signal) {
       const asking = { ...inquiry(reach, 'asked', signal), questionsLeft: QUESTIONS }
       const cut = await zoneCutOf(asking, name)
-      if (cut === undefined) return []
-      const whole = cut.zone === name ? await transferred(asking, cut) : undefined
-      if (whole) return whole.filter((rr) => rr.name !== name || rr.type !== 'NS')
-      const found: Rr[] = []
-      for (const { name: asked, type } of questions) {
-        const reply = await askCut(asking, cut, asked, type)
-        const isOf = (rr: Rr) => rr.name === asked
-        found.push(...reply.answers.filter((rr) => isOf(rr) && [type, 'CNAME'].includes(rr.type)))
-        if (asked !== name)
-          found.push(...reply.authorities.filter((rr) => isOf(rr) && rr.type === 'NS'))
-      }
-      return found
+      if (cut === undefined) return { records: [], isComplete: true }
+      const heard = await heardOf(asking, cut, name)
+      const whole = cut.zone === name ? await transferred(asking, heard) : undefined
+      if (!whole) return askAll(asking, heard, name, questions)
+      const records = whole.filter((rr) => rr.name !== name || rr.type !== 'NS')
+      return { records, isComplete: true }
     },
   }
+}
+
+async function askAll(
+  asking: Inquiry,
+  cut: Cut,
+  name: string,
+  questions: readonly Asked[],
+): Promise<Survey> {
+  const records: Rr[] = []
+  let silences = 0
+  for (const { name: asked, type } of questions) {
+    try {
+      const reply = await askCut(asking, cut, asked, type)
+      const isOf = (rr: Rr) => rr.name === asked
+      records.push(...reply.answers.filter((rr) => isOf(rr) && [type, 'CNAME'].includes(rr.type)))
+      if (asked !== name)
+        records.push(...reply.authorities.filter((rr) => isOf(rr) && rr.type === 'NS'))
+    } catch (error) {
+      if (!(error instanceof LookupFailed)) throw error
+      if (++silences === SILENCES) break
+    }
+  }
+  return { records, isComplete: silences === 0 }
+}
+
+/** The cut with those of its servers that answer for the name: waiting for a dead one again and again takes too long. */
+async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
+  const heard = await Promise.all(
+    cut.servers.slice(0, SERVERS_HEARD).map(async (server) => {
+      try {
+        await askCut(asking, { zone: cut.zone, servers: [server] }, name, 'SOA')
+        return [server]
+      } catch (error) {
+        if (error instanceof LookupFailed) return []
+        throw error
+      }
+    }),
+  )
+  const servers = heard.flat()
+  if (servers.length === 0) throw new LookupFailed(`no server of ${cut.zone} answers for ${name}`)
+  return { zone: cut.zone, servers }
 }
 
 /** The zone from the first of its servers that gives it. */

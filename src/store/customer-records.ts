@@ -24,10 +24,11 @@ export function customerBook({ db }: StoreContext): CustomerBook {
         rows.filter(({ removed_at }) => (removed_at !== null) === isGone).map(toRecord)
       return { wanted: of(false), unwanted: of(true) }
     },
-    async keepImported({ id }, records) {
+    async keepImported({ id }, records, isComplete) {
+      const import_state = isComplete ? ('done' as const) : ('incomplete' as const)
       await db.transaction().execute(async (tx) => {
         await insertRecords(tx, id, records, 'imported')
-        await tx.updateTable('domains').set({ import_state: 'done' }).where('id', '=', id).execute()
+        await tx.updateTable('domains').set({ import_state }).where('id', '=', id).execute()
       })
     },
     async drop({ id }, records) {

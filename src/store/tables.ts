@@ -135,7 +135,7 @@ type DomainRow = {
   next_look_at: Date | null
   /** Whether the next plan may drop many rrsets at once. */
   accepts_drops: Generated<boolean>
-  import_state: Generated<'none' | 'wanted' | 'done'>
+  import_state: Generated<'none' | 'wanted' | 'done' | 'incomplete'>
   /** Whether mail that goes elsewhere may be taken over. */
   take_mail: Generated<boolean>
   removal_requested_at: Date | null

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import type { RecordType } from 'dns-packet'
+import { sql } from 'kysely'
+import { wakeRow } from '#engine/due-rows.ts'
+import { TOPICS } from '#store/context.ts'
 import { conditionOf, type Json, until } from '../client.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
@@ -13,7 +16,7 @@ after(() => outside[Symbol.asyncDispose]())
 const house = await testHouse(outside.settings)
 after(() => house[Symbol.asyncDispose]())
 outside.bind(house)
-const { client } = house
+const { client, store } = house
 const { cloudflare } = outside
 const old = `${cloudflare.dns.address}:${cloudflare.dns.port}`
 
@@ -86,6 +89,19 @@ const textOf = (data: unknown): string =>
     : typeof data === 'string'
       ? data
       : JSON.stringify(data)
+
+/** Removes a domain whose parent still points here, and passes the week of its mail in flight. */
+async function removeLongAgo(id: string): Promise<void> {
+  assert.equal((await client.delete(`/domains/${id}`)).status, 200)
+  await client.untilRemoval(id, 'tombstone')
+  await store.db
+    .updateTable('domains')
+    .set({ removal_requested_at: sql`now() - interval '8 days'` })
+    .where('id', '=', id)
+    .execute()
+  await wakeRow(store.db, 'domains', id)
+  store.doorbell.ring(TOPICS.domainsDue)
+}
 
 describe('a name with a website and mail elsewhere', () => {
   test('is served here as it was, before its nameservers are changed and after', async () => {
@@ -202,6 +218,84 @@ describe('a name with a website and mail elsewhere', () => {
     assert.ok(!events.some(({ type }: Json) => type === 'record.repaired'))
     const shown = (await answersOf(house.dns, 'ready.test'))['@ MX']
     assert.deepEqual(shown, ['{"preference":10,"exchange":"mx.mailstead.test"}'])
+  })
+
+  test('an alias is no apex: what it leads to is served in its place', async () => {
+    await serveElsewhere('target.test', SITE)
+    await serveElsewhere('corp.test', [
+      { type: 'CNAME', name: 'mail', content: 'target.test', ttl: 300 },
+    ])
+    const { body } = await client.post('/domains', { domain: 'mail.corp.test' })
+    const { body: imported } = await client.get(`/domains/${body.domain_id}/import`)
+    const types = imported.records.map(({ name, type }: Json) => `${name} ${type}`)
+    assert.ok(types.includes('mail.corp.test A') && types.includes('mail.corp.test MX'), types)
+    assert.ok(!types.includes('mail.corp.test CNAME'), types)
+    const { answers } = await ask(house.dns, 'mail.corp.test', 'A')
+    assert.deepEqual(
+      answers.map(({ data }) => data),
+      ['192.0.2.10'],
+    )
+    const { events } = (await client.get(`/domains/${body.domain_id}/events`)).body
+    const told = events.find(({ type }: Json) => type === 'import.flattened')
+    assert.match(told.message, /was an alias of target\.test/)
+  })
+
+  test('a policy that somebody keeps for it goes on being theirs', async () => {
+    const policy = { type: 'TXT', name: 'kept', content: '"v=DMARC1; p=reject"', ttl: 300 }
+    await serveElsewhere('policies.test', [policy])
+    const alias = { type: 'CNAME', name: '_dmarc', content: 'kept.policies.test', ttl: 300 }
+    await serveElsewhere('kept.test', [alias])
+    const { body } = await client.post('/domains', { domain: 'kept.test' })
+    await client.delegate('kept.test', body.nameservers)
+    await client.untilDomain(body.domain_id, ({ status }) => status === 'ACTIVE')
+    const { answers } = await ask(house.dns, '_dmarc.kept.test', 'TXT')
+    assert.deepEqual(
+      answers.map(({ type, data }) => `${type} ${textOf(data)}`),
+      ['CNAME kept.policies.test'],
+    )
+  })
+
+  test('nameservers that are dead hold nobody up for long, and that they said nothing is said', async () => {
+    await client.delegate('dead.test', ['ns1.gone.test', 'ns2.gone.test'])
+    const { body } = await client.post('/domains', { domain: 'dead.test' })
+    assert.equal(body.status, 'DNS_CONFIGURING')
+    const progress = `/domains/${body.domain_id}/progress`
+    assert.match((await client.get(progress)).body.status_message, /we keep trying/)
+    await store.db
+      .updateTable('domains')
+      .set({ created_at: sql`created_at - interval '6 minutes'` })
+      .where('id', '=', body.domain_id)
+      .execute()
+    await client.post(`/domains/${body.domain_id}/check`)
+    const waits = await client.untilDomain(body.domain_id, ({ status }) => status === 'DNS_PENDING')
+    assert.equal(waits.delegation.verdict, 'elsewhere')
+    const { body: imported } = await client.get(`/domains/${body.domain_id}/import`)
+    assert.deepEqual([imported.state, imported.records], ['incomplete', []])
+    await client.delegate('dead.test', waits.nameservers)
+    await client.untilDomain(body.domain_id, ({ status }) => status === 'ACTIVE')
+  })
+
+  test('what was brought is served after removal, too: no word of ours stands beside it', async () => {
+    await serveElsewhere('leaving.test')
+    const { body } = await client.post('/domains', { domain: 'leaving.test' })
+    const before = await answersOf(old, 'leaving.test')
+    await client.delegate('leaving.test', body.nameservers)
+    await client.untilDomain(
+      body.domain_id,
+      (domain) => conditionOf(domain, 'records_published').reason === 'mx_in_use',
+    )
+    await removeLongAgo(body.domain_id)
+    await untilServed('leaving.test', before)
+  })
+
+  test('mail that came here ends, and the policies that were brought stand alone again', async () => {
+    await serveElsewhere('ending.test')
+    const { body } = await client.post('/domains', { domain: 'ending.test', take_mail: true })
+    const before = await answersOf(old, 'ending.test')
+    await client.delegate('ending.test', body.nameservers)
+    await client.untilDomain(body.domain_id, ({ status }) => status === 'ACTIVE')
+    await removeLongAgo(body.domain_id)
+    await untilServed('ending.test', { ...before, '@ MX': ['{"preference":0,"exchange":"."}'] })
   })
 
   test('what is not wanted is dropped before the move', async () => {

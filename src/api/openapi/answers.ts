@@ -215,7 +215,7 @@ export const importAnswer = z
   .object({
     ...said,
     ...who,
-    state: z.enum(['none', 'wanted', 'done']),
+    state: z.enum(['none', 'wanted', 'done', 'incomplete']),
     take_mail: z.boolean(),
     records: z.array(dnsRecord),
   })

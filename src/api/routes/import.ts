@@ -75,4 +75,6 @@ const MESSAGES: Record<DomainRow['import_state'], string> = {
   none: 'Nothing was to be imported.',
   wanted: 'What the name serves now is being looked up.',
   done: 'This was found where the name was served before. Zones can rarely be read whole: see that nothing is missing before you change the nameservers.',
+  incomplete:
+    'The nameservers the name has now did not answer all that they were asked, so this may not be all it serves: add what is missing before you change the nameservers.',
 }

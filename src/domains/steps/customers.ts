@@ -1,4 +1,9 @@
 /** Part of zone_ready: what the name served before is found, and the customer's own records are in the zone. */
+import { isAnswer } from '#resolver/parent.ts'
+import type { Rr } from '#resolver/reply.ts'
+import { LookupFailed } from '#resolver/resolver.ts'
+import type { Asked } from '#resolver/survey.ts'
+import { minutes } from '../../clock.ts'
 import {
   type CustomerRecord,
   importedFrom,
@@ -11,27 +16,65 @@ import {
 } from '../customer-records.ts'
 import { planZone } from '../plan.ts'
 import type { OwnedRecord, Ports } from '../ports.ts'
-import type { Pass } from '../step.ts'
+import { CouldNotAsk, type Pass } from '../step.ts'
+
+/** How long the present nameservers are given to answer: what nobody serves any more cannot be broken. */
+const PATIENCE_MS = minutes(5)
 
 /** Before the nameservers are shown to anybody: changing them must break nothing. */
-export async function importRecords({ domain, ports, signal }: Pass): Promise<void> {
+export async function importRecords(pass: Pass): Promise<void> {
+  const { domain, ports, signal } = pass
   if (!domain.importIsWanted) return
   if (await isServedHere(domain.name, ports, signal))
-    return ports.customers.keepImported(domain, [])
+    return ports.customers.keepImported(domain, [], true)
   const { questions, stranger } = questionsAbout(domain.name)
-  const found = await ports.surveyor.survey(domain.name, questions, signal)
+  const survey = await surveyOf(pass, questions)
+  const found = await withoutAlias(pass, survey.records)
   const records = importedFrom(domain.name, stranger, found).filter(
     ({ name, type, ttl, value }) =>
       ports.zone.objectionTo({ name, type, ttl, data: [value] }) === undefined,
   )
-  await ports.customers.keepImported(domain, records)
+  await ports.customers.keepImported(domain, records, survey.isComplete)
   domain.hasOwnRecords ||= records.length > 0
 }
 
 /** What servers of ours answer for the name is another claim's, or a tombstone: nothing of the customer's. */
 async function isServedHere(name: string, { observer, custody }: Ports, signal: AbortSignal) {
   const { answers } = await observer.look(name, 'one', 'asked', signal)
+  if (!answers.some(isAnswer)) throw new CouldNotAsk(name)
   return answers.some(({ nameservers }) => nameservers.some((each) => custody.pool.includes(each)))
+}
+
+/** Whole, or as much as can be had once patience is over. */
+async function surveyOf({ domain, ports, signal }: Pass, questions: readonly Asked[]) {
+  const { name, createdAt } = domain
+  const isPatient = ports.clock.now().getTime() - createdAt.getTime() < PATIENCE_MS
+  try {
+    const survey = await ports.surveyor.survey(name, questions, signal)
+    if (survey.isComplete || !isPatient) return survey
+  } catch (error) {
+    if (isPatient || !(error instanceof LookupFailed)) throw error
+    return { records: [], isComplete: false }
+  }
+  throw new LookupFailed(`The nameservers that ${name} has now leave questions unanswered.`)
+}
+
+const APEX_TYPES = ['A', 'AAAA', 'MX', 'TXT', 'CAA'] as const
+
+/** No alias can stand at the apex of a zone (RFC 1034 section 3.6.2): what it leads to now stands in for it. */
+async function withoutAlias({ domain, ports, signal, tell }: Pass, found: readonly Rr[]) {
+  const { name } = domain
+  const isAlias = (rr: Rr) => rr.name === name && rr.type === 'CNAME'
+  const alias = found.find(isAlias)
+  if (!alias) return found
+  const led: Rr[] = []
+  for (const type of APEX_TYPES) {
+    const { records } = await ports.publicDns.resolve(name, type, signal)
+    led.push(...records.map((rr) => ({ ...rr, name })))
+  }
+  const message = `${name} was an alias of ${alias.data}: what that leads to was copied, and does not follow it any more.`
+  tell({ type: 'import.flattened', stage: 'zone_ready', message })
+  return [...found.filter((rr) => !isAlias(rr)), ...led]
 }
 
 /** Puts and takes out the customer's values; leaves alone what is ours, and what others put. */
@@ -65,6 +108,7 @@ export type CustomersMail = {
   mx: readonly CustomerRecord[]
   spf: readonly CustomerRecord[]
   hasDmarc: boolean
+  all: readonly CustomerRecord[]
 }
 
 export async function customersMail({ domain, ports, needs }: Pass): Promise<CustomersMail> {
@@ -77,5 +121,6 @@ export async function customersMail({ domain, ports, needs }: Pass): Promise<Cus
     mx: wanted.filter((record) => isMxOf(domain.name, record) && !ours.includes(keyOf(record))),
     spf: wanted.filter((record) => isSpfOf(domain.name, record)),
     hasDmarc: wanted.some((record) => isDmarcOf(domain.name, record)),
+    all: wanted,
   }
 }

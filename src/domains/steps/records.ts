@@ -4,7 +4,7 @@ import type { NeededRecord } from '#drivers/records.ts'
 import type { Change, RRset } from '#drivers/zone/contract.ts'
 import { ancestorsOf, relative } from '#names/domain-name.ts'
 import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
-import type { CustomerRecord } from '../customer-records.ts'
+import { type CustomerRecord, excludes } from '../customer-records.ts'
 import {
   desiredRecords,
   desiredZone,
@@ -33,6 +33,8 @@ export const records: Step = {
     if (theirs.mx.length > 0 && !pass.domain.takeMail) return mailIsElsewhere(pass, theirs.mx)
     const redirect = await wantedRedirect(pass)
     const planned = await wantedRecords(pass, theirs, redirect)
+    const aliases = planned.flatMap((record) => inTheWay(record, theirs))
+    if (aliases.length > 0) return aliasIsInTheWay(aliases[0]!)
     const objection = planned.map((record) => objectionTo(pass, record)).find(Boolean)
     if (objection) return failed('not_holdable', objection)
     const wanted = await leadVisitors(pass, redirect, planned)
@@ -57,6 +59,8 @@ export const records: Step = {
     await stopLeading(pass)
     if (isThere) await publish(pass, pass.kept)
     await ports.records.replace(domain, pass.kept)
+    // What was part of ours, as an SPF policy is, stands alone again.
+    if (isThere) await publishCustomers(pass)
   },
 }
 
@@ -65,6 +69,14 @@ function mailIsElsewhere({ domain }: Pass, mx: readonly { value: string }[]): Ve
   const hosts = mx.map(({ value }) => relative(value.split(' ').at(-1)!)).join(', ')
   const sentence = `Mail for ${domain.name} goes to ${hosts}; say take_mail to have it come here.`
   return waiting('mx_in_use', sentence)
+}
+
+const inTheWay = (record: OwnedRecord, { all }: CustomersMail) =>
+  all.filter((each) => excludes(each, record))
+
+function aliasIsInTheWay({ name, type, value }: CustomerRecord): Verdict {
+  const sentence = `${type} ${value} stands at ${relative(name)}, beside which our record cannot: remove it.`
+  return waiting('alias_in_the_way', sentence)
 }
 
 function asksFirst({ changes }: ZonePlan): Verdict {
@@ -84,7 +96,10 @@ async function wantedRecords(
   const reportsTo = `${reportsLocalpart(domain.claim)}@${domain.name}`
   const policy = await startingPolicy(pass)
   const ofMail = [...needs.values(), theirs.spf.map(asNeeded)].flat()
-  const isTheirs = ({ purpose }: OwnedRecord) => purpose === 'dmarc' && theirs.hasDmarc
+  // How mail programs find their servers is theirs to say.
+  const isTheirs = (record: OwnedRecord) =>
+    (record.purpose === 'dmarc' && theirs.hasDmarc) ||
+    (record.purpose === 'autoconfig' && inTheWay(record, theirs).length > 0)
   const desired = (needed: readonly NeededRecord[]) =>
     desiredRecords(domain.name, needed, { policy, reportsTo }).filter((each) => !isTheirs(each))
   if (!redirect) return desired(ofMail)
