@@ -86,6 +86,7 @@ const LAYERS: Record<string, Row> = {
       'ids.ts',
       'names/*',
       'domains/lifecycle.ts',
+      'domains/waits.ts',
       'drivers/errors.ts',
       'drivers/zone/contract.ts',
       'drivers/zone/txt.ts',

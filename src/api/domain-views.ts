@@ -1,9 +1,8 @@
 /** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
 
-import { WAITS_FOR_OTHERS } from '#domains/conditions.ts'
 import { type Conditions, failedStage, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
-import { PLAN_DROPS_MUCH } from '#domains/plan.ts'
 import type { Condition, ConditionType, Party } from '#domains/types.ts'
+import { WAITS_FOR_OTHERS, WAITS_FOR_WORD } from '#domains/waits.ts'
 import { relative } from '#names/domain-name.ts'
 import type { CustomerRecordRow } from '#store/customer-records.ts'
 import type { DomainRow, ListedDomain, RecordRow } from '#store/domains.ts'
@@ -38,10 +37,11 @@ export type DomainDetails = {
   inboxes: number
   nameservers: readonly string[]
   records: readonly RecordRow[]
+  imported: readonly CustomerRecordRow[]
 }
 
 export function details(
-  { row, conditions, inboxes, nameservers, records }: DomainDetails,
+  { row, conditions, inboxes, nameservers, records, imported }: DomainDetails,
   now: Date,
 ) {
   return {
@@ -49,7 +49,7 @@ export function details(
     message: 'Domain retrieved successfully',
     ...listItem(row, conditions, inboxes),
     nameservers,
-    dns_records: records.map(recordView),
+    dns_records: [...records.map(recordViewer(conditions)), ...imported.map(customerRecordView)],
     inbox_capacity: {
       max: row.max_inboxes,
       current: inboxes,
@@ -64,34 +64,43 @@ export function details(
   }
 }
 
-export function recordView(row: RecordRow) {
-  const isWeighed = row.priority !== null
-  return {
-    record_id: row.id,
-    type: row.type,
-    name: relative(row.name),
-    value: isWeighed ? row.value.replace(/^\d+ /, '') : row.value,
-    ttl: row.ttl,
-    priority: row.priority,
+/** Records that are ours, as last seen: all of them are looked for whenever the stage is looked at. */
+export function recordViewer(conditions: Conditions) {
+  const lookedAt = conditions.get('records_published')?.lastLookAt
+  return (row: RecordRow) => ({
+    ...recordView(row),
     purpose: row.purpose,
-    required: true,
+    required: row.purpose !== 'redirect',
     managed: true,
     status: row.status,
     observed: row.observed,
-    message: row.message,
-    last_checked_at: row.last_checked_at?.toISOString() ?? null,
+    message: RECORD_SENTENCES[row.status] ?? '',
+    last_checked_at: row.last_checked_at && latest(row.last_checked_at.toISOString(), lookedAt),
+  })
+}
+
+const RECORD_SENTENCES: Record<string, string> = {
+  missing: 'Nobody outside sees it yet.',
+  mismatch: 'Who asks from outside sees something else.',
+}
+
+/** What MX and SRV begin with is told by itself. */
+function recordView({ id, type, name, value, ttl }: RecordRow | CustomerRecordRow) {
+  const [, priority, rest] = /^(MX|SRV)$/.test(type) ? (/^(\d+) (.*)$/.exec(value) ?? []) : []
+  return {
+    record_id: id,
+    type,
+    name: relative(name),
+    value: rest ?? value,
+    ttl,
+    priority: priority === undefined ? null : Number(priority),
   }
 }
 
 /** A record of the customer's own; nobody looks for it from outside. */
 export function customerRecordView(row: CustomerRecordRow) {
   return {
-    record_id: row.id,
-    type: row.type,
-    name: relative(row.name),
-    value: row.value,
-    ttl: row.ttl,
-    priority: null,
+    ...recordView(row),
     purpose: row.origin === 'imported' ? 'imported' : 'custom',
     required: false,
     managed: false,
@@ -160,7 +169,7 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
 
 /** Some waits are for the customer's word, or for us, whatever the stage. */
 function partyFor(party: Party, reason: string): Party {
-  if (['mx_in_use', 'alias_in_the_way', PLAN_DROPS_MUCH].includes(reason)) return 'customer'
+  if (WAITS_FOR_WORD.includes(reason)) return 'customer'
   return reason === 'lame' ? 'us' : party
 }
 

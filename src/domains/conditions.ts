@@ -1,8 +1,8 @@
 /** How a verdict becomes a stored condition. Pure. */
 import type { Stage } from './lifecycle.ts'
 import { isDone, stageOf } from './lifecycle.ts'
-import { PLAN_DROPS_MUCH } from './plan.ts'
 import type { Condition, Verdict } from './types.ts'
+import { WAITS_FOR_OTHERS } from './waits.ts'
 
 /** A look this much later than planned was late because of us; the difference counts for nothing. */
 const LATENESS_MS = 60_000
@@ -44,17 +44,6 @@ function giveUp(stage: Stage, found: Verdict, waitedMs: number): Verdict {
   if (found.is !== 'waiting' || waitedMs < limitOf(stage, found.reason)) return found
   return { is: 'failed', reason: found.reason, message: `Given up: ${found.message}` }
 }
-
-/** Waiting for another claim, or for the zone above, is not ours to be quick about. */
-export const WAITS_FOR_OTHERS: readonly string[] = [
-  'name_in_use',
-  'handing_over',
-  'shadowed',
-  'inside_your_zone',
-  'mx_in_use',
-  'alias_in_the_way',
-  PLAN_DROPS_MUCH,
-]
 
 const limitOf = ({ giveUpAfterMs }: Stage, reason: string): number =>
   WAITS_FOR_OTHERS.includes(reason) ? stageOf('delegated').giveUpAfterMs : giveUpAfterMs

@@ -9,7 +9,6 @@
  * the conditions.
  */
 import { days, hours } from '../clock.ts'
-import { PLAN_DROPS_MUCH } from './plan.ts'
 import type { Pen } from './ports.ts'
 import type { Pass, Step } from './step.ts'
 import { delegation } from './steps/delegation.ts'
@@ -20,6 +19,7 @@ import { sender } from './steps/sender.ts'
 import { senderVerified } from './steps/sender-verified.ts'
 import { zone } from './steps/zone.ts'
 import type { Condition, ConditionType, DomainStatus, Party, Verdict } from './types.ts'
+import { WAITS_FOR_WORD } from './waits.ts'
 
 // biome-ignore format: a table
 export const LIFECYCLE = [
@@ -60,8 +60,8 @@ function isPastGrace({ met, graceMs }: Stage, conditions: Conditions): boolean {
   const reason = 'reason' in verdict ? verdict.reason : ''
   // What was taken away with the delegation is judged with it.
   if (reason === WITHDRAWN.reason) return false
-  // Nothing is broken while a question is open.
-  return unmetMs >= (reason === PLAN_DROPS_MUCH ? stageOf('delegated').giveUpAfterMs : graceMs)
+  const isQuestion = WAITS_FOR_WORD.includes(reason)
+  return unmetMs >= (isQuestion ? stageOf('delegated').giveUpAfterMs : graceMs)
 }
 
 /** One pass. Every `ensure` is safe to repeat, so a crash between two stages costs only a repeat. */

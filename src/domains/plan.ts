@@ -12,9 +12,6 @@ export function planZone(current: readonly RRset[], desired: readonly RRset[]): 
   ]
 }
 
-/** The reason of a plan that stops and asks whether it may drop much of a zone. */
-export const PLAN_DROPS_MUCH = 'plan_drops_much'
-
 const POPULATED = 10
 const MUCH = 0.3
 

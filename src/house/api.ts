@@ -3,6 +3,7 @@ import { keyChecker } from '#api/auth.ts'
 import type { ApiContext } from '#api/context.ts'
 import type { ProblemCode } from '#api/problems.ts'
 import { startApi } from '#api/server.ts'
+import { ancestorsOf } from '#names/domain-name.ts'
 import { isLoopback, writeEndpoint } from '#names/ip.ts'
 import { FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
 import { isDatabaseAway, pingDatabase } from '#store/database.ts'
@@ -97,10 +98,13 @@ function defaultAccounts(config: Config, accounts: Accounts): Candidates {
   }
 }
 
-function ownNames(world: WorldName, config: Config, { sandbox }: ApiParts): readonly string[] {
-  if (world === 'sandbox') return sandbox?.reserved ?? []
+/** Names that nobody may claim: whose zone it is, could answer for us. */
+function ownNames(world: WorldName, config: Config, parts: ApiParts): readonly string[] {
+  const zones = [...parts.accounts[world].zones.values()].flatMap(({ pool }) => pool ?? [])
+  const pools = new Set(zones.flatMap(({ name }) => ancestorsOf(name)[0] ?? []))
+  if (world === 'sandbox') return [...(parts.sandbox?.reserved ?? []), ...pools]
   const { nameserverZone, mailHost, probeHost } = livePlatform(config)
-  return [nameserverZone, mailHost, probeHost]
+  return [nameserverZone, mailHost, probeHost, ...config.httpHosts, ...pools]
 }
 
 function whyClosed(

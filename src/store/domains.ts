@@ -4,6 +4,7 @@ import type { ClaimRef } from '#drivers/zone/contract.ts'
 import { wakeRow } from '#engine/due-rows.ts'
 import { type ConditionRow, conditionsInJson, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
+import type { CustomerRecordRow } from './customer-records.ts'
 import type { Database } from './database.ts'
 import { note } from './events.ts'
 import type { Tables, WorldName } from './tables.ts'
@@ -71,7 +72,7 @@ export async function listDomains(
   { db }: StoreContext,
   tenant: Tenant,
   filter: DomainFilter,
-): Promise<{ rows: ListedDomain[]; total: number; isEstimate: boolean }> {
+): Promise<DomainPage> {
   const matching = matchingDomains(db, tenant, filter)
   const { after } = filter
   const page = matching
@@ -79,10 +80,19 @@ export async function listDomains(
     .select(LISTED)
     .orderBy('created_at', 'desc')
     .orderBy('id', 'desc')
-    .limit(filter.limit)
+    .limit(filter.limit + 1)
     .offset((filter.page - 1) * filter.limit)
   const [rows, counted] = await Promise.all([page.execute(), countOf(db, matching.select('id'))])
-  return { rows, ...counted }
+  return { rows: rows.slice(0, filter.limit), hasMore: rows.length > filter.limit, ...counted }
+}
+
+export type DomainPage = {
+  rows: readonly ListedDomain[]
+  /** Whether others come after them. */
+  hasMore: boolean
+  /** Of all pages; above 10,000 an estimate. */
+  total: number
+  isEstimate: boolean
 }
 
 /** Counting further would cost more than the answer is worth. */
@@ -162,16 +172,20 @@ export async function belongingsOf({ db }: StoreContext, domainId: string): Prom
            (select count(*)::int from inboxes i
              where i.domain_id = c.domain_id and i.removed_at is null) as inboxes,
            coalesce((select jsonb_agg(r order by r.id) from records r
-                      where r.domain_id = c.domain_id), '[]') as records
+                      where r.domain_id = c.domain_id), '[]') as records,
+           coalesce((select jsonb_agg(o order by o.id) from customer_records o
+                      where o.domain_id = c.domain_id and o.origin = 'imported'
+                        and o.removed_at is null), '[]') as imported
       from claims c where c.domain_id = ${domainId}`.execute(db)
-  const { nameservers = [], inboxes = 0, records = [] } = rows[0] ?? {}
-  return { nameservers, inboxes, records: records.map(checkedAt) }
+  const { nameservers = [], inboxes = 0, records = [], imported = [] } = rows[0] ?? {}
+  return { nameservers, inboxes, records: records.map(checkedAt), imported }
 }
 
 export type Belongings = {
   nameservers: readonly string[]
   inboxes: number
   records: readonly RecordRow[]
+  imported: readonly CustomerRecordRow[]
 }
 
 /** In JSON, times are texts. */
@@ -215,11 +229,15 @@ export async function claimOf({ db }: StoreContext, domain: DomainRow): Promise<
  * Somebody asks: look now, start the cadence anew, and let the mail services be started. Gives the
  * epoch of the latest taking: only a later one looks because of this.
  */
-export async function askAbout(context: StoreContext, domainId: string): Promise<bigint> {
+export async function askAbout(
+  context: StoreContext,
+  domainId: string,
+  { activates = false } = {},
+): Promise<bigint> {
   const epoch = await context.db.transaction().execute(async (tx) => {
     const asked = await tx
       .updateTable('domains')
-      .set({ asked_at: sql`now()`, may_activate: true })
+      .set({ asked_at: sql`now()`, ...(activates ? { may_activate: true } : {}) })
       .where('id', '=', domainId)
       .returning('epoch')
       .executeTakeFirst()
@@ -297,7 +315,7 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
     const of = { domainId: id, workspaceId: workspace_id }
     await note(tx, of, { type: 'domain.retried', message: 'A retry was asked for.' })
   })
-  return askAbout(context, id)
+  return askAbout(context, id, { activates: true })
 }
 
 /** Wakes domains because a query for their names reached us; at most every two seconds each. */

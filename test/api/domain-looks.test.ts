@@ -43,6 +43,11 @@ test('the zone is a master file that names every record', async () => {
   })
   assert.equal(response.headers.get('content-type'), 'text/dns; charset=utf-8')
   const lines = (await response.text()).split('\n')
+  const [first] = acme.nameservers
+  assert.match(
+    lines[0]!,
+    new RegExp(`^acme\\.test\\.\t60\tIN\tSOA\t${first}\\. hostmaster\\.acme\\.test\\. \\d+ `),
+  )
   for (const nameserver of acme.nameservers) {
     assert.ok(lines.includes(`acme.test.\t3600\tIN\tNS\t${nameserver}.`))
   }
@@ -59,6 +64,17 @@ test('a check looks again, now, and answers the whole domain', async () => {
   assert.equal(body.status, 'ACTIVE')
   const lookOf = (domain: Json) => Date.parse(domain.conditions[1].last_look_at)
   assert.ok(lookOf(body) > lookOf(before))
+})
+
+test('a check asks all servers of the parent, and tells when the records were last looked for', async () => {
+  const { body: first } = await client.post(at('/check'))
+  const { body } = await client.post(at('/check'))
+  assert.deepEqual(
+    body.delegation.servers.map(({ name }: Json) => name),
+    ['a.parent.test', 'b.parent.test'],
+  )
+  const checkedAt = ({ dns_records }: Json) => dns_records.map((each: Json) => each.last_checked_at)
+  for (const [index, at] of checkedAt(body).entries()) assert.ok(at > checkedAt(first)[index])
 })
 
 test('a check does not start what waits for a word', async () => {
@@ -135,6 +151,7 @@ test('lists are read on by their cursor, each domain once, while others are adde
     seen.push(...body.domains.map(({ domain_name }: Json) => domain_name))
     assert.equal(body.pagination.total_is_estimate, false)
     if (page === 0) await theirs.post('/domains', { domain: 'late.test' })
+    assert.equal(body.pagination.has_next, body.pagination.next_cursor !== null)
     if (body.pagination.next_cursor === null) break
     path = `/domains?limit=2&cursor=${body.pagination.next_cursor}`
   }

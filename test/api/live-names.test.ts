@@ -35,6 +35,8 @@ const REFUSED_LIVE: readonly [name: string, why: string][] = [
   ['mx.mailstead-platform.com',        'the mail host'],
   ['probe.mx.mailstead-platform.com',  'the probe host'],
   ['a.b.mx.mailstead-platform.com',    'below the mail host'],
+  ['api.mailstead-console.com',        'the API'],
+  ['mailstead-console.com',            'above the API'],
   ['com',                              'a single label'],
   ['co.uk',                            'a public suffix'],
   ['github.io',                        'a public suffix of a private registry'],

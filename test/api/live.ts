@@ -4,6 +4,7 @@ export const LIVE = {
   MAILSTEAD_NAMESERVER_ADDRESSES: '2001:4860:4860::8844,2001:4860:4860::8888',
   MAILSTEAD_MAIL_HOST: 'mx.mailstead-platform.com',
   MAILSTEAD_MAIL_HOST_ADDRESSES: '2001:4860:4860::8844',
+  MAILSTEAD_HTTP_HOSTS: 'api.mailstead-console.com',
   // A documentation address (RFC 5737), which no live world connects to.
   MAILSTEAD_ROOT_HINTS: '192.0.2.1',
   MAILSTEAD_WAIT_MS: '500',

@@ -112,6 +112,12 @@ describe('a name with a website and mail elsewhere', () => {
     const { body: imported } = await client.get(`/domains/${id}/import`)
     assert.equal(imported.state, 'done')
     assert.equal(imported.records.length, SITE.length)
+    const { dns_records } = (await client.get(`/domains/${id}`)).body
+    const mx = dns_records.find(({ type }: Json) => type === 'MX')
+    assert.deepEqual(
+      [mx.purpose, mx.managed, mx.priority, mx.value],
+      ['imported', false, 10, 'mx.example.net.'],
+    )
     await client.delegate('moved.test', nameservers)
     await client.untilDomain(id, (domain) => conditionOf(domain, 'delegated').status === 'met')
     await untilServed('moved.test', before)
@@ -389,6 +395,7 @@ describe('the customer’s own records', async () => {
     [{ name: 'a', type: 'TXT', value: 'x'.repeat(5000) },              422],
     [{ type: 'A', value: '192.0.2.1' },                                422],
     [{ name: '@', type: 'CNAME', value: 'x.example.net.' },            409, 'record_conflict'],
+    [{ name: '@', type: 'MX', value: '20 backup.example.net.' },       409, 'record_conflict'],
     [{ name: '_dmarc', type: 'CNAME', value: 'x.example.net.' },       409, 'record_conflict'],
     [{ name: 'www', type: 'A', value: '192.0.2.2' },                   409, 'record_exists'],
     [{ name: `${'a'.repeat(64)}`, type: 'A', value: '192.0.2.1' },     422],

@@ -60,7 +60,9 @@ function registerAct(app: Http, context: ApiContext, act: string): void {
         throw new Problem('domain_not_ready')
       if (status === 'ACTIVE' || status === 'SERVICES_CONFIGURING') return answer(known, context)
       const askedAtEpoch =
-        status === 'FAILED' ? await retryDomain(store, known.row) : await askAbout(store, id)
+        status === 'FAILED'
+          ? await retryDomain(store, known.row)
+          : await askAbout(store, id, { activates: true })
       const isAnswered = ({ row }: KnownDomain) =>
         row.status !== status || hasBeenLookedAt(row, askedAtEpoch)
       const look = () => loadDomain(store, key, id)

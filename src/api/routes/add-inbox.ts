@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parseLocalpart } from '#names/localpart.ts'
-import { askAbout } from '#store/domains.ts'
+import { lookNow } from '#store/domains.ts'
 import { findInbox, reserveInbox } from '#store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
@@ -63,7 +63,7 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
           current_inboxes: reserved.current,
         })
       }
-      await askAbout(store, row.id)
+      await lookNow(store, row.id)
       const inbox = await waitForDomain(
         store,
         row.id,

@@ -1,4 +1,4 @@
-import { hasBeenLookedAt, lookNow } from '#store/domains.ts'
+import { askAbout, hasBeenLookedAt } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { type KnownDomain, loadDomain } from '../load-domain.ts'
@@ -25,7 +25,7 @@ export function checkDomainRoute(app: Http, context: ApiContext): void {
     },
     async (request) => {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
-      const askedAtEpoch = await lookNow(store, row.id)
+      const askedAtEpoch = await askAbout(store, row.id)
       const known = await waitForDomain(
         store,
         row.id,

@@ -35,8 +35,9 @@ export function getZoneRoute(app: Http, context: ApiContext): void {
       const claim = await claimOf(store, row)
       const host = context.zoneHost(row.world, placedAt(row))
       const rrsets = await host.readZone(claim, AbortSignal.timeout(READ_LIMIT_MS))
-      if (rrsets === undefined) throw new Problem('domain_not_ready')
-      return reply.type('text/dns; charset=utf-8').send(masterFile(claim, rrsets))
+      if (rrsets === undefined || claim.nameservers.length === 0)
+        throw new Problem('domain_not_ready')
+      return reply.type('text/dns; charset=utf-8').send(masterFile(claim, rrsets, context.now()))
     },
   )
 }

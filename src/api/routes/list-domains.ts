@@ -32,7 +32,7 @@ export function listDomainsRoute(app: Http, context: ApiContext): void {
     async (request) => {
       const { page, limit, status, search, cursor: after } = request.query
       const filter = { page, limit, status, search, after }
-      const { rows, total, isEstimate } = await listDomains(store, keyOf(request), filter)
+      const { rows, hasMore, total, isEstimate } = await listDomains(store, keyOf(request), filter)
       const ids = rows.map(({ id }) => id)
       const [conditions, inboxes] = await Promise.all([
         conditionsOf(store, ids),
@@ -44,7 +44,9 @@ export function listDomainsRoute(app: Http, context: ApiContext): void {
         ),
         pagination: {
           ...pagination({ page, limit }, total),
-          next_cursor: rows.length === limit ? (rows.at(-1)?.id ?? null) : null,
+          has_next: hasMore,
+          has_prev: page > 1 ? total > 0 : after !== undefined,
+          next_cursor: hasMore ? rows.at(-1)!.id : null,
           total_is_estimate: isEstimate,
         },
         success: true,

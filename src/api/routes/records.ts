@@ -12,7 +12,7 @@ import {
 import { placedAt } from '#store/domain-passes.ts'
 import { type DomainRow, recordsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
-import { customerRecordView, recordView } from '../domain-views.ts'
+import { customerRecordView, recordViewer } from '../domain-views.ts'
 import type { Http } from '../http.ts'
 import { loadDomain } from '../load-domain.ts'
 import { recordList, recordRemoved, recordSaid } from '../openapi/answers.ts'
@@ -75,12 +75,12 @@ function listRecords(app: Http, context: ApiContext): void {
     problems: ['domain_not_found'],
   } satisfies FastifySchema
   app.get(path, { schema, ...needs(context, 'domains:read') }, async (request) => {
-    const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
+    const { row, conditions } = await loadDomain(store, keyOf(request), request.params.domain_id)
     const [ours, theirs] = await Promise.all([
       recordsOf(store, row.id),
       listCustomerRecords(store, row.id),
     ])
-    const records = [...ours.map(recordView), ...theirs.map(customerRecordView)]
+    const records = [...ours.map(recordViewer(conditions)), ...theirs.map(customerRecordView)]
     return { success: true, message: 'Records retrieved successfully', records }
   })
 }
@@ -166,7 +166,7 @@ function ownerAndType(domain: string, body: { name: string; type: string }) {
   return { name: absolute(name), type }
 }
 
-/** What the host cannot hold, and an alias beside anything else (RFC 1034 section 3.6.2). */
+/** What the host cannot hold, an alias beside anything else (RFC 1034 section 3.6.2), a second MX beside ours. */
 async function refuseUnholdable(
   { store, zoneHost }: ApiContext,
   domain: DomainRow,
@@ -176,10 +176,12 @@ async function refuseUnholdable(
   const host = zoneHost(domain.world, placedAt(domain))
   const objection = host.objectionTo({ name, type, ttl: seconds, data: [written] })
   if (objection) throw invalid('value', objection)
-  const all = [
-    ...(await recordsOf(store, domain.id)),
-    ...(await listCustomerRecords(store, domain.id)),
-  ]
+  const ours = await recordsOf(store, domain.id)
+  const all = [...ours, ...(await listCustomerRecords(store, domain.id))]
+  const isMxOfDomain = type === 'MX' && name === absolute(domain.name)
+  const comesHere = domain.take_mail || ours.some(({ purpose }) => purpose === 'mx')
+  // The next pass would take it away again.
+  if (isMxOfDomain && comesHere) throw new Problem('record_conflict')
   const beside = all.filter((each) => each.name === name)
   const isAliasBesideOthers = beside.some((each) => (each.type === 'CNAME') !== (type === 'CNAME'))
   if (

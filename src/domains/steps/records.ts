@@ -12,10 +12,11 @@ import {
   isOfRedirect,
   redirectRecords,
 } from '../desired-records.ts'
-import { dropsMuch, PLAN_DROPS_MUCH, planZone } from '../plan.ts'
+import { dropsMuch, planZone } from '../plan.ts'
 import type { OwnedRecord } from '../ports.ts'
 import { failed, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
+import { PLAN_DROPS_MUCH } from '../waits.ts'
 import { type CustomersMail, customersMail, publishCustomers } from './customers.ts'
 import { reportsLocalpart } from './mail-domain.ts'
 import {
