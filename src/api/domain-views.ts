@@ -1,12 +1,12 @@
 /** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
 
 import { type Conditions, failedStage, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
+import { sendingObstacle } from '#domains/sending.ts'
 import type { Condition, ConditionType, Party } from '#domains/types.ts'
 import { WAITS_FOR_OTHERS, WAITS_FOR_WORD } from '#domains/waits.ts'
 import { relative } from '#names/domain-name.ts'
 import type { CustomerRecordRow } from '#store/customer-records.ts'
 import type { DomainRow, ListedDomain, RecordRow } from '#store/domains.ts'
-import { hours } from '../clock.ts'
 import { API_PREFIX } from './context.ts'
 
 export const progressUrl = (id: string): string => `${API_PREFIX}/domains/${id}/progress`
@@ -183,22 +183,15 @@ const UNKNOWN = {
   next_look_at: null,
 }
 
-/** Sending needs an active domain and a delegation seen within the hour, whatever grace says. */
+/** New messages are taken of an active domain only. */
 export function sendingOf(
   row: DomainRow,
   conditions: Conditions,
   now: Date,
 ): { allowed: boolean; reason: string | null } {
   if (row.status !== 'ACTIVE') return { allowed: false, reason: 'domain_not_active' }
-  const delegated = conditions.get('delegated')
-  if (delegated?.verdict.is !== 'met') return { allowed: false, reason: 'delegation_lost' }
-  if (!isDone(conditions.get('sender_registered')?.verdict)) {
-    return { allowed: false, reason: 'sender_not_ready' }
-  }
-  const seenForMs = now.getTime() - (delegated.lastLookAt?.getTime() ?? 0)
-  return seenForMs > hours(1)
-    ? { allowed: false, reason: 'delegation_not_seen_lately' }
-    : { allowed: true, reason: null }
+  const reason = sendingObstacle(conditions, now) ?? null
+  return { allowed: reason === null, reason }
 }
 
 /** What someone who waits is told: no stage names, no counts. */

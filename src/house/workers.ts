@@ -56,8 +56,8 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
 
 function queueBook({ store, config }: Foundation, worlds: Worlds): QueueBook {
   return {
-    async load(row) {
-      const delivery = await loadDelivery(store, row)
+    async load(row, now) {
+      const delivery = await loadDelivery(store, row, now)
       const world = delivery && worlds.get(delivery.world)
       return world && { ...delivery, options: deliverOptions(world, config) }
     },

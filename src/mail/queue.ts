@@ -12,10 +12,16 @@ import { clamp, days, hours, minutes } from '../clock.ts'
 // RFC 5321 section 4.5.4.1: give up after four to five days.
 const GIVE_UP_AFTER_MS = days(4)
 
-export type Queued = Delivery & { createdAt: Date; maySend: boolean; options: DeliverOptions }
+/**
+ * `held` while the domain may not send for now, `ended` when it never may again: its name is somebody
+ * else's, or it is being removed.
+ */
+export type Sending = 'allowed' | 'held' | 'ended'
+
+export type Queued = Delivery & { createdAt: Date; sending: Sending; options: DeliverOptions }
 
 export type QueueBook = {
-  load(row: Taken): Promise<Queued | undefined>
+  load(row: Taken, now: Date): Promise<Queued | undefined>
   note(row: Taken, result: AttemptResult): Promise<void>
 }
 
@@ -26,19 +32,28 @@ export async function deliveryPass(
   now: () => Date,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const queued = await book.load(row)
+  const at = now()
+  const queued = await book.load(row, at)
   if (queued === undefined) return { afterMs: days(1), failures: 0 }
-  const result = await attempt(queued, now(), signal)
+  const result = givenUp(await attempt(queued, signal), at.getTime() - queued.createdAt.getTime())
   await book.note(row, result)
   return { afterMs: retryMs(row.failures), failures: row.failures + 1 }
 }
 
-async function attempt(queued: Queued, now: Date, signal: AbortSignal): Promise<AttemptResult> {
-  // Sending stops at once for a name that is no longer ours.
-  if (!queued.maySend)
-    return { is: 'failed', reply: '5.7.1 the domain is not ours to send for any more' }
-  const result = await deliver(queued, queued.options, signal)
-  const ageMs = now.getTime() - queued.createdAt.getTime()
+async function attempt(queued: Queued, signal: AbortSignal): Promise<AttemptResult> {
+  if (queued.sending === 'ended') return ENDED
+  if (queued.sending === 'held') return HELD
+  return deliver(queued, queued.options, signal)
+}
+
+// RFC 3463 section 3.8: X.7.1 is mail that policy keeps from being delivered.
+const ENDED: AttemptResult = {
+  is: 'failed',
+  reply: '5.7.1 the domain is not ours to send for any more',
+}
+const HELD: AttemptResult = { is: 'deferred', reply: '4.7.1 held: the domain may not send for now' }
+
+function givenUp(result: AttemptResult, ageMs: number): AttemptResult {
   if (result.is !== 'deferred' || ageMs < GIVE_UP_AFTER_MS) return result
   return { is: 'failed', reply: `4.4.7 given up: ${result.reply}` }
 }

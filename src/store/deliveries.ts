@@ -1,23 +1,24 @@
-import type { AttemptResult, Delivery } from '#drivers/sender/embedded/deliver.ts'
+import { sendingObstacle } from '#domains/sending.ts'
+import type { AttemptResult } from '#drivers/sender/embedded/deliver.ts'
 import { fence, type Taken } from '#engine/due-rows.ts'
+import type { Queued } from '#mail/queue.ts'
+import { conditionsInJson, toConditions, withDates } from './conditions.ts'
 import type { StoreContext } from './context.ts'
+import type { Queryable } from './database.ts'
 import type { WorldName } from './tables.ts'
 
-export type QueuedDelivery = Delivery & { world: WorldName; createdAt: Date; maySend: boolean }
+export type QueuedDelivery = Omit<Queued, 'options'> & { world: WorldName }
 
 /** A queued message for its attempt; undefined when it has gone. */
 export async function loadDelivery(
   { db }: StoreContext,
   row: Taken,
+  now: Date,
 ): Promise<QueuedDelivery | undefined> {
   const found = await db
-    .selectFrom('deliveries as d')
-    .leftJoin('holders as h', 'h.claim_id', 'd.claim_id')
-    .leftJoin('claims as c', 'c.id', 'd.claim_id')
-    .leftJoin('domains as o', 'o.id', 'c.domain_id')
-    .selectAll('d')
-    .select(['h.claim_id as holder', 'o.removal_requested_at'])
-    .where('d.id', '=', row.id)
+    .selectFrom('deliveries')
+    .selectAll()
+    .where('id', '=', row.id)
     .executeTakeFirst()
   return (
     found && {
@@ -26,9 +27,23 @@ export async function loadDelivery(
       raw: found.raw,
       world: found.world,
       createdAt: found.created_at,
-      maySend: found.holder !== null && found.removal_requested_at === null,
+      sending: await sendingOf(db, found.claim_id, now),
     }
   )
+}
+
+async function sendingOf(db: Queryable, claimId: string, now: Date): Promise<Queued['sending']> {
+  const domain = await db
+    .selectFrom('holders as h')
+    .innerJoin('claims as c', 'c.id', 'h.claim_id')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
+    .select(['d.activated_at', 'd.looked_at', 'd.next_look_at', conditionsInJson])
+    .where('h.claim_id', '=', claimId)
+    .where('d.removal_requested_at', 'is', null)
+    .executeTakeFirst()
+  if (!domain) return 'ended'
+  const conditions = toConditions(domain.conditions.map(withDates), domain)
+  return sendingObstacle(conditions, now) === undefined ? 'allowed' : 'held'
 }
 
 /** Notes how an attempt ended; a deferral leaves the message queued. */

@@ -1,0 +1,107 @@
+/** Mail that could not be delivered at once waits in the queue, and leaves only while its domain may send. */
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { sql } from 'kysely'
+import { wakeRow } from '#engine/due-rows.ts'
+import { type Json, until } from '../client.ts'
+import { testHouse } from '../house.ts'
+
+const house = await testHouse()
+after(() => house[Symbol.asyncDispose]())
+const { client, store } = house
+const { db } = store
+
+const ELSEWHERE = ['ns1.elsewhere.example', 'ns2.elsewhere.example']
+
+/** An active domain with one message that its recipient puts off. */
+async function withDeferred(domain: string) {
+  const { domain_id: id, nameservers } = await client.addActive(domain)
+  const inbox = { domain_id: id, email_prefix: 'kim', display_name: 'Kim' }
+  const { body } = await client.post('/sender-accounts/coldsend-native', inbox)
+  const recipient = `${domain.replace('.', '-')}@defers.test`
+  await client.post(`/sender-accounts/${body.inbox_id}/test-email`, { recipient_email: recipient })
+  const message = await untilQueue(recipient, ({ last_reply }) => /^451/.test(last_reply))
+  return { id, nameservers, message: message.id }
+}
+
+const messages = () =>
+  db
+    .selectFrom('deliveries')
+    .select(['id', 'recipient', 'state', 'last_reply', 'next_at'])
+    .select(sql<boolean>`next_at > now() and lease_until < now()`.as('rests'))
+
+const untilQueue = (recipient: string, isWanted: (row: Json) => boolean): Promise<Json> =>
+  until(() => messages().where('recipient', '=', recipient).executeTakeFirst(), isWanted)
+
+/** From now on the recipient takes it, and it is tried at once. */
+async function tryAgain(message: string, recipient: string): Promise<void> {
+  await db.updateTable('deliveries').set({ recipient }).where('id', '=', message).execute()
+  await wakeRow(db, 'deliveries', message)
+  store.doorbell.ring('deliveries-due')
+}
+
+async function loseDelegation(domain: string, id: string): Promise<void> {
+  await client.delegate(domain, ELSEWHERE)
+  await client.post(`/domains/${id}/check`)
+  // The second sight of a loss comes ten minutes after the first.
+  await sql`update domains set delegation = jsonb_set(delegation, '{lostAt}', to_jsonb((now() - interval '11 minutes')::text))
+    where id = ${id}`.execute(db)
+  await client.post(`/domains/${id}/check`)
+  await client.untilDomain(id, ({ sending }) => sending.reason === 'delegation_lost')
+}
+
+const arrivedAt = async (address: string): Promise<Json[]> =>
+  (await client.sandbox('GET', `/mail?to=${address}`)).body.messages
+
+test('a message that was put off is held while the delegation is away, and leaves when it is back', async () => {
+  const { id, nameservers, message } = await withDeferred('away.test')
+  await loseDelegation('away.test', id)
+  await tryAgain(message, 'away@inbox.test')
+  const held = await untilQueue('away@inbox.test', ({ last_reply, rests }) => {
+    return /^4\.7\.1 held/.test(last_reply) && rests
+  })
+  assert.equal(held.state, 'queued')
+  assert.deepEqual(await arrivedAt('away@inbox.test'), [])
+
+  await client.delegate('away.test', nameservers)
+  await client.untilDomain(id, ({ sending }) => {
+    void client.post(`/domains/${id}/check`)
+    return sending.allowed
+  })
+  await tryAgain(message, 'away@inbox.test')
+  await untilQueue('away@inbox.test', ({ state }) => state === 'delivered')
+  assert.equal((await arrivedAt('away@inbox.test')).length, 1)
+})
+
+test('so is one while nobody could see the delegation for an hour', async () => {
+  const { id, message } = await withDeferred('unseen.test')
+  await sql`update conditions set last_look_at = now() - interval '61 minutes'
+    where domain_id = ${id} and type = 'delegated'`.execute(db)
+  await sql`update domains set looked_at = null where id = ${id}`.execute(db)
+  await tryAgain(message, 'unseen@inbox.test')
+  const held = await untilQueue('unseen@inbox.test', ({ last_reply }) =>
+    /^4\.7\.1/.test(last_reply),
+  )
+  assert.equal(held.state, 'queued')
+  assert.deepEqual(await arrivedAt('unseen@inbox.test'), [])
+})
+
+test('what was held for four days is given up', async () => {
+  const { id, message } = await withDeferred('forlorn.test')
+  await loseDelegation('forlorn.test', id)
+  await sql`update deliveries set created_at = now() - interval '97 hours' where id = ${message}`.execute(
+    db,
+  )
+  await tryAgain(message, 'forlorn@inbox.test')
+  const ended = await untilQueue('forlorn@inbox.test', ({ state }) => state !== 'queued')
+  assert.equal(ended.state, 'failed')
+  assert.match(ended.last_reply, /^4\.4\.7 given up: 4\.7\.1 held/)
+  assert.deepEqual(await arrivedAt('forlorn@inbox.test'), [])
+})
+
+test('what is queued goes with its domain', async () => {
+  const { id, message } = await withDeferred('removed.test')
+  await client.delete(`/domains/${id}`)
+  await client.untilRemoval(id, 'tombstone')
+  assert.equal(await messages().where('id', '=', message).executeTakeFirst(), undefined)
+})
