@@ -15,6 +15,8 @@ const DOMAINS_AT_ONCE = 32
 const DOMAIN_LIMIT_MS = 60_000
 const DELIVERIES_AT_ONCE = 20
 const DELIVERY_LIMIT_MS = 120_000
+/** Beside the attempt there is its message to read, and its end to note. */
+const DELIVERY_PASS_LIMIT_MS = DELIVERY_LIMIT_MS + 60_000
 const STOCK_EVERY_MS = 15_000
 
 /** The `worker` role: passes over domains, attempts at messages, and a stock of key pairs. */
@@ -39,6 +41,7 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
   })
   opened.use(domains)
   const book = queueBook(foundation, worlds)
+  const attempts = { now: () => new Date(), limitMs: DELIVERY_LIMIT_MS }
   const deliveries = startWorker({
     db,
     doorbell,
@@ -46,8 +49,8 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
     mine,
     topic: TOPICS.deliveriesDue,
     atOnce: DELIVERIES_AT_ONCE,
-    passLimitMs: DELIVERY_LIMIT_MS,
-    work: (row, signal) => deliveryPass(row, book, () => new Date(), signal),
+    passLimitMs: DELIVERY_PASS_LIMIT_MS,
+    work: (row, signal) => deliveryPass(row, book, attempts, signal),
     onError,
   })
   opened.use(deliveries)

@@ -25,25 +25,41 @@ export type QueueBook = {
   note(row: Taken, result: AttemptResult): Promise<void>
 }
 
+/** `limitMs` is how long an attempt may take: who is slower is tried again later. */
+export type QueueOptions = { now: () => Date; limitMs: number }
+
 /** One attempt at one queued message. */
 export async function deliveryPass(
   row: Taken,
   book: QueueBook,
-  now: () => Date,
+  { now, limitMs }: QueueOptions,
   signal: AbortSignal,
 ): Promise<Outcome> {
   const at = now()
   const queued = await book.load(row, at)
   if (queued === undefined) return { afterMs: days(1), failures: 0 }
-  const result = givenUp(await attempt(queued, signal), at.getTime() - queued.createdAt.getTime())
+  const result = givenUp(
+    await attempt(queued, limitMs, signal),
+    at.getTime() - queued.createdAt.getTime(),
+  )
   await book.note(row, result)
   return { afterMs: retryMs(row.failures), failures: row.failures + 1 }
 }
 
-async function attempt(queued: Queued, signal: AbortSignal): Promise<AttemptResult> {
+async function attempt(
+  queued: Queued,
+  limitMs: number,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
   if (queued.sending === 'ended') return ENDED
   if (queued.sending === 'held') return HELD
-  return deliver(queued, queued.options, signal)
+  const limit = AbortSignal.timeout(limitMs)
+  try {
+    return await deliver(queued, queued.options, AbortSignal.any([signal, limit]))
+  } catch (error) {
+    if (!limit.aborted || signal.aborted) throw error
+    return TOO_SLOW
+  }
 }
 
 // RFC 3463 section 3.8: X.7.1 is mail that policy keeps from being delivered.
@@ -51,6 +67,7 @@ const ENDED: AttemptResult = {
   is: 'failed',
   reply: '5.7.1 the domain is not ours to send for any more',
 }
+const TOO_SLOW: AttemptResult = { is: 'deferred', reply: '4.4.2 the attempt took too long' }
 const HELD: AttemptResult = { is: 'deferred', reply: '4.7.1 held: the domain may not send for now' }
 
 function givenUp(result: AttemptResult, ageMs: number): AttemptResult {

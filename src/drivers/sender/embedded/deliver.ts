@@ -144,11 +144,13 @@ async function attempt(
   const abort = () => connection.close()
   signal.addEventListener('abort', abort, { once: true })
   try {
-    return await session(connection, delivery, peer)
+    const result = await session(connection, delivery, peer)
+    // What was delivered, or refused, stays so, however late it was.
+    if (result.is === 'deferred') signal.throwIfAborted()
+    return result
   } finally {
     signal.removeEventListener('abort', abort)
     connection.close()
-    signal.throwIfAborted()
   }
 }
 
