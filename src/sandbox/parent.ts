@@ -6,7 +6,6 @@ import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute, isWithin } from '#names/domain-name.ts'
 import { answerQuery, type Transport } from '#servers/dns/answer.ts'
 import { listenDns } from '#servers/dns/listen.ts'
-import type { Listener } from '#servers/dns/listener.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
 import { Zones } from '#servers/dns/zones.ts'
 import { SANDBOX } from './names.ts'
@@ -39,19 +38,21 @@ const DELEGATION_TTL_S = 2
 const SLOW_MS = 1500
 
 export async function startParentZones(options: ParentOptions): Promise<ParentZones> {
+  await using opened = new AsyncDisposableStack()
   const roots = new Zones()
   const tlds = new Zones()
   for (const zone of rootZones()) roots.set(zone)
-  const listeners: Listener[] = []
+  const ports = new Map<string, number>()
   const listen = async (address: string, zones: Zones, outcomeFor: ParentOptions['outcomeFor']) => {
     const answer = (query: Uint8Array, transport: Transport) =>
       answerWith(query, zones, transport, outcomeFor)
-    listeners.push(await listenDns({ address, port: 0, answer, onError: options.onError }))
+    const listening = { address, port: 0, answer, onError: options.onError }
+    ports.set(address, opened.use(await listenDns(listening)).port)
   }
   for (const address of SANDBOX.rootAddresses) await listen(address, roots, () => undefined)
   for (const { address } of SANDBOX.parents) await listen(address, tlds, options.outcomeFor)
-  const ports = new Map(listeners.map(({ address, port }) => [address, port]))
   let timer: NodeJS.Timeout | undefined
+  opened.defer(() => clearTimeout(timer))
   let serial = 1
 
   function publish(delegations: readonly Delegation[]): void {
@@ -70,13 +71,11 @@ export async function startParentZones(options: ParentOptions): Promise<ParentZo
   }
 
   publish([])
+  const closing = opened.move()
   return {
     dnsPort: (address) => ports.get(address),
     publish,
-    async [Symbol.asyncDispose]() {
-      clearTimeout(timer)
-      await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()))
-    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
 

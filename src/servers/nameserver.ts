@@ -9,14 +9,10 @@ import { listenDns } from './dns/listen.ts'
 import type { Listener } from './dns/listener.ts'
 import type { ServedZone } from './dns/zone.ts'
 import { Zones } from './dns/zones.ts'
+import { type Feed, Follower } from './follower.ts'
 
 /** Where the zones are; handed in by the composition root. */
-export type ZoneFeed = {
-  /** The names changed since `mark`, '0' for all, and the next mark. */
-  changed(mark: string): Promise<{ names: readonly string[]; mark: string }>
-  read(names: readonly string[]): Promise<readonly FedName[]>
-  /** Calls at every change that may be there to read. */
-  onChange(heard: () => void): Disposable
+export type ZoneFeed = Feed<FedName> & {
   /** A query for a name that waits for its delegation has come in. */
   wake(ids: readonly string[]): Promise<void>
 }
@@ -30,8 +26,6 @@ export type NameserverOptions = {
   onError: (error: unknown) => void
 }
 
-const POLL_MS = 1000
-const NAMES_A_READ = 1000
 const WAKE_EVERY_MS = 2000
 const WOKEN_KEPT = 10_000
 
@@ -45,54 +39,52 @@ export type Nameserver = AsyncDisposable & {
 
 /** Reads all zones, then listens. */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
+  await using opened = new AsyncDisposableStack()
   const zones = new Zones()
   for (const zone of options.platform) zones.set(zone)
-  const hosted = new HostedZones(zones, options)
+  const hosted = opened.use(new HostedZones(zones, options))
   await hosted.start()
-  const listeners: Listener[] = []
   const answer = (query: Uint8Array, transport: Transport) => {
     const answered = answerQuery(query, zones, transport)
     if (answered?.question) hosted.asked(answered.question.name)
     return answered?.reply
   }
+  const listeners: Listener[] = []
+  opened.defer(async () => {
+    await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()))
+  })
   const listen = async ({ address, port }: Endpoint) => {
     const listener = await listenDns({ address, port, answer, onError: options.onError })
     listeners.push(listener)
     return listener
   }
   for (const endpoint of options.listen) await listen(endpoint)
+  const closing = opened.move()
   return {
     listeners,
     listen,
     serve: (zone) => zones.set(zone),
-    async [Symbol.asyncDispose]() {
-      await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()))
-      await hosted[Symbol.asyncDispose]()
-    },
+    [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
 
-/** The hosted zones in step with the database. */
+/** The hosted zones in step with the database, and who waits for a query. */
 class HostedZones implements AsyncDisposable {
   readonly #zones: Zones
   readonly #options: NameserverOptions
+  readonly #follower: Follower<FedName>
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
-  #mark = '0'
-  #refreshing: Promise<void> | undefined
-  #again = false
-  #timer: NodeJS.Timeout | undefined
-  #bell: Disposable | undefined
 
   constructor(zones: Zones, options: NameserverOptions) {
     this.#zones = zones
     this.#options = options
+    const { feed, onError } = options
+    this.#follower = new Follower({ feed, take: (fed) => this.#take(fed), onError })
   }
 
-  async start(): Promise<void> {
-    await this.#read()
-    this.#bell = this.#options.feed.onChange(() => this.#refresh())
-    this.#timer = setInterval(() => this.#refresh(), POLL_MS)
+  start(): Promise<void> {
+    return this.#follower.start()
   }
 
   /** Wakes the domains that wait at or above a name somebody asked for. */
@@ -106,10 +98,8 @@ class HostedZones implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
-    this.#bell?.[Symbol.dispose]()
-    await this.#refreshing
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#follower[Symbol.asyncDispose]()
   }
 
   #mayWake(name: string): boolean {
@@ -118,26 +108,6 @@ class HostedZones implements AsyncDisposable {
     if (this.#woken.size >= WOKEN_KEPT) this.#woken.clear()
     this.#woken.set(name, now)
     return true
-  }
-
-  /** One reading at a time; a change that comes meanwhile is read right after. */
-  #refresh(): void {
-    this.#again = this.#refreshing !== undefined
-    this.#refreshing ??= this.#read()
-      .catch(this.#options.onError)
-      .finally(() => {
-        this.#refreshing = undefined
-        if (this.#again) this.#refresh()
-      })
-  }
-
-  async #read(): Promise<void> {
-    const { names, mark } = await this.#options.feed.changed(this.#mark)
-    for (let done = 0; done < names.length; done += NAMES_A_READ) {
-      const fed = await this.#options.feed.read(names.slice(done, done + NAMES_A_READ))
-      for (const name of fed) this.#take(name)
-    }
-    this.#mark = mark
   }
 
   #take({ name, zone, waiting }: FedName): void {

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, readdir, readFile, stat } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -96,6 +98,20 @@ test('a second process on the same data directory is refused, and the first goes
   await using first = await startProduct(options)
   await assert.rejects(startProduct(options), /ended before it was ready/)
   assert.equal((await first.client.get('/domains')).status, 200)
+})
+
+test('a port that is taken ends the start, with a sentence that names it and nothing left behind', async () => {
+  const other = createServer()
+  await once(other.listen(0, '127.0.0.1'), 'listening')
+  const taken = `127.0.0.1:${(other.address() as AddressInfo).port}`
+  const settings = { MAILSTEAD_DNS_LISTEN: `127.0.0.1:0,${taken}` }
+  const start = startProduct({ dataDir: directory.path, settings })
+  await assert.rejects(start, new RegExp(`ended before it was ready: .*Cannot listen .* ${taken}`))
+  other.close()
+  await until(
+    () => processesOf(directory.path),
+    (left) => left.length === 0,
+  )
 })
 
 test('settings that make no sense are all named, without their secrets, and nothing starts', async () => {
