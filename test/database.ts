@@ -4,7 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, type ClientConfig } from 'pg'
-import { openDatabase } from '#store/database.ts'
 import { startPostgres } from '#store/embedded-postgres.ts'
 import { migrate } from '#store/migrate.ts'
 
@@ -14,9 +13,7 @@ export type TestDatabase = AsyncDisposable & { connection: ClientConfig; url: st
 
 export async function prepareTemplate(server: ClientConfig): Promise<void> {
   await admin(server, `create database ${TEMPLATE}`)
-  const db = openDatabase({ ...server, database: TEMPLATE }, { onError: () => undefined })
-  await migrate(db)
-  await db.destroy()
+  await migrate({ ...server, database: TEMPLATE }, () => undefined)
 }
 
 /** On the server of the whole run, or on one started for this file alone. */

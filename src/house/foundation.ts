@@ -43,9 +43,9 @@ export async function layFoundation(
   const onError = (error: unknown) => logger.error({ err: error }, 'trouble')
   await mkdir(config.dataDir, { recursive: true, mode: DIRECTORY_MODE })
   const connection = await openServer(config, logger, opened, signal)
+  await migrate(connection, onError)
   const db = openDatabase(connection, { onError })
   opened.defer(() => db.destroy())
-  await migrate(db)
   const doorbell = opened.use(await openDoorbell(db, connection, onError))
   const vault = openVault(config.secretKey ?? (await keptKey(config, logger)))
   const store = { db, doorbell, vault }

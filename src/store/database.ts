@@ -8,23 +8,34 @@ export type Database = Kysely<Tables>
 /** A database, or a transaction in it: what a query that may be part of either takes. */
 export type Queryable = Database | Transaction<Tables>
 
+export type DatabaseOptions = {
+  connections?: number
+  /** How long a query may take; for ever if 0. */
+  queryLimitMs?: number
+  onError: (error: Error) => void
+}
+
+const QUERY_LIMIT_MS = 15_000
+
 /** Opens a pool. Every query has a deadline: 5 s to get a connection, 15 s to run. */
 export function openDatabase(
   connection: ClientConfig,
-  options: { connections?: number; onError: (error: Error) => void },
+  { connections = 16, queryLimitMs = QUERY_LIMIT_MS, onError }: DatabaseOptions,
 ): Database {
   const pool = new Pool({
     ...connection,
-    max: options.connections ?? 16,
+    max: connections,
     connectionTimeoutMillis: 5000,
-    query_timeout: 15_000,
+    query_timeout: queryLimitMs,
+    // The server stops first: what nobody waits for any more must not keep its locks.
+    statement_timeout: Math.floor(queryLimitMs * 0.9),
     idle_in_transaction_session_timeout: 30_000,
     application_name: 'mailstead',
   })
   // Without a listener, a connection lost to a server restart would end the process: the pool's own
   // hears of idle connections only, so each is given one for the time it is in use.
-  pool.on('error', options.onError)
-  pool.on('connect', (client) => client.on('error', options.onError))
+  pool.on('error', onError)
+  pool.on('connect', (client) => client.on('error', onError))
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: poolOf(pool) }) })
 }
 
@@ -53,9 +64,10 @@ export async function pingDatabase(db: Database): Promise<void> {
   await sql`select 1`.execute(db)
 }
 
-// Class 08 is connection exceptions, 57P the server going away, 53300 too many connections,
-// 55P03 and 40 what a repeat would cure.
-const AWAY_CODES = /^(08|57P|53300|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EACCES)/
+// Class 08 is connection exceptions, 57P the server going away, 53300 too many connections; 57014 what
+// took too long, 40 and 55P03 what met another transaction: a repeat would cure these.
+const AWAY_CODES =
+  /^(08|57P|57014|53300|40|55P03|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EACCES)/
 const AWAY_MESSAGES = [
   'timeout exceeded when trying to connect',
   'Query read timeout',
@@ -64,7 +76,7 @@ const AWAY_MESSAGES = [
 ]
 
 /**
- * Whether an error means the database could not be asked, rather than that it said no. `pg` gives
+ * Whether an error means the database could not be asked just now, rather than that it said no. `pg` gives
  * some of its own connection errors no code, so those few are known by their opening words.
  */
 export function isDatabaseAway(error: unknown): boolean {

@@ -1,4 +1,5 @@
 import { type Migration, Migrator } from 'kysely/migration'
+import type { ClientConfig } from 'pg'
 import * as house from '../../migrations/0001-house.ts'
 import * as outsideServices from '../../migrations/0002-outside-services.ts'
 import * as limits from '../../migrations/0003-limits.ts'
@@ -8,7 +9,7 @@ import * as keptRight from '../../migrations/0006-kept-right.ts'
 import * as cuts from '../../migrations/0007-cuts.ts'
 import * as failedAt from '../../migrations/0008-failed-at.ts'
 import * as unmet from '../../migrations/0009-unmet.ts'
-import type { Database } from './database.ts'
+import { openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -23,8 +24,15 @@ const MIGRATIONS: Record<string, Migration> = {
   '0009-unmet': unmet,
 }
 
-/** Brings the schema up to date. Several processes may do so at once; one does the work. */
-export async function migrate(db: Database): Promise<void> {
+/**
+ * Brings the schema up to date. Several processes may do so at once; one does the work. It takes a
+ * connection of its own, for a change to a large table takes longer than any query may.
+ */
+export async function migrate(
+  connection: ClientConfig,
+  onError: (error: Error) => void,
+): Promise<void> {
+  await using db = openDatabase(connection, { connections: 1, queryLimitMs: 0, onError })
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
   const { error } = await migrator.migrateToLatest()
   if (error !== undefined) throw error

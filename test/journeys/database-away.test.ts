@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { makeApiKey } from '#names/api-key.ts'
 import { startPostgres } from '#store/embedded-postgres.ts'
 import { until } from '../client.ts'
 import { temporaryDirectory } from '../directories.ts'
 import { ask } from '../dns.ts'
+import { testHouse } from '../house.ts'
 import { startProduct } from '../product.ts'
 
 const AWAY_MS = 4000
@@ -48,4 +50,31 @@ test('while the database is away, DNS answers and the API says 503; then all goe
   )
   await client.delegate('patient.test', waiting.nameservers)
   await client.untilDomain(waiting.domain_id, ({ status }) => status === 'ACTIVE')
+})
+
+// biome-ignore format: a table
+const STATES: readonly [state: string, what: string, status: number, error: string][] = [
+  ['40001', 'two transactions that cannot be put in an order', 503, 'database_away'],
+  ['40P01', 'a deadlock',                                      503, 'database_away'],
+  ['55P03', 'a lock that another holds',                       503, 'database_away'],
+  ['57014', 'a statement that takes too long',                 503, 'database_away'],
+  ['22012', 'a bug of ours',                                   500, 'internal'],
+]
+
+test('what a repeat would cure is answered as a database that is away', async () => {
+  await using house = await testHouse()
+  const { client, store } = house
+  for (const [state, what, status, error] of STATES) {
+    await sql`create or replace function trouble() returns trigger language plpgsql as
+      ${sql.raw(`$$ begin raise exception 'trouble' using errcode = '${state}'; end $$`)}`.execute(
+      store.db,
+    )
+    await sql`create or replace trigger trouble before insert on domains
+      for each row execute function trouble()`.execute(store.db)
+    const answer = await client.post('/domains', { domain: 'troubled.test' })
+    assert.deepEqual([answer.status, answer.body.error], [status, error], what)
+    assert.equal(answer.headers.has('retry-after'), status === 503, what)
+  }
+  await sql`drop trigger trouble on domains`.execute(store.db)
+  assert.equal((await client.post('/domains', { domain: 'troubled.test' })).status, 201)
 })
