@@ -91,13 +91,21 @@ export async function askCut(
       const question = { name, type, recursive: false }
       const turn = () => spend(inquiry, address)
       const reply = await exchange(server, question, 'udp', inquiry.signal, turn)
-      if (reply.rcode === 'NOERROR' || reply.rcode === 'NXDOMAIN') return reply
+      if (isUseful(reply, name, cut.zone)) return reply
     } catch (error) {
       if (!(error instanceof NoAnswer)) throw error
     }
   }
   throw new LookupFailed(`no server of ${cut.zone || 'the root'} answers for ${name}`)
 }
+
+/** A server that merely knows of the zone, or refers back to it or up, says nothing of the name. */
+const isUseful = (reply: Reply, name: string, zone: string): boolean =>
+  reply.rcode === 'NXDOMAIN' ||
+  (reply.rcode === 'NOERROR' &&
+    (reply.authoritative ||
+      reply.answers.length > 0 ||
+      referralOf(reply, name, zone) !== undefined))
 
 /** The zone a reply refers us to: a cut above or at `name`, strictly below the zone that was asked. */
 export function referralOf(reply: Reply, name: string, zone: string): string | undefined {

@@ -1,40 +1,13 @@
 import assert from 'node:assert/strict'
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { after, test } from 'node:test'
-import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet } from 'dns-packet'
+import type { Answer } from 'dns-packet'
+import { a, NXDOMAIN, ns, REFUSED, type Said, serve, soa } from '../../test/nameserver.ts'
 import { unpaced } from './pace.ts'
 import { parentObserver } from './parent.ts'
-
-type Said = { rcode?: number; aa?: boolean; answers?: Answer[]; authorities?: Answer[] }
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
 
-/** A nameserver that says the same to everyone who asks for the same. */
-async function serve(address: string, port: number, answer: (name: string, type: string) => Said) {
-  const socket = createSocket('udp4')
-  socket.on('message', (message, from) => {
-    const { id, questions } = decode(message)
-    const { name, type } = questions![0]!
-    const { rcode = 0, aa = true, ...sections } = answer(name.toLowerCase(), type)
-    const flags = rcode | (aa ? AUTHORITATIVE_ANSWER : 0)
-    const reply: Packet = { type: 'response', id: id!, flags, questions: questions!, ...sections }
-    socket.send(encode(reply), from.port, from.address)
-  })
-  socket.bind(port, address)
-  await once(socket, 'listening')
-  opened.defer(() => new Promise((resolve) => socket.close(() => resolve())))
-  return socket.address().port
-}
-
-const [REFUSED, NXDOMAIN] = [5, 3]
-const ns = (name: string, data: string, ttl = 300): Answer => ({ name, type: 'NS', ttl, data })
-const a = (name: string, data: string): Answer => ({ name, type: 'A', ttl: 300, data })
-const soa = (name: string, ttl: number, minimum: number): Answer => {
-  const data = { mname: 'm', rname: 'r', serial: 1, refresh: 1, retry: 1, expire: 1, minimum }
-  return { name, type: 'SOA', ttl, data }
-}
 const digest = Buffer.from('ab'.repeat(32), 'hex')
 const ds = (name: string, ttl: number): Answer => {
   return { name, type: 'DS', ttl, data: { keyTag: 1, algorithm: 13, digestType: 2, digest } }
@@ -55,12 +28,12 @@ const SHOWN: Record<string, Said> = {
   'silent.test':  { rcode: NXDOMAIN },
 }
 
-const port = await serve('127.0.0.60', 0, (name) => {
+const port = await serve(opened, '127.0.0.60', 0, (name) => {
   const address = ADDRESSES[name]
   return address ? { answers: [a(name, address)] } : (SHOWN[name] ?? { rcode: NXDOMAIN })
 })
-await serve('127.0.0.61', port, (name) => ({ answers: [ns(name, 'good.ns.test')] }))
-await serve('127.0.0.62', port, () => ({ rcode: REFUSED, aa: false }))
+await serve(opened, '127.0.0.61', port, (name) => ({ answers: [ns(name, 'good.ns.test')] }))
+await serve(opened, '127.0.0.62', port, () => ({ rcode: REFUSED, aa: false }))
 
 const reach = {
   rootHints: ['127.0.0.60'],
