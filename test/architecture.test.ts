@@ -58,6 +58,7 @@ const LAYERS: Record<string, Row> = {
   },
   store: {
     uses: [
+      'files.ts',
       'ids.ts',
       'turns.ts',
       'names/*',
@@ -109,6 +110,7 @@ const LAYERS: Record<string, Row> = {
 /** The files at the top of src/. */
 const TOP: Record<string, Row> = {
   'clock.ts': { uses: [] },
+  'files.ts': { uses: [] },
   'ids.ts': { uses: [] },
   'turns.ts': { uses: [] },
   'config.ts': { uses: ['names/*'] },

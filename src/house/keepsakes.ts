@@ -1,27 +1,28 @@
 /** What an installation makes once and keeps in its data directory, readable by its owner alone. */
 import { generateKeyPair, randomBytes } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { DkimKey } from '#drivers/sender/embedded/key.ts'
+import { ConfigError } from '../config.ts'
+import { createWhole, readIfPresent, replaceWhole, syncDirectory } from '../files.ts'
 
-/** Reads the file, or makes its content and writes it whole: a crash leaves no half of it. */
-async function keep(dataDir: string, name: string, make: () => Promise<string>): Promise<string> {
+/** Reads the file, or makes its content, of which a crash leaves no half; of several at once, one makes it. */
+async function keep(
+  dataDir: string,
+  name: string,
+  make: () => string | Promise<string>,
+): Promise<{ content: string; isNew: boolean }> {
   const path = join(dataDir, name)
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
+  const kept = await readIfPresent(path)
+  if (kept !== undefined) return { content: kept, isNew: false }
   const content = await make()
-  await writeWhole(path, content)
-  return content
+  const isNew = await createWhole(path, content)
+  if (isNew) await syncDirectory(dataDir)
+  return { content: isNew ? content : await readFile(path, 'utf8'), isNew }
 }
 
-async function writeWhole(path: string, content: string): Promise<void> {
-  await writeFile(`${path}.new`, content, { mode: 0o600 })
-  await rename(`${path}.new`, path)
-}
+const KEY_OCTETS = 32
 
 /** 32 octets that encrypt the installation's secrets; whoever loses them loses those. */
 export async function keptSecretKey(
@@ -29,11 +30,16 @@ export async function keptSecretKey(
   onMade: (path: string) => void,
 ): Promise<Buffer> {
   const path = join(dataDir, 'secret.key')
-  const written = await keep(dataDir, 'secret.key', async () => {
-    onMade(path)
-    return randomBytes(32).toString('base64')
-  })
-  return Buffer.from(written, 'base64')
+  const { content, isNew } = await keep(dataDir, 'secret.key', () =>
+    randomBytes(KEY_OCTETS).toString('base64'),
+  )
+  const key = Buffer.from(content.trim(), 'base64')
+  if (key.length !== KEY_OCTETS || key.toString('base64') !== content.trim())
+    throw new ConfigError(
+      `${path} does not hold ${KEY_OCTETS} octets in base64. Put back the copy of it that was kept elsewhere: without it no secret of this installation can be read.`,
+    )
+  if (isNew) onMade(path)
+  return key
 }
 
 /** A self-signed certificate for STARTTLS: other MTAs encrypt to it without trusting it (RFC 7435). */
@@ -41,7 +47,7 @@ export async function keptCertificate(
   dataDir: string,
   host: string,
 ): Promise<{ key: string; cert: string }> {
-  const written = await keep(dataDir, 'smtp-certificate.json', async () => {
+  const { content } = await keep(dataDir, 'smtp-certificate.json', async () => {
     // Needed once, and slow to load.
     const { generate: generateCertificate } = await import('selfsigned')
     const notAfterDate = new Date(Date.now() + 10 * 365 * 86_400_000)
@@ -52,12 +58,12 @@ export async function keptCertificate(
     })
     return JSON.stringify({ key: made.private, cert: made.cert })
   })
-  return JSON.parse(written)
+  return JSON.parse(content)
 }
 
 /** The key that mail from the sandbox's own mailboxes is signed with. */
 export async function keptSandboxKey(dataDir: string): Promise<DkimKey> {
-  const written = await keep(dataDir, 'sandbox-dkim.json', async () => {
+  const { content } = await keep(dataDir, 'sandbox-dkim.json', async () => {
     const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
       modulusLength: 2048,
     })
@@ -67,12 +73,12 @@ export async function keptSandboxKey(dataDir: string): Promise<DkimKey> {
       publicKey: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
     })
   })
-  return JSON.parse(written)
+  return JSON.parse(content)
 }
 
 /** Writes the first test key where its owner finds it, and gives the path. */
 export async function writeFirstKey(dataDir: string, key: string): Promise<string> {
   const path = join(dataDir, 'first-test-key')
-  await writeWhole(path, `${key}\n`)
+  await replaceWhole(path, `${key}\n`)
   return path
 }

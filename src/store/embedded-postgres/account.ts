@@ -4,7 +4,7 @@ import { addAbortListener } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Owner } from './files.ts'
+import type { Owner } from '../../files.ts'
 
 const PROBE_LIMIT_MS = 10_000
 

@@ -2,7 +2,7 @@
 import { access, readFile, symlink } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { hasCode } from './files.ts'
+import { hasCode } from '../../files.ts'
 
 type Link = { readonly source: string; readonly target: string }
 

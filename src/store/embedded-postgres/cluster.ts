@@ -2,8 +2,8 @@
 import { randomBytes } from 'node:crypto'
 import { chown, lstat, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ifPresent, readIfPresent, replaceWhole, syncDirectory } from '../../files.ts'
 import { type Account, runAs } from './account.ts'
-import { ifPresent, readIfPresent, replaceWhole, syncDirectory } from './files.ts'
 
 /** The superuser of the cluster. */
 export const USER = 'mailstead'

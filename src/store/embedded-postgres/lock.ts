@@ -2,7 +2,7 @@
 // used again, so the file holds the start of the process as well.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createWhole, readIfPresent, replaceWhole } from './files.ts'
+import { createWhole, readIfPresent, replaceWhole } from '../../files.ts'
 import { processIdentity } from './processes.ts'
 
 /** Only crashes in the middle of taking over a dead supervisor's lock need more than one. */

@@ -1,7 +1,7 @@
 // What an earlier server of the same cluster left behind: itself, or only its note.
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readIfPresent } from './files.ts'
+import { readIfPresent } from '../../files.ts'
 import { commandOf, endServer } from './processes.ts'
 import { PORT } from './socket-directory.ts'
 

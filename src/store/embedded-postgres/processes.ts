@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { hasCode, readIfPresent } from './files.ts'
+import { hasCode, readIfPresent } from '../../files.ts'
 
 const execute = promisify(execFile)
 const PS_LIMIT_MS = 5_000

@@ -2,7 +2,7 @@
 import { chmod, chown, lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ifPresent, type Owner, readIfPresent, replaceWhole } from './files.ts'
+import { ifPresent, type Owner, readIfPresent, replaceWhole } from '../../files.ts'
 
 /** Names the socket file only: nothing listens on a network. */
 export const PORT = 5432
