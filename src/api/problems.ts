@@ -11,6 +11,7 @@ export const PROBLEMS = {
   installation_key_required:{ status: 403, detail: 'This takes a key of the first workspace with all scopes' },
   insufficient_scopes:     { status: 403, detail: 'Missing required scopes' },
   rate_limited:            { status: 429, detail: 'Rate limit exceeded' },
+  too_many_streams:        { status: 429, detail: 'The key has as many streams open as it may' },
   idempotency_mismatch:    { status: 409, detail: 'The Idempotency-Key was used for another request' },
   idempotency_in_progress: { status: 409, detail: 'The request of this Idempotency-Key is still under way' },
   key_not_found:           { status: 404, detail: 'Key not found' },

@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
-import { ownedBy, type Tenant } from './domains.ts'
+import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
 import { note } from './events.ts'
 import { touchName } from './served-names.ts'
 
@@ -20,7 +20,7 @@ export type NewDomain = {
 export type ClaimLimits = { pendingClaimsPerName: number; addsPerNamePerHour: number }
 
 export type AddResult =
-  | { is: 'added'; domainId: string }
+  | { is: 'added'; domain: DomainRow }
   | { is: 'exists' | 'being_removed'; domainId: string }
   | { is: 'too_many_claims' | 'too_many_adds' }
 
@@ -55,7 +55,7 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
   if (pendingClaims >= pendingClaimsPerName) return { is: 'too_many_claims' }
   const domainId = newId()
   const { name, mayActivate, drivers } = wanted
-  await tx
+  const domain = await tx
     .insertInto('domains')
     .values({
       id: domainId,
@@ -69,7 +69,8 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
       sender_driver: drivers.sender,
       mailbox_driver: drivers.mailbox,
     })
-    .execute()
+    .returningAll()
+    .executeTakeFirstOrThrow()
   await claimName(tx, tenant, name, domainId, drivers.zone)
   await touchName(tx, name)
   await note(
@@ -77,7 +78,7 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
     { domainId, workspaceId: tenant.workspaceId },
     { type: 'domain.created', message: `${name} was added.` },
   )
-  return { is: 'added', domainId }
+  return { is: 'added', domain }
 }
 
 /** The limits are counted, so those who add one name at once must take turns. */

@@ -1,9 +1,10 @@
 /** Inboxes as rows: a mailbox and the right to send, at one address. */
 import { type Selectable, sql } from 'kysely'
 import type { InboxBook } from '#domains/ports.ts'
+import { wakeRow } from '#engine/due-rows.ts'
 import { newId } from '../ids.ts'
-import type { StoreContext } from './context.ts'
-import { violates } from './database.ts'
+import { type StoreContext, TOPICS } from './context.ts'
+import { type Queryable, violates } from './database.ts'
 import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
 import type { Tables } from './tables.ts'
 
@@ -15,51 +16,61 @@ export type ReserveResult =
   | { is: 'full'; current: number; max: number }
   | { is: 'domain_gone' }
 
-/** Takes an address and a place under the domain's capacity. The domain's row is held meanwhile. */
+/** Takes an address and a place under the domain's capacity, and wakes the domain to make it. */
 export async function reserveInbox(
-  { db }: StoreContext,
+  { db, doorbell }: StoreContext,
   domain: DomainRow,
   wanted: { localpart: string; displayName: string },
 ): Promise<ReserveResult> {
   try {
-    return await db.transaction().execute(async (tx) => {
-      const held = await tx
-        .selectFrom('domains')
-        .select('max_inboxes')
-        .where('id', '=', domain.id)
-        .where('removal_requested_at', 'is', null)
-        .forUpdate()
-        .executeTakeFirst()
-      if (!held) return { is: 'domain_gone' as const }
-      const { count } = await tx
-        .selectFrom('inboxes')
-        .select((e) => e.fn.countAll<string>().as('count'))
-        .where('domain_id', '=', domain.id)
-        .where('removed_at', 'is', null)
-        .executeTakeFirstOrThrow()
-      if (Number(count) >= held.max_inboxes)
-        return { is: 'full' as const, current: Number(count), max: held.max_inboxes }
-      const inbox = await tx
-        .insertInto('inboxes')
-        .values({
-          id: newId(),
-          workspace_id: domain.workspace_id,
-          world: domain.world,
-          domain_id: domain.id,
-          localpart: wanted.localpart,
-          address: `${wanted.localpart}@${domain.name}`,
-          display_name: wanted.displayName,
-          status: 'PENDING',
-          removed_at: null,
-        })
-        .returningAll()
-        .executeTakeFirstOrThrow()
-      return { is: 'reserved' as const, inbox }
-    })
+    const result = await db.transaction().execute((tx) => reserve(tx, domain, wanted))
+    if (result.is === 'reserved') doorbell.ring(TOPICS.domainsDue)
+    return result
   } catch (error) {
     if (violates(error, 'inboxes_one_an_address')) return { is: 'exists' }
     throw error
   }
+}
+
+/** The domain's row is held meanwhile. */
+async function reserve(
+  tx: Queryable,
+  domain: DomainRow,
+  wanted: { localpart: string; displayName: string },
+): Promise<ReserveResult> {
+  const held = await tx
+    .selectFrom('domains')
+    .select('max_inboxes')
+    .where('id', '=', domain.id)
+    .where('removal_requested_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst()
+  if (!held) return { is: 'domain_gone' }
+  const { count } = await tx
+    .selectFrom('inboxes')
+    .select((e) => e.fn.countAll<string>().as('count'))
+    .where('domain_id', '=', domain.id)
+    .where('removed_at', 'is', null)
+    .executeTakeFirstOrThrow()
+  if (Number(count) >= held.max_inboxes)
+    return { is: 'full', current: Number(count), max: held.max_inboxes }
+  const inbox = await tx
+    .insertInto('inboxes')
+    .values({
+      id: newId(),
+      workspace_id: domain.workspace_id,
+      world: domain.world,
+      domain_id: domain.id,
+      localpart: wanted.localpart,
+      address: `${wanted.localpart}@${domain.name}`,
+      display_name: wanted.displayName,
+      status: 'PENDING',
+      removed_at: null,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  await wakeRow(tx, 'domains', domain.id)
+  return { is: 'reserved', inbox }
 }
 
 /** What a pass knows of a domain's inboxes. */

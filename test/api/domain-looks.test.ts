@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { type Json, until } from '../client.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
+import { refuses } from './expect.ts'
 
 const house = await testHouse()
 after(() => house[Symbol.asyncDispose]())
@@ -92,10 +93,7 @@ test('retry is another name for activate', async () => {
 
 /** The events of a stream, read until it ends. */
 async function streamOf(id: string): Promise<Json[]> {
-  const response = await fetch(`${client.base}/api/public/v1/domains/${id}/progress`, {
-    headers: { 'x-api-key': client.key!, accept: 'text/event-stream' },
-    signal: AbortSignal.timeout(30_000),
-  })
+  const response = await openStream(id)
   assert.equal(response.headers.get('content-type'), 'text/event-stream; charset=utf-8')
   assert.ok(response.headers.get('x-request-id'))
   const text = await response.text()
@@ -122,6 +120,41 @@ test('progress as a stream tells each change, and ends when the domain is active
 
 test('a stream of a domain that is ready is one event long', async () => {
   assert.equal((await streamOf(acme.domain_id)).length, 1)
+})
+
+const openStream = (domainId: string, key = client.key!): Promise<Response> =>
+  fetch(`${client.base}/api/public/v1/domains/${domainId}/progress`, {
+    headers: { 'x-api-key': key, accept: 'text/event-stream' },
+    signal: AbortSignal.timeout(30_000),
+  })
+
+test('a key has fifty streams at most, and room again once one is closed', async () => {
+  const { body } = await client.post('/domains', { domain: 'many.test' })
+  const streams = await Promise.all(Array.from({ length: 50 }, () => openStream(body.domain_id)))
+  assert.ok(streams.every(({ status }) => status === 200))
+  const refused = await openStream(body.domain_id)
+  const { status, headers } = refused
+  refuses({ status, headers, body: await refused.json() }, 429, 'too_many_streams')
+  assert.ok(Number(headers.get('retry-after')) > 0)
+  assert.equal((await client.get(at('/progress'))).status, 200, 'without a stream it may ask on')
+  const other = await house.clientOf({})
+  const theirs = await openStream(body.domain_id, other.key)
+  assert.equal(theirs.status, 200)
+  await streams.pop()!.body!.cancel()
+  const again = await until(
+    () => openStream(body.domain_id),
+    ({ status }) => status === 200,
+  )
+  for (const stream of [...streams, theirs, again]) await stream.body!.cancel()
+})
+
+test('the stream of a key that is revoked ends', async () => {
+  const { body: added } = await client.post('/domains', { domain: 'watched.test' })
+  const { body: made } = await client.post('/keys', { name: 'a watcher', scopes: ['domains:read'] })
+  const stream = await openStream(added.domain_id, made.key)
+  assert.equal(stream.status, 200)
+  await client.delete(`/keys/${made.key_id}`)
+  assert.match(await stream.text(), /^event: progress\n/)
 })
 
 test('an open stream does not hold up a stop', async () => {

@@ -65,8 +65,14 @@ function registerAct(app: Http, context: ApiContext, act: string): void {
           : await askAbout(store, id, { activates: true })
       const isAnswered = ({ row }: KnownDomain) =>
         row.status !== status || hasBeenLookedAt(row, askedAtEpoch)
-      const look = () => loadDomain(store, key, id)
-      return answer(await waitForDomain(store, id, look, isAnswered, context.waitMs), context)
+      const seen = await waitForDomain(store, {
+        domainId: id,
+        known,
+        look: () => loadDomain(store, key, id),
+        done: isAnswered,
+        limitMs: context.waitMs,
+      })
+      return answer(seen, context)
     },
   )
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parseDomainName, refusalIn } from '#names/domain-name.ts'
-import { addDomain } from '#store/add-domain.ts'
+import { type AddResult, addDomain } from '#store/add-domain.ts'
 import type { ApiKey } from '#store/api-keys.ts'
 import { type DomainRow, findDomain, nameserversOf } from '#store/domains.ts'
 import { type Candidates, placeDomain } from '#store/placing.ts'
@@ -10,7 +10,7 @@ import type { Http } from '../http.ts'
 import { domainAdded } from '../openapi/answers.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
-import { waitForDomain } from '../wait.ts'
+import { askedOr, waitForDomain } from '../wait.ts'
 
 const account = z.string().max(40).optional()
 const providers = z.object({
@@ -77,17 +77,15 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
         ),
         limits: context.limits,
       })
-      if (!('domainId' in added)) throw new Problem(added.is)
-      if (added.is !== 'added')
-        throw new Problem(`domain_${added.is}`, { domain_id: added.domainId })
-      const row = await waitForDomain(
-        store,
-        added.domainId,
-        () => standing(context, key, added.domainId),
-        ({ status }) => !['PENDING', 'DNS_CONFIGURING'].includes(status),
-        context.waitMs,
-      )
-      const nameservers = await nameserversOf(store, row.id)
+      if (added.is !== 'added') throw refusalOf(added)
+      const row = await waitForDomain(store, {
+        domainId: added.domain.id,
+        known: added.domain,
+        look: () => standing(context, key, added.domain.id),
+        done: ({ status }) => !['PENDING', 'DNS_CONFIGURING'].includes(status),
+        limitMs: context.waitMs,
+      })
+      const nameservers = await askedOr(() => nameserversOf(store, row.id), [])
       return reply.status(201).send({
         success: true,
         message:
@@ -106,6 +104,11 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
     },
   )
 }
+
+const refusalOf = (refused: Exclude<AddResult, { is: 'added' }>): Problem =>
+  'domainId' in refused
+    ? new Problem(`domain_${refused.is}`, { domain_id: refused.domainId })
+    : new Problem(refused.is)
 
 /** The domain while its zone is awaited; somebody may delete it meanwhile. */
 async function standing({ store }: ApiContext, key: ApiKey, id: string): Promise<DomainRow> {

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { parseLocalpart } from '#names/localpart.ts'
-import { lookNow } from '#store/domains.ts'
 import { findInbox, reserveInbox } from '#store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
@@ -63,14 +62,13 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
           current_inboxes: reserved.current,
         })
       }
-      await lookNow(store, row.id)
-      const inbox = await waitForDomain(
-        store,
-        row.id,
-        async () => (await findInbox(store, key, reserved.inbox.id)) ?? reserved.inbox,
-        ({ status }) => status !== 'PENDING',
-        context.waitMs,
-      )
+      const inbox = await waitForDomain(store, {
+        domainId: row.id,
+        known: reserved.inbox,
+        look: async () => (await findInbox(store, key, reserved.inbox.id)) ?? reserved.inbox,
+        done: ({ status }) => status !== 'PENDING',
+        limitMs: context.waitMs,
+      })
       // No submission server exists yet, so there is nothing to log in to.
       return reply
         .status(201)

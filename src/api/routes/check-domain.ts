@@ -1,7 +1,7 @@
 import { askAbout, hasBeenLookedAt } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
-import { type KnownDomain, loadDomain } from '../load-domain.ts'
+import { loadDomain } from '../load-domain.ts'
 import { domain } from '../openapi/answers.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams } from '../shapes.ts'
@@ -24,16 +24,17 @@ export function checkDomainRoute(app: Http, context: ApiContext): void {
       ...needs(context, 'domains:read'),
     },
     async (request) => {
-      const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
-      const askedAtEpoch = await askAbout(store, row.id)
-      const known = await waitForDomain(
-        store,
-        row.id,
-        () => loadDomain(store, keyOf(request), row.id),
-        (seen: KnownDomain) => hasBeenLookedAt(seen.row, askedAtEpoch),
-        context.waitMs,
-      )
-      return everythingOf(known, context)
+      const known = await loadDomain(store, keyOf(request), request.params.domain_id)
+      const { id } = known.row
+      const askedAtEpoch = await askAbout(store, id)
+      const seen = await waitForDomain(store, {
+        domainId: id,
+        known,
+        look: () => loadDomain(store, keyOf(request), id),
+        done: ({ row }) => hasBeenLookedAt(row, askedAtEpoch),
+        limitMs: context.waitMs,
+      })
+      return everythingOf(seen, context)
     },
   )
 }

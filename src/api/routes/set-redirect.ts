@@ -1,11 +1,6 @@
 import { z } from 'zod'
 import { isSpecialUse, parseDomainName } from '#names/domain-name.ts'
-import {
-  findRedirect,
-  type KnownRedirect,
-  type PutRedirect,
-  putRedirect,
-} from '#store/redirects.ts'
+import { findRedirect, type PutRedirect, putRedirect } from '#store/redirects.ts'
 import type { WorldName } from '#store/tables.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
@@ -66,8 +61,13 @@ export function setRedirectRoute(app: Http, context: ApiContext): void {
       const put = await putRedirect(store, row, { ...request.body, target_domain })
       if (put !== 'put') throw refusalOf(put, row.name)
       const look = () => findRedirect(store, row)
-      const isDone = (seen: KnownRedirect | undefined) => !seen || seen.isSetUp
-      const redirect = await waitForDomain(store, row.id, look, isDone, context.waitMs)
+      const redirect = await waitForDomain(store, {
+        domainId: row.id,
+        known: await look(),
+        look,
+        done: (seen) => !seen || seen.isSetUp,
+        limitMs: context.waitMs,
+      })
       if (!redirect) throw new Problem('redirect_not_found') // Deleted meanwhile.
       return redirectView(row, redirect)
     },
