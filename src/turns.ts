@@ -14,3 +14,16 @@ export function takeTurns(): Turns {
     return mine
   }
 }
+
+/** What is awaited, or the abort of who waits: the work itself goes on for whoever else waits for it. */
+export async function orAborted<T>(awaited: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const abort = () => reject(signal.reason)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([aborted, awaited])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}

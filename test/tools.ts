@@ -16,7 +16,7 @@ export function testTools(rests?: Partial<Rests>): TestTools {
     guard: accountGuard({
       account: 'bench',
       now: () => performance.now(),
-      onRest: (sentence) => void told.push(sentence),
+      onTrouble: (sentence) => void told.push(sentence),
       ...(rests ? { rests } : {}),
     }),
     exclusive: (key, work) => inTurn(key, work),

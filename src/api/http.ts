@@ -143,6 +143,7 @@ const PROVIDER_PROBLEMS: Record<DriverErrorKind, ProblemCode> = {
   rejected: 'provider_refused',
   conflict: 'provider_refused',
   unauthorized: 'provider_unavailable',
+  forbidden: 'provider_unavailable',
   throttled: 'provider_unavailable',
   unavailable: 'provider_unavailable',
 }

@@ -124,6 +124,8 @@ const BACK_OFFS: [failures: number, error: DriverError | undefined, expected: nu
   [4,     because('throttled'),                    seconds(8)],
   [0,     because('unauthorized'),                 minutes(15)],
   [50,    because('unauthorized'),                 minutes(15)],
+  [0,     because('forbidden'),                    minutes(15)],
+  [50,    because('forbidden'),                    minutes(15)],
   [0,     because('throttled', seconds(42)),       seconds(42)],
   [50,    because('throttled', seconds(42)),       seconds(42)],
   [0,     because('unauthorized', seconds(42)),    seconds(42)],

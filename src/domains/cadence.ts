@@ -50,7 +50,7 @@ export function redirectLookMs(unseenSince: Date | undefined, now: Date): number
 /** After looks that could not be taken: back-off that doubles, unless the provider named a time. */
 export function backOffMs(failures: number, error: DriverError | undefined): number {
   if (error?.retryAfterMs !== undefined) return clamp(error.retryAfterMs, seconds(1), hours(1))
-  if (error?.kind === 'unauthorized') return minutes(15)
+  if (error?.kind === 'unauthorized' || error?.kind === 'forbidden') return minutes(15)
   return clamp(500 * 2 ** Math.min(failures, 12), 500, minutes(5))
 }
 

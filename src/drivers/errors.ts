@@ -1,5 +1,11 @@
 /** What can go wrong at a provider. "No" is `rejected`; "could not ask" is every other kind but `conflict`. */
-export type DriverErrorKind = 'unauthorized' | 'rejected' | 'conflict' | 'throttled' | 'unavailable'
+export type DriverErrorKind =
+  | 'unauthorized'
+  | 'forbidden'
+  | 'rejected'
+  | 'conflict'
+  | 'throttled'
+  | 'unavailable'
 
 /** A provider's no to one mailbox or identity: what it concerns waits, and nothing else. */
 export type Refusal = { reason: string; message: string }

@@ -42,21 +42,7 @@ const DEADLINE_MS = 20_000
 const ANSWER_LIMIT_OCTETS = 8 << 20
 
 export function httpClient(options: HttpOptions): HttpClient {
-  const { guard } = options
-  return async (call, signal) => {
-    guard.admit()
-    try {
-      const answer = await answerTo(options, call, signal)
-      guard.answered()
-      return answer
-    } catch (error) {
-      if (!(error instanceof DriverError)) throw error
-      if (options.hasOneBudget && error.kind === 'throttled') {
-        guard.rest(error.retryAfterMs, error.message)
-      }
-      throw guard.failed(error)
-    }
-  }
+  return (call, signal) => options.guard.run(() => answerTo(options, call, signal), signal)
 }
 
 async function answerTo(
@@ -64,17 +50,19 @@ async function answerTo(
   call: HttpCall,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
-  const { provider } = options
   const { response, text } = await exchange(options, call, signal)
   const { status, headers } = response
   const json = parse(text)
   const answer = { status, headers, json: json === NOT_JSON ? undefined : json }
   const isOurBusiness = call.ownMeaning?.includes(status)
   const ofOurs = json === NOT_JSON ? undefined : options.refusesUs?.(answer)
-  if (ofOurs) throw refused(provider, ofOurs)
-  if (!isOurBusiness) throwIfMeantForAll(provider, status, headers)
+  if (ofOurs) throw refused(options.provider, ofOurs)
+  if (!isOurBusiness) throwIfMeantForAll(options, status, headers)
   if (status < 300 && json === NOT_JSON) {
-    throw new DriverError('unavailable', `${provider} answered with something that is not JSON.`)
+    throw new DriverError(
+      'unavailable',
+      `${options.provider} answered with something that is not JSON.`,
+    )
   }
   return answer
 }
@@ -101,31 +89,27 @@ async function exchange(
   }
 }
 
-function throwIfMeantForAll(provider: string, status: number, headers: Headers): void {
+function throwIfMeantForAll(options: HttpOptions, status: number, headers: Headers): void {
+  const { provider } = options
   if (status === 401) throw refused(provider, 'credentials')
   if (status === 403) throw refused(provider, 'right')
-  if (status === 429) throw throttled(provider, headers)
+  if (status === 429) throw throttled(options, headers)
   if (status >= 500 || (status >= 300 && status < 400)) {
     throw new DriverError('unavailable', `${provider} is out of order: it answered ${status}.`)
   }
 }
 
-const REFUSALS: Record<Refused, string> = {
-  credentials: 'refuses our credentials',
-  right: 'denies us the right to this',
-}
-
 const refused = (provider: string, what: Refused): DriverError =>
-  new DriverError('unauthorized', `${provider} ${REFUSALS[what]}.`)
+  what === 'credentials'
+    ? new DriverError('unauthorized', `${provider} refuses our credentials.`)
+    : new DriverError('forbidden', `${provider} denies us the right to this.`)
 
 /** Without Retry-After the engine backs off by itself. */
-function throttled(provider: string, headers: Headers): DriverError {
+function throttled({ provider, guard, hasOneBudget }: HttpOptions, headers: Headers): DriverError {
   const retryAfterMs = retryAfterOf(headers)
-  return new DriverError(
-    'throttled',
-    `${provider} has had enough requests for now.`,
-    retryAfterMs === undefined ? {} : { retryAfterMs },
-  )
+  const sentence = `${provider} has had enough requests for now.`
+  if (hasOneBudget) guard.rest(retryAfterMs, sentence)
+  return new DriverError('throttled', sentence, retryAfterMs === undefined ? {} : { retryAfterMs })
 }
 
 // RFC 9110 section 10.2.3: seconds, or a date.

@@ -172,7 +172,7 @@ function toolsFor(
     guard: accountGuard({
       account,
       now: () => performance.now(),
-      onRest: (sentence) => logger.error({ account }, sentence),
+      onTrouble: (sentence) => logger.error({ account }, sentence),
       ...(rests ? { rests } : {}),
     }),
     exclusive: exclusiveStore(store),

@@ -161,12 +161,26 @@ test('a wrong key is tried once, for it gets our address banned', async ({ signa
   assert.equal(emulator.failedLogins, before + 1)
 })
 
-test('a key that may only read is told from one that is wrong', async ({ signal }) => {
+test('of many that come at once, one tries a wrong key', async ({ signal }) => {
+  const stranger = driverWith({ api_key: 'WRONG-KEY' })
+  const before = emulator.failedLogins
+  const passes = Array.from({ length: 32 }, () => stranger.ensureDomain(newClaim(), signal))
+  const ends = await Promise.allSettled(passes)
+  assert.ok(ends.every(({ status }) => status === 'rejected'))
+  assert.equal(emulator.failedLogins, before + 1)
+})
+
+test('a key that may only read is told from one that is wrong, and goes on reading', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
   const reader = driverWith({ api_key: emulator.readOnlyApiKey })
   await assert.rejects(reader.ensureDomain(newClaim(), signal), {
-    kind: 'unauthorized',
+    kind: 'forbidden',
     message: 'Mailcow denies us the right to this.',
   })
+  assert.deepEqual(await reader.listMailboxes(claim, signal), [])
 })
 
 // biome-ignore format: a table

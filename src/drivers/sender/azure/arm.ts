@@ -52,14 +52,18 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
   const domainAt = (name: string) => `${emailService}/domains/${name}`
 
   async function ask(call: HttpCall, signal: AbortSignal): Promise<HttpAnswer> {
-    const headers = { authorization: `Bearer ${await token.get(signal)}` }
     const path = call.path.includes('?') ? call.path : `${call.path}?${API_VERSION}`
-    try {
-      return await http({ ...call, path, headers }, signal)
-    } catch (error) {
-      if (error instanceof DriverError && error.kind === 'unauthorized') token.drop()
-      throw error
+    const withToken = async (ownMeaning: readonly number[]) => {
+      const bearer = await token.get(signal)
+      const headers = { authorization: `Bearer ${bearer}` }
+      const answer = await http({ ...call, path, headers, ownMeaning }, signal)
+      if (answer.status === 401) token.drop(bearer)
+      return answer
     }
+    // One token may be refused for reasons of its own; a fresh one that is refused too is our credentials.
+    const { ownMeaning = [] } = call
+    const answer = await withToken([...ownMeaning, 401])
+    return answer.status === 401 ? withToken(ownMeaning) : answer
   }
   /** Undefined for 404. */
   async function get<T>(path: string, shape: z.ZodType<T>, signal: AbortSignal) {

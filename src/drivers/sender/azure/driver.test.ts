@@ -306,15 +306,80 @@ test('a wrong secret is refused once, and then not tried again', async ({ signal
   assert.deepEqual(tools.told, ['The account bench rests. Azure refuses our credentials.'])
 })
 
-test('a client without rights is told from one with a wrong secret', async ({ signal }) => {
+test('of many that come at once, one tries a wrong secret', async ({ signal }) => {
+  const refused = driverAt(shared.emulator, testTools(), { client_secret: 'canary-wrong-secret' })
+  const passes = Array.from({ length: 32 }, () => refused.ensureDomain(newClaim(), signal))
+  const ends = await Promise.allSettled(passes)
+  assert.ok(ends.every(({ status }) => status === 'rejected'))
+  assert.equal(shared.emulator.calls.length, 1)
+})
+
+test('many that come at once sign in once, though the first of them is aborted', async ({
+  signal,
+}) => {
+  const fresh = driverAt(shared.emulator, testTools())
+  const first = new AbortController()
+  const claims = Array.from({ length: 8 }, () => newClaim())
+  shared.emulator.faults.witness = ({ path }) => {
+    if (path.endsWith('/token')) first.abort()
+  }
+  const removals = claims.map((claim, index) =>
+    fresh.removeDomain(claim, index === 0 ? first.signal : signal),
+  )
+  const ends = await Promise.allSettled(removals)
+  shared.emulator.faults.witness = undefined
+  assert.deepEqual(
+    ends.map(({ status }) => status),
+    ['rejected', ...claims.slice(1).map(() => 'fulfilled')],
+  )
+  const signIns = shared.emulator.calls.filter(({ target }) => target.endsWith('/token'))
+  assert.equal(signIns.length, 1)
+})
+
+test('a client without rights is told from one with a wrong secret, and does not rest', async ({
+  signal,
+}) => {
+  const tools = testTools()
+  const denied = driverAt(shared.emulator, tools)
   shared.emulator.forbid()
   try {
-    const denied = driverAt(shared.emulator, testTools())
-    const refusal = { kind: 'unauthorized', message: 'Azure denies us the right to this.' }
-    await assert.rejects(denied.ensureDomain(newClaim(), signal), refusal)
+    const refusal = { kind: 'forbidden', message: 'Azure denies us the right to this.' }
+    for (let turn = 0; turn < 3; turn++) {
+      await assert.rejects(denied.ensureDomain(newClaim(), signal), refusal)
+    }
   } finally {
     shared.emulator.allow()
   }
+  await registered(denied, newClaim(), signal)
+  assert.deepEqual(tools.told, [
+    'The account bench needs a hand. Azure denies us the right to this.',
+  ])
+})
+
+test('one token that is refused is no refusal of ours: a fresh one is asked with', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  const tools = testTools()
+  const driver = driverAt(shared.emulator, tools)
+  await registered(driver, claim, signal)
+  shared.emulator.calls.length = 0
+  shared.emulator.faults.add({ kind: 'unauthorized', method: 'GET', about: claim.name })
+  await registered(driver, claim, signal)
+  const signIns = shared.emulator.calls.filter(({ target }) => target.endsWith('/token'))
+  assert.equal(signIns.length, 1)
+  assert.deepEqual(tools.told, [])
+})
+
+test('a second token that is refused is a refusal of ours', async ({ signal }) => {
+  const claim = newClaim()
+  const driver = driverAt(shared.emulator, testTools())
+  await registered(driver, claim, signal)
+  shared.emulator.faults.add({ kind: 'unauthorized', about: claim.name, times: 2 })
+  await assert.rejects(driver.ensureDomain(claim, signal), {
+    kind: 'unauthorized',
+    message: 'Azure refuses our credentials.',
+  })
 })
 
 test('credentials that are revoked in the middle change no verdict, and a later pass goes on', async ({

@@ -1,29 +1,30 @@
 /** Sign-in by client credentials (RFC 6749 section 4.4): one token at a time, kept until shortly before its end. */
 import { z } from 'zod'
+import { orAborted } from '../../../turns.ts'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpClient, Refused } from '../../http.ts'
 
-/** A token that is good for some minutes yet; `drop` when it is refused all the same. */
-export type Token = { get(signal: AbortSignal): Promise<string>; drop(): void }
+/** A token that is good for some minutes yet; `drop` one that is refused all the same. */
+export type Token = { get(signal: AbortSignal): Promise<string>; drop(refused: string): void }
 
 export type Credentials = { tenant_id: string; client_id: string; client_secret: string }
 
 const answered = z.object({ access_token: z.string().min(1), expires_in: z.coerce.number() })
 
 const EARLY_MS = 300_000
+/** Many wait for one sign-in: it ends by its own deadline, and not with whoever asked first. */
+const OF_NOBODY = new AbortController().signal
 
 export function tokenSource(http: HttpClient, credentials: Credentials, now: () => number): Token {
   const { tenant_id, client_id, client_secret } = credentials
   let kept: { token: string; untilMs: number } | undefined
-  const drop = () => {
-    kept = undefined
-  }
-  const get = async (signal: AbortSignal) => {
-    if (kept && now() < kept.untilMs) return kept.token
+  let signingIn: Promise<string> | undefined
+
+  async function signIn(): Promise<string> {
     const scope = 'https://management.azure.com/.default'
     const form = { grant_type: 'client_credentials', client_id, client_secret, scope }
     const path = `/${encodeURIComponent(tenant_id)}/oauth2/v2.0/token`
-    const answer = await http({ method: 'POST', path, form }, signal)
+    const answer = await http({ method: 'POST', path, form }, OF_NOBODY)
     const found = answer.status === 200 ? answered.safeParse(answer.json).data : undefined
     if (found === undefined) {
       const sentence = `Azure's sign-in answered ${answer.status} unexpectedly.`
@@ -32,7 +33,20 @@ export function tokenSource(http: HttpClient, credentials: Credentials, now: () 
     kept = { token: found.access_token, untilMs: now() + found.expires_in * 1000 - EARLY_MS }
     return found.access_token
   }
-  return { get, drop }
+
+  return {
+    async get(signal) {
+      signal.throwIfAborted()
+      if (kept && now() < kept.untilMs) return kept.token
+      signingIn ??= signIn().finally(() => {
+        signingIn = undefined
+      })
+      return orAborted(signingIn, signal)
+    },
+    drop(refused) {
+      if (kept?.token === refused) kept = undefined
+    },
+  }
 }
 
 /** RFC 6749 section 5.2: 400 for what is wrong with the request, an unknown client among it. */

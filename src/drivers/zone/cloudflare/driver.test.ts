@@ -217,6 +217,43 @@ test('a revoked token is refused once, and then not tried again', async ({ signa
   }
 })
 
+test('of many that come at once, one tries a revoked token', async ({ signal }) => {
+  emulator.revoke()
+  try {
+    const refused = driverWith()
+    const passes = Array.from({ length: 32 }, () => refused.ensureZone(newClaim(), signal))
+    const ends = await Promise.allSettled(passes)
+    assert.ok(ends.every(({ status }) => status === 'rejected'))
+    assert.equal(emulator.calls.length, 1)
+  } finally {
+    emulator.restore()
+  }
+})
+
+test('a token that may not make zones goes on with those that are there', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureZone(claim, signal)
+  const account_id = 'f'.repeat(32)
+  const denied = driverWith({ account_id }, { ...testTools(), notes: tools.notes })
+  await assert.rejects(denied.ensureZone(newClaim(), signal), {
+    kind: 'forbidden',
+    message: 'Cloudflare denies us the right to this.',
+  })
+  assert.deepEqual(await denied.readZone(claim, signal), [])
+})
+
+test('a zone that was deleted at Cloudflare is made again', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureZone(claim, signal)
+  const headers = { authorization: `Bearer ${emulator.apiToken}` }
+  const zones = await fetch(`${emulator.apiUrl}/zones?name=${claim.name}`, { headers })
+  const [{ id }] = ((await zones.json()) as { result: [{ id: string }] }).result
+  await fetch(`${emulator.apiUrl}/zones/${id}`, { method: 'DELETE', headers })
+  assert.equal(await driver.readZone(claim, signal), undefined)
+  await driver.ensureZone(claim, signal)
+  assert.deepEqual(await driver.readZone(claim, signal), [])
+})
+
 test('the account rests before the shared budget is overdrawn', async ({ signal }) => {
   await using small = await startCloudflareEmulator({ requestsPerFiveMinutes: 60 })
   const frugal = driverWith({}, testTools(), small)
