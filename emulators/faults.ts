@@ -7,8 +7,9 @@ import type { EmulatedAnswer, EmulatedRequest, EmulatorOptions } from './server.
  * How a call goes wrong. `throttled` is a 429 without Retry-After, `throttled_for_1s` one with;
  * `broken` a 503 before anything took effect, `broken_after` one after it did; `lost` and `lost_after`
  * the same with the connection cut instead of an answer; `slow` answers late, and `hangs` never;
- * `html`, `empty` and `half` answer 200 with a page, nothing, or half of the real body;
- * `unauthorized` and `forbidden` are 401 and 403.
+ * `html`, `empty` and `half` answer 200 with a page, nothing, or half of the real body; `html_404`,
+ * `empty_404` and `other_404` answer 404 with a page, nothing, or in words of somebody else's, as a proxy
+ * does; `unauthorized` and `forbidden` are 401 and 403.
  */
 export const FAULTS = [
   'throttled',
@@ -22,6 +23,9 @@ export const FAULTS = [
   'html',
   'empty',
   'half',
+  'html_404',
+  'empty_404',
+  'other_404',
   'unauthorized',
   'forbidden',
 ] as const
@@ -43,12 +47,16 @@ export type Fault = {
 /** Called with every request before and after it took effect; a test may end a process here. */
 export type Witness = (request: EmulatedRequest, when: 'before' | 'after') => Promise<void> | void
 
+/** Says what is answered instead of an answer: a state with a new name, or somebody else's data. */
+export type Forger = (answer: EmulatedAnswer, request: EmulatedRequest) => EmulatedAnswer
+
 export type Faults = {
   add(fault: Fault): void
   /** The same from JSON; gives what is wrong with it. */
   addWritten(json: string): string | undefined
   clear(): void
   witness: Witness | undefined
+  forger: Forger | undefined
   meet(
     request: EmulatedRequest,
     outgoing: ServerResponse,
@@ -79,9 +87,13 @@ export function faultBook(refusal: EmulatorOptions['refusal']): Faults {
     forbidden: refusal(403),
     html: { status: 200, headers: { 'content-type': 'text/html' }, text: PAGE },
     empty: { status: 200 },
+    html_404: { status: 404, headers: { 'content-type': 'text/html' }, text: PAGE },
+    empty_404: { status: 404 },
+    other_404: { status: 404, json: { message: 'no Route matched with those values' } },
   }
   return {
     witness: undefined,
+    forger: undefined,
     add(fault) {
       waiting.push({ after: 0, times: 1, ...fault })
     },
@@ -93,6 +105,7 @@ export function faultBook(refusal: EmulatorOptions['refusal']): Faults {
     },
     clear() {
       waiting = []
+      this.forger = undefined
     },
     async meet(request, outgoing, handle, write) {
       const kind = take(request)
@@ -102,7 +115,8 @@ export function faultBook(refusal: EmulatorOptions['refusal']): Faults {
       const instead = kind && before[kind]
       if (instead) return write(outgoing, instead)
       if (kind === 'slow') await delay(SLOW_MS)
-      const answer = await handle()
+      const real = await handle()
+      const answer = this.forger?.(real, request) ?? real
       await this.witness?.(request, 'after')
       if (kind === 'lost_after') return void outgoing.destroy()
       if (kind === 'broken_after') return write(outgoing, refusal(503))

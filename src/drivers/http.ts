@@ -13,11 +13,11 @@ export type HttpCall = {
   json?: unknown
   form?: Readonly<Record<string, string>>
   headers?: Readonly<Record<string, string>>
-  /** Statuses that mean something else here than elsewhere, given back as they are. */
+  /** Statuses that mean something else here than elsewhere, given back as they are, with a body or without. */
   ownMeaning?: readonly number[]
 }
 
-/** `json` is undefined for an empty body, and for a refusal that is not JSON. */
+/** `json` is undefined for an empty body, which a refusal has only where its status has an own meaning. */
 export type HttpAnswer = { status: number; headers: Headers; json: unknown }
 
 export type HttpClient = (call: HttpCall, signal: AbortSignal) => Promise<HttpAnswer>
@@ -36,6 +36,8 @@ export type HttpOptions = {
   refusesUs?(answer: HttpAnswer): Refused | undefined
   /** Whether who is throttled in one call is refused them all. */
   hasOneBudget?: boolean
+  /** For tests: how long an answer may take; 20 seconds. */
+  deadlineMs?: number
 }
 
 const DEADLINE_MS = 20_000
@@ -58,21 +60,24 @@ async function answerTo(
   const ofOurs = json === NOT_JSON ? undefined : options.refusesUs?.(answer)
   if (ofOurs) throw refused(options.provider, ofOurs)
   if (!isOurBusiness) throwIfMeantForAll(options, status, headers)
-  if (status < 300 && json === NOT_JSON) {
-    throw new DriverError(
-      'unavailable',
-      `${options.provider} answered with something that is not JSON.`,
-    )
-  }
+  if (json === NOT_JSON) throw notUnderstood(options, status, 'something that is not JSON')
+  // A provider that says no says it in words; a proxy or a wrong address does not say it in the provider's.
+  const isMute = status >= 400 && json === undefined && !isOurBusiness
+  if (isMute) throw notUnderstood(options, status, 'nothing')
   return answer
 }
 
+function notUnderstood({ provider }: HttpOptions, status: number, what: string): DriverError {
+  const said = status < 300 ? 'answered' : `answered ${status}`
+  return new DriverError('unavailable', `${provider} ${said} with ${what}.`)
+}
+
 async function exchange(
-  { provider, baseUrl, headers }: HttpOptions,
+  { provider, baseUrl, headers, deadlineMs = DEADLINE_MS }: HttpOptions,
   call: HttpCall,
   signal: AbortSignal,
 ) {
-  const deadline = AbortSignal.timeout(DEADLINE_MS)
+  const deadline = AbortSignal.timeout(deadlineMs)
   try {
     const response = await fetch(`${baseUrl}${call.path}`, {
       method: call.method,
@@ -85,8 +90,15 @@ async function exchange(
   } catch (error) {
     signal.throwIfAborted()
     const what = deadline.aborted ? 'did not answer in time' : 'could not be reached'
-    throw new DriverError('unavailable', `${provider} ${what}.`, { cause: error })
+    throw new DriverError('unavailable', `${provider} ${what}.`, { cause: bareCause(error) })
   }
+}
+
+/** The system's own code alone: what fails before it is sent is told with the header that is wrong, a key say. */
+function bareCause(error: unknown): Error {
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  return new Error(/^[A-Z_]+$/.test(code) ? code : 'unknown')
 }
 
 function throwIfMeantForAll(options: HttpOptions, status: number, headers: Headers): void {
@@ -116,6 +128,7 @@ function throttled({ provider, guard, hasOneBudget }: HttpOptions, headers: Head
 function retryAfterOf(headers: Headers): number | undefined {
   const written = headers.get('retry-after') ?? ''
   if (/^\d{1,9}$/.test(written)) return Number(written) * 1000
+  if (!/^[A-Z][a-z]{2}, /.test(written)) return undefined
   // By the clock that wrote both, which need not be ours.
   const ms = Date.parse(written) - Date.parse(headers.get('date') ?? '')
   return Number.isNaN(ms) ? undefined : Math.max(0, ms)

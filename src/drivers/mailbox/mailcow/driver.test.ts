@@ -190,6 +190,9 @@ const NONSENSE = [
   ['empty', 'unauthorized', 'Mailcow refuses our credentials.'],
   ['broken', 'unavailable', 'Mailcow is out of order: it answered 503.'],
   ['lost',  'unavailable',  'Mailcow could not be reached.'],
+  ['html_404', 'unavailable', 'Mailcow answered 404 with something that is not JSON.'],
+  ['empty_404', 'unavailable', 'Mailcow answered 404 with nothing.'],
+  ['other_404', 'unavailable', 'Mailcow answered 404 unexpectedly.'],
   ['throttled', 'throttled', 'Mailcow has had enough requests for now.'],
 ] as const
 

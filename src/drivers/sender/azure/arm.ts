@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpCall, HttpClient } from '../../http.ts'
 import { readAs } from '../../read-as.ts'
-import { codeOf, refusalOf } from './refusals.ts'
+import { codeOf, isAbsent, refusalOf } from './refusals.ts'
 import type { Token } from './token.ts'
 
 const API_VERSION = 'api-version=2025-09-01'
@@ -65,10 +65,10 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
     const answer = await withToken([...ownMeaning, 401])
     return answer.status === 401 ? withToken(ownMeaning) : answer
   }
-  /** Undefined for 404. */
+  /** Undefined for what is absent. */
   async function get<T>(path: string, shape: z.ZodType<T>, signal: AbortSignal) {
     const answer = await ask({ method: 'GET', path }, signal)
-    return answer.status === 404 ? undefined : readAs('Azure', shape, accepted(answer, [200]))
+    return isAbsent(answer) ? undefined : readAs('Azure', shape, accepted(answer, [200]))
   }
   async function put<T>(path: string, json: object, shape: z.ZodType<T>, signal: AbortSignal) {
     return readAs(
@@ -79,7 +79,7 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
   }
   async function remove(path: string, signal: AbortSignal): Promise<void> {
     const answer = await ask({ method: 'DELETE', path }, signal)
-    if (answer.status !== 404) accepted(answer, [200, 202, 204])
+    if (!isAbsent(answer)) accepted(answer, [200, 202, 204])
   }
   async function names(path: string, signal: AbortSignal): Promise<string[]> {
     const found: string[] = []

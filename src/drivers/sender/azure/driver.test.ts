@@ -404,6 +404,9 @@ const NONSENSE = [
   ['empty',     'unavailable', 'Azure answered in a shape we do not know.'],
   ['broken',    'unavailable', 'Azure is out of order: it answered 503.'],
   ['lost',      'unavailable', 'Azure could not be reached.'],
+  ['html_404',  'unavailable', 'Azure answered 404 with something that is not JSON.'],
+  ['empty_404', 'unavailable', 'Azure answered 404 with nothing.'],
+  ['other_404', 'unavailable', 'Azure answered 404 in a shape we do not know.'],
   ['throttled', 'throttled',   'Azure has had enough requests for now.'],
 ] as const
 
@@ -418,6 +421,38 @@ for (const [kind, error, message] of NONSENSE) {
       message,
     })
     assert.equal((await shared.driver.verifyDomain(claim, signal)).is, 'verified')
+  })
+}
+
+for (const kind of ['html_404', 'empty_404', 'other_404'] as const) {
+  test(`a proxy's ${kind} is not taken for a domain that is gone`, async ({ signal }) => {
+    const claim = newClaim()
+    await registered(shared.driver, claim, signal)
+    shared.emulator.faults.add({ kind, method: 'GET', about: claim.name })
+    await assert.rejects(shared.driver.removeDomain(claim, signal), { kind: 'unavailable' })
+    shared.emulator.faults.add({ kind, method: 'DELETE', about: claim.name })
+    await assert.rejects(shared.driver.removeDomain(claim, signal), { kind: 'unavailable' })
+    assert.ok(shared.emulator.holdings().domains.includes(claim.name))
+  })
+}
+
+// biome-ignore format: a table
+const MISCONFIGURED = [
+  [{ subscription: randomUUID() },       'Azure finds no subscription as the account names it.'],
+  [{ resource_group: 'somewhere-else' }, 'Azure finds no resource group as the account names it.'],
+] as const
+
+for (const [more, message] of MISCONFIGURED) {
+  test(`an account with a wrong ${Object.keys(more)} fails no domain, and none looks gone`, async ({
+    signal,
+  }) => {
+    const claim = newClaim()
+    await registered(shared.driver, claim, signal)
+    const astray = driverAt(shared.emulator, testTools(), more)
+    const trouble = { kind: 'unavailable', message }
+    await assert.rejects(astray.ensureDomain(claim, signal), trouble)
+    await assert.rejects(astray.verifyDomain(claim, signal), trouble)
+    await assert.rejects(astray.removeDomain(claim, signal), trouble)
   })
 }
 

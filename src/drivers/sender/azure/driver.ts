@@ -15,7 +15,7 @@ import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
 import { type Access, accessIn, sendEmail } from './data-plane.ts'
 import { azureEvents } from './events.ts'
 import { azureIdentities } from './identities.ts'
-import { codeOf } from './refusals.ts'
+import { codeOf, notRegistered } from './refusals.ts'
 import { refusesToSignIn, tokenSource } from './token.ts'
 import { followChecks, type VerificationOptions } from './verification.ts'
 
@@ -261,6 +261,3 @@ function refusedSend(
 
 const foreign = ({ name }: ClaimRef): DriverError =>
   new DriverError('conflict', `Azure has a domain ${name} that this claim did not make.`)
-
-const notRegistered = ({ name }: ClaimRef): DriverError =>
-  new DriverError('rejected', `${name} is not registered for sending at Azure.`)

@@ -2,7 +2,7 @@
 import type { Refusal } from '../../errors.ts'
 import type { ClaimRef, Identities } from '../contract.ts'
 import type { Arm, ArmDomain } from './arm.ts'
-import { refusalOf } from './refusals.ts'
+import { notRegistered } from './refusals.ts'
 
 /** Every domain has this one by itself. */
 const STANDING = 'donotreply'
@@ -12,7 +12,7 @@ type OwnDomain = (arm: Arm, claim: ClaimRef, signal: AbortSignal) => Promise<Arm
 export function azureIdentities(arm: Arm, ownDomain: OwnDomain): Identities {
   return {
     async ensure(claim, { localpart, displayName }, signal) {
-      if (!(await ownDomain(arm, claim, signal))) throw refusalOf(404, 'ResourceNotFound')
+      if (!(await ownDomain(arm, claim, signal))) throw notRegistered(claim)
       const code = await arm.putSender(claim.name, localpart, displayName, signal)
       return code === undefined ? undefined : refusalFor(localpart, code)
     },

@@ -11,6 +11,8 @@ export type Credentials = { tenant_id: string; client_id: string; client_secret:
 
 const answered = z.object({ access_token: z.string().min(1), expires_in: z.coerce.number() })
 
+const refusal = z.object({ error: z.string() })
+
 const EARLY_MS = 300_000
 /** Many wait for one sign-in: it ends by its own deadline, and not with whoever asked first. */
 const OF_NOBODY = new AbortController().signal
@@ -50,5 +52,5 @@ export function tokenSource(http: HttpClient, credentials: Credentials, now: () 
 }
 
 /** RFC 6749 section 5.2: 400 for what is wrong with the request, an unknown client among it. */
-export const refusesToSignIn = ({ status }: HttpAnswer): Refused | undefined =>
-  status === 400 ? 'credentials' : undefined
+export const refusesToSignIn = ({ status, json }: HttpAnswer): Refused | undefined =>
+  status === 400 && refusal.safeParse(json).success ? 'credentials' : undefined

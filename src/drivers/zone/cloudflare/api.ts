@@ -4,13 +4,12 @@ import { DriverError } from '../../errors.ts'
 import type { Guard } from '../../guard.ts'
 import type { HttpAnswer, HttpCall, HttpClient, Refused } from '../../http.ts'
 import { readAs } from '../../read-as.ts'
-import { refusalOf } from './refusals.ts'
+import { isNoRoute, refusalOf } from './refusals.ts'
 
 const PROVIDER = 'Cloudflare'
 const PAGE = 1000
 const PAGES = 50
 const NO_SUCH_ZONE = 1001
-const NO_ROUTE = 7003
 /** Below so many calls left, the rest of the time belongs to whoever else uses the token. */
 const RESERVE = 20
 
@@ -179,7 +178,7 @@ const isAbsent = ({ status }: HttpAnswer, errors: readonly { code: number }[]): 
   const codes = errors.map(({ code }) => code)
   // Reported with 400 too.
   if (codes.includes(NO_SUCH_ZONE)) return true
-  return status === 404 && !(codes.length === 1 && codes[0] === NO_ROUTE)
+  return status === 404 && codes.length > 0 && !codes.some(isNoRoute)
 }
 
 /**

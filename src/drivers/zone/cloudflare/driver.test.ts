@@ -317,6 +317,9 @@ const NONSENSE = [
   ['half',      'unavailable', 'Cloudflare answered with something that is not JSON.'],
   ['empty',     'unavailable', 'Cloudflare answered in a shape we do not know.'],
   ['broken',    'unavailable', 'Cloudflare is out of order: it answered 503.'],
+  ['html_404',  'unavailable', 'Cloudflare answered 404 with something that is not JSON.'],
+  ['empty_404', 'unavailable', 'Cloudflare answered 404 with nothing.'],
+  ['other_404', 'unavailable', 'Cloudflare answered in a shape we do not know.'],
   ['lost',      'unavailable', 'Cloudflare could not be reached.'],
 ] as const
 
@@ -334,6 +337,41 @@ for (const [kind, error, message] of NONSENSE) {
     assert.deepEqual(await shaken.readZone(claim, signal), [])
   })
 }
+
+for (const kind of ['html_404', 'empty_404', 'other_404'] as const) {
+  test(`a proxy's ${kind} is not taken for a zone that is gone`, async ({ signal }) => {
+    const claim = newClaim()
+    await driver.ensureZone(claim, signal)
+    for (const method of ['GET', 'DELETE']) {
+      emulator.faults.add({ kind, method })
+      await assert.rejects(driver.removeZone(claim, signal), { kind: 'unavailable' })
+    }
+    assert.ok(emulator.holdings().zones.includes(claim.name))
+  })
+}
+
+test('a path that leads nowhere shows no zone to be gone', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureZone(claim, signal)
+  const own = testTools()
+  await own.notes.write(claim.claimId, 'zone', 'no-identifier')
+  await assert.rejects(driverWith({}, own).removeZone(claim, signal), {
+    kind: 'unavailable',
+    message: /^Cloudflare refuses: Could not route .*[(]7003[)]; No route for that URI [(]7000[)]/,
+  })
+})
+
+test('a refusal without a reason is no "no"', async ({ signal }) => {
+  emulator.faults.forger = (answer) => ({
+    ...answer,
+    status: 404,
+    json: { success: false, errors: [], messages: [], result: null },
+  })
+  await assert.rejects(driver.readZone(newClaim(), signal), {
+    kind: 'unavailable',
+    message: 'Cloudflare refuses: it does not say why.',
+  })
+})
 
 test('a TTL that Cloudflare would change is objected to', () => {
   for (const ttl of [1, 59, 86_401])

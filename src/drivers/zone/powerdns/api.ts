@@ -29,7 +29,7 @@ export function pdnsApi(http: HttpClient, serverId: string) {
   return {
     async getZone(name: string, signal: AbortSignal): Promise<PdnsZone | undefined> {
       const answer = await http({ method: 'GET', path: at(name) }, signal)
-      if (answer.status === 404) return undefined
+      if (isAbsent(answer)) return undefined
       const found = readAs(PROVIDER, zone, expected(answer, 200))
       if (found.name.toLowerCase() === absolute(name)) return found
       throw new DriverError('unavailable', `${PROVIDER} answered with another zone.`)
@@ -37,7 +37,7 @@ export function pdnsApi(http: HttpClient, serverId: string) {
     /** False when a zone of that name is there already. */
     async createZone(fresh: object, signal: AbortSignal): Promise<boolean> {
       const answer = await http({ method: 'POST', path: zones, json: fresh }, signal)
-      if (answer.status === 409) return false
+      if (answer.status === 409 && wordsOf(answer)) return false
       expected(answer, 201)
       return true
     },
@@ -45,14 +45,14 @@ export function pdnsApi(http: HttpClient, serverId: string) {
     async patchZone(name: string, changes: readonly PdnsChange[], signal: AbortSignal) {
       const call = { method: 'PATCH', path: at(name), json: { rrsets: changes } } as const
       const answer = await http(call, signal)
-      if (answer.status === 404) {
+      if (isAbsent(answer)) {
         throw new DriverError('rejected', `There is no zone ${name} at ${PROVIDER}.`)
       }
       expected(answer, 204)
     },
     async deleteZone(name: string, signal: AbortSignal) {
       const answer = await http({ method: 'DELETE', path: at(name) }, signal)
-      if (answer.status !== 404) expected(answer, 204)
+      if (!isAbsent(answer)) expected(answer, 204)
     },
   }
 }
@@ -62,6 +62,15 @@ function expected(answer: HttpAnswer, status: number): unknown {
   if (answer.status < 400) {
     throw new DriverError('unavailable', `${PROVIDER} answered ${answer.status} unexpectedly.`)
   }
-  const said = refusal.safeParse(answer.json).data?.error.slice(0, 200)
-  throw new DriverError('rejected', `${PROVIDER} refuses: ${said ?? `status ${answer.status}`}`)
+  const said = wordsOf(answer)
+  if (said) throw new DriverError('rejected', `${PROVIDER} refuses: ${said}`)
+  const sentence = `${PROVIDER} answered ${answer.status} in a shape we do not know.`
+  throw new DriverError('unavailable', sentence)
 }
+
+const wordsOf = ({ json }: HttpAnswer): string | undefined =>
+  refusal.safeParse(json).data?.error.slice(0, 200)
+
+/** In PowerDNS's words: a proxy before it says 404 too. */
+const isAbsent = (answer: HttpAnswer): boolean =>
+  answer.status === 404 && wordsOf(answer) !== undefined
