@@ -36,6 +36,9 @@ function notesInMemory(): Notes {
   return {
     read: async (claimId, key) => of(claimId).get(key),
     write: async (claimId, key, value) => void of(claimId).set(key, value),
+    drop: async (claimId, keys) => {
+      for (const key of keys) of(claimId).delete(key)
+    },
     forget: async (claimId) => void notes.delete(claimId),
     handedOver: async () => undefined,
   }

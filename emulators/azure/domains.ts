@@ -32,9 +32,9 @@ import {
   cancel,
   initiate,
   isRunning,
-  isUnderWay,
   notStarted,
   settle,
+  shownState,
   shownStates,
   wantedRecords,
 } from './verification.ts'
@@ -192,10 +192,10 @@ function unlink(cloud: Cloud, { emailService, name }: Domain): void {
 export function initiateVerification(call: ArmCall): EmulatedAnswer {
   const { cloud } = call
   const { domain, type } = verificationOf(call)
-  const verification = domain.verifications[type]
-  // Seen by others as "already running or done", and not confirmed.
-  if (verification.status === 'Verified' || isUnderWay(cloud, verification)) {
-    throw verificationConflict(`The verification '${type}' is ${verification.status}.`)
+  const { status } = shownState(cloud, domain, type)
+  // Seen by others as "already running or done", and not confirmed; so one that hangs must be cancelled.
+  if (status === 'Verified' || isRunning(status)) {
+    throw verificationConflict(`The verification '${type}' is ${status}.`)
   }
   initiate(cloud, domain, type)
   return { status: 202, headers: pollsResult(call, begin(cloud, passing())) }
@@ -203,7 +203,7 @@ export function initiateVerification(call: ArmCall): EmulatedAnswer {
 
 export function cancelVerification(call: ArmCall): EmulatedAnswer {
   const { domain, type } = verificationOf(call)
-  if (!isRunning(domain.verifications[type])) {
+  if (!isRunning(shownState(call.cloud, domain, type).status)) {
     throw verificationConflict(`The verification '${type}' is not running.`)
   }
   cancel(domain, type)

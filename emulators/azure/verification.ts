@@ -12,6 +12,7 @@ import {
   type Stuck,
   VERIFICATION_TYPES,
   type Verification,
+  type VerificationStatus,
   type VerificationType,
 } from './state.ts'
 
@@ -63,14 +64,8 @@ export function wantedRecords(cloud: Cloud, name: string): Domain['records'] {
   }
 }
 
-export const isRunning = ({ status }: Verification): boolean =>
+export const isRunning = (status: VerificationStatus): boolean =>
   status === 'VerificationRequested' || status === 'VerificationInProgress'
-
-/**
- * Whether the time a run takes has not passed yet: one that hangs can be initiated anew, this not.
- */
-export const isUnderWay = ({ settings }: Cloud, verification: Verification): boolean =>
-  isRunning(verification) && settings.now() < verification.startedAt + settings.verificationMs
 
 export function initiate(cloud: Cloud, domain: Domain, type: VerificationType): void {
   const stuck = stuckOf(cloud, domain.name, type)
@@ -102,7 +97,7 @@ export function stick(
 ): void {
   const running = [...cloud.emailServices.values()].some(({ domains }) => {
     const verification = domains.get(name.toLowerCase())?.verifications[type]
-    return verification !== undefined && isRunning(verification)
+    return verification !== undefined && isRunning(verification.status)
   })
   const initiationsLeft = running ? times : times + 1
   cloud.stuck.set(`${name.toLowerCase()}/${type}`, { as, initiationsLeft })
@@ -116,7 +111,7 @@ export async function settle(cloud: Cloud, domain: Domain): Promise<void> {
 async function settleOne(cloud: Cloud, domain: Domain, type: VerificationType): Promise<void> {
   const verification = domain.verifications[type]
   if (verification.status === 'CancellationRequested') verification.status = 'NotStarted'
-  if (!isRunning(verification)) return
+  if (!isRunning(verification.status)) return
   const stuck = stuckOf(cloud, domain.name, type)
   if (stuck && stuck.initiationsLeft > 0) {
     // What hangs as NotStarted still counts as initiated: only what is shown is the old state.
@@ -124,27 +119,25 @@ async function settleOne(cloud: Cloud, domain: Domain, type: VerificationType): 
     return
   }
   verification.status = 'VerificationInProgress'
-  if (isUnderWay(cloud, verification)) return
-  const { run } = verification
+  const { run, startedAt } = verification
+  if (cloud.settings.now() < startedAt + cloud.settings.verificationMs) return
   const outcome = await look(cloud, domain, type)
   if (outcome === 'cannot ask' || verification.run !== run) return
   verification.status = outcome === 'as wanted' ? 'Verified' : 'VerificationFailed'
   verification.errorCode = outcome === 'as wanted' ? undefined : outcome
 }
 
-/** The states as they are shown. */
-export function shownStates(cloud: Cloud, domain: Domain) {
-  const show = (type: VerificationType) => {
-    const { status, errorCode } = domain.verifications[type]
-    const stuck = stuckOf(cloud, domain.name, type)
-    const hangsUnseen = stuck?.as === 'NotStarted' && stuck.initiationsLeft > 0
-    return {
-      status: hangsUnseen && isRunning(domain.verifications[type]) ? 'NotStarted' : status,
-      ...(errorCode !== undefined && { errorCode }),
-    }
-  }
-  return Object.fromEntries(VERIFICATION_TYPES.map((type) => [type, show(type)]))
+/** The state as it is shown. */
+export function shownState(cloud: Cloud, domain: Domain, type: VerificationType) {
+  const { status, errorCode } = domain.verifications[type]
+  const stuck = stuckOf(cloud, domain.name, type)
+  const hangsUnseen = stuck?.as === 'NotStarted' && stuck.initiationsLeft > 0
+  const shown: VerificationStatus = hangsUnseen && isRunning(status) ? 'NotStarted' : status
+  return { status: shown, ...(errorCode !== undefined && { errorCode }) }
 }
+
+export const shownStates = (cloud: Cloud, domain: Domain) =>
+  Object.fromEntries(VERIFICATION_TYPES.map((type) => [type, shownState(cloud, domain, type)]))
 
 type Outcome = 'as wanted' | 'cannot ask' | ErrorCode
 /** Our words: which codes Azure gives for what is not documented. */

@@ -29,6 +29,9 @@ export type Exclusive = <T>(key: string, work: () => Promise<T>, signal: AbortSi
 export type Notes = {
   read(claimId: string, key: string): Promise<string | undefined>
   write(claimId: string, key: string, value: string): Promise<void>
+  /** Forgets some of it. */
+  drop(claimId: string, keys: readonly string[]): Promise<void>
+  /** Forgets all of it. */
   forget(claimId: string): Promise<void>
   /** Keeps what was handed over for sending, so that what is told of it later finds its claim. */
   handedOver(claimId: string, operationId: string, recipient: string): Promise<void>

@@ -21,6 +21,14 @@ export function driverNotes({ db }: StoreContext, account: string): Notes {
         .onConflict((c) => c.columns(['account', 'claim_id', 'key']).doUpdateSet({ value }))
         .execute()
     },
+    async drop(claimId, keys) {
+      await db
+        .deleteFrom('driver_notes')
+        .where('account', '=', account)
+        .where('claim_id', '=', claimId)
+        .where('key', 'in', keys)
+        .execute()
+    },
     async forget(claimId) {
       await db
         .deleteFrom('driver_notes')

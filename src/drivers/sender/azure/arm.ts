@@ -42,6 +42,7 @@ const listed = z.object({
 })
 const keys = z.object({ primaryConnectionString: z.string() })
 
+export type Provisioned = z.infer<typeof provisioned>['properties']
 export type ArmDomain = z.infer<typeof domain>
 export type Arm = ReturnType<typeof armApi>
 
@@ -94,14 +95,19 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
   return {
     domainId: domainAt,
     linkKey: `azure links ${communicationService.toLowerCase()}`,
-    /** Makes a service where there is none; gives its provisioning state. */
-    async ensureService(kind: 'email' | 'communication', signal: AbortSignal) {
+    /** Makes a service where there is none. */
+    async ensureService(
+      kind: 'email' | 'communication',
+      signal: AbortSignal,
+    ): Promise<Provisioned> {
       const path = kind === 'email' ? emailService : communicationService
       // Never PUT over one that is there: it would take all links away.
       const found = await get(path, provisioned, signal)
       const fresh = { location: 'global', properties: { dataLocation: place.data_location } }
-      const service = found ?? (await put(path, fresh, provisioned, signal))
-      return service.properties.provisioningState
+      if (found) return found.properties
+      const answer = await ask({ method: 'PUT', path, json: fresh }, signal)
+      if (answer.status >= 400) throw refusedService(kind, refusalOf(answer.status, codeOf(answer)))
+      return readAs('Azure', provisioned, answer.json).properties
     },
     async getDomain(name: string, signal: AbortSignal): Promise<ArmDomain | undefined> {
       const found = await get(domainAt(name), domain, signal)
@@ -113,11 +119,21 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
       return put(domainAt(name), { location: 'global', tags, properties }, domain, signal)
     },
     deleteDomain: (name: string, signal: AbortSignal) => remove(domainAt(name), signal),
-    /** That a check is under way already is not an error. */
-    async initiate(name: string, verificationType: string, signal: AbortSignal): Promise<void> {
+    /** False when Azure is at it already, or at something else. */
+    async initiate(name: string, verificationType: string, signal: AbortSignal): Promise<boolean> {
       const path = `${domainAt(name)}/initiateVerification`
-      const answer = await ask({ method: 'POST', path, json: { verificationType } }, signal)
-      if (answer.status !== 409) accepted(answer, [200, 202])
+      const call = { method: 'POST', path, json: { verificationType }, ownMeaning: [409] } as const
+      const answer = await ask(call, signal)
+      if (answer.status === 409) return false
+      accepted(answer, [200, 202])
+      return true
+    },
+    /** That there is nothing to cancel is not an error. */
+    async cancel(name: string, verificationType: string, signal: AbortSignal): Promise<void> {
+      const path = `${domainAt(name)}/cancelVerification`
+      const call = { method: 'POST', path, json: { verificationType }, ownMeaning: [404, 409] }
+      const answer = await ask({ ...call, method: 'POST' }, signal)
+      if (answer.status !== 404 && answer.status !== 409) accepted(answer, [200, 202, 204])
     },
     /** The ids as they were written; none when there is no service. */
     async linkedDomains(signal: AbortSignal): Promise<readonly string[]> {
@@ -156,6 +172,12 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
 function pathOf(link: string | null | undefined): string | undefined {
   const url = link ? URL.parse(link) : undefined
   return url ? `${url.pathname}${url.search}` : undefined
+}
+
+/** The account's own trouble, of which no domain fails. */
+function refusedService(kind: string, refusal: DriverError): DriverError {
+  if (refusal.kind !== 'rejected') return refusal
+  return new DriverError('unavailable', `${refusal.message.slice(0, -1)}, for the ${kind} service.`)
 }
 
 function accepted(answer: HttpAnswer, statuses: readonly number[]): unknown {

@@ -1,9 +1,8 @@
 /** Azure's words and ours. */
 import { absolute, ancestorsOf, isWithin } from '#names/domain-name.ts'
-import { DriverError } from '../../errors.ts'
 import type { NeededRecord, Purpose } from '../../records.ts'
 import type { ClaimRef } from '../contract.ts'
-import type { ArmDomain } from './arm.ts'
+import type { ArmDomain, Provisioned } from './arm.ts'
 
 const TTL_S = 300
 
@@ -24,25 +23,18 @@ const PURPOSES: Record<VerificationType, Purpose> = {
   DKIM2: 'dkim',
 }
 
-export type Progress = 'ready' | 'in_passage'
+export type Progress = 'ready' | 'in_passage' | 'failed' | 'unknown'
 
-/** Failed provisioning is a refusal; a state we do not know is none of these. */
-export function progressOf(what: string, state: string | undefined): Progress {
+/** How the making of a resource stands. Azure may have new words: one that we do not know says nothing. */
+export function progressOf({ provisioningState: state = 'Unknown' }: Provisioned): Progress {
   // biome-ignore format: a table
   const known: Record<string, Progress> = {
     Succeeded: 'ready',
     Creating: 'in_passage', Updating: 'in_passage', Running: 'in_passage', Moving: 'in_passage',
     Deleting: 'in_passage', Unknown: 'in_passage',
+    Failed: 'failed', Canceled: 'failed',
   }
-  if (state === 'Failed' || state === 'Canceled') {
-    throw new DriverError('rejected', `Azure could not make ${what}: its state is ${state}.`)
-  }
-  const progress = known[state ?? 'Unknown']
-  if (progress) return progress
-  throw new DriverError(
-    'unavailable',
-    `Azure names a state of ${what} we do not know: ${state?.slice(0, 40)}.`,
-  )
+  return known[state] ?? 'unknown'
 }
 
 /** Undefined while Azure has not said all of them yet. */
@@ -73,7 +65,7 @@ function ownerOf(written: string, name: string): string {
   return absolute(`${bare}.${above ?? name}`)
 }
 
-export type CheckState = 'verified' | 'not_started' | 'under_way' | 'failed'
+export type CheckState = 'verified' | 'not_started' | 'under_way' | 'failed' | 'unknown'
 
 export function checkStateOf(status: string | undefined): CheckState {
   const known: Record<string, CheckState> = {
@@ -84,10 +76,5 @@ export function checkStateOf(status: string | undefined): CheckState {
     CancellationRequested: 'under_way',
     VerificationFailed: 'failed',
   }
-  const state = known[status ?? 'NotStarted']
-  if (state) return state
-  throw new DriverError(
-    'unavailable',
-    `Azure names a verification state we do not know: ${status?.slice(0, 40)}.`,
-  )
+  return known[status ?? 'NotStarted'] ?? 'unknown'
 }

@@ -8,6 +8,7 @@ import {
   type AzureEmulatorOptions,
   startAzureEmulator,
 } from '../../../../emulators/azure/emulator.ts'
+import type { EmulatedAnswer, EmulatedRequest } from '../../../../emulators/server.ts'
 import { type TestTools, testTools } from '../../../../test/tools.ts'
 import { MESSAGE, registered, senderDriverConformance } from '../conformance.ts'
 import type { ClaimRef, NeededRecord, SenderDriver } from '../contract.ts'
@@ -22,8 +23,8 @@ function testDns() {
     publish: (shown: readonly NeededRecord[]) => {
       records = shown
     },
-    silence: () => {
-      isSilent = true
+    silence: (isSo = true) => {
+      isSilent = isSo
     },
     async ask(name: string, type: string): Promise<readonly string[]> {
       if (isSilent) throw new Error('no nameserver answers')
@@ -170,6 +171,158 @@ for (const as of ['VerificationInProgress', 'NotStarted'] as const) {
   })
 }
 
+/** Every check of the domain is shown in this state. */
+const forgeChecks = (status: string) => {
+  shared.emulator.faults.forger = (answer) =>
+    edited(answer, (properties) => {
+      if (!properties.verificationStates) return
+      for (const check of Object.values<{ status: string }>(properties.verificationStates)) {
+        check.status = status
+      }
+    })
+}
+
+const forgeProvisioning = (state: string, isMeant = (_: EmulatedRequest) => true) => {
+  shared.emulator.faults.forger = (answer, request) =>
+    isMeant(request)
+      ? edited(answer, (properties) => {
+          properties.provisioningState = state
+        })
+      : answer
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what Azure says of a resource
+function edited(answer: EmulatedAnswer, edit: (properties: any) => void): EmulatedAnswer {
+  // biome-ignore lint/suspicious/noExplicitAny: the same
+  const json: any = structuredClone(answer.json)
+  if (json?.properties) edit(json.properties)
+  return { ...answer, json }
+}
+
+const initiations = () =>
+  shared.emulator.calls.filter(({ target }) => target.includes('initiateVerification'))
+
+test('a check that somebody else began is not begun again, and its time counts from now', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  await registered(shared.driver, claim, signal)
+  shared.emulator.calls.length = 0
+  forgeChecks('VerificationInProgress')
+  for (let look = 0; look < 3; look++) {
+    assert.deepEqual(await shared.driver.verifyDomain(claim, signal), {
+      is: 'waiting',
+      reason: 'under_way',
+      message: 'Azure is checking the ownership code.',
+    })
+  }
+  assert.equal(initiations().length, 0)
+})
+
+test('a check that Azure did not begin is asked for again by the next look', async ({ signal }) => {
+  const claim = newClaim()
+  await registered(shared.driver, claim, signal)
+  shared.dns.silence(true)
+  await shared.driver.verifyDomain(claim, signal)
+  await shared.tools.notes.forget(claim.claimId)
+  shared.emulator.calls.length = 0
+  forgeChecks('NotStarted')
+  for (let look = 0; look < 3; look++) await shared.driver.verifyDomain(claim, signal)
+  shared.dns.silence(false)
+  assert.equal(initiations().length, 3)
+})
+
+test('a domain that is made again after somebody deleted it is checked at once, and not called stuck', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  const patient = driverAt(shared.emulator, shared.tools, { check_stuck_seconds: 3600 })
+  await activate({ ...shared, driver: patient }, claim, signal)
+  await patchLinks(shared.emulator, await tokenOf(shared.emulator), [])
+  await deleteByHand(shared.emulator, claim.name)
+  await activate({ ...shared, driver: patient }, claim, signal)
+})
+
+test('states that we do not know are waited for, with a sentence', async ({ signal }) => {
+  const claim = newClaim()
+  await registered(shared.driver, claim, signal)
+  shared.emulator.calls.length = 0
+  forgeChecks('VerificationPaused')
+  const checked = await shared.driver.verifyDomain(claim, signal)
+  assert.deepEqual(checked, {
+    is: 'waiting',
+    reason: 'unknown_state',
+    message:
+      'Azure names a state of its check of the ownership code (VerificationPaused) that we do not know; it is waited for.',
+  })
+  assert.equal(initiations().length, 0)
+  forgeProvisioning('Hibernating')
+  assert.deepEqual(await shared.driver.ensureDomain(claim, signal), {
+    is: 'waiting',
+    reason: 'unknown_state',
+    message:
+      'Azure names a state of the domain that we do not know (Hibernating); it is waited for.',
+  })
+})
+
+test('a domain that Azure could not make is told of, and made again when it is asked for again', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  await registered(shared.driver, claim, signal)
+  const puts = () => shared.emulator.calls.filter(({ method }) => method === 'PUT').length
+  shared.emulator.calls.length = 0
+  forgeProvisioning('Failed')
+  const refusal = {
+    kind: 'rejected',
+    message: 'Azure could not make the domain: its state is Failed.',
+  }
+  await assert.rejects(shared.driver.ensureDomain(claim, signal), refusal)
+  assert.equal(puts(), 0)
+  await assert.rejects(shared.driver.ensureDomain(claim, signal), refusal)
+  assert.equal(puts(), 1)
+  let isMade = false
+  forgeProvisioning('Failed', ({ method }) => {
+    isMade ||= method === 'PUT'
+    return !isMade
+  })
+  assert.equal((await shared.driver.ensureDomain(claim, signal)).is, 'registered')
+})
+
+test('a service that Azure will not or could not make fails no domain', async ({ signal }) => {
+  await using other = (await openBench()).emulator
+  const driver = driverAt(other, testTools(), { communication_service: 'x'.repeat(63) })
+  other.faults.forger = (answer, { method }) =>
+    method === 'PUT'
+      ? { status: 400, json: { error: { code: 'LocationNotAvailable', message: '' } } }
+      : answer
+  await assert.rejects(driver.ensureDomain(newClaim(), signal), {
+    kind: 'unavailable',
+    message: 'Azure refuses: LocationNotAvailable, for the email service.',
+  })
+  other.faults.forger = (answer) =>
+    edited(answer, (properties) => {
+      properties.provisioningState = 'Failed'
+    })
+  await assert.rejects(driver.ensureDomain(newClaim(), signal), {
+    kind: 'unavailable',
+    message: 'Azure could not make the email service: its state is Failed.',
+  })
+})
+
+test("another domain's data is not acted upon", async ({ signal }) => {
+  const [mine, other] = [newClaim(), newClaim()]
+  await registered(shared.driver, mine, signal)
+  shared.emulator.faults.forger = (answer) => ({
+    ...answer,
+    json: { ...Object(answer.json), name: other.name },
+  })
+  const trouble = { kind: 'unavailable', message: "Azure answered with another domain's data." }
+  await assert.rejects(shared.driver.verifyDomain(mine, signal), trouble)
+  await assert.rejects(shared.driver.removeDomain(mine, signal), trouble)
+  assert.ok(shared.emulator.holdings().domains.includes(mine.name))
+})
+
 test('a domain is linked once all four checks are done, beside those that are linked already', async ({
   signal,
 }) => {
@@ -204,7 +357,9 @@ const MESSAGE_FROM_STANDING = {
   author: { localpart: 'DoNotReply', displayName: 'Mailstead' },
 }
 
-const tokenOf = async ({ url, credentials }: AzureEmulator): Promise<string> => {
+type Place = Pick<AzureEmulator, 'url' | 'credentials'>
+
+const tokenOf = async ({ url, credentials }: Place): Promise<string> => {
   const answer = await fetch(`${url}/${credentials.tenantId}/oauth2/v2.0/token`, {
     method: 'POST',
     body: new URLSearchParams({
@@ -217,7 +372,7 @@ const tokenOf = async ({ url, credentials }: AzureEmulator): Promise<string> => 
   return ((await answer.json()) as { access_token: string }).access_token
 }
 
-const patchLinks = ({ url, credentials }: AzureEmulator, token: string, linkedDomains: string[]) =>
+const patchLinks = ({ url, credentials }: Place, token: string, linkedDomains: string[]) =>
   fetch(
     `${url}/subscriptions/${credentials.subscription}/resourceGroups/${credentials.resourceGroup}/providers/Microsoft.Communication/communicationServices/mailstead?api-version=2025-09-01`,
     {
@@ -226,6 +381,13 @@ const patchLinks = ({ url, credentials }: AzureEmulator, token: string, linkedDo
       body: JSON.stringify({ properties: { linkedDomains } }),
     },
   )
+
+const deleteByHand = async ({ url, credentials }: Place, name: string) => {
+  const domain = `${url}/subscriptions/${credentials.subscription}/resourceGroups/${credentials.resourceGroup}/providers/Microsoft.Communication/emailServices/mailstead/domains/${name}?api-version=2025-09-01`
+  const headers = { authorization: `Bearer ${await tokenOf({ url, credentials })}` }
+  await fetch(domain, { method: 'DELETE', headers })
+  while ((await fetch(domain, { headers })).status !== 404) await delay(1)
+}
 
 test('removal unlinks first, takes what hangs on the domain, and leaves others linked', async ({
   signal,

@@ -10,14 +10,14 @@ import { DriverError } from '../../errors.ts'
 import { type HttpAnswer, type HttpClient, httpClient, type Refused } from '../../http.ts'
 import { type DriverKind, type Exclusive, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { ClaimRef, Registration, SenderDriver } from '../contract.ts'
-import { type Arm, type ArmDomain, armApi } from './arm.ts'
+import { type Arm, type ArmDomain, armApi, type Provisioned } from './arm.ts'
 import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
 import { type Access, accessIn, sendEmail } from './data-plane.ts'
 import { azureEvents } from './events.ts'
 import { azureIdentities } from './identities.ts'
 import { codeOf, notRegistered } from './refusals.ts'
 import { refusesToSignIn, tokenSource } from './token.ts'
-import { followChecks, type VerificationOptions } from './verification.ts'
+import { CHECK_NOTES, followChecks, type VerificationOptions } from './verification.ts'
 
 const name = z.string().regex(/^[\w.()-]{1,90}$/)
 
@@ -83,13 +83,13 @@ export function azureDriver(parts: Parts): SenderDriver {
     standingAuthor: 'DoNotReply',
     identities: azureIdentities(arm, ownDomain),
     async ensureDomain(claim, signal) {
-      const missing = await services(signal)
-      if (missing) return stillMaking(missing)
+      const waiting = await services(signal)
+      if (waiting) return waiting
       const domain = await ensureDomain(parts, claim, signal)
-      if (!isOurs(claim, domain)) throw foreign(claim)
-      const isReady = progressOf('the domain', domain.properties.provisioningState) === 'ready'
-      const records = isReady ? recordsOf(claim, domain) : undefined
-      return records ? { is: 'registered', records } : stillMaking('the domain')
+      const progress = progressOf(domain.properties)
+      if (progress === 'failed') throw await notMade(parts, claim, domain)
+      const records = progress === 'ready' ? recordsOf(claim, domain) : undefined
+      return records ? { is: 'registered', records } : stillMaking('the domain', domain.properties)
     },
     async verifyDomain(claim, signal) {
       const domain = await ownDomain(arm, claim, signal)
@@ -144,35 +144,69 @@ async function ownDomain(
   return domain && isOurs(claim, domain) ? domain : undefined
 }
 
+/** Noted once a failed making was told: who asks again then wants it made again. */
+const FAILED = 'failed'
+
 /** A PUT takes over what stands there, stamp and all: who looks and then makes must be alone. */
-async function ensureDomain({ arm, exclusive }: Parts, claim: ClaimRef, signal: AbortSignal) {
-  const there = await arm.getDomain(claim.name, signal)
+async function ensureDomain(
+  { arm, notes, exclusive }: Parts,
+  claim: ClaimRef,
+  signal: AbortSignal,
+): Promise<ArmDomain> {
+  const wasTold = (await notes.read(claim.claimId, FAILED)) !== undefined
+  const standing = async (): Promise<ArmDomain | undefined> => {
+    const domain = await arm.getDomain(claim.name, signal)
+    if (domain && !isOurs(claim, domain)) throw foreign(claim)
+    const isToBeMadeAgain = wasTold && domain && progressOf(domain.properties) === 'failed'
+    return isToBeMadeAgain ? undefined : domain
+  }
+  const make = async (): Promise<ArmDomain> => {
+    await notes.drop(claim.claimId, [...CHECK_NOTES, FAILED])
+    return arm.putDomain(claim.name, stampOf(claim), signal)
+  }
+  const there = await standing()
   if (there) return there
-  const make = async () =>
-    (await arm.getDomain(claim.name, signal)) ??
-    (await arm.putDomain(claim.name, stampOf(claim), signal))
-  return exclusive(`azure domain ${arm.domainId(claim.name)}`, make, signal)
+  const key = `azure domain ${arm.domainId(claim.name)}`
+  return exclusive(key, async () => (await standing()) ?? (await make()), signal)
+}
+
+async function notMade({ notes }: Parts, { claimId }: ClaimRef, { properties }: ArmDomain) {
+  await notes.write(claimId, FAILED, 'true')
+  const sentence = `Azure could not make the domain: its state is ${properties.provisioningState}.`
+  return new DriverError('rejected', sentence)
 }
 
 /** The two services an account needs are looked for once a process; gives what is still being made. */
 function ensureOnce(arm: Arm) {
   let areReady = false
-  return async (signal: AbortSignal): Promise<string | undefined> => {
+  return async (signal: AbortSignal): Promise<Registration | undefined> => {
     if (areReady) return undefined
     for (const kind of ['email', 'communication'] as const) {
-      const what = `the ${kind} service`
-      if (progressOf(what, await arm.ensureService(kind, signal)) !== 'ready') return what
+      const service = await arm.ensureService(kind, signal)
+      const progress = progressOf(service)
+      if (progress === 'failed') throw failedService(kind, service)
+      if (progress !== 'ready') return stillMaking(`the ${kind} service`, service)
     }
     areReady = true
     return undefined
   }
 }
 
-const stillMaking = (what: string): Registration => ({
-  is: 'waiting',
-  reason: 'in_passage',
-  message: `Azure is still making ${what}.`,
-})
+/** The account's own trouble, of which no domain fails. */
+const failedService = (kind: string, { provisioningState }: Provisioned): DriverError =>
+  new DriverError(
+    'unavailable',
+    `Azure could not make the ${kind} service: its state is ${provisioningState}.`,
+  )
+
+function stillMaking(what: string, resource: Provisioned): Registration {
+  if (progressOf(resource) !== 'unknown') {
+    return { is: 'waiting', reason: 'in_passage', message: `Azure is still making ${what}.` }
+  }
+  const word = resource.provisioningState?.slice(0, 60)
+  const message = `Azure names a state of ${what} that we do not know (${word}); it is waited for.`
+  return { is: 'waiting', reason: 'unknown_state', message }
+}
 
 const link = (parts: Parts, id: string, signal: AbortSignal): Promise<void> =>
   changeLinks(parts, (linked) => (isAmong(linked, id) ? linked : [...linked, id]), signal)

@@ -19,9 +19,16 @@ export type VerificationOptions = {
 /** How the check of one record stands, after what could be done about it. */
 type Standing = {
   type: VerificationType
-  is: 'verified' | 'under_way' | 'failed' | 'stuck'
-  code: string
+  is: 'verified' | 'under_way' | 'failed' | 'stuck' | 'unknown'
+  /** Azure's own word for why or how, to be shown; empty where there is none. */
+  word: string
 }
+
+const begunNote = (type: VerificationType): string => `begun:${type}`
+const stuckNote = (type: VerificationType): string => `stuck:${type}`
+
+/** What is noted of the checks: of a domain that is made anew it is not true. */
+export const CHECK_NOTES = VERIFICATIONS.flatMap((type) => [begunNote(type), stuckNote(type)])
 
 /** Begins and follows the checks. Ownership first: the others are asked for once it is verified. */
 export async function followChecks(
@@ -41,29 +48,46 @@ export async function followChecks(
 }
 
 async function follow(
-  { arm, notes, againAfterMs, stuckAfterMs, now }: VerificationOptions,
-  { claimId, name }: ClaimRef,
+  options: VerificationOptions,
+  claim: ClaimRef,
   domain: ArmDomain,
   type: VerificationType,
   signal: AbortSignal,
 ): Promise<Standing> {
+  const { notes, againAfterMs, stuckAfterMs, now } = options
   const found = domain.properties.verificationStates?.[type]
   const state = checkStateOf(found?.status)
-  const code = found?.errorCode?.slice(0, 60) ?? ''
-  if (state === 'verified') return { type, is: 'verified', code }
-  const begunAt = Number((await notes.read(claimId, `begun:${type}`)) ?? Number.NaN)
-  // A check that was never begun by us, or long ago, is begun now.
-  const waitMs = state === 'failed' ? againAfterMs : stuckAfterMs
-  const isDue = !(now() - begunAt < waitMs)
-  if (isDue) {
-    await arm.initiate(name, type, signal)
-    await notes.write(claimId, `begun:${type}`, String(now()))
+  if (state === 'verified') return { type, is: state, word: '' }
+  if (state === 'unknown') return { type, is: state, word: found?.status.slice(0, 60) ?? '' }
+  const noted = await notes.read(claim.claimId, begunNote(type))
+  const hasWaited = now() - Number(noted) >= (state === 'failed' ? againAfterMs : stuckAfterMs)
+  if (noted === undefined && state === 'under_way') {
+    // Begun by somebody else, or its note was lost: its time counts from now.
+    await notes.write(claim.claimId, begunNote(type), String(now()))
+  } else if (noted === undefined || hasWaited) {
+    const isStuck = noted !== undefined && state !== 'failed'
+    await begin(options, claim, type, isStuck, signal)
   }
-  if (state === 'failed') return { type, is: 'failed', code }
+  if (state === 'failed') return { type, is: state, word: found?.errorCode?.slice(0, 60) ?? '' }
   // Once called stuck, a check is called so to its end: the sentence must not come and go.
-  if (isDue && !Number.isNaN(begunAt)) await notes.write(claimId, `stuck:${type}`, 'true')
-  const isStuck = (await notes.read(claimId, `stuck:${type}`)) !== undefined
-  return { type, is: isStuck ? 'stuck' : 'under_way', code }
+  const isStuck = (await notes.read(claim.claimId, stuckNote(type))) !== undefined
+  return { type, is: isStuck ? 'stuck' : 'under_way', word: '' }
+}
+
+/** A stuck check is cancelled first: Azure need not begin what it takes to be under way. */
+async function begin(
+  { arm, notes, now }: VerificationOptions,
+  { claimId, name }: ClaimRef,
+  type: VerificationType,
+  isStuck: boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  if (isStuck) await arm.cancel(name, type, signal)
+  // Where it is not begun, the next look tries again.
+  if (!(await arm.initiate(name, type, signal))) return
+  await notes.write(claimId, begunNote(type), String(now()))
+  if (isStuck) await notes.write(claimId, stuckNote(type), 'true')
+  else await notes.drop(claimId, [stuckNote(type)])
 }
 
 /** What a person calls the records. */
@@ -75,16 +99,18 @@ const LABELS: Record<VerificationType, string> = {
 }
 
 function waitingFor(standings: readonly Standing[]): Verification {
-  const kind = (['failed', 'stuck', 'under_way'] as const).find((each) =>
+  const kind = (['failed', 'unknown', 'stuck', 'under_way'] as const).find((each) =>
     standings.some(({ is }) => is === each),
   )!
   const which = standings.filter(({ is }) => is === kind)
-  const labels = which.map(
-    ({ type, code }) => LABELS[type] + (kind === 'failed' && code ? ` (${code})` : ''),
-  )
+  const labels = which.map(({ type, word }) => LABELS[type] + (word ? ` (${word})` : ''))
   const what = labels.join(', ')
   const sentences = {
     failed: ['check_failed', `Azure did not accept ${what}; it is asked again from time to time.`],
+    unknown: [
+      'unknown_state',
+      `Azure names a state of its check of ${what} that we do not know; it is waited for.`,
+    ],
     stuck: [
       'check_stuck',
       `Azure has not finished its check of ${what} for long, and was asked again.`,
