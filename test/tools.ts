@@ -19,7 +19,7 @@ export function testTools(rests?: Partial<Rests>): TestTools {
       onTrouble: (sentence) => void told.push(sentence),
       ...(rests ? { rests } : {}),
     }),
-    exclusive: (key, work) => inTurn(key, work),
+    exclusive: (key, work, signal) => inTurn(key, () => work(signal)),
     notes: notesInMemory(),
     now: Date.now,
     told,

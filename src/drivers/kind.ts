@@ -22,8 +22,15 @@ export type Tools = {
   now(): number
 }
 
-/** Runs work while no other process, and nobody else here, runs work under the same key. */
-export type Exclusive = <T>(key: string, work: () => Promise<T>, signal: AbortSignal) => Promise<T>
+/**
+ * Runs work while no other process, and nobody else here, runs work under the same key. What it is handed
+ * is aborted with `signal`, and as soon as the turn is lost: what is written later would undo another's.
+ */
+export type Exclusive = <T>(
+  key: string,
+  work: (held: AbortSignal) => Promise<T>,
+  signal: AbortSignal,
+) => Promise<T>
 
 /** What a driver must remember of a claim and its provider does not tell. */
 export type Notes = {

@@ -3,44 +3,52 @@ import { sql } from 'kysely'
 import { DriverError } from '#drivers/errors.ts'
 import type { Exclusive } from '#drivers/kind.ts'
 import { newId } from '../ids.ts'
-import { takeTurns } from '../turns.ts'
+import { orAborted, takeTurns } from '../turns.ts'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
 
 /** A turn that nobody renews is over after so long: its process has died. */
 const LEASE_MS = 8000
-const RENEW_MS = 2000
 const LOOK_MS = 50
 const WAIT_LIMIT_MS = 30_000
+
+type Turn = { db: Database; key: string; holder: string; leaseMs: number }
 
 /**
  * Turns between processes by a row with a lease, so that no connection is held while a provider takes
  * its time; within this process by a queue. Who waits gives up when its signal is aborted.
  */
-export function exclusiveStore({ db }: Pick<StoreContext, 'db'>): Exclusive {
+export function exclusiveStore(
+  { db }: Pick<StoreContext, 'db'>,
+  { leaseMs = LEASE_MS }: { leaseMs?: number } = {},
+): Exclusive {
   const inTurn = takeTurns()
   return async (key, work, signal) => {
     const mine = inTurn(key, async () => {
-      const holder = newId()
-      await takeTurn(db, key, holder, signal)
-      const renewal = setInterval(() => void renew(db, key, holder), RENEW_MS)
+      const turn = { db, key, holder: newId(), leaseMs }
+      await takeTurn(turn, signal)
+      const lease = keepLease(turn)
       try {
-        return await work()
+        return await work(AbortSignal.any([signal, lease.lost]))
       } finally {
-        clearInterval(renewal)
-        await db.deleteFrom('turns').where('key', '=', key).where('holder', '=', holder).execute()
+        lease.stop()
+        await db
+          .deleteFrom('turns')
+          .where('key', '=', key)
+          .where('holder', '=', turn.holder)
+          .execute()
       }
     })
-    return Promise.race([mine, aborted(signal)])
+    return orAborted(mine, signal)
   }
 }
 
-async function takeTurn(db: Database, key: string, holder: string, signal: AbortSignal) {
+async function takeTurn({ db, key, holder, leaseMs }: Turn, signal: AbortSignal): Promise<void> {
   for (let waitedMs = 0; waitedMs < WAIT_LIMIT_MS; waitedMs += LOOK_MS) {
     signal.throwIfAborted()
     const taken = await sql`
       insert into turns (key, holder, lease_until)
-      values (${key}, ${holder}, now() + ${LEASE_MS} * interval '1 ms')
+      values (${key}, ${holder}, now() + ${leaseMs} * interval '1 ms')
       on conflict (key) do update set holder = excluded.holder, lease_until = excluded.lease_until
         where turns.lease_until < now()
       returning key`.execute(db)
@@ -50,18 +58,34 @@ async function takeTurn(db: Database, key: string, holder: string, signal: Abort
   throw new DriverError('unavailable', 'Another process is at the same work for too long.')
 }
 
-/** When it fails the lease runs out, and somebody else may begin: that is what a lease is for. */
-async function renew(db: Database, key: string, holder: string): Promise<void> {
-  await sql`
-    update turns set lease_until = now() + ${LEASE_MS} * interval '1 ms'
-     where key = ${key} and holder = ${holder}`
-    .execute(db)
-    .catch(() => undefined)
+/**
+ * Renews the lease four times in its time. Once a renewal finds it taken, or there was none for two
+ * thirds of it, the turn is lost: somebody else may begin at any moment.
+ */
+function keepLease(turn: Turn): { lost: AbortSignal; stop(): void } {
+  const loss = new AbortController()
+  let renewedMs = performance.now()
+  const lose = () =>
+    loss.abort(new DriverError('unavailable', 'Another process may be at the same work by now.'))
+  const look = async () => {
+    const nowMs = performance.now()
+    if (nowMs - renewedMs > (turn.leaseMs * 2) / 3) return lose()
+    const isRenewed = await renew(turn)
+    if (isRenewed) renewedMs = Math.max(renewedMs, nowMs)
+    if (isRenewed === false) lose()
+  }
+  const renewal = setInterval(() => void look(), turn.leaseMs / 4)
+  return { lost: loss.signal, stop: () => clearInterval(renewal) }
 }
 
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason)
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-  })
+/** Whether the turn is still ours; undefined when the database did not say. */
+async function renew({ db, key, holder, leaseMs }: Turn): Promise<boolean | undefined> {
+  try {
+    const renewed = await sql`
+      update turns set lease_until = now() + ${leaseMs} * interval '1 ms'
+       where key = ${key} and holder = ${holder} returning key`.execute(db)
+    return renewed.rows.length > 0
+  } catch {
+    return undefined
+  }
 }

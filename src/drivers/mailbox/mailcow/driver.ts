@@ -53,7 +53,11 @@ type Parts = {
   sizes: Sizes
   notes: Notes
   /** Makes and removals of one domain take turns: a half-made one's key looks like one left behind. */
-  alone<T>(claim: ClaimRef, work: () => Promise<T>, signal: AbortSignal): Promise<T>
+  alone<T>(
+    claim: ClaimRef,
+    work: (held: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<T>
 }
 
 export function mailcowDriver(parts: Parts): MailboxDriver {
@@ -76,7 +80,7 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
       return { records: recordsFor(claim, mailHost, key) }
     },
     async removeDomain(claim, signal) {
-      await parts.alone(claim, () => removeDomain(parts, claim, signal), signal)
+      await parts.alone(claim, (held) => removeDomain(parts, claim, held), signal)
     },
     async ensureMailbox(claim, localpart, signal) {
       if (!(await present(claim, signal))) throw noDomain(claim)
@@ -132,12 +136,12 @@ async function ensureKey(parts: Parts, claim: ClaimRef, isMade: boolean, signal:
   if (there) return there
   return parts.alone(
     claim,
-    async () => {
-      await makeDomain(parts, claim, signal)
-      const made = await api.getDkim(claim.name, signal)
+    async (held) => {
+      await makeDomain(parts, claim, held)
+      const made = await api.getDkim(claim.name, held)
       if (made) return made
-      orThrow(await api.addDkim(claim.name, signal))
-      const added = await api.getDkim(claim.name, signal)
+      orThrow(await api.addDkim(claim.name, held))
+      const added = await api.getDkim(claim.name, held)
       if (added) return added
       throw new DriverError('unavailable', 'Mailcow made no DKIM key.')
     },

@@ -333,6 +333,47 @@ test('a domain is linked once all four checks are done, beside those that are li
   assert.ok(linked.includes(`/${first.name}`) && linked.includes(`/${second.name}`))
 })
 
+/** Shows so many looks at the links, after they were first written, what was there before. */
+function hideLinks(emulator: AzureEmulator, looks: number, shown: readonly string[] = []) {
+  let isWritten = false
+  let left = looks
+  emulator.faults.forger = (answer, { method, path }) => {
+    if (!path.endsWith('/communicationServices/mailstead')) return answer
+    isWritten ||= method === 'PATCH'
+    if (method !== 'GET' || !isWritten || left === 0) return answer
+    left -= 1
+    return edited(answer, (properties) => {
+      properties.linkedDomains = shown
+    })
+  }
+}
+
+const patches = () => shared.emulator.calls.filter(({ method }) => method === 'PATCH').length
+
+test('a link that was taken and is not shown is written again, and believed only when it is shown', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  hideLinks(shared.emulator, 1)
+  await activate(shared, claim, signal)
+  assert.equal(patches(), 2)
+  const other = newClaim()
+  hideLinks(shared.emulator, 100)
+  await assert.rejects(activate(shared, other, signal), {
+    kind: 'unavailable',
+    message: 'Azure took the links of domains, and does not show them.',
+  })
+  assert.equal(patches(), 5)
+})
+
+test('a link that is still shown keeps its domain from being deleted', async ({ signal }) => {
+  const claim = newClaim()
+  await activate(shared, claim, signal)
+  hideLinks(shared.emulator, 100, shared.emulator.holdings().linkedDomains)
+  await assert.rejects(shared.driver.removeDomain(claim, signal), { kind: 'unavailable' })
+  assert.ok(shared.emulator.holdings().domains.includes(claim.name))
+})
+
 test('a link that somebody took away is put back', async ({ signal }) => {
   const bench = await openBench()
   try {

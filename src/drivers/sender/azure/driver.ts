@@ -154,20 +154,20 @@ async function ensureDomain(
   signal: AbortSignal,
 ): Promise<ArmDomain> {
   const wasTold = (await notes.read(claim.claimId, FAILED)) !== undefined
-  const standing = async (): Promise<ArmDomain | undefined> => {
-    const domain = await arm.getDomain(claim.name, signal)
+  const standing = async (until: AbortSignal): Promise<ArmDomain | undefined> => {
+    const domain = await arm.getDomain(claim.name, until)
     if (domain && !isOurs(claim, domain)) throw foreign(claim)
     const isToBeMadeAgain = wasTold && domain && progressOf(domain.properties) === 'failed'
     return isToBeMadeAgain ? undefined : domain
   }
-  const make = async (): Promise<ArmDomain> => {
+  const make = async (held: AbortSignal): Promise<ArmDomain> => {
+    const madeMeanwhile = await standing(held)
+    if (madeMeanwhile) return madeMeanwhile
     await notes.drop(claim.claimId, [...CHECK_NOTES, FAILED])
-    return arm.putDomain(claim.name, stampOf(claim), signal)
+    return arm.putDomain(claim.name, stampOf(claim), held)
   }
-  const there = await standing()
-  if (there) return there
   const key = `azure domain ${arm.domainId(claim.name)}`
-  return exclusive(key, async () => (await standing()) ?? (await make()), signal)
+  return (await standing(signal)) ?? exclusive(key, make, signal)
 }
 
 async function notMade({ notes }: Parts, { claimId }: ClaimRef, { properties }: ArmDomain) {
@@ -214,21 +214,31 @@ const link = (parts: Parts, id: string, signal: AbortSignal): Promise<void> =>
 const unlink = (parts: Parts, id: string, signal: AbortSignal): Promise<void> =>
   changeLinks(parts, (linked) => linked.filter((each) => !isSameId(each, id)), signal)
 
-/** The list of links is replaced whole: who reads, changes and writes it must be alone with it. */
+const LINK_ROUNDS = 3
+
+/**
+ * The list of links is replaced whole: who reads, changes and writes it must be alone with it. What was
+ * written is looked at, and written again where it is not shown.
+ */
 async function changeLinks(
   { arm, exclusive }: Parts,
   change: (linked: readonly string[]) => readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const pending = async () => {
-    const linked = await arm.linkedDomains(signal)
+  const pending = async (until: AbortSignal) => {
+    const linked = await arm.linkedDomains(until)
     const changed = change(linked)
     return changed.length === linked.length ? undefined : changed
   }
-  if ((await pending()) === undefined) return
-  const write = async () => {
-    const changed = await pending()
-    if (changed) await arm.setLinkedDomains(changed, signal)
+  if ((await pending(signal)) === undefined) return
+  const write = async (held: AbortSignal) => {
+    for (let round = 0; round < LINK_ROUNDS; round++) {
+      const changed = await pending(held)
+      if (changed === undefined) return
+      await arm.setLinkedDomains(changed, held)
+    }
+    if ((await pending(held)) === undefined) return
+    throw new DriverError('unavailable', 'Azure took the links of domains, and does not show them.')
   }
   await exclusive(arm.linkKey, write, signal)
 }

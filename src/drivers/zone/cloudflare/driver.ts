@@ -50,7 +50,7 @@ type Parts = {
   hasRedirectRules: boolean
   now(): number
   /** Writers of one zone take turns: a batch is refused whole when a record of it is there already. */
-  alone<T>(name: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>
+  alone<T>(name: string, work: (held: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
 /** `making` is when a zone was about to be made, `zone` its id once that is known. */
@@ -70,7 +70,7 @@ export function cloudflareDriver(parts: Parts): ZoneDriver {
       const own = await ownZone(parts, claim, signal)
       const zone = own?.isStamped
         ? own.zone
-        : await parts.alone(claim.name, () => make(parts, claim, signal), signal)
+        : await parts.alone(claim.name, (held) => make(parts, claim, held), signal)
       return { nameservers: zone.name_servers.map((name) => name.toLowerCase()).toSorted() }
     },
     async readZone(claim, signal) {
@@ -78,7 +78,7 @@ export function cloudflareDriver(parts: Parts): ZoneDriver {
       return own && visible(own.records, claim).map(toRRset)
     },
     async changeZone(claim, changes, signal) {
-      await parts.alone(claim.name, () => change(parts, claim, changes, signal), signal)
+      await parts.alone(claim.name, (held) => change(parts, claim, changes, held), signal)
     },
     async removeZone(claim, signal) {
       const own = await ownZone(parts, claim, signal)

@@ -14,7 +14,7 @@ export type RuleParts = {
   /** The claim's zone; undefined when it is not there, or not the claim's. */
   zoneOf(claim: ClaimRef, signal: AbortSignal): Promise<CfZone | undefined>
   /** Writers of one zone take turns: two that find no rule would make two. */
-  alone<T>(name: string, work: () => Promise<T>, signal: AbortSignal): Promise<T>
+  alone<T>(name: string, work: (held: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
 export function redirectRules({ api, zoneOf, alone }: RuleParts): RedirectRules {
@@ -42,8 +42,8 @@ export function redirectRules({ api, zoneOf, alone }: RuleParts): RedirectRules 
   return {
     address: ORIGINLESS,
     lead: (claim, redirect, signal) =>
-      alone(claim.name, () => lead(claim, redirect, signal), signal),
-    stop: (claim, signal) => alone(claim.name, () => stop(claim, signal), signal),
+      alone(claim.name, (held) => lead(claim, redirect, held), signal),
+    stop: (claim, signal) => alone(claim.name, (held) => stop(claim, held), signal),
   }
 }
 
