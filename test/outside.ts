@@ -20,6 +20,8 @@ export type Outside = AsyncDisposable & {
   cloudflare: CloudflareEmulator
   azure: AzureEmulator
   mailcow: MailcowEmulator
+  /** Another of each, where asked for: the accounts azure-east and mail-2. */
+  second: Second | undefined
   /** The settings that tell a house of them. */
   settings: Record<string, string>
   /** Where the house answers questions and takes mail; to be called once it runs, and when it runs anew. */
@@ -28,7 +30,10 @@ export type Outside = AsyncDisposable & {
   left(): Promise<Record<string, unknown>>
 }
 
+export type Second = { azure: AzureEmulator; mailcow: MailcowEmulator }
+
 const MAILCOW_HOST = 'mail.mailcow.test'
+const SECOND_MAILCOW_HOST = 'mail-2.mailcow.test'
 
 /** What they hold when nobody has made anything. */
 export const NOTHING_LEFT = {
@@ -38,15 +43,28 @@ export const NOTHING_LEFT = {
   mailcow: { domains: [], mailboxes: [], aliases: [], dkim: [], appPasswords: [], relayhosts: 0 },
 }
 
+/** The same where there are two of a kind. */
+export const NOTHING_LEFT_AT_TWO = {
+  ...NOTHING_LEFT,
+  azureEast: NOTHING_LEFT.azure,
+  mail2: NOTHING_LEFT.mailcow,
+}
+
 export type OutsideOptions = {
   sendsPerHour?: number
   senderUsernamesAllowed?: boolean
   /** Visitors are led by Cloudflare's rules, not by our own web server. */
   redirectRules?: boolean
+  /** Whether a zone may lie below another's name; so that tests need not own names, it may. */
+  subdomains?: boolean
+  /** Whether there are two accounts at Azure and at Mailcow, each at a place of its own. */
+  isDouble?: boolean
 }
 
 export async function startOutside({
   redirectRules = false,
+  subdomains = true,
+  isDouble = false,
   ...options
 }: OutsideOptions = {}): Promise<Outside> {
   await using opened = new AsyncDisposableStack()
@@ -57,27 +75,37 @@ export async function startOutside({
     await startCloudflareEmulator({
       dnsAddress: '127.0.0.54',
       nameserverZone: 'ns.cloudflare.test',
-      subdomains: true,
+      subdomains,
       requestsPerFiveMinutes: 0,
     }),
   )
   const others = [...(pdns ? [pdns.dns] : []), cloudflare.dns]
-  const azure = opened.use(
-    await startAzureEmulator({
-      ask: askServers(() => [...bound.dns, ...others]),
-      deliver: relayTo(() => bound.smtp!),
-      dkimZone: 'azurecomm.test',
-      spfInclude: 'spf.azurecomm.test',
-      sendsPerMinute: 0,
-      sendsPerHour: 0,
-      ...options,
-    }),
-  )
-  const mailcow = opened.use(await startMailcowEmulator({ hostname: MAILCOW_HOST }))
+  const startAzure = async (zone: string) =>
+    opened.use(
+      await startAzureEmulator({
+        ask: askServers(() => [...bound.dns, ...others]),
+        deliver: relayTo(() => bound.smtp!),
+        dkimZone: zone,
+        spfInclude: `spf.${zone}`,
+        sendsPerMinute: 0,
+        sendsPerHour: 0,
+        ...options,
+      }),
+    )
+  const startMailcow = async (hostname: string) =>
+    opened.use(await startMailcowEmulator({ hostname }))
+  const azure = await startAzure('azurecomm.test')
+  const mailcow = await startMailcow(MAILCOW_HOST)
+  const second = isDouble
+    ? {
+        azure: await startAzure('azurecomm-east.test'),
+        mailcow: await startMailcow(SECOND_MAILCOW_HOST),
+      }
+    : undefined
   const file = join(directory.path, 'accounts.json')
   await writeFile(
     file,
-    JSON.stringify(accountsOf({ pdns, cloudflare, azure, mailcow }, redirectRules)),
+    JSON.stringify(accountsOf({ pdns, cloudflare, azure, mailcow, second }, redirectRules)),
   )
   await chmod(file, 0o600)
   const closing = opened.move()
@@ -86,6 +114,7 @@ export async function startOutside({
     cloudflare,
     azure,
     mailcow,
+    second,
     settings: { MAILSTEAD_ACCOUNTS: file },
     bind({ dns, smtp }) {
       bound.dns = [endpointOf(dns)]
@@ -97,15 +126,19 @@ export async function startOutside({
         cloudflare: cloudflare.holdings(),
         azure: azure.holdings(),
         mailcow: mailcow.holdings(),
+        ...(second && { azureEast: second.azure.holdings(), mail2: second.mailcow.holdings() }),
       }
     },
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
 
-type Services = Pick<Outside, 'pdns' | 'cloudflare' | 'azure' | 'mailcow'>
+type Services = Pick<Outside, 'pdns' | 'cloudflare' | 'azure' | 'mailcow' | 'second'>
 
-const accountsOf = ({ pdns, cloudflare, azure, mailcow }: Services, redirectRules: boolean) => ({
+const accountsOf = (
+  { pdns, cloudflare, azure, mailcow, second }: Services,
+  redirectRules: boolean,
+) => ({
   ...(pdns && {
     pdns: {
       driver: 'powerdns',
@@ -118,13 +151,19 @@ const accountsOf = ({ pdns, cloudflare, azure, mailcow }: Services, redirectRule
     },
   }),
   cf: { ...cloudflareAccount(cloudflare), redirect_rules: redirectRules },
-  'azure-west': {
-    ...azureAccount(azure),
-    event_secret: 'canary-event-secret-4711-abcdef',
-    check_again_seconds: 0.1,
-    check_stuck_seconds: 1,
-  },
+  'azure-west': hurried(azure),
   'mail-1': mailcowAccount(mailcow, MAILCOW_HOST),
+  ...(second && {
+    'azure-east': hurried(second.azure),
+    'mail-2': mailcowAccount(second.mailcow, SECOND_MAILCOW_HOST),
+  }),
+})
+
+const hurried = (emulator: AzureEmulator) => ({
+  ...azureAccount(emulator),
+  event_secret: 'canary-event-secret-4711-abcdef',
+  check_again_seconds: 0.1,
+  check_stuck_seconds: 1,
 })
 
 const written = ({ address, port }: Endpoint): string => `${address}:${port}`

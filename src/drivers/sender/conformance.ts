@@ -4,7 +4,15 @@ import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { absolute, isWithin, relative } from '#names/domain-name.ts'
 import { isSpf } from '#policy/spf.ts'
-import type { ClaimRef, Identity, NeededRecord, OutgoingMessage, SenderDriver } from './contract.ts'
+import { DriverError } from '../errors.ts'
+import type {
+  ClaimRef,
+  Identity,
+  NeededRecord,
+  OutgoingMessage,
+  SenderDriver,
+  Verification,
+} from './contract.ts'
 
 /**
  * A driver on a bench: what it needs to be exercised, whether in memory, against a fake, or live.
@@ -18,7 +26,13 @@ export type Bench = AsyncDisposable & {
   publish(records: readonly NeededRecord[]): Promise<void>
   /** From now on the service cannot ask the DNS, or cannot itself be asked. */
   silence(): Promise<void>
+  /** How long the service may take; without it, it is one that needs a few looks only. */
+  patience?: Patience
 }
+
+/** The waits between looks at what takes its time, in milliseconds: after the last it took too long. */
+export type Patience = readonly number[]
+const A_FEW_LOOKS: Patience = Array.from({ length: 20 }, () => 5)
 
 type Check = (sender: Sender, bench: Bench, signal: AbortSignal) => Promise<void>
 export type Excuses = Partial<Record<CheckName, string>>
@@ -81,12 +95,12 @@ const CHECKS = {
     { publish },
   ) => {
     await publish(await sender.ensure())
-    assert.deepEqual(await sender.verify(), { is: 'verified' })
-    assert.deepEqual(await sender.verify(), { is: 'verified' })
+    assert.deepEqual(await sender.untilVerified(), { is: 'verified' })
+    assert.deepEqual(await sender.untilVerified(), { is: 'verified' })
   },
   'verifyDomain sees that records are gone again': async (sender, { publish }) => {
     await publish(await sender.ensure())
-    assert.equal((await sender.verify()).is, 'verified')
+    assert.equal((await sender.untilVerified()).is, 'verified')
     await publish([])
     assert.equal((await sender.verify()).is, 'waiting')
   },
@@ -107,7 +121,7 @@ const CHECKS = {
     { claim, publish },
   ) => {
     await publish(await sender.ensure())
-    await sender.verify()
+    await sender.untilVerified()
     const ids = [await sender.send(), await sender.send()]
     for (const id of ids) {
       assert.match(id, /^<[^<>@\s]+@[^<>@\s]+>$/)
@@ -133,7 +147,7 @@ const CHECKS = {
   ) => {
     for (let turns = 0; turns < 5; turns++) {
       await publish(await sender.ensure())
-      await sender.verify()
+      await sender.untilVerified()
       const [sent] = await Promise.allSettled([sender.send(), sender.remove()])
       if (sent.status === 'rejected') assert.equal(sent.reason.name, 'DriverError')
       await sender.remove()
@@ -144,7 +158,7 @@ const CHECKS = {
     await sender.ensure()
     await sender.remove()
     await publish(await sender.ensure())
-    assert.equal((await sender.verify()).is, 'verified')
+    assert.equal((await sender.untilVerified()).is, 'verified')
     await sender.send()
   },
   'removing one claim’s domain keeps the other’s': async (sender, { rival, publish }) => {
@@ -154,7 +168,7 @@ const CHECKS = {
     await publish(records)
     await sender.remove()
     assert.deepEqual(await other.ensure(), records)
-    assert.equal((await other.verify()).is, 'verified')
+    assert.equal((await other.untilVerified()).is, 'verified')
     await other.send()
   },
   'identities are granted and taken away one by one, and listed': async (sender, { publish }) => {
@@ -162,7 +176,7 @@ const CHECKS = {
     assert.ok(identities)
     assert.deepEqual(await identities.list(), [])
     await publish(await sender.ensure())
-    assert.equal((await sender.verify()).is, 'verified')
+    assert.equal((await sender.untilVerified()).is, 'verified')
     for (const localpart of ['lee', 'kim', 'lee']) {
       assert.equal(await identities.ensure({ localpart, displayName: 'Kim Lee' }), undefined)
     }
@@ -179,12 +193,12 @@ const CHECKS = {
   ) => {
     const other = sender.of(rival)
     await publish(await other.ensure())
-    assert.equal((await other.verify()).is, 'verified')
+    assert.equal((await other.untilVerified()).is, 'verified')
     await assert.rejects(sender.ensure(), { name: 'DriverError', kind: 'conflict' })
     await assert.rejects(sender.verify(), NO)
     await assert.rejects(sender.send(), NO)
     await sender.remove()
-    assert.equal((await other.verify()).is, 'verified')
+    assert.equal((await other.untilVerified()).is, 'verified')
   },
   'once a claim has removed its registration, another claim can have one': async (
     sender,
@@ -192,10 +206,10 @@ const CHECKS = {
   ) => {
     const other = sender.of(rival)
     await publish(await other.ensure())
-    await other.verify()
+    await other.untilVerified()
     await other.remove()
     await publish(await sender.ensure())
-    assert.equal((await sender.verify()).is, 'verified')
+    assert.equal((await sender.untilVerified()).is, 'verified')
     await assert.rejects(other.verify(), NO)
   },
   'calls that are aborted under way leave a registration that can be finished': async (
@@ -212,7 +226,7 @@ const CHECKS = {
       await cutAt(afterMs)
         .verify()
         .catch(() => undefined)
-    assert.equal((await sender.verify()).is, 'verified')
+    assert.equal((await sender.untilVerified()).is, 'verified')
     for (const afterMs of [0, 2, 5, 10])
       await cutAt(afterMs)
         .remove()
@@ -231,7 +245,7 @@ const CHECKS = {
     await assert.rejects(late.verify())
     await assert.rejects(late.send())
     await assert.rejects(late.remove())
-    assert.equal((await sender.verify()).is, 'verified')
+    assert.equal((await sender.untilVerified()).is, 'verified')
     await sender.send()
   },
 } satisfies Record<string, Check>
@@ -248,7 +262,8 @@ export function senderDriverConformance(
     for (const [check, run] of Object.entries(CHECKS) as [CheckName, Check][]) {
       test(check, { skip: excused[check] ?? false }, async ({ signal }) => {
         await using bench = await open()
-        await run(senderOf(bench.driver, bench.claim, signal), bench, signal)
+        const { driver, claim, patience } = bench
+        await run(senderOf(driver, claim, signal, patience), bench, signal)
       })
     }
   })
@@ -268,39 +283,70 @@ const messageFrom = ({ identities, standingAuthor }: SenderDriver): OutgoingMess
 
 type Sender = ReturnType<typeof senderOf>
 
-/** The driver's calls for one claim. */
-function senderOf(driver: SenderDriver, claim: ClaimRef, signal: AbortSignal) {
+/** The driver's calls for one claim, each with the patience that it needs. */
+function senderOf(
+  driver: SenderDriver,
+  claim: ClaimRef,
+  signal: AbortSignal,
+  patience: Patience = A_FEW_LOOKS,
+) {
+  const verify = () => driver.verifyDomain(claim, signal)
   return {
-    ensure: () => registered(driver, claim, signal),
-    verify: () => verified(driver, claim, signal),
+    ensure: () => registered(driver, claim, signal, patience),
+    /** What the service says once its check is no longer under way. */
+    verify: () => looked(verify, (found) => !isUnderWay(found), patience),
+    untilVerified: () => looked(verify, ({ is }) => is !== 'waiting', patience),
     identities: identitiesOf(driver, claim, signal),
-    remove: () => driver.removeDomain(claim, signal),
-    send: async () => (await driver.send(claim, messageFrom(driver), signal)).messageId,
-    of: (other: ClaimRef, otherSignal = signal) => senderOf(driver, other, otherSignal),
+    remove: () => insisted(() => driver.removeDomain(claim, signal), patience),
+    send: async () => {
+      const send = () => driver.send(claim, messageFrom(driver), signal)
+      return (await insisted(send, patience)).messageId
+    },
+    of: (other: ClaimRef, otherSignal = signal) => senderOf(driver, other, otherSignal, patience),
   }
 }
 
-const LOOKS = 20
+const isUnderWay = (found: Verification): boolean =>
+  found.is === 'waiting' && found.reason === 'under_way'
 
 /** Looks again while the service is still making the registration. */
-export async function registered(driver: SenderDriver, claim: ClaimRef, signal: AbortSignal) {
-  for (let look = 0; look < LOOKS; look++) {
-    const found = await driver.ensureDomain(claim, signal)
-    if (found.is === 'registered') return found.records
-    await delay(5)
-  }
-  throw new Error('the registration was not made in time')
+export async function registered(
+  driver: SenderDriver,
+  claim: ClaimRef,
+  signal: AbortSignal,
+  patience: Patience = A_FEW_LOOKS,
+) {
+  const look = () => driver.ensureDomain(claim, signal)
+  const found = await looked(look, ({ is }) => is === 'registered', patience)
+  if (found.is === 'registered') return found.records
+  throw new Error(`the registration was not made in time: ${found.message}`)
 }
 
-/** Looks again while the service says that its own check is under way. */
-async function verified(driver: SenderDriver, claim: ClaimRef, signal: AbortSignal) {
-  let found = await driver.verifyDomain(claim, signal)
-  for (let look = 0; look < LOOKS; look++) {
-    if (found.is !== 'waiting' || found.reason !== 'under_way') return found
-    await delay(5)
-    found = await driver.verifyDomain(claim, signal)
+/** Looks until it is settled or patience has run out; gives what was seen last. */
+async function looked<T>(
+  look: () => Promise<T>,
+  isSettled: (seen: T) => boolean,
+  patience: Patience,
+): Promise<T> {
+  for (const pauseMs of patience) {
+    const seen = await look()
+    if (isSettled(seen)) return seen
+    await delay(pauseMs)
   }
-  return found
+  return look()
+}
+
+/** Asks again while the service says that it cannot yet, as the engine does. */
+async function insisted<T>(ask: () => Promise<T>, patience: Patience): Promise<T> {
+  for (const pauseMs of patience) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof DriverError && error.kind === 'unavailable')) throw error
+      await delay(pauseMs)
+    }
+  }
+  return ask()
 }
 
 function identitiesOf({ identities }: SenderDriver, claim: ClaimRef, signal: AbortSignal) {

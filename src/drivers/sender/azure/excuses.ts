@@ -10,3 +10,9 @@ export const excuses: Excuses = {
     'Azure does not look again once it has verified; core looks at the records itself in every pass.',
   'removing one claim’s domain keeps the other’s': ONE_A_NAME,
 }
+
+/** What an account at the default limits cannot keep. */
+export const excusesOfMost: Excuses = {
+  'identities are granted and taken away one by one, and listed':
+    'Azure grants sender usernames only to those whose sending limits it has raised.',
+}
