@@ -55,6 +55,8 @@ export type Faults = {
   /** The same from JSON; gives what is wrong with it. */
   addWritten(json: string): string | undefined
   clear(): void
+  /** Those that no call has met yet. */
+  unmet(): readonly Fault[]
   witness: Witness | undefined
   forger: Forger | undefined
   meet(
@@ -107,6 +109,7 @@ export function faultBook(refusal: EmulatorOptions['refusal']): Faults {
       waiting = []
       this.forger = undefined
     },
+    unmet: () => waiting.filter(({ times }) => times > 0),
     async meet(request, outgoing, handle, write) {
       const kind = take(request)
       await this.witness?.(request, 'before')

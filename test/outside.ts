@@ -11,12 +11,13 @@ import {
 import { askServers } from '../emulators/dns.ts'
 import { type MailcowEmulator, startMailcowEmulator } from '../emulators/mailcow/emulator.ts'
 import { relayTo } from '../emulators/relay.ts'
+import type { EmulatorServer } from '../emulators/server.ts'
 import { temporaryDirectory } from './directories.ts'
-import { type Pdns, startPdns, withoutPdns } from './pdns.ts'
+import { type Pdns, startPdns, startPdnsDoor, withoutPdns } from './pdns.ts'
 
 export type Outside = AsyncDisposable & {
   /** Undefined where it is not installed. */
-  pdns: Pdns | undefined
+  pdns: (Pdns & { door: EmulatorServer }) | undefined
   cloudflare: CloudflareEmulator
   azure: AzureEmulator
   mailcow: MailcowEmulator
@@ -70,7 +71,7 @@ export async function startOutside({
   await using opened = new AsyncDisposableStack()
   const directory = opened.use(await temporaryDirectory())
   const bound: { dns: Endpoint[]; smtp: Endpoint | undefined } = { dns: [], smtp: undefined }
-  const pdns = withoutPdns ? undefined : opened.use(await startPdns('127.0.0.53'))
+  const pdns = withoutPdns ? undefined : await openPdns(opened)
   const cloudflare = opened.use(
     await startCloudflareEmulator({
       dnsAddress: '127.0.0.54',
@@ -133,6 +134,11 @@ export async function startOutside({
   }
 }
 
+async function openPdns(opened: AsyncDisposableStack) {
+  const pdns = opened.use(await startPdns('127.0.0.53'))
+  return { ...pdns, door: opened.use(await startPdnsDoor(pdns)) }
+}
+
 type Services = Pick<Outside, 'pdns' | 'cloudflare' | 'azure' | 'mailcow' | 'second'>
 
 const accountsOf = (
@@ -143,7 +149,7 @@ const accountsOf = (
     pdns: {
       driver: 'powerdns',
       world: 'sandbox',
-      url: pdns.url,
+      url: pdns.door.url,
       api_key: pdns.apiKey,
       nameserver_zone: 'ns.powerdns.test',
       nameserver_addresses: [pdns.dns.address],

@@ -5,6 +5,7 @@ import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type EmulatorServer, startEmulator } from '../emulators/server.ts'
 import { until } from './client.ts'
 import { missing } from './needs.ts'
 
@@ -92,6 +93,29 @@ export async function startPdns(address = '127.0.0.1'): Promise<Pdns> {
     },
   }
 }
+
+/** Stands before the API of a real PowerDNS, so that its calls can be seen and can go wrong. */
+export const startPdnsDoor = ({ url }: Pdns): Promise<EmulatorServer> =>
+  startEmulator({
+    async handle({ method, target, headers, body }) {
+      const kept = ['x-api-key', 'accept', 'content-type'].flatMap((name) => {
+        const value = headers[name]
+        return typeof value === 'string' ? [[name, value] as const] : []
+      })
+      const answer = await fetch(`${url}${target}`, {
+        method,
+        headers: Object.fromEntries(kept),
+        body: body === '' ? null : body,
+      })
+      const type = answer.headers.get('content-type')
+      return {
+        status: answer.status,
+        headers: type === null ? {} : { 'content-type': type },
+        text: await answer.text(),
+      }
+    },
+    refusal: (status) => ({ status, json: { error: `Refused with ${status}` } }),
+  })
 
 /** Free a moment ago, which on loopback is as good as free. */
 function freePort(address: string): Promise<number> {

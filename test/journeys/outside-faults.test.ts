@@ -1,24 +1,22 @@
 /**
  * Faults at the calls that outside services get in the life of a domain: whatever goes wrong once, the
- * domain becomes ACTIVE, and is removed without a trace. Here each call meets a few of the faults, and
- * each fault a few of the calls; `npm run torture` has every fault at every call.
+ * domain becomes ACTIVE without ever being FAILED, and is removed without a trace. Here each service
+ * meets each fault once; `npm run torture` has every fault at every call.
  */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { FAULTS, type FaultKind } from '../../emulators/faults.ts'
+import { FAULTS, type Fault, type FaultKind } from '../../emulators/faults.ts'
 import type { EmulatorServer } from '../../emulators/server.ts'
 import type { Client, Json } from '../client.ts'
 import { testHouse } from '../house.ts'
 import { NOTHING_LEFT, startOutside } from '../outside.ts'
+import { withoutPdns } from '../pdns.ts'
 
-const PROVIDERS = { dns: 'cf', sender: 'azure-west', mailbox: 'mail-1' }
 const LIFE_LIMIT_MS = 60_000
 const AT_ONCE = 16
 const IS_TORTURE = process.env.MAILSTEAD_TORTURE === 'true'
-/** Of so many pairs of a fault and a call, one is tried. */
-const SPARSE = IS_TORTURE ? 1 : 41
 const LIMIT_MS = IS_TORTURE ? 1_200_000 : 150_000
-/** Hanging is a wait of 20 s, the deadline of a call; the drivers' own tests have it. */
+/** Hanging is a wait of 20 s, the deadline of a call; the tests of the drivers' HTTP client have it. */
 const KINDS = FAULTS.filter((kind) => kind !== 'hangs')
 
 const outside = await startOutside()
@@ -31,14 +29,29 @@ const house = await testHouse(outside.settings, {
 after(() => house[Symbol.asyncDispose]())
 outside.bind(house)
 
-const SERVICES = { cf: outside.cloudflare, azure: outside.azure, mailcow: outside.mailcow }
+const SERVICES: Record<string, EmulatorServer> = {
+  cf: outside.cloudflare,
+  azure: outside.azure,
+  mailcow: outside.mailcow,
+  ...(outside.pdns && { pdns: outside.pdns.door }),
+}
+const ZONE_HOSTS = ['cf', 'pdns'].filter((host) => SERVICES[host])
 
-/** From being added to being gone, with an inbox in between. A failed stage is retried, as a user would. */
-async function live(client: Client, name: string): Promise<void> {
-  const added = await client.post('/domains', { domain: name, providers: PROVIDERS })
+/** From being added to being gone, with an inbox in between. */
+async function live(client: Client, name: string, dns: string): Promise<void> {
+  const providers = { dns, sender: 'azure-west', mailbox: 'mail-1' }
+  const added = await client.post('/domains', { domain: name, providers })
   assert.equal(added.status, 201, JSON.stringify(added.body))
   const id: string = added.body.domain_id
-  const has = (isWanted: (domain: Json) => boolean) => retried(client, id, isWanted)
+  const has = (isWanted: (domain: Json) => boolean) =>
+    client.untilDomain(
+      id,
+      (domain) => {
+        assert.notEqual(domain.status, 'FAILED', `${name}: ${JSON.stringify(domain.failure)}`)
+        return isWanted(domain)
+      },
+      LIFE_LIMIT_MS,
+    )
   const { nameservers } = await has((domain) => domain.nameservers.length === 2)
   await client.delegate(name, nameservers)
   await has(({ status }) => status === 'ACTIVE')
@@ -50,32 +63,21 @@ async function live(client: Client, name: string): Promise<void> {
   await client.untilRemoval(id, 'done', LIFE_LIMIT_MS)
 }
 
-async function retried(client: Client, id: string, isWanted: (domain: Json) => boolean) {
-  let failures = 0
-  return client.untilDomain(
-    id,
-    (domain) => {
-      if (domain.status === 'FAILED') {
-        assert.ok(domain.failure.retryable && ++failures < 50, JSON.stringify(domain.failure))
-        void client.post(`/domains/${id}/activate`)
-      }
-      return isWanted(domain)
-    },
-    LIFE_LIMIT_MS,
-  )
-}
+/** `isAbout` tells whether the call names the domain it is made for. */
+type Step = { service: string; method: string; target: string; isAbout: boolean }
 
-type Step = { service: keyof typeof SERVICES; method: string; target: string }
+type Life = { dns: string; steps: readonly Step[] }
 
 /** The calls of one undisturbed life, each kind of call once. */
-async function stepsOf(name: string): Promise<Step[]> {
+async function stepsOf(name: string, dns: string): Promise<Step[]> {
   const from = Object.values(SERVICES).map(({ calls }) => calls.length)
-  await live(house.client, name)
+  await live(house.client, name, dns)
   const steps = Object.entries(SERVICES).flatMap(([service, { calls }], index) =>
-    calls.slice(from[index]).map(({ method, target }) => ({
-      service: service as Step['service'],
+    calls.slice(from[index]).map(({ method, target, body }) => ({
+      service,
       method,
       target: kindOf(target, name),
+      isAbout: `${target} ${body}`.includes(name),
     })),
   )
   return [...new Map(steps.map((step) => [Object.values(step).join(), step])).values()]
@@ -90,30 +92,67 @@ function kindOf(target: string, name: string): string {
   return words.at(-1)!
 }
 
+type Mishap = { kind: FaultKind; step: Step }
+/** What goes wrong in one life. */
+type Plan = { dns: string; mishaps: readonly Mishap[] }
+
+/** Every fault at every call, one a life; calls that do not go to the zone host, with one of them only. */
+const everyPlan = (lives: readonly Life[]): Plan[] =>
+  lives.flatMap(({ dns, steps }) => {
+    const own = steps.filter(({ service }) => service === dns || dns === lives[0]!.dns)
+    return KINDS.flatMap((kind) => own.map((step) => ({ dns, mishaps: [{ kind, step }] })))
+  })
+
+/** Every fault at every service, in as few lives as there are faults: each fault at another call. */
+const fewPlans = (lives: readonly Life[]): Plan[] =>
+  KINDS.map((_, index) => {
+    const turn = index % lives.length
+    const { dns, steps } = lives[turn]!
+    const at = (service: string, k: number): Mishap => {
+      const own = steps.filter((step) => step.service === service)
+      const kind = k % KINDS.length
+      return { kind: KINDS[kind]!, step: own[Math.floor((kind * own.length) / KINDS.length)]! }
+    }
+    // A zone host is there in its own turns only, so in each of them it has the faults of all turns.
+    const atHost = lives.map((_, each) => at(dns, index - turn + each))
+    return { dns, mishaps: [...atHost, at('azure', index + 4), at('mailcow', index + 8)] }
+  })
+
+function inject({ kind, step }: Mishap, name: string): void {
+  const { service, method, target, isAbout } = step
+  const fault: Fault = { kind, method, target, ...(isAbout && { about: name }) }
+  SERVICES[service]!.faults.add(fault)
+}
+
+if (withoutPdns) test('the lives with PowerDNS', { skip: withoutPdns })
+
 test('any fault at any call of any service is survived', { timeout: LIMIT_MS }, async () => {
-  const steps = await stepsOf('undisturbed.test')
-  const plans = KINDS.flatMap((kind, k) =>
-    steps.flatMap((step, s) => ((k + s) % SPARSE === 0 ? [{ kind, step }] : [])),
-  )
+  const undisturbed: Life[] = []
+  for (const dns of ZONE_HOSTS) {
+    const steps = await stepsOf(`undisturbed-${dns}.test`, dns)
+    assert.ok(steps.length > 20, `${steps.length} steps`)
+    undisturbed.push({ dns, steps })
+  }
+  const plans = (IS_TORTURE ? everyPlan : fewPlans)(undisturbed)
   let next = 0
-  const survived: string[] = []
+  const met = new Set<string>()
   const worker = async () => {
     for (let plan = plans[next++]; plan !== undefined; plan = plans[next++]) {
-      const { kind, step } = plan
-      inject(SERVICES[step.service], step, kind)
-      await live(house.client, `f${next}.test`)
-      survived.push(`${kind} ${step.method} ${step.target}`)
+      const name = `f${next}.test`
+      for (const mishap of plan.mishaps) inject(mishap, name)
+      await live(house.client, name, plan.dns)
+      for (const { kind, step } of plan.mishaps) met.add(`${kind} ${step.service}`)
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
-  assert.equal(survived.length, plans.length)
-  assert.ok(steps.length > 20, `${steps.length} steps`)
+  assert.equal(met.size, KINDS.length * Object.keys(SERVICES).length)
+  // What is asked once a process may have been asked before.
+  const unmet = Object.values(SERVICES).flatMap(({ faults }) => faults.unmet())
+  assert.deepEqual(
+    unmet.filter(({ about }) => about !== undefined),
+    [],
+  )
 })
-
-/** Meets whoever makes this call next: which domain that is does not matter, for all must survive. */
-function inject({ faults }: EmulatorServer, { method, target }: Step, kind: FaultKind): void {
-  faults.add({ kind, method, target })
-}
 
 test('and nothing is left at any of them', async () => {
   assert.deepEqual(await outside.left(), NOTHING_LEFT)
