@@ -1,12 +1,21 @@
 /** Nameservers that say what a test has them say, right or wrong. */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet } from 'dns-packet'
+import {
+  type Answer,
+  AUTHORITATIVE_ANSWER,
+  decode,
+  encode,
+  type Packet,
+  RECURSION_AVAILABLE,
+} from 'dns-packet'
 
 /** What is said to a question; with authority, unless told. */
 export type Said = {
   rcode?: number
   aa?: boolean
+  /** Whether it offers recursion. */
+  ra?: boolean
   answers?: Answer[]
   authorities?: Answer[]
   additionals?: Answer[]
@@ -25,8 +34,8 @@ export async function serve(
   socket.on('message', (message, from) => {
     const { id, questions } = decode(message)
     const { name, type } = questions![0]!
-    const { rcode = 0, aa = true, ...sections } = answer(name.toLowerCase(), type)
-    const flags = rcode | (aa ? AUTHORITATIVE_ANSWER : 0)
+    const { rcode = 0, aa = true, ra = false, ...sections } = answer(name.toLowerCase(), type)
+    const flags = rcode | (aa ? AUTHORITATIVE_ANSWER : 0) | (ra ? RECURSION_AVAILABLE : 0)
     const reply: Packet = { type: 'response', id: id!, flags, questions: questions!, ...sections }
     socket.send(encode(reply), from.port, from.address)
   })

@@ -190,7 +190,7 @@ export function sendingOf(
   now: Date,
 ): { allowed: boolean; reason: string | null } {
   if (row.status !== 'ACTIVE') return { allowed: false, reason: 'domain_not_active' }
-  const reason = sendingObstacle(conditions, now) ?? null
+  const reason = sendingObstacle(conditions, row.delegation, now) ?? null
   return { allowed: reason === null, reason }
 }
 

@@ -149,7 +149,7 @@ function sentence(
     ds_left_over: `${above} still publishes a DS record for ${name}, which breaks it for validating resolvers: remove DNSSEC at your registrar.`,
     shadowed: `${name} lies inside a zone that is hosted here: have its owner delegate ${name} to ${and(pair)} there.`,
     inside_your_zone: `${name} lies inside your own zone hosted here: delegate ${name} to ${and(pair)} there.`,
-    intercepted: 'Something that offers recursion answers in the place of the root servers; the network we ask through is not neutral.',
+    intercepted: 'Something else answers in the place of the root servers; the network we ask through is not neutral.',
     wildcard: `${above} answers alike for names that nobody has: what it shows for ${name} proves nothing; ${set}.`,
     unknown: `The servers above ${name} do not answer at the moment.`,
   }

@@ -544,6 +544,23 @@ describe('a pass', () => {
     assert.equal(await standing({ is: 'waiting', reason: 'lame', message: '' }), 'met delegated')
   })
 
+  test('believes no loss that something in the place of the root servers tells', async () => {
+    const { pass, pen, ports } = openWorld()
+    const reports: DelegationReport[] = []
+    pass.report = (report) => void reports.push(report)
+    await reconcile(pass, pen)
+    pass.domain.delegation = reports.pop()
+    pass.domain.conditions = new Map([['delegated', condition(met)]])
+    const { look } = ports.observer
+    ports.observer.look = async (...about) => {
+      const seen = await look(...about)
+      const answers = seen.answers.map((each) => ({ ...each, outcome: 'intercepted' as const }))
+      return { ...seen, answers }
+    }
+    await assert.rejects(reconcile(pass, pen), { name: 'CouldNotAsk', message: /network/ })
+    assert.deepEqual(reports, [])
+  })
+
   test('takes the mail services away from a claim that holds its name no more', async () => {
     const { pass, pen, log, state, placed, ports, claim, signal } = openWorld()
     await reconcile(pass, pen)

@@ -33,12 +33,12 @@ export type Step = {
   remove?(pass: Pass): Promise<void>
 }
 
-/** The parent's servers gave no usable answer, so nothing is known that was not known before. */
+/** The parent's servers gave no answer that can be believed: nothing is known that was not known before. */
 export class CouldNotAsk extends Error {
   override readonly name = 'CouldNotAsk'
 
-  constructor(name: string) {
-    super(`The servers above ${name} do not answer at the moment.`)
+  constructor(name: string, why = `The servers above ${name} do not answer at the moment.`) {
+    super(why)
   }
 }
 

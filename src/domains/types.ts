@@ -113,6 +113,8 @@ export type DelegationReport = {
   keptUntil?: string
   /** When an established delegation was first seen gone; a second sight, later, believes it. */
   lostAt?: string
+  /** When it was last seen there, once it was seen gone. */
+  seenAt?: string
 }
 
 export type ServerReport = {

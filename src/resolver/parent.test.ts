@@ -26,6 +26,9 @@ const SHOWN: Record<string, Said> = {
   'absent2.test': { rcode: NXDOMAIN, authorities: [soa('test', 60, 900)] },
   'bare.test':    { authorities: [soa('test', 900, 900)] },
   'silent.test':  { rcode: NXDOMAIN },
+  'offered.test': { ra: true, authorities: [ns('offered.test', 'good.ns.test')] },
+  'taken.test':   { aa: false, rcode: NXDOMAIN },
+  'filled.test':  { aa: false, answers: [ns('filled.test', 'good.ns.test')] },
 }
 
 const port = await serve(opened, '127.0.0.60', 0, (name) => {
@@ -60,6 +63,23 @@ for (const [what, name, outcome, ttl] of TTLS) {
     assert.deepEqual(
       answers.map((each) => [each.outcome, each.ttl]),
       [[outcome, ttl]],
+    )
+  })
+}
+
+// biome-ignore format: a table
+const INTERCEPTED: [what: string, name: string][] = [
+  ['offers recursion',                       'offered.test'],
+  ['denies a name without authority',        'taken.test'],
+  ['answers for a name without authority',   'filled.test'],
+]
+
+for (const [what, name] of INTERCEPTED) {
+  test(`no root server ${what}: whoever does, stands in its place`, async () => {
+    const { answers } = await observer.look(name, 'one', 'asked', signal)
+    assert.deepEqual(
+      answers.map(({ outcome }) => outcome),
+      ['intercepted'],
     )
   })
 }

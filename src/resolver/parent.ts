@@ -34,8 +34,8 @@ export type ParentAnswer = NamedServer & {
 
 /**
  * `delegated` a referral to the name; `no_cut` the name exists in the parent; `nxdomain` it does not;
- * `authoritative` the server answers for the name itself; `intercepted` something that offers
- * recursion answered in a root server's place; the rest are no answers at all.
+ * `authoritative` the server answers for the name itself; `intercepted` something without authority,
+ * or that offers recursion, answered in a root server's place; the rest are no answers at all.
  */
 export type ParentOutcome =
   | 'delegated'
@@ -202,9 +202,13 @@ function ttlOf({ authorities }: Reply, shown: readonly Rr[]): number | null {
   return soa ? Math.min(soa.ttl, Number(soa.data.split(' ').at(-1))) : null
 }
 
+/** No root server offers recursion, and each has authority for what it does not refer elsewhere. */
+const isOfRoot = (reply: Reply, name: string): boolean =>
+  !reply.recursionAvailable &&
+  (reply.authoritative || reply.rcode === 'REFUSED' || referralOf(reply, name, '') !== undefined)
+
 function outcomeOf(reply: Reply, name: string, zone: string): ParentOutcome {
-  // No root server offers recursion: whoever does, answers in its place.
-  if (zone === '' && reply.recursionAvailable) return 'intercepted'
+  if (zone === '' && !isOfRoot(reply, name)) return 'intercepted'
   if (reply.rcode === 'NXDOMAIN') return 'nxdomain'
   if (reply.rcode === 'REFUSED') return 'refused'
   if (reply.rcode !== 'NOERROR') return 'servfail'

@@ -37,13 +37,13 @@ async function sendingOf(db: Queryable, claimId: string, now: Date): Promise<Que
     .selectFrom('holders as h')
     .innerJoin('claims as c', 'c.id', 'h.claim_id')
     .innerJoin('domains as d', 'd.id', 'c.domain_id')
-    .select(['d.activated_at', 'd.looked_at', 'd.next_look_at', conditionsInJson])
+    .select(['d.activated_at', 'd.looked_at', 'd.next_look_at', 'd.delegation', conditionsInJson])
     .where('h.claim_id', '=', claimId)
     .where('d.removal_requested_at', 'is', null)
     .executeTakeFirst()
   if (!domain) return 'ended'
   const conditions = toConditions(domain.conditions.map(withDates), domain)
-  return sendingObstacle(conditions, now) === undefined ? 'allowed' : 'held'
+  return sendingObstacle(conditions, domain.delegation, now) === undefined ? 'allowed' : 'held'
 }
 
 /** Notes how an attempt ended; a deferral leaves the message queued. */

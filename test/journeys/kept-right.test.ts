@@ -121,6 +121,12 @@ test('a loss within its grace is told once, and so is its end', async () => {
   const look = () => client.post(`/domains/${id}/check`)
   await client.delegate('graceful.test', ['ns1.elsewhere.example', 'ns2.elsewhere.example'])
   await look()
+  const sending = async () => (await client.get(`/domains/${id}`)).body.sending
+  assert.equal((await sending()).allowed, true, 'one sight is no loss')
+  // Should no second sight be had: what counts is when it was last seen there.
+  await sql`update domains set delegation = jsonb_set(delegation, '{seenAt}', to_jsonb((now() - interval '61 minutes')::text))
+    where id = ${id}`.execute(db)
+  assert.equal((await sending()).reason, 'delegation_not_seen_lately')
   // The second sight of a loss comes ten minutes after the first.
   await sql`update domains set delegation = jsonb_set(delegation, '{lostAt}', to_jsonb((now() - interval '11 minutes')::text))
     where id = ${id}`.execute(db)

@@ -176,6 +176,8 @@ async function keepThroughFirstLoss(
   const established = domain.conditions.get('delegated')?.verdict.is === 'met'
   const former = domain.delegation
   if (!established || !former || report.verdict === 'delegated') return report
+  // What stands in the way of our own questions says nothing of the name.
+  if (report.verdict === 'intercepted') throw new CouldNotAsk(domain.name, report.message)
   if (!(await ports.custody.holds(domain.claim))) return report
   if (isShownBySome(report, domain.claim.nameservers))
     return { ...report, ...stillThere(former, report) }
@@ -183,8 +185,11 @@ async function keepThroughFirstLoss(
   const seenForMs = Date.parse(report.checkedAt) - Date.parse(lostAt)
   return seenForMs >= SECOND_SIGHT_MS
     ? report
-    : { ...report, ...stillThere(former, report), lostAt }
+    : { ...report, ...stillThere(former, report), lostAt, seenAt: lastSeenAt(domain, former) }
 }
+
+const lastSeenAt = ({ conditions }: Domain, { seenAt, checkedAt }: DelegationReport): string =>
+  seenAt ?? conditions.get('delegated')?.lastLookAt?.toISOString() ?? checkedAt
 
 /** As long as one server of the parent shows the pair, the delegation is not lost; a DS breaks it. */
 const isShownBySome = ({ verdict, servers }: DelegationReport, pair: readonly string[]): boolean =>
