@@ -144,7 +144,7 @@ const LINES = 400
 const READS_ENVIRONMENT: Record<string, string> = {
   'config.ts': 'the settings',
   'main.ts': 'hands it to config.ts, with --role',
-  'cli/create-key.ts': 'hands it to config.ts',
+  'cli/ask-product.ts': 'hands it to config.ts',
   'cli/show-config.ts': 'hands it to config.ts',
   'store/embedded-postgres/account.ts': 'PATH, for the child process and nothing else of ours',
 }

@@ -4,8 +4,10 @@ import type { Logger } from 'pino'
 import { z } from 'zod'
 import { createApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
+import { abandonRemoval, orphansOf } from '#store/remove-domain.ts'
 import { createHttp } from './http.ts'
-import { scopes } from './shapes.ts'
+import { Problem } from './problems.ts'
+import { domainParams, scopes } from './shapes.ts'
 
 const body = z.object({
   name: z.string().min(1).max(255),
@@ -40,6 +42,16 @@ export async function startAdmin({
     })
     return reply.status(201).send({ key_id: keyId, key, name, world, scopes })
   })
+  app.get('/orphans', async () => ({ orphans: await orphansOf(store) }))
+  app.post(
+    '/removals/:domain_id/abandon',
+    { schema: { params: domainParams } },
+    async (request) => {
+      const orphans = await abandonRemoval(store, request.params.domain_id)
+      if (orphans === undefined) throw new Problem('removal_not_found')
+      return { orphans }
+    },
+  )
   await app.listen({ path })
   await chmod(path, 0o600)
   return { [Symbol.asyncDispose]: () => app.close() }

@@ -1,14 +1,21 @@
 /** `npm run mailstead -- …`: what needs no key, over the admin socket of the running product. */
 import { createKey } from './create-key.ts'
+import { abandonRemoval, listOrphans } from './removals.ts'
 import { showConfig } from './show-config.ts'
 
 const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
   'keys create': createKey,
+  'removals abandon': abandonRemoval,
+  'removals orphans': listOrphans,
   config: showConfig,
 }
 
 const USAGE = `mailstead keys create --name NAME [--world sandbox|live] [--scopes SCOPE,…]
                         make an API key; it is shown once
+mailstead removals abandon DOMAIN_ID
+                        give up what of a removal waits for outside services
+mailstead removals orphans
+                        what was given up, and may still stand there
 mailstead config        every setting, its value and where that came from
 `
 

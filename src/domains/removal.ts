@@ -38,15 +38,18 @@ export async function removalPass(
   if (!isPointed) return removeZone(pass, pen)
   await pen.tornDown()
   const ageMs = pass.ports.clock.now().getTime() - removal.requestedAt.getTime()
-  if (ageMs > MAIL_IN_FLIGHT_MS) await sayNoMail(pass)
+  if (ageMs > MAIL_IN_FLIGHT_MS && pen.placements.has('zone_ready')) await sayNoMail(pass)
   return tombstoneLookMs(ageMs)
 }
 
 async function removeZone(pass: Pass, pen: Pen): Promise<undefined> {
   pen.removing('zone_ready')
-  await zone.remove?.(pass)
+  // Not one that was abandoned.
+  if (pen.placements.has('zone_ready')) {
+    await zone.remove?.(pass)
+    await pen.removed(pass.domain.claim, 'zone_ready')
+  }
   await pass.ports.records.replace(pass.domain, [])
-  await pen.removed(pass.domain.claim, 'zone_ready')
   await pen.gone()
 }
 

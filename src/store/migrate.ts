@@ -9,6 +9,7 @@ import * as keptRight from '../../migrations/0006-kept-right.ts'
 import * as cuts from '../../migrations/0007-cuts.ts'
 import * as failedAt from '../../migrations/0008-failed-at.ts'
 import * as unmet from '../../migrations/0009-unmet.ts'
+import * as abandoned from '../../migrations/0010-abandoned.ts'
 import { openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -22,6 +23,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0007-cuts': cuts,
   '0008-failed-at': failedAt,
   '0009-unmet': unmet,
+  '0010-abandoned': abandoned,
 }
 
 /**

@@ -53,11 +53,76 @@ export function placementsOf({ db }: StoreContext, domainId: string) {
     .leftJoin('conditions as d', (join) =>
       join.onRef('d.domain_id', '=', 'c.domain_id').onRef('d.type', '=', 'p.stage'),
     )
-    .select(['p.stage', 'p.driver', 'p.removed_at', 'd.last_look_error as trouble'])
+    .select(['p.stage', 'p.driver', 'p.removed_at', 'p.abandoned_at'])
+    .select('d.last_look_error as trouble')
     .where('c.domain_id', '=', domainId)
     .orderBy('p.made_at', 'desc')
     .execute()
 }
+
+/** A stage of a removal that was given up at an outside service: what may still stand there. */
+export type Orphan = { domain: string; claim: string; stage: string; account: string; at: Date }
+
+/**
+ * Gives up what of a removal waits for outside services: they are gone, or will not have us any more.
+ * Undefined when no such removal is under way.
+ */
+export async function abandonRemoval(
+  context: StoreContext,
+  domainId: string,
+): Promise<Orphan[] | undefined> {
+  const abandoned = await context.db.transaction().execute(async (tx) => {
+    const domain = await tx
+      .selectFrom('domains')
+      .select(['id', 'name', 'workspace_id'])
+      .where('id', '=', domainId)
+      .where('removal_requested_at', 'is not', null)
+      .where('removed_at', 'is', null)
+      .forNoKeyUpdate()
+      .executeTakeFirst()
+    if (!domain) return undefined
+    const given = await tx
+      .updateTable('placements')
+      .set({ removed_at: sql`now()`, abandoned_at: sql`now()` })
+      .where('removed_at', 'is', null)
+      .where('driver', '<>', 'embedded')
+      .where('claim_id', 'in', (of) =>
+        of.selectFrom('claims').select('id').where('domain_id', '=', domainId),
+      )
+      .returning(['stage', 'driver'])
+      .execute()
+    for (const { stage, driver } of given) {
+      const message = `Given up at ${driver}: ${stage}. Something may still stand there.`
+      await note(
+        tx,
+        { domainId, workspaceId: domain.workspace_id },
+        { type: 'stage.abandoned', message },
+      )
+    }
+    await wakeRow(tx, 'domains', domainId)
+    return given.length
+  })
+  context.doorbell.ring(TOPICS.domainsDue)
+  return abandoned === undefined ? undefined : orphansOf(context, domainId)
+}
+
+/** What was ever given up, of one domain or of all, the latest first. */
+export async function orphansOf({ db }: StoreContext, domainId?: string): Promise<Orphan[]> {
+  const rows = await db
+    .selectFrom('placements as p')
+    .innerJoin('claims as c', 'c.id', 'p.claim_id')
+    .select(['c.name', 'c.id', 'p.stage', 'p.driver', 'p.abandoned_at'])
+    .where('p.abandoned_at', 'is not', null)
+    .$if(domainId !== undefined, (query) => query.where('c.domain_id', '=', domainId!))
+    .orderBy('p.abandoned_at', 'desc')
+    .limit(ORPHANS)
+    .execute()
+  return rows.map(({ name, id, stage, driver, abandoned_at }) => {
+    return { domain: name, claim: id, stage, account: driver, at: abandoned_at! }
+  })
+}
+
+const ORPHANS = 1000
 
 /** Takes the domain out of every list and stops its sending, unless something depends on it. */
 export async function requestRemoval(

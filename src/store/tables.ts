@@ -176,6 +176,7 @@ type PlacementRow = {
   driver: string
   made_at: Generated<Date>
   removed_at: Date | null
+  abandoned_at: Date | null
 }
 
 type RecordRow = {

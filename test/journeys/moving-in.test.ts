@@ -290,6 +290,9 @@ describe('a name with a website and mail elsewhere', () => {
       body.domain_id,
       (domain) => conditionOf(domain, 'records_published').reason === 'mx_in_use',
     )
+    const plan = (await client.delete(`/domains/${body.domain_id}?dry_run=true`)).body
+    const kept = { what: 'customer_record', provider: 'embedded', count: SITE.length }
+    assert.deepEqual(plan.would_keep, [kept])
     await removeLongAgo(body.domain_id)
     await untilServed('leaving.test', before)
   })

@@ -166,6 +166,8 @@ export const timeline = z
   .register(components, { id: 'Timeline' })
 
 const deleted = z.object({ ...said, ...who, deleted: z.literal(true) })
+const part = z.object({ what: z.string(), provider: z.string(), count: z.int() })
+
 const rehearsal = z.object({
   ...said,
   ...who,
@@ -173,7 +175,8 @@ const rehearsal = z.object({
   blockers: z.array(
     z.object({ type: z.string(), id: z.uuid(), name: z.string(), status: z.string() }),
   ),
-  would_remove: z.array(z.object({ what: z.string(), provider: z.string(), count: z.int() })),
+  would_remove: z.array(part),
+  would_keep: z.array(part).describe('Served on for as long as the parent points here.'),
 })
 
 export const deletion = z.union([deleted, rehearsal]).register(components, { id: 'Deletion' })
@@ -183,7 +186,12 @@ export const removalAnswer = z
     ...who,
     state: z.enum(['removing', 'tombstone', 'done', 'abandoned']),
     steps: z.array(
-      z.object({ what: z.string(), provider: z.string(), state: z.string(), message: z.string() }),
+      z.object({
+        what: z.string(),
+        provider: z.string(),
+        state: z.enum(['waiting', 'removed', 'abandoned']),
+        message: z.string(),
+      }),
     ),
     started_at: instant,
     finished_at: instant.nullable(),

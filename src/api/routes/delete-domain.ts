@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { StoreContext } from '#store/context.ts'
+import { listCustomerRecords } from '#store/customer-records.ts'
 import type { DomainRow } from '#store/domains.ts'
-import { inboxCounts } from '#store/domains.ts'
+import { inboxCounts, recordsOf } from '#store/domains.ts'
 import { blockersOf, placementsOf, requestRemoval } from '#store/remove-domain.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
@@ -50,12 +51,21 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
 
 /** What a removal would take away, and what stands in its way; nothing is changed. */
 async function removalPlan(store: StoreContext, row: DomainRow) {
-  const [blockers, placements, inboxes] = await Promise.all([
+  const [blockers, placements, inboxes, ours, theirs] = await Promise.all([
     blockersOf(store.db, row.id),
     placementsOf(store, row.id),
     inboxCounts(store, [row.id]),
+    recordsOf(store, row.id),
+    listCustomerRecords(store, row.id),
   ])
+  const standing = placements.filter(({ removed_at }) => !removed_at)
   const inbox = { what: 'inbox', provider: row.mailbox_driver, count: inboxes.get(row.id) ?? 0 }
+  const parts = standing.map(({ stage, driver }) => {
+    const count = stage === 'records_published' ? ours.length : 1
+    return { what: stage, provider: driver, count }
+  })
+  const kept = { what: 'customer_record', provider: row.zone_driver, count: theirs.length }
+  const isThere = ({ count }: { count: number }) => count > 0
   return {
     success: true,
     message: blockers.length > 0 ? 'The domain is in use.' : 'The domain can be removed.',
@@ -63,9 +73,8 @@ async function removalPlan(store: StoreContext, row: DomainRow) {
     domain_name: row.name,
     deleted: false,
     blockers,
-    would_remove: [
-      ...placements.map(({ stage, driver }) => ({ what: stage, provider: driver, count: 1 })),
-      inbox,
-    ],
+    would_remove: [...parts, inbox].filter(isThere),
+    // Served for as long as the parent points here.
+    would_keep: [kept].filter(isThere),
   }
 }

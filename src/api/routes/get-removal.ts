@@ -1,3 +1,4 @@
+import type { DomainRow } from '#store/domains.ts'
 import { findRemoval, placementsOf } from '#store/remove-domain.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
@@ -5,6 +6,23 @@ import { removalAnswer } from '../openapi/answers.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams } from '../shapes.ts'
+
+type Placement = Awaited<ReturnType<typeof placementsOf>>[number]
+
+/** Done, but for what had to be given up. */
+function stateOf({ removed_at, torn_down_at }: DomainRow, steps: readonly Placement[]) {
+  if (!removed_at) return torn_down_at ? 'tombstone' : 'removing'
+  return steps.some(({ abandoned_at }) => abandoned_at) ? 'abandoned' : 'done'
+}
+
+function stepView({ stage, driver, removed_at, abandoned_at, trouble }: Placement) {
+  const step = { what: stage, provider: driver }
+  if (abandoned_at)
+    return { ...step, state: 'abandoned', message: 'Given up: something may still stand there.' }
+  return removed_at
+    ? { ...step, state: 'removed', message: '' }
+    : { ...step, state: 'waiting', message: trouble ?? '' }
+}
 
 /** GET /domains/{domain_id}/removal: how far the clean-up behind a DELETE has come. */
 export function getRemovalRoute(app: Http, context: ApiContext): void {
@@ -27,13 +45,8 @@ export function getRemovalRoute(app: Http, context: ApiContext): void {
       return {
         domain_id: row.id,
         domain_name: row.name,
-        state: row.removed_at ? 'done' : row.torn_down_at ? 'tombstone' : 'removing',
-        steps: steps.map(({ stage, driver, removed_at, trouble }) => ({
-          what: stage,
-          provider: driver,
-          state: removed_at ? 'removed' : 'waiting',
-          message: removed_at ? '' : (trouble ?? ''),
-        })),
+        state: stateOf(row, steps),
+        steps: steps.map(stepView),
         started_at: row.removal_requested_at!.toISOString(),
         finished_at: row.removed_at?.toISOString() ?? null,
       }
