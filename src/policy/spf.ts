@@ -10,9 +10,9 @@ export const isSpf = (txt: string): boolean => /^v=spf1( |$)/i.test(txt)
 
 const termsOf = (policy: string): string[] => policy.split(/ +/).slice(1).filter(Boolean)
 
-/** How many look-ups the terms of the policy itself cost, not counting what they include. */
-export const spfLookups = (policy: string): number =>
-  termsOf(policy).filter((term) => LOOKUP_TERM.test(term)).length
+/** The terms of the policy itself that cost a look-up each, not counting what they include. */
+export const spfLookups = (policy: string): string[] =>
+  termsOf(policy).filter((term) => LOOKUP_TERM.test(term))
 
 /**
  * One policy that allows what any of the given ones allow. There may be only one record per name

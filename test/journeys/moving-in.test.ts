@@ -202,6 +202,34 @@ describe('a name with a website and mail elsewhere', () => {
     assert.deepEqual(await answersOf(house.dns, 'claimed.test'), before)
   })
 
+  test('an SPF policy that would be too long with ours fails, says what to shorten, and stays as it was', async () => {
+    const includes = Array.from({ length: 10 }, (_, index) => `include:spf${index}.example.net`)
+    const policy = `v=spf1 ${includes.join(' ')} -all`
+    await serveElsewhere('long.test', [{ type: 'TXT', name: '@', content: policy, ttl: 300 }])
+    const { body: added } = await client.post('/domains', { domain: 'long.test' })
+    await client.delegate('long.test', added.nameservers)
+    const failed = await client.untilDomain(added.domain_id, ({ status }) => status === 'FAILED')
+    const { stage, reason, message } = failed.failure
+    assert.deepEqual([stage, reason], ['records_published', 'spf_too_long'])
+    assert.match(
+      message,
+      /of long\.test takes 11 look-ups.* take 1 at least out of your own, and retry: /,
+    )
+    for (const include of includes) assert.ok(message.includes(include))
+    const policies = async () => (await answersOf(house.dns, 'long.test'))['@ TXT']
+    assert.deepEqual(await policies(), [policy])
+
+    const records = `/domains/${added.domain_id}/records`
+    const { body } = await client.get(records)
+    const { record_id } = body.records.find(({ value }: Json) => value.includes('spf9.example'))
+    const value = `v=spf1 ${includes.slice(1).join(' ')} -all`
+    await client.request('PUT', `/api/public/v1${records}/${record_id}`, { value })
+    await client.post(`/domains/${added.domain_id}/retry`)
+    await client.untilDomain(added.domain_id, ({ status }) => status === 'ACTIVE')
+    const merged = `v=spf1 include:_spf.mx.mailstead.test ${includes.slice(1).join(' ')} -all`
+    await until(policies, (seen) => isDeepStrictEqual(seen, [merged]))
+  })
+
   test('without an import it comes here empty', async () => {
     await serveElsewhere('bare.test')
     const { body } = await client.post('/domains', { domain: 'bare.test', import_records: false })

@@ -2,8 +2,9 @@
 import { DriverError } from '#drivers/errors.ts'
 import type { NeededRecord } from '#drivers/records.ts'
 import type { Change, RRset } from '#drivers/zone/contract.ts'
-import { ancestorsOf, relative } from '#names/domain-name.ts'
+import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
 import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
+import { SPF_LOOKUP_LIMIT, spfLookups } from '#policy/spf.ts'
 import { type CustomerRecord, excludes } from '../customer-records.ts'
 import {
   desiredRecords,
@@ -34,10 +35,8 @@ export const records: Step = {
     if (theirs.mx.length > 0 && !pass.domain.takeMail) return mailIsElsewhere(pass, theirs.mx)
     const redirect = await wantedRedirect(pass)
     const planned = await wantedRecords(pass, theirs, redirect)
-    const aliases = planned.flatMap((record) => inTheWay(record, theirs))
-    if (aliases.length > 0) return aliasIsInTheWay(aliases[0]!)
-    const objection = planned.map((record) => objectionTo(pass, record)).find(Boolean)
-    if (objection) return failed('not_holdable', objection)
+    const obstacle = obstacleTo(pass, theirs, planned)
+    if (obstacle) return obstacle
     const wanted = await leadVisitors(pass, redirect, planned)
     const plan = await planOf(pass, wanted)
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
@@ -72,12 +71,41 @@ function mailIsElsewhere({ domain }: Pass, mx: readonly { value: string }[]): Ve
   return waiting('mx_in_use', sentence)
 }
 
+/** What keeps the records from being published at all. */
+function obstacleTo(
+  pass: Pass,
+  theirs: CustomersMail,
+  planned: readonly OwnedRecord[],
+): Verdict | undefined {
+  const alias = planned.flatMap((record) => inTheWay(record, theirs))[0]
+  if (alias) return aliasIsInTheWay(alias)
+  const objection = planned.map((record) => objectionTo(pass, record)).find(Boolean)
+  if (objection) return failed('not_holdable', objection)
+  const excess = spfExcess(pass, theirs, planned)
+  return excess === undefined ? undefined : failed('spf_too_long', excess)
+}
+
 const inTheWay = (record: OwnedRecord, { all }: CustomersMail) =>
   all.filter((each) => excludes(each, record))
 
 function aliasIsInTheWay({ name, type, value }: CustomerRecord): Verdict {
   const sentence = `${type} ${value} stands at ${relative(name)}, beside which our record cannot: remove it.`
   return waiting('alias_in_the_way', sentence)
+}
+
+/** RFC 7208 section 4.6.4: more look-ups are a permerror, and then the policy allows nobody. */
+function spfExcess(
+  { domain }: Pass,
+  { spf }: CustomersMail,
+  planned: readonly OwnedRecord[],
+): string | undefined {
+  const merged = planned.find(
+    ({ name, purpose }) => purpose === 'spf' && name === absolute(domain.name),
+  )
+  const count = spfLookups(merged?.value ?? '').length
+  if (count <= SPF_LOOKUP_LIMIT) return undefined
+  const terms = spf.flatMap(({ value }) => spfLookups(value))
+  return `With ours, the SPF policy of ${domain.name} takes ${count} look-ups, and more than ${SPF_LOOKUP_LIMIT} make it fail for everybody; take ${count - SPF_LOOKUP_LIMIT} at least out of your own, and retry: ${terms.join(', ')}.`
 }
 
 function asksFirst({ changes }: ZonePlan): Verdict {
