@@ -1,7 +1,8 @@
-/** Says just enough SMTP to learn how a recipient is answered. */
+/** Says just enough SMTP to learn how a recipient, or a message, is answered. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
+import SMTPConnection from 'nodemailer/lib/smtp-connection'
 
 const LIMIT_MS = 10_000
 
@@ -39,5 +40,32 @@ async function replyCode(lines: AsyncIterator<string>): Promise<number> {
     const { value, done } = await lines.next()
     if (done) throw new Error('the connection was closed')
     if (value[3] !== '-') return Number(value.slice(0, 3))
+  }
+}
+
+/** The reply code to a whole message, or to the command that was refused. */
+export async function sendMail(
+  server: string,
+  recipients: readonly string[],
+  raw: string | Buffer,
+  sender = 'stranger@inbox.test',
+): Promise<number> {
+  const [host, port] = server.split(':')
+  const connection = new SMTPConnection({ host: host!, port: Number(port), ignoreTLS: true })
+  const { promise, resolve } = Promise.withResolvers<number>()
+  const refused = (error: unknown) =>
+    resolve(Number((error as { responseCode?: number }).responseCode))
+  connection.on('error', refused)
+  connection.connect((error?: unknown) => {
+    if (error) return refused(error)
+    connection.send({ from: sender, to: [...recipients] }, raw, (failure: unknown) => {
+      if (failure) refused(failure)
+      else resolve(250)
+    })
+  })
+  try {
+    return await promise
+  } finally {
+    connection.close()
   }
 }

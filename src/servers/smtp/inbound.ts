@@ -24,7 +24,16 @@ export type InboundOptions = {
     signal: AbortSignal,
   ): Promise<void>
   onError(error: unknown): void
+  limits?: Partial<InboundLimits>
 }
+
+export type InboundLimits = {
+  /** Octets of messages that are held in memory, of all clients together. */
+  octetsUnderWay: number
+  clientsPerAddress: number
+}
+
+const LIMITS: InboundLimits = { octetsUnderWay: 128 * 1024 * 1024, clientsPerAddress: 50 }
 
 /** RFC 5321 section 4.5.3.1.7 asks for 64K at least; 25 MiB is what the large providers take. */
 export const MESSAGE_LIMIT = 25 * 1024 * 1024
@@ -37,6 +46,8 @@ export async function listenInbound(
   options: InboundOptions,
 ): Promise<AsyncDisposable & { address: string; port: number }> {
   const stop = new AbortController()
+  const limits = { ...LIMITS, ...options.limits }
+  const storage = new Storage(limits.octetsUnderWay)
   const server = new SMTPServer({
     name: options.host,
     banner: 'Mailstead',
@@ -49,10 +60,17 @@ export async function listenInbound(
     socketTimeout: SOCKET_TIMEOUT_MS,
     closeTimeout: 2000,
     maxClients: CLIENTS,
+    onConnect: (session, reply) => settle(connected(session), reply),
     onRcptTo: ({ address }, session, reply) => settle(rcpt(address, session), reply),
     onData: (stream, session, reply) => settle(data(stream, session), reply),
   })
   server.on('error', options.onError)
+
+  async function connected({ remoteAddress }: SMTPServerSession): Promise<void> {
+    const clients = [...server.connections].filter((each) => each.remoteAddress === remoteAddress)
+    if (clients.length > limits.clientsPerAddress)
+      throw smtpError(421, '4.7.0', 'Too many connections from this address')
+  }
 
   async function rcpt(address: string, session: SMTPServerSession): Promise<void> {
     if (session.envelope.rcptTo.length >= RECIPIENT_LIMIT)
@@ -62,8 +80,10 @@ export async function listenInbound(
   }
 
   async function data(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<void> {
-    const raw = await collect(stream)
+    using place = storage.place()
+    const raw = await collect(stream, place)
     if (stream.sizeExceeded) throw smtpError(552, '5.3.4', 'Message too big')
+    if (!raw) throw smtpError(452, '4.3.1', 'Too much mail under way, try again later')
     const recipients = session.envelope.rcptTo.map(({ address }) => address)
     await options
       .deliver({ raw, recipients, session: sessionOf(session) }, stop.signal)
@@ -102,15 +122,50 @@ const sessionOf = (session: SMTPServerSession): Session => ({
   envelopeSender: session.envelope.mailFrom ? session.envelope.mailFrom.address : '',
 })
 
-/** Reads to the end even when too much comes, so that the client hears the reply. */
-async function collect(stream: SMTPServerDataStream): Promise<Buffer> {
-  const chunks: Buffer[] = []
+/** Reads to the end even when too much comes, so that the client hears the reply; undefined then. */
+async function collect(stream: SMTPServerDataStream, place: Place): Promise<Buffer | undefined> {
+  let chunks: Buffer[] | undefined = []
   let size = 0
   for await (const chunk of stream) {
     size += (chunk as Buffer).length
-    if (size <= MESSAGE_LIMIT) chunks.push(chunk as Buffer)
+    if (chunks && size <= MESSAGE_LIMIT && place.take((chunk as Buffer).length))
+      chunks.push(chunk as Buffer)
+    else {
+      chunks = undefined
+      place[Symbol.dispose]()
+    }
   }
-  return Buffer.concat(chunks)
+  return chunks && Buffer.concat(chunks)
+}
+
+/** What one message takes of the storage, until it is disposed of. */
+type Place = Disposable & {
+  /** False where there is not so much left. */
+  take(octets: number): boolean
+}
+
+class Storage {
+  #left: number
+
+  constructor(octets: number) {
+    this.#left = octets
+  }
+
+  place(): Place {
+    let taken = 0
+    return {
+      take: (octets) => {
+        if (octets > this.#left) return false
+        taken += octets
+        this.#left -= octets
+        return true
+      },
+      [Symbol.dispose]: () => {
+        this.#left += taken
+        taken = 0
+      },
+    }
+  }
 }
 
 function smtpError(code: number, enhanced: string, text: string): Error {
