@@ -3,7 +3,7 @@ import type { Endpoint } from '#names/ip.ts'
 import { listenInbound } from '#servers/smtp/inbound.ts'
 import type { StoreContext } from '#store/context.ts'
 import { findMailDomain } from '#store/mail-domains.ts'
-import { keepMessage } from '#store/messages.ts'
+import { keepMessages } from '#store/messages.ts'
 import { isProbeRecipient, judgeProbe } from '#store/probes.ts'
 import type { World, Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
@@ -34,7 +34,7 @@ function receiveBook(store: StoreContext): ReceiveBook {
   return {
     mailDomain: (domain, localpart) => findMailDomain(store.db, domain, localpart),
     isProbe: (recipient) => isProbeRecipient(store, recipient),
-    keep: (message) => keepMessage(store, message),
+    keep: (messages) => keepMessages(store, messages),
     judgeProbe: (recipient, authentication) => judgeProbe(store, recipient, authentication),
   }
 }

@@ -10,7 +10,8 @@ import { stampMessage } from './trace.ts'
 export type ReceiveBook = {
   mailDomain(domain: string, localpart: string): Promise<MailDomain>
   isProbe(recipient: string): Promise<boolean>
-  keep(message: KeptMessage): Promise<void>
+  /** Keeps all of them or, where it throws, none. */
+  keep(messages: readonly KeptMessage[]): Promise<void>
   judgeProbe(recipient: string, authentication: Authentication): Promise<boolean>
 }
 
@@ -75,42 +76,48 @@ const deferred = (enhanced: string, text: string): RecipientVerdict => ({
 
 /** Takes a message for all its recipients, or throws: then the client keeps it and tries again. */
 export async function receive(
-  message: { raw: Buffer; recipients: readonly string[]; session: Session },
+  { raw, recipients, session }: ReceivedMessage,
   options: ReceiveOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const recipient of message.recipients) await receiveFor(recipient, message, options, signal)
+  const places = await Promise.all(recipients.map((recipient) => placeOf(recipient, options)))
+  const described = await describe(raw, session)
+  const kept: KeptMessage[] = []
+  for (const [world, here] of Map.groupBy(places, (place) => place.world)) {
+    const authentication = await judgeMessage(raw, session, world.mailHost, world.resolver, signal)
+    const stamped = stampMessage(raw, session, authentication, world.mailHost)
+    for (const { recipient, localpart, claimId } of here) {
+      if (claimId === undefined) await options.book.judgeProbe(recipient, authentication)
+      else {
+        const { envelopeSender } = session
+        const copy = { claimId, localpart, recipient, envelopeSender, ...described }
+        kept.push({ ...copy, raw: stamped, authentication })
+      }
+    }
+  }
+  // Last, and all at once: what is tried again must not be kept twice. To judge a probe again does nothing.
+  if (kept.length > 0) await options.book.keep(kept)
 }
 
-async function receiveFor(
-  recipient: string,
-  { raw, session }: { raw: Buffer; session: Session },
-  { book, worlds }: ReceiveOptions,
-  signal: AbortSignal,
-): Promise<void> {
-  const parts = splitAddress(recipient)!
-  const probed = worlds.find(({ probeHost }) => probeHost === parts.domain)
-  const domain = probed ? undefined : await book.mailDomain(parts.domain, parts.localpart)
-  const world =
-    probed ?? worlds.find(({ name }) => domain?.is === 'hosted' && name === domain.world)
-  if (!world) throw new Error(`${parts.domain} went away between RCPT and DATA`)
-  const authentication = await judgeMessage(raw, session, world.mailHost, world.resolver, signal)
-  if (probed) {
-    await book.judgeProbe(recipient.toLowerCase(), authentication)
-  } else if (domain?.is === 'hosted') {
-    const described = await describe(raw, session)
-    const { localpart } = parts
-    const stamped = stampMessage(raw, session, authentication, world.mailHost)
-    await book.keep({
-      claimId: domain.claimId,
-      localpart,
-      recipient,
-      envelopeSender: session.envelopeSender,
-      ...described,
-      raw: stamped,
-      authentication,
-    })
-  }
+export type ReceivedMessage = { raw: Buffer; recipients: readonly string[]; session: Session }
+
+/** Whose a recipient is; without a claim it is a probe's. */
+type Place = {
+  recipient: string
+  localpart: string
+  claimId: string | undefined
+  world: ReceiveOptions['worlds'][number]
+}
+
+async function placeOf(recipient: string, { book, worlds }: ReceiveOptions): Promise<Place> {
+  const { domain, localpart } = splitAddress(recipient)!
+  const probed = worlds.find(({ probeHost }) => probeHost === domain)
+  if (probed)
+    return { recipient: recipient.toLowerCase(), localpart, claimId: undefined, world: probed }
+  const found = await book.mailDomain(domain, localpart)
+  const world = worlds.find(({ name }) => found.is === 'hosted' && name === found.world)
+  if (!world || found.is !== 'hosted') throw new Error(`${domain} went away between RCPT and DATA`)
+  return { recipient, localpart, claimId: found.claimId, world }
 }
 
 const PREVIEW_LENGTH = 200

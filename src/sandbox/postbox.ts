@@ -20,7 +20,7 @@ import { SANDBOX } from './names.ts'
 
 export type PostboxMessage = {
   envelopeSender: string
-  recipient: string
+  recipients: readonly string[]
   raw: Buffer
   authentication: Authentication
 }
@@ -45,14 +45,9 @@ export function startPostbox({ tls, resolver, keep, onError }: PostboxOptions) {
     recipient: judgeRecipient,
     async deliver({ raw, recipients, session }, signal) {
       const authentication = await judgeMessage(raw, session, SANDBOX.postboxHost, resolver, signal)
-      for (const recipient of recipients) {
-        await keep({
-          envelopeSender: session.envelopeSender,
-          recipient: recipient.toLowerCase(),
-          raw,
-          authentication,
-        })
-      }
+      const { envelopeSender } = session
+      const lowered = recipients.map((recipient) => recipient.toLowerCase())
+      await keep({ envelopeSender, recipients: lowered, raw, authentication })
     },
   })
 }

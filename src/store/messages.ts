@@ -7,27 +7,35 @@ import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
 import type { Tables } from './tables.ts'
 
-/** Keeps a message; where an inbox stands at the address, in a conversation of that inbox. */
-export async function keepMessage({ db }: StoreContext, message: KeptMessage): Promise<void> {
+/** Keeps all of these messages or none. */
+export async function keepMessages(
+  { db }: StoreContext,
+  messages: readonly KeptMessage[],
+): Promise<void> {
   await db.transaction().execute(async (tx) => {
-    const threadId = await joinThread(tx, message)
-    await tx
-      .insertInto('messages')
-      .values({
-        id: newId(),
-        claim_id: message.claimId,
-        thread_id: threadId ?? null,
-        localpart: message.localpart,
-        envelope_sender: message.envelopeSender,
-        recipient: message.recipient,
-        author: message.author,
-        subject: message.subject,
-        preview: message.preview,
-        raw: message.raw,
-        authentication: JSON.stringify(message.authentication) as never,
-      })
-      .execute()
+    for (const message of messages) await keepMessage(tx, message)
   })
+}
+
+/** Where an inbox stands at the address, in a conversation of that inbox. */
+async function keepMessage(tx: Queryable, message: KeptMessage): Promise<void> {
+  const threadId = await joinThread(tx, message)
+  await tx
+    .insertInto('messages')
+    .values({
+      id: newId(),
+      claim_id: message.claimId,
+      thread_id: threadId ?? null,
+      localpart: message.localpart,
+      envelope_sender: message.envelopeSender,
+      recipient: message.recipient,
+      author: message.author,
+      subject: message.subject,
+      preview: message.preview,
+      raw: message.raw,
+      authentication: JSON.stringify(message.authentication) as never,
+    })
+    .execute()
 }
 
 async function joinThread(tx: Queryable, message: KeptMessage): Promise<string | undefined> {

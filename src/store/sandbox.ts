@@ -98,20 +98,19 @@ export type StandingOutcome = {
   times: number
 }
 
+/** One message, once for each of its recipients. */
 export async function keepSandboxMessage(
   { db }: StoreContext,
-  message: PostboxMessage,
+  { recipients, envelopeSender, raw, authentication }: PostboxMessage,
 ): Promise<void> {
-  await db
-    .insertInto('sandbox_messages')
-    .values({
-      id: newId(),
-      envelope_sender: message.envelopeSender,
-      recipient: message.recipient,
-      raw: message.raw,
-      authentication: JSON.stringify(message.authentication) as never,
-    })
-    .execute()
+  const copies = recipients.map((recipient) => ({
+    id: newId(),
+    envelope_sender: envelopeSender,
+    recipient,
+    raw,
+    authentication: JSON.stringify(authentication) as never,
+  }))
+  await db.insertInto('sandbox_messages').values(copies).execute()
 }
 
 const MESSAGES_SHOWN = 100
