@@ -14,9 +14,10 @@ import type { Config } from '../config.ts'
 import type { Accounts } from './accounts.ts'
 import { adminSocketPath, makeAdminDirectory } from './admin-path.ts'
 import type { Foundation } from './foundation.ts'
-import { keepTidy, noteUses } from './key-chores.ts'
+import { noteUses } from './key-uses.ts'
 import { redirectAddresses } from './redirect.ts'
 import type { Sandbox } from './sandbox.ts'
+import { keepTidy } from './tidy.ts'
 import { type LiveState, livePlatform } from './worlds.ts'
 
 export type ApiParts = {

@@ -46,6 +46,11 @@ async function sendingOf(db: Queryable, claimId: string, now: Date): Promise<Que
   return sendingObstacle(conditions, domain.delegation, now) === undefined ? 'allowed' : 'held'
 }
 
+/** Nobody reads the message any more. */
+const ending = (state: 'delivered' | 'failed') => {
+  return { state, finished_at: new Date(), raw: Buffer.alloc(0) }
+}
+
 /** Notes how an attempt ended; a deferral leaves the message queued. */
 export async function noteAttempt(
   { db }: StoreContext,
@@ -54,7 +59,7 @@ export async function noteAttempt(
 ): Promise<void> {
   await db.transaction().execute(async (tx) => {
     await fence(tx, 'deliveries', row)
-    const ended = result.is === 'deferred' ? {} : { state: result.is, finished_at: new Date() }
+    const ended = result.is === 'deferred' ? {} : ending(result.is)
     await tx
       .updateTable('deliveries')
       .set({ last_reply: result.reply.slice(0, 1000), ...ended })

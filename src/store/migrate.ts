@@ -10,6 +10,7 @@ import * as cuts from '../../migrations/0007-cuts.ts'
 import * as failedAt from '../../migrations/0008-failed-at.ts'
 import * as unmet from '../../migrations/0009-unmet.ts'
 import * as abandoned from '../../migrations/0010-abandoned.ts'
+import * as oldRows from '../../migrations/0011-old-rows.ts'
 import { openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -24,6 +25,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0008-failed-at': failedAt,
   '0009-unmet': unmet,
   '0010-abandoned': abandoned,
+  '0011-old-rows': oldRows,
 }
 
 /**

@@ -28,6 +28,7 @@ const messages = () =>
   db
     .selectFrom('deliveries')
     .select(['id', 'recipient', 'state', 'last_reply', 'next_at'])
+    .select(sql<number>`octet_length(raw)`.as('octets'))
     .select(sql<boolean>`next_at > now() and lease_until < now()`.as('rests'))
 
 const untilQueue = (recipient: string, isWanted: (row: Json) => boolean): Promise<Json> =>
@@ -69,7 +70,9 @@ test('a message that was put off is held while the delegation is away, and leave
     return sending.allowed
   })
   await tryAgain(message, 'away@inbox.test')
-  await untilQueue('away@inbox.test', ({ state }) => state === 'delivered')
+  const sent = await untilQueue('away@inbox.test', ({ state }) => state === 'delivered')
+  assert.ok(held.octets > 0)
+  assert.equal(sent.octets, 0, 'what was delivered is not kept here')
   assert.equal((await arrivedAt('away@inbox.test')).length, 1)
 })
 

@@ -1,12 +1,9 @@
-/** What is done about API keys behind the answers: noting their use, forgetting what is too old. */
+/** When API keys were last used, noted behind the answers. */
 import { touchApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
-import { dropOldAnswers } from '#store/idempotent-requests.ts'
-import { dropOldCounts } from '#store/request-counts.ts'
 
 const NOTE_EVERY_MS = 60_000
 const KEYS_REMEMBERED = 10_000
-const TIDY_EVERY_MS = 10 * 60_000
 
 export type Uses = AsyncDisposable & { note(keyId: string): void }
 
@@ -32,25 +29,6 @@ export function noteUses(store: StoreContext, onError: (error: unknown) => void)
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(writing)
-    },
-  }
-}
-
-/** Forgets old counts and old answers, at once and every ten minutes. */
-export function keepTidy(store: StoreContext, onError: (error: unknown) => void): AsyncDisposable {
-  let tidying = Promise.resolve()
-  const tidy = () => {
-    tidying = tidying
-      .then(() => dropOldCounts(store))
-      .then(() => dropOldAnswers(store))
-      .catch(onError)
-  }
-  tidy()
-  const timer = setInterval(tidy, TIDY_EVERY_MS)
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-      await tidying
     },
   }
 }
