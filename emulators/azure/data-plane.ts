@@ -99,6 +99,10 @@ async function acceptSend(
   signer: CommunicationService,
   request: EmulatedRequest,
 ): Promise<EmulatedAnswer> {
+  // The code was reported; the status and the sentence are ours.
+  if (cloud.isSendingBlocked) {
+    throw new Refused(403, 'SubscriptionBlocked', 'The subscription is blocked from sending.')
+  }
   const id = operationIdOf(plane, request)
   const message = parseMessage(request.body)
   const { domain, username, displayName } = senderOf(cloud, signer, message)
@@ -147,7 +151,7 @@ function senderOf(cloud: Cloud, signer: CommunicationService, message: Message):
   const domain = linked.find((one) => one?.name.toLowerCase() === name)
   if (domain?.provisioningState !== 'Succeeded') {
     const message = 'The specified sender domain has not been linked.'
-    throw new Refused(404, 'DomainNotLinked', message)
+    throw new Refused(cloud.settings.notLinkedStatus, 'DomainNotLinked', message)
   }
   const sender = domain.senders.get(localpart)
   if (sender) return { domain, ...sender }

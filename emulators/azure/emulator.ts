@@ -58,6 +58,8 @@ export type AzureEmulatorOptions = {
    * the default.
    */
   refusesToDeleteLinked?: boolean
+  /** With what `DomainNotLinked` is said: both were reported; default 404. */
+  notLinkedStatus?: 403 | 404
   /** How many items a list shows at once; default 20. */
   pageSize?: number
   now?: () => number
@@ -86,6 +88,9 @@ export type AzureEmulator = EmulatorServer & {
   /** From now on the client has no rights on any resource. */
   forbid(): void
   allow(): void
+  /** From now on nothing is sent for the subscription, as after complaints. */
+  blockSending(): void
+  unblockSending(): void
   /** Makes a verification hang, until it was initiated so many (1) more times. */
   stick(domain: string, type: VerificationType, how?: { times?: number; as?: Stuck['as'] }): void
   /** Has delivery reports posted to a webhook, which must first answer the validation event. */
@@ -147,12 +152,14 @@ async function newCloud(options: AzureEmulatorOptions): Promise<Cloud> {
       pageSize: options.pageSize ?? 20,
       refusesToDeleteLinked: options.refusesToDeleteLinked ?? true,
       senderUsernamesAllowed: options.senderUsernamesAllowed ?? true,
+      notLinkedStatus: options.notLinkedStatus ?? 404,
     },
     url: '',
     key: await ownKey(),
     credentials: newCredentials(),
     isRevoked: false,
     isForbidden: false,
+    isSendingBlocked: false,
     tokens: new Map(),
     emailServices: new Map(),
     communicationServices: new Map(),
@@ -184,9 +191,16 @@ function newDataPlane(options: AzureEmulatorOptions, events: EventGrid): DataPla
   }
 }
 
-const switches = (
-  cloud: Cloud,
-): Pick<AzureEmulator, 'revoke' | 'restore' | 'forbid' | 'allow' | 'stick'> => ({
+type Switch =
+  | 'revoke'
+  | 'restore'
+  | 'forbid'
+  | 'allow'
+  | 'blockSending'
+  | 'unblockSending'
+  | 'stick'
+
+const switches = (cloud: Cloud): Pick<AzureEmulator, Switch> => ({
   revoke: () => {
     cloud.isRevoked = true
   },
@@ -198,6 +212,12 @@ const switches = (
   },
   allow: () => {
     cloud.isForbidden = false
+  },
+  blockSending: () => {
+    cloud.isSendingBlocked = true
+  },
+  unblockSending: () => {
+    cloud.isSendingBlocked = false
   },
   stick: (domain, type, { times = 1, as = 'VerificationInProgress' } = {}) =>
     stick(cloud, domain, type, { times, as }),

@@ -104,6 +104,7 @@ export type Settings = {
   pageSize: number
   refusesToDeleteLinked: boolean
   senderUsernamesAllowed: boolean
+  notLinkedStatus: 403 | 404
 }
 
 export type Cloud = {
@@ -114,6 +115,7 @@ export type Cloud = {
   credentials: Credentials
   isRevoked: boolean
   isForbidden: boolean
+  isSendingBlocked: boolean
   /** When each access token ends. */
   tokens: Map<string, number>
   emailServices: Shelf<EmailService>

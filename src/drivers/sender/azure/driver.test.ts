@@ -56,6 +56,23 @@ async function openBench(options: Partial<AzureEmulatorOptions> = {}) {
   return { emulator, dns, tools, driver: driverAt(emulator, tools) }
 }
 
+/** A bench of one test, with a clock that can be told to go on. */
+async function disposable(options: Partial<AzureEmulatorOptions> = {}) {
+  let passedMs = 0
+  const now = () => Date.now() + passedMs
+  const bench = await openBench({ ...options, now })
+  const tools = { ...bench.tools, now }
+  return {
+    ...bench,
+    tools,
+    driver: driverAt(bench.emulator, tools),
+    pass: (ms: number) => {
+      passedMs += ms
+    },
+    [Symbol.asyncDispose]: () => bench.emulator[Symbol.asyncDispose](),
+  }
+}
+
 const settingsFor = (emulator: AzureEmulator, more: object = {}) => ({
   ...azureSettings(emulator),
   check_again_seconds: 0.02,
@@ -238,7 +255,7 @@ test('a domain that is made again after somebody deleted it is checked at once, 
   const claim = newClaim()
   const patient = driverAt(shared.emulator, shared.tools, { check_stuck_seconds: 3600 })
   await activate({ ...shared, driver: patient }, claim, signal)
-  await patchLinks(shared.emulator, await tokenOf(shared.emulator), [])
+  await unlinkAll(shared.emulator)
   await deleteByHand(shared.emulator, claim.name)
   await activate({ ...shared, driver: patient }, claim, signal)
 })
@@ -379,8 +396,7 @@ test('a link that somebody took away is put back', async ({ signal }) => {
   try {
     const claim = newClaim()
     await activate(bench, claim, signal)
-    const token = await tokenOf(bench.emulator)
-    await patchLinks(bench.emulator, token, [])
+    await unlinkAll(bench.emulator)
     assert.deepEqual(bench.emulator.holdings().linkedDomains, [])
     await assert.rejects(bench.driver.send(claim, MESSAGE_FROM_STANDING, signal), {
       kind: 'unavailable',
@@ -413,21 +429,34 @@ const tokenOf = async ({ url, credentials }: Place): Promise<string> => {
   return ((await answer.json()) as { access_token: string }).access_token
 }
 
-const patchLinks = ({ url, credentials }: Place, token: string, linkedDomains: string[]) =>
-  fetch(
-    `${url}/subscriptions/${credentials.subscription}/resourceGroups/${credentials.resourceGroup}/providers/Microsoft.Communication/communicationServices/mailstead?api-version=2025-09-01`,
-    {
-      method: 'PATCH',
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ properties: { linkedDomains } }),
-    },
-  )
+/** What somebody does by hand, below the resource group. */
+async function byHand(place: Place, method: string, path: string, json?: object) {
+  const { url, credentials } = place
+  const { subscription, resourceGroup } = credentials
+  const group = `${url}/subscriptions/${subscription}/resourceGroups/${resourceGroup}`
+  const headers = {
+    authorization: `Bearer ${await tokenOf(place)}`,
+    'content-type': 'application/json',
+  }
+  return fetch(`${group}/providers/Microsoft.Communication/${path}?api-version=2025-09-01`, {
+    method,
+    headers,
+    body: json ? JSON.stringify(json) : null,
+  })
+}
 
-const deleteByHand = async ({ url, credentials }: Place, name: string) => {
-  const domain = `${url}/subscriptions/${credentials.subscription}/resourceGroups/${credentials.resourceGroup}/providers/Microsoft.Communication/emailServices/mailstead/domains/${name}?api-version=2025-09-01`
-  const headers = { authorization: `Bearer ${await tokenOf({ url, credentials })}` }
-  await fetch(domain, { method: 'DELETE', headers })
-  while ((await fetch(domain, { headers })).status !== 404) await delay(1)
+const atService = async (place: Place, method: string, path: string, json: object) => {
+  const answer = await byHand(place, method, `communicationServices/mailstead${path}`, json)
+  assert.equal(answer.status, 200)
+}
+
+const unlinkAll = (place: Place) =>
+  atService(place, 'PATCH', '', { properties: { linkedDomains: [] } })
+
+const deleteByHand = async (place: Place, name: string) => {
+  const domain = `emailServices/mailstead/domains/${name}`
+  await byHand(place, 'DELETE', domain)
+  while ((await byHand(place, 'GET', domain)).status !== 404) await delay(1)
 }
 
 test('removal unlinks first, takes what hangs on the domain, and leaves others linked', async ({
@@ -690,18 +719,95 @@ test('ten failures in a row let the account rest, and one success ends the row',
   await driver.verifyDomain(claim, signal)
 })
 
-test('the official example of a rotated key: a refused one is asked for anew', async ({
+const sends = ({ calls }: AzureEmulator) =>
+  calls.filter(({ target }) => target.startsWith('/emails:send')).length
+
+test('a key that was rotated is asked for anew, and the message goes out all the same', async ({
   signal,
 }) => {
   const claim = newClaim()
   await activate(shared, claim, signal)
   await shared.driver.send(claim, MESSAGE_FROM_STANDING, signal)
+  await atService(shared.emulator, 'POST', '/regenerateKey', { keyType: 'Primary' })
   shared.emulator.calls.length = 0
-  shared.emulator.faults.add({ kind: 'unauthorized', about: 'emails:send' })
-  await assert.rejects(shared.driver.send(claim, MESSAGE_FROM_STANDING, signal), {
-    kind: 'unavailable',
-  })
+  await shared.driver.send(claim, MESSAGE_FROM_STANDING, signal)
   await shared.driver.send(claim, MESSAGE_FROM_STANDING, signal)
   const asked = shared.emulator.calls.filter(({ target }) => target.includes('listKeys')).length
   assert.equal(asked, 1, 'the key is asked for anew, once')
+})
+
+test('where keys are switched off sending waits for an hour, and nothing else does', async ({
+  signal,
+}) => {
+  await using bench = await disposable()
+  const { driver, tools, emulator } = bench
+  const claim = newClaim()
+  await activate(bench, claim, signal)
+  await atService(emulator, 'PATCH', '', { properties: { disableLocalAuth: true } })
+  emulator.calls.length = 0
+  const message =
+    'Azure refuses the access key that it has just given us; keys may be switched off at the communication service.'
+  for (let turn = 0; turn < 3; turn++) {
+    await assert.rejects(driver.send(claim, MESSAGE_FROM_STANDING, signal), {
+      kind: 'unauthorized',
+      message,
+    })
+  }
+  assert.equal(sends(emulator), 2)
+  assert.deepEqual(tools.told, [`The account bench needs a hand. ${message}`])
+  assert.equal((await driver.verifyDomain(claim, signal)).is, 'verified')
+  await atService(emulator, 'PATCH', '', { properties: { disableLocalAuth: false } })
+  bench.pass(3_600_000)
+  await driver.send(claim, MESSAGE_FROM_STANDING, signal)
+})
+
+test('a subscription that is blocked sends nothing, says so, and goes on with the rest', async ({
+  signal,
+}) => {
+  await using bench = await disposable()
+  const { driver, tools, emulator } = bench
+  const claim = newClaim()
+  await activate(bench, claim, signal)
+  emulator.blockSending()
+  const message = 'Azure has blocked the whole subscription from sending.'
+  for (let turn = 0; turn < 2; turn++) {
+    await assert.rejects(driver.send(claim, MESSAGE_FROM_STANDING, signal), {
+      kind: 'forbidden',
+      message,
+    })
+  }
+  assert.deepEqual(tools.told, [`The account bench needs a hand. ${message}`])
+  assert.equal((await driver.verifyDomain(claim, signal)).is, 'verified')
+  emulator.unblockSending()
+  await driver.send(claim, MESSAGE_FROM_STANDING, signal)
+})
+
+for (const notLinkedStatus of [403, 404] as const) {
+  test(`a domain that is not linked is known by the code, with ${notLinkedStatus} too`, async ({
+    signal,
+  }) => {
+    await using bench = await disposable({ notLinkedStatus })
+    const { driver, tools, emulator } = bench
+    const claim = newClaim()
+    await activate(bench, claim, signal)
+    await unlinkAll(emulator)
+    await assert.rejects(driver.send(claim, MESSAGE_FROM_STANDING, signal), {
+      kind: 'unavailable',
+      message: 'Azure says that the domain is not linked; it is linked again.',
+    })
+    await driver.verifyDomain(claim, signal)
+    await driver.send(claim, MESSAGE_FROM_STANDING, signal)
+    assert.deepEqual(tools.told, [])
+  })
+}
+
+test('a page instead of an answer to a message is no refusal of it', async ({ signal }) => {
+  const claim = newClaim()
+  await activate(shared, claim, signal)
+  for (const kind of ['html', 'html_404', 'empty_404', 'other_404'] as const) {
+    shared.emulator.faults.add({ kind, about: 'emails:send' })
+    await assert.rejects(shared.driver.send(claim, MESSAGE_FROM_STANDING, signal), {
+      kind: 'unavailable',
+    })
+  }
 })

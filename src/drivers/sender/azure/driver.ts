@@ -7,15 +7,15 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
-import { type HttpAnswer, type HttpClient, httpClient, type Refused } from '../../http.ts'
+import { type HttpAnswer, httpClient, type Refused } from '../../http.ts'
 import { type DriverKind, type Exclusive, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { ClaimRef, Registration, SenderDriver } from '../contract.ts'
 import { type Arm, type ArmDomain, armApi, type Provisioned } from './arm.ts'
 import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
-import { type Access, accessIn, sendEmail } from './data-plane.ts'
 import { azureEvents } from './events.ts'
 import { azureIdentities } from './identities.ts'
 import { codeOf, notRegistered } from './refusals.ts'
+import { azureSending, type Sending } from './sending.ts'
 import { refusesToSignIn, tokenSource } from './token.ts'
 import { CHECK_NOTES, followChecks, type VerificationOptions } from './verification.ts'
 
@@ -53,31 +53,30 @@ export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
     const againAfterMs = given.check_again_seconds * 1000
     const stuckAfterMs = given.check_stuck_seconds * 1000
     const checks = { arm, notes, againAfterMs, stuckAfterMs, now }
+    const sending = azureSending({ arm, clientAt: client, now, tell: guard.tell })
     const events = given.event_secret === undefined ? undefined : azureEvents(given.event_secret)
     return {
-      ...azureDriver({ arm, notes, exclusive, checks, sending: client }),
+      ...azureDriver({ arm, notes, exclusive, checks, sending }),
       ...(events && { events }),
     }
   },
 }
 
-/** Codes that stop the whole account, whatever the call was for. */
+/** Said with 403 where other refusals are too. */
 const refusesUs = (answer: HttpAnswer): Refused | undefined =>
-  ['AuthorizationFailed', 'SubscriptionBlocked'].includes(codeOf(answer)) ? 'right' : undefined
+  codeOf(answer) === 'AuthorizationFailed' ? 'right' : undefined
 
 type Parts = {
   arm: Arm
   notes: Notes
   exclusive: Exclusive
   checks: VerificationOptions
-  /** A client for the address that a connection string names. */
-  sending: (endpoint: string) => HttpClient
+  sending: Sending
 }
 
 export function azureDriver(parts: Parts): SenderDriver {
   const { arm, notes } = parts
   const services = ensureOnce(arm)
-  const access = keptAccess(arm)
   return {
     promisesSpf: true,
     standingAuthor: 'DoNotReply',
@@ -117,18 +116,9 @@ export function azureDriver(parts: Parts): SenderDriver {
       }
       const operationId = randomUUID()
       await notes.handedOver(claim.claimId, operationId, message.recipient)
-      const { client, current, drop } = await access(parts.sending, signal)
-      const handed = await sendEmail(
-        client,
-        current,
-        operationId,
-        email,
-        parts.checks.now(),
-        signal,
-      )
-      if ('code' in handed) throw refusedSend(handed, drop)
-      if (handed.operationId !== operationId) {
-        await notes.handedOver(claim.claimId, handed.operationId, message.recipient)
+      const takenAs = await parts.sending(operationId, email, signal)
+      if (takenAs !== operationId) {
+        await notes.handedOver(claim.claimId, takenAs, message.recipient)
       }
       return { messageId }
     },
@@ -265,42 +255,6 @@ async function deleteDomain(arm: Arm, { name }: ClaimRef, signal: AbortSignal): 
     await delay(LOOK_MS, undefined, { signal })
   }
   throw new DriverError('unavailable', 'Azure is still deleting the domain.')
-}
-
-/** The access key, asked for once; dropped when it is refused, for it may have been rotated. */
-function keptAccess(arm: Arm) {
-  let kept: { client: HttpClient; current: Access } | undefined
-  const drop = () => {
-    kept = undefined
-  }
-  return async (clientOf: Parts['sending'], signal: AbortSignal) => {
-    if (kept === undefined) {
-      const current = accessIn(await arm.connectionString(signal))
-      kept = { client: clientOf(current.endpoint), current }
-    }
-    return { ...kept, drop }
-  }
-}
-
-/** By its code rather than its status: `DomainNotLinked` has been seen with two of them. */
-function refusedSend(
-  { status, code }: { status: number; code: string },
-  drop: () => void,
-): DriverError {
-  if (status === 401) {
-    drop()
-    return new DriverError(
-      'unavailable',
-      'Azure refuses the access key it gave us; it is asked for anew.',
-    )
-  }
-  if (code === 'DomainNotLinked') {
-    return new DriverError(
-      'unavailable',
-      'Azure says that the domain is not linked; it is linked again.',
-    )
-  }
-  return new DriverError('rejected', `Azure refuses the message: ${code}.`)
 }
 
 const foreign = ({ name }: ClaimRef): DriverError =>

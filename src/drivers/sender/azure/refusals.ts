@@ -10,6 +10,9 @@ const errorBody = z.object({ error: z.object({ code: z.string() }) })
 export const codeOf = ({ json }: HttpAnswer): string =>
   errorBody.safeParse(json).data?.error.code.slice(0, 80) ?? UNKNOWN
 
+/** No code at all: whoever said no did not say it in Azure's words. */
+export const isUnknown = (code: string): boolean => code === UNKNOWN
+
 /** The thing itself is not there, or that which it would be in. */
 const ABSENT = ['ResourceNotFound', 'NotFound', 'ParentResourceNotFound']
 
@@ -30,7 +33,7 @@ const OF_THE_ACCOUNT: Record<string, string> = {
 export function refusalOf(status: number, code: string): DriverError {
   const ofTheAccount = OF_THE_ACCOUNT[code]
   if (ofTheAccount) return new DriverError('unavailable', ofTheAccount)
-  if (code === UNKNOWN) {
+  if (isUnknown(code)) {
     return new DriverError('unavailable', `Azure answered ${status} in a shape we do not know.`)
   }
   if (status === 409) return new DriverError('unavailable', `Azure is busy with it: ${code}.`)
