@@ -9,7 +9,11 @@ import { readAs } from '../../read-as.ts'
 
 const PROVIDER = 'Mailcow'
 
-const domain = z.object({ domain_name: z.string(), description: z.string() })
+const domain = z.object({
+  domain_name: z.string(),
+  description: z.string(),
+  active: z.coerce.number(),
+})
 const dkim = z.object({ dkim_txt: z.string().min(1), dkim_selector: z.string().min(1) })
 const mailbox = z.object({ username: z.string(), domain: z.string(), local_part: z.string() })
 const alias = z.object({ id: z.union([z.int(), z.string()]), domain: z.string() })
@@ -68,6 +72,8 @@ export function mailcowApi(http: HttpClient) {
       return read.filter((each) => each.domain === name).map(({ id }) => String(id))
     },
     addDomain: (fresh: NewDomain, signal: AbortSignal) => post('add/domain', fresh, signal),
+    switchOn: (name: string, signal: AbortSignal) =>
+      post('edit/domain', { items: [name], attr: { active: 1 } }, signal),
     addDkim: (name: string, signal: AbortSignal) =>
       post('add/dkim', { domains: name, dkim_selector: 'dkim', key_size: 2048 }, signal),
     addMailbox: (fresh: object, signal: AbortSignal) => post('add/mailbox', fresh, signal),

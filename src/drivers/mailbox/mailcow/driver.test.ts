@@ -111,6 +111,40 @@ test('a domain of somebody else’s is left alone, and so is its key', async ({ 
   assert.ok(emulator.holdings().dkim.includes(name))
 })
 
+test('a domain that somebody switched off is switched on again, with its sizes as they were', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  const headers = { 'x-api-key': emulator.apiKey, 'content-type': 'application/json' }
+  const shown = async () => {
+    const answer = await fetch(`${emulator.url}/api/v1/get/domain/${claim.name}`, { headers })
+    return (await answer.json()) as Record<string, unknown>
+  }
+  const before = await shown()
+  await fetch(`${emulator.url}/api/v1/edit/domain`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify({ items: [claim.name], attr: { active: 0 } }),
+  })
+  assert.equal((await shown()).active, 0)
+  await driver.ensureDomain(claim, signal)
+  assert.deepEqual({ ...(await shown()), modified: null }, { ...before, modified: null })
+})
+
+test("another domain's data is not acted upon", async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  emulator.faults.forger = (answer) => ({
+    ...answer,
+    json: { ...Object(answer.json), domain_name: 'another.example' },
+  })
+  const trouble = { kind: 'unavailable', message: "Mailcow answered with another domain's data." }
+  await assert.rejects(driver.ensureDomain(claim, signal), trouble)
+  await assert.rejects(driver.removeDomain(claim, signal), trouble)
+  assert.ok(emulator.holdings().domains.includes(claim.name))
+})
+
 test('webmail is never restarted', async ({ signal }) => {
   await driver.ensureDomain(newClaim(), signal)
   for (const { body } of asked('add/domain')) assert.equal(JSON.parse(body).restart_sogo, 0)

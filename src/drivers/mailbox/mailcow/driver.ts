@@ -7,7 +7,7 @@ import { DriverError } from '../../errors.ts'
 import { httpClient } from '../../http.ts'
 import { type DriverKind, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { ClaimRef, MailboxDriver } from '../contract.ts'
-import { type MailcowApi, mailcowApi, refusesUs, type Written } from './api.ts'
+import { type MailcowApi, type MailcowDomain, mailcowApi, refusesUs, type Written } from './api.ts'
 import {
   freshDomain,
   freshMailbox,
@@ -76,6 +76,7 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
     async ensureDomain(claim, signal) {
       const domain = await api.getDomain(claim.name, signal)
       if (domain && !isOurs(claim, domain)) throw foreign(claim)
+      if (domain && isOff(domain)) await switchOn(api, claim, signal)
       const key = await ensureKey(parts, claim, domain !== undefined, signal)
       return { records: recordsFor(claim, mailHost, key) }
     },
@@ -113,6 +114,18 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
       return mailboxes.map(({ local_part }) => local_part).toSorted()
     },
   }
+}
+
+/** A domain that is off takes no mail. */
+const isOff = ({ active }: MailcowDomain): boolean => active === 0
+
+async function switchOn(api: MailcowApi, { name }: ClaimRef, signal: AbortSignal): Promise<void> {
+  const written = await api.switchOn(name, signal)
+  const domain = await api.getDomain(name, signal)
+  if (!domain || !isOff(domain)) return
+  orThrow(written)
+  const sentence = 'Mailcow says it switched the domain on, and does not show it.'
+  throw new DriverError('unavailable', sentence)
 }
 
 async function makeDomain(
