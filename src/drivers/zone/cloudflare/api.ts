@@ -25,6 +25,7 @@ const record = z.object({
   name: z.string(),
   type: z.string(),
   ttl: z.int(),
+  proxied: z.boolean().default(false),
   content: z.string().optional(),
   priority: z.int().optional(),
   data: z.record(z.string(), z.unknown()).optional(),
@@ -133,9 +134,7 @@ export function cfApi(
     /** One transaction, in the order deletes, then posts. */
     async batch(id: string, json: CfBatch, signal: AbortSignal): Promise<void> {
       const path = `/zones/${id}/dns_records/batch`
-      const said = await call({ method: 'POST', path, json }, signal)
-      if (said) return
-      throw new DriverError('conflict', `${PROVIDER} misses what was there a moment ago.`)
+      written(await call({ method: 'POST', path, json }, signal))
     },
     /** Undefined where the zone has none. */
     async getRedirects(id: string, signal: AbortSignal): Promise<CfRuleset | undefined> {
@@ -145,19 +144,26 @@ export function cfApi(
     /** Makes the first of a zone: this call replaces all there are. */
     async firstRedirect(id: string, given: CfRuleDefinition, signal: AbortSignal): Promise<void> {
       const json = { rules: [{ ...given, action: ACTION }] }
-      await callRules('PUT', `/zones/${id}/${REDIRECTS}`, signal, json)
+      written(await callRules('PUT', `/zones/${id}/${REDIRECTS}`, signal, json))
     },
     async addRedirect(at: CfRulesetRef, given: CfRuleDefinition, signal: AbortSignal) {
-      await callRules('POST', rulesOf(at), signal, { ...given, action: ACTION })
+      written(await callRules('POST', rulesOf(at), signal, { ...given, action: ACTION }))
     },
     /** The rule becomes what is said here, whole. */
     async setRedirect(at: CfRulesetRef, { id, ...given }: CfRule, signal: AbortSignal) {
-      await callRules('PATCH', `${rulesOf(at)}/${id}`, signal, { ...given, action: ACTION })
+      const json = { ...given, action: ACTION }
+      written(await callRules('PATCH', `${rulesOf(at)}/${id}`, signal, json))
     },
     async deleteRedirect(at: CfRulesetRef, id: string, signal: AbortSignal): Promise<void> {
       await callRules('DELETE', `${rulesOf(at)}/${id}`, signal)
     },
   }
+}
+
+/** What a write is about was there when it was looked for. */
+function written(said: object | undefined): void {
+  if (said) return
+  throw new DriverError('conflict', `${PROVIDER} misses what was there a moment ago.`)
 }
 
 export type CfRulesetRef = { zone: string; ruleset: string }

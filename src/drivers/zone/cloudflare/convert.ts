@@ -4,7 +4,10 @@ import { type Change, type ClaimRef, isRRsetType, type RRset } from '../contract
 import { quoteTxt, unquoteTxt } from '../txt.ts'
 import type { CfBatch, CfRecord } from './api.ts'
 
-/** A TTL of 1 means "automatic", which is answered as 300 seconds. */
+/**
+ * A TTL of 1 means "automatic", which is answered as 300 seconds. Of a record that somebody switched to
+ * proxied, or from it, it is read as it stands: no rrset asks for it, so the difference is seen and mended.
+ */
 const AUTOMATIC = 1
 const AUTOMATIC_TTL_S = 300
 
@@ -25,7 +28,7 @@ export const stampRRset = (claim: ClaimRef): RRset => ({
 /** One rrset with the records it is made of. */
 type Group = RRset & { records: readonly CfRecord[] }
 
-export function toGroups(records: readonly CfRecord[]): Group[] {
+export function toGroups(records: readonly CfRecord[], leads = false): Group[] {
   const groups = new Map<string, CfRecord[]>()
   for (const record of records) {
     const key = `${record.name.toLowerCase()} ${record.type}`
@@ -34,14 +37,22 @@ export function toGroups(records: readonly CfRecord[]): Group[] {
   return [...groups.values()].flatMap((group) => {
     const { name, type } = group[0]!
     if (!isRRsetType(type)) return []
-    const ttl = Math.min(...group.map((record) => ttlOf(record)))
+    const ttl = Math.min(...group.map((record) => ttlOf(record, leads)))
     return [{ name: absolute(name), type, ttl, data: group.map(contentOf), records: group }]
   })
 }
 
 export const toRRset = ({ name, type, ttl, data }: Group): RRset => ({ name, type, ttl, data })
 
-const ttlOf = ({ ttl }: CfRecord): number => (ttl === AUTOMATIC ? AUTOMATIC_TTL_S : ttl)
+function ttlOf(record: CfRecord, leads: boolean): number {
+  const { type, ttl, proxied, content = '' } = record
+  if (ttl !== AUTOMATIC) return ttl
+  return proxied === isOfRedirect(type, content, leads) ? AUTOMATIC_TTL_S : AUTOMATIC
+}
+
+/** Mail records are never proxied: only what a redirect needs is. */
+const isOfRedirect = (type: string, value: string, leads: boolean): boolean =>
+  leads && type === 'A' && value === ORIGINLESS
 
 function contentOf({ type, content = '', priority, data = {} }: CfRecord): string {
   switch (type) {
@@ -62,8 +73,7 @@ function contentOf({ type, content = '', priority, data = {} }: CfRecord): strin
 }
 
 function toRecord({ name, type, ttl }: RRset, value: string, leads: boolean): object {
-  // Mail records are never proxied: only what a redirect needs is.
-  const proxied = leads && type === 'A' && value === ORIGINLESS && ttl === AUTOMATIC_TTL_S
+  const proxied = isOfRedirect(type, value, leads) && ttl === AUTOMATIC_TTL_S
   const record = { name: relative(name), type, ttl: proxied ? AUTOMATIC : ttl, proxied }
   const words = value.split(' ')
   switch (type) {
@@ -123,7 +133,7 @@ const sizeOf = ({ deletes, posts }: CfBatch): number => deletes.length + posts.l
 function toBatch(records: readonly CfRecord[], change: Change, leads: boolean) {
   const put = 'put' in change ? change.put : undefined
   const isKept = (record: CfRecord) =>
-    put !== undefined && ttlOf(record) === put.ttl && put.data.includes(contentOf(record))
+    put !== undefined && ttlOf(record, leads) === put.ttl && put.data.includes(contentOf(record))
   const kept = records.filter(isKept).map(contentOf)
   const deletes = records.filter((record) => !isKept(record)).map(({ id }) => ({ id }))
   const added = put?.data.filter((value) => !kept.includes(value)) ?? []

@@ -56,6 +56,30 @@ beforeEach(() => {
   emulator.calls.length = 0
 })
 
+async function call(method: string, path: string, body?: object) {
+  const headers = {
+    authorization: `Bearer ${emulator.apiToken}`,
+    'content-type': 'application/json',
+  }
+  const init = { method, headers, body: body ? JSON.stringify(body) : null }
+  const answer = await fetch(`${emulator.apiUrl}${path}`, init)
+  // biome-ignore lint/suspicious/noExplicitAny: what a stranger's client would see
+  return ((await answer.json()) as any).result
+}
+
+const zoneIdOf = async ({ name }: ClaimRef): Promise<string> =>
+  (await call('GET', `/zones?name=${name}`))[0].id
+
+/** By the eyes of a stranger's client: the zone, and the one record of this type. */
+async function recordOf(claim: ClaimRef, type: string) {
+  const zone = await zoneIdOf(claim)
+  const [record] = await call('GET', `/zones/${zone}/dns_records?type=${type}`)
+  return { zone, record }
+}
+
+const makeByHand = (name: string) =>
+  call('POST', '/zones', { account: { id: emulator.accountId }, name, type: 'full' })
+
 const txt = (name: string, ...data: string[]): RRset => ({ name, type: 'TXT', ttl: 300, data })
 
 test('a zone whose making was lost is adopted, with the nameservers it got', async ({ signal }) => {
@@ -94,11 +118,7 @@ test('a zone that somebody made after our making was refused is theirs', async (
   emulator.faults.add({ kind: 'throttled', method: 'POST', about: claim.name })
   const own = testTools()
   await assert.rejects(driverWith({}, own).ensureZone(claim, signal), { kind: 'throttled' })
-  await fetch(`${emulator.apiUrl}/zones`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${emulator.apiToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ account: { id: emulator.accountId }, name: claim.name, type: 'full' }),
-  })
+  await makeByHand(claim.name)
   const later = driverWith({}, { ...testTools(), notes: own.notes })
   await assert.rejects(later.ensureZone(claim, signal), { kind: 'conflict' })
   await later.removeZone(claim, signal)
@@ -107,11 +127,7 @@ test('a zone that somebody made after our making was refused is theirs', async (
 
 test('a zone made by hand is neither adopted nor removed', async ({ signal }) => {
   const claim = newClaim()
-  await fetch(`${emulator.apiUrl}/zones`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${emulator.apiToken}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ account: { id: emulator.accountId }, name: claim.name, type: 'full' }),
-  })
+  await makeByHand(claim.name)
   await assert.rejects(driver.ensureZone(claim, signal), { kind: 'conflict' })
   await driver.removeZone(claim, signal)
   assert.ok(emulator.holdings().zones.includes(claim.name))
@@ -127,6 +143,21 @@ test('an rrset that grows keeps the records it has', async ({ signal }) => {
   const [batch] = emulator.calls.filter(({ target }) => target.endsWith('/batch'))
   const { deletes, posts } = JSON.parse(batch!.body)
   assert.deepEqual([deletes.length, posts.length], [0, 1])
+})
+
+test('a record that somebody switched to proxied is seen, and put back', async ({ signal }) => {
+  const claim = newClaim()
+  const name = `autoconfig.${claim.name}.`
+  const put: RRset = { name, type: 'CNAME', ttl: 300, data: ['mail.example.net.'] }
+  await driver.ensureZone(claim, signal)
+  await driver.changeZone(claim, [{ put }], signal)
+  const { zone, record } = await recordOf(claim, 'CNAME')
+  await call('PATCH', `/zones/${zone}/dns_records/${record.id}`, { proxied: true })
+  const [seen] = (await driver.readZone(claim, signal))!
+  assert.notDeepEqual(seen, put)
+  await driver.changeZone(claim, [{ put }], signal)
+  assert.equal((await recordOf(claim, 'CNAME')).record.proxied, false)
+  assert.deepEqual(await driver.readZone(claim, signal), [put])
 })
 
 test('what is there just so is not written again', async ({ signal }) => {
@@ -161,18 +192,8 @@ test('a record that somebody else wrote meanwhile is a conflict, and nothing of 
   const name = `${claim.name}.`
   await driver.ensureZone(claim, signal)
   const rival = async () => {
-    const headers = {
-      authorization: `Bearer ${emulator.apiToken}`,
-      'content-type': 'application/json',
-    }
-    const zones = await fetch(`${emulator.apiUrl}/zones?name=${claim.name}`, { headers })
-    const [{ id }] = ((await zones.json()) as { result: [{ id: string }] }).result
     const record = { type: 'TXT', name: claim.name, content: '"x"', ttl: 300 }
-    await fetch(`${emulator.apiUrl}/zones/${id}/dns_records`, {
-      method: 'POST',
-      headers,
-      body: JSON.stringify(record),
-    })
+    await call('POST', `/zones/${await zoneIdOf(claim)}/dns_records`, record)
   }
   let isFirst = true
   emulator.faults.witness = async ({ path }, when) => {
@@ -245,10 +266,7 @@ test('a token that may not make zones goes on with those that are there', async 
 test('a zone that was deleted at Cloudflare is made again', async ({ signal }) => {
   const claim = newClaim()
   await driver.ensureZone(claim, signal)
-  const headers = { authorization: `Bearer ${emulator.apiToken}` }
-  const zones = await fetch(`${emulator.apiUrl}/zones?name=${claim.name}`, { headers })
-  const [{ id }] = ((await zones.json()) as { result: [{ id: string }] }).result
-  await fetch(`${emulator.apiUrl}/zones/${id}`, { method: 'DELETE', headers })
+  await call('DELETE', `/zones/${await zoneIdOf(claim)}`)
   assert.equal(await driver.readZone(claim, signal), undefined)
   await driver.ensureZone(claim, signal)
   assert.deepEqual(await driver.readZone(claim, signal), [])
@@ -348,6 +366,27 @@ for (const kind of ['html_404', 'empty_404', 'other_404'] as const) {
     }
     assert.ok(emulator.holdings().zones.includes(claim.name))
   })
+}
+
+test("another zone's data is not acted upon", async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureZone(claim, signal)
+  emulator.faults.forger = (answer, { path }) =>
+    /zones\/\w+$/.test(path)
+      ? { ...answer, json: { ...Object(answer.json), result: ANOTHER } }
+      : answer
+  const trouble = { kind: 'unavailable', message: 'Cloudflare answered with another zone.' }
+  await assert.rejects(driver.readZone(claim, signal), trouble)
+  await assert.rejects(driver.removeZone(claim, signal), trouble)
+  assert.ok(emulator.holdings().zones.includes(claim.name))
+})
+
+const ANOTHER = {
+  id: 'another',
+  name: 'another.example',
+  status: 'active',
+  name_servers: ['a.example', 'b.example'],
+  created_on: '2026-11-01T12:00:00Z',
 }
 
 test('a path that leads nowhere shows no zone to be gone', async ({ signal }) => {

@@ -75,7 +75,7 @@ export function cloudflareDriver(parts: Parts): ZoneDriver {
     },
     async readZone(claim, signal) {
       const own = await ownZone(parts, claim, signal)
-      return own && visible(own.records, claim).map(toRRset)
+      return own && visible(parts, own.records, claim).map(toRRset)
     },
     async changeZone(claim, changes, signal) {
       await parts.alone(claim.name, (held) => change(parts, claim, changes, held), signal)
@@ -151,7 +151,7 @@ async function change(
 ): Promise<void> {
   const own = await ownZone(parts, claim, signal)
   if (!own) throw new DriverError('rejected', `There is no zone ${claim.name} at Cloudflare.`)
-  const groups = visible(own.records, claim)
+  const groups = visible(parts, own.records, claim)
   const effective = effectiveChanges(groups.map(toRRset), changes)
   const options = { limit: parts.batchLimit, leads: parts.hasRedirectRules }
   for (const batch of toBatches(groups, effective, options)) {
@@ -159,5 +159,5 @@ async function change(
   }
 }
 
-const visible = (records: readonly CfRecord[], claim: ClaimRef) =>
-  toGroups(records).filter(({ name }) => name !== stampName(claim.name))
+const visible = (parts: Parts, records: readonly CfRecord[], claim: ClaimRef) =>
+  toGroups(records, parts.hasRedirectRules).filter(({ name }) => name !== stampName(claim.name))

@@ -178,6 +178,58 @@ for (const kind of ['lost_after', 'broken_after', 'half', 'broken'] as const) {
   })
 }
 
+test('a record of a redirect that somebody made unproxied is made proxied again', async ({
+  signal,
+}) => {
+  const claim = await withZone(signal)
+  const [zone] = await call('GET', `/zones?name=${claim.name}`)
+  const records = `/zones/${zone.id}/dns_records`
+  const [record] = await call('GET', `${records}?type=A&name=${claim.name}`)
+  await call('PATCH', `${records}/${record.id}`, { proxied: false })
+  const put = { name: `${claim.name}.`, type: 'A', ttl: 300, data: [rules.address] } as const
+  const there = async () =>
+    (await driver.readZone(claim, signal))?.find(({ name }) => name === put.name)
+  assert.notDeepEqual(await there(), put)
+  await driver.changeZone(claim, [{ put }], signal)
+  assert.deepEqual(await there(), put)
+  const [mended] = await call('GET', `${records}?type=A&name=${claim.name}`)
+  assert.equal(mended.proxied, true)
+})
+
+test('a rule that is gone when it is written is a conflict, not done', async ({ signal }) => {
+  const claim = await withZone(signal)
+  await rules.lead(claim, redirect(claim), signal)
+  const [zone] = await call('GET', `/zones?name=${claim.name}`)
+  const { id, rules: there } = await call('GET', await entrypoint(claim))
+  emulator.faults.witness = async ({ method }, when) => {
+    if (method !== 'PATCH' || when === 'after') return
+    emulator.faults.witness = undefined
+    await call('DELETE', `/zones/${zone.id}/rulesets/${id}/rules/${there[0].id}`)
+  }
+  await assert.rejects(rules.lead(claim, redirect(claim, 'other.example'), signal), {
+    kind: 'conflict',
+    message: 'Cloudflare misses what was there a moment ago.',
+  })
+  await rules.lead(claim, redirect(claim, 'other.example'), signal)
+  assert.equal(await leadsTo(edge, claim.name), 'https://other.example/')
+})
+
+for (const method of ['PUT', 'POST']) {
+  test(`a zone that is gone when a rule is to be made by ${method} is a conflict`, async ({
+    signal,
+  }) => {
+    const claim = await withZone(signal)
+    if (method === 'POST') await call('PUT', await entrypoint(claim), { rules: [FOREIGN] })
+    const [zone] = await call('GET', `/zones?name=${claim.name}`)
+    emulator.faults.witness = async (request, when) => {
+      if (request.method !== method || when === 'after') return
+      emulator.faults.witness = undefined
+      await call('DELETE', `/zones/${zone.id}`)
+    }
+    await assert.rejects(rules.lead(claim, redirect(claim), signal), { kind: 'conflict' })
+  })
+}
+
 test('without the setting the host leads nobody, and nothing is proxied', async ({ signal }) => {
   const plain = cloudflare.open(
     cloudflare.settings.parse(cloudflareSettings(emulator)),
