@@ -1,17 +1,15 @@
 /** The calls of Cloudflare's API (v4) that we make: zones, their DNS records, and their redirect rules. */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
-import type { Guard } from '../../guard.ts'
 import type { HttpAnswer, HttpCall, HttpClient, Refused } from '../../http.ts'
 import { readAs } from '../../read-as.ts'
+import type { Budget } from './budget.ts'
 import { isNoRoute, refusalOf } from './refusals.ts'
 
 const PROVIDER = 'Cloudflare'
 const PAGE = 1000
 const PAGES = 50
 const NO_SUCH_ZONE = 1001
-/** Below so many calls left, the rest of the time belongs to whoever else uses the token. */
-const RESERVE = 20
 
 const zone = z.object({
   id: z.string().min(1),
@@ -73,12 +71,11 @@ export type CfApi = ReturnType<typeof cfApi>
 
 /** `rulesHttp` takes no code of an answer for a refusal of the whole account. */
 export function cfApi(
-  { http, rulesHttp, guard }: { http: HttpClient; rulesHttp: HttpClient; guard: Guard },
+  { http, rulesHttp, budget }: { http: HttpClient; rulesHttp: HttpClient; budget: Budget },
   accountId: string,
 ) {
   async function call(what: HttpCall, signal: AbortSignal, by = http) {
-    const answer = await by(what, signal)
-    heedBudget(guard, answer)
+    const answer = await budget(() => by(what, signal))
     if (answer.status === NO_RIGHT) {
       throw new DriverError('rejected', `${PROVIDER} denies us the right to redirect rules.`)
     }
@@ -185,14 +182,4 @@ const isAbsent = ({ status }: HttpAnswer, errors: readonly { code: number }[]): 
   // Reported with 400 too.
   if (codes.includes(NO_SUCH_ZONE)) return true
   return status === 404 && codes.length > 0 && !codes.some(isNoRoute)
-}
-
-/**
- * All who use the token share one budget, and who overdraws it is refused everything for five minutes.
- * `Ratelimit: "default";r=12;t=34`: 12 calls are left for 34 seconds.
- */
-function heedBudget(guard: Guard, { headers }: HttpAnswer): void {
-  const [, left, seconds] = /r=(\d{1,9});\s*t=(\d{1,6})/.exec(headers.get('ratelimit') ?? '') ?? []
-  if (left === undefined || Number(left) > RESERVE) return
-  guard.rest(Number(seconds) * 1000, `${PROVIDER}'s budget of requests is used up for now.`)
 }

@@ -10,6 +10,7 @@ import { type DriverKind, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { Change, ClaimRef, ZoneDriver } from '../contract.ts'
 import { effectiveChanges } from '../effective-changes.ts'
 import { type CfApi, type CfRecord, type CfZone, cfApi, refusesUs } from './api.ts'
+import { requestBudget } from './budget.ts'
 import { stampName, stampOf, stampRRset, toBatches, toGroups, toRRset } from './convert.ts'
 import { objectionTo } from './objections.ts'
 import { redirectRules } from './redirects.ts'
@@ -33,7 +34,7 @@ export const cloudflare: DriverKind<ZoneDriver, z.infer<typeof settings>> = {
     const rulesHttp = httpClient(client)
     const http = httpClient({ ...client, refusesUs })
     return cloudflareDriver({
-      api: cfApi({ http, rulesHttp, guard }, account_id),
+      api: cfApi({ http, rulesHttp, budget: requestBudget(guard, now) }, account_id),
       notes,
       batchLimit: given.batch_limit,
       hasRedirectRules: given.redirect_rules,
