@@ -85,6 +85,22 @@ test('an earlier report that comes later changes nothing', async () => {
   assert.equal(await stateOf('late'), 'delivered')
 })
 
+test('an event in a shape of its own does not hold up the others of its post', async () => {
+  const handed = {
+    account: 'azure-west',
+    operation_id: 'among-others',
+    claim_id: null,
+    recipient: 'a@example.net',
+    reported_at: null,
+  }
+  await store.db.insertInto('handed_over').values(handed).execute()
+  const good = report({ id: 'm-1' }, { messageId: 'among-others', status: 'Delivered' })
+  const odd = [null, 'an event', { id: 7 }, report({ id: '' }), report({ data: null })]
+  const posted = await post(hook(), [...odd, good, ...odd])
+  assert.deepEqual(posted, { status: 200, body: {} })
+  assert.equal(await stateOf('among-others'), 'delivered')
+})
+
 test('both spellings of the time are read', async () => {
   for (const name of ['deliveryAttemptTimeStamp', 'deliveryAttemptTimestamp']) {
     const operation = `spelt-${name}`

@@ -8,16 +8,15 @@ import type { DeliveryReport, SenderEvents } from '../contract.ts'
 const VALIDATION = 'Microsoft.EventGrid.SubscriptionValidationEvent'
 const DELIVERY = 'Microsoft.Communication.EmailDeliveryReportReceived'
 
-const events = z
-  .array(
-    z.object({
-      id: z.string().min(1).max(200),
-      eventType: z.string(),
-      eventTime: z.string(),
-      data: z.record(z.string(), z.unknown()),
-    }),
-  )
-  .max(5000)
+const batch = z.array(z.unknown()).max(5000)
+const event = z.object({
+  id: z.string().min(1).max(200),
+  eventType: z.string(),
+  eventTime: z.string(),
+  data: z.record(z.string(), z.unknown()),
+})
+
+type Event = z.infer<typeof event>
 
 const validation = z.object({ validationCode: z.string().min(1).max(200) })
 const delivery = z.object({
@@ -41,27 +40,30 @@ export function azureEvents(secret: string): SenderEvents {
   return {
     secret,
     read(body) {
-      const posted = events.safeParse(body)
+      const posted = batch.safeParse(body)
       if (!posted.success) return undefined
-      const asked = posted.data.find(({ eventType }) => eventType === VALIDATION)
+      // A post that is refused comes again whole: one event in a shape of its own must not hold up the others.
+      const events = posted.data.flatMap((each) => event.safeParse(each).data ?? [])
+      if (events.length === 0 && posted.data.length > 0) return undefined
+      const asked = events.find(({ eventType }) => eventType === VALIDATION)
       if (asked) {
         const { data } = validation.safeParse(asked.data)
         return { answer: data ? { validationResponse: data.validationCode } : {}, reports: [] }
       }
-      return { answer: {}, reports: posted.data.flatMap((event) => reportIn(event) ?? []) }
+      return { answer: {}, reports: events.flatMap((each) => reportIn(each) ?? []) }
     },
   }
 }
 
 /** Undefined for an event of another kind, or a state we do not know: neither is ours to judge. */
-function reportIn(event: z.infer<typeof events>[number]): DeliveryReport | undefined {
+function reportIn({ id, eventType, eventTime, ...event }: Event): DeliveryReport | undefined {
   const { data } = delivery.safeParse(event.data)
   const state = data && STATES[data.status]
-  if (event.eventType !== DELIVERY || !data || !state) return undefined
-  const written = data.deliveryAttemptTimeStamp ?? data.deliveryAttemptTimestamp ?? event.eventTime
+  if (eventType !== DELIVERY || !data || !state) return undefined
+  const written = data.deliveryAttemptTimeStamp ?? data.deliveryAttemptTimestamp ?? eventTime
   const at = new Date(written)
   if (Number.isNaN(at.getTime())) return undefined
   const detail = (data.deliveryStatusDetails?.statusMessage ?? '').slice(0, 500)
   const { messageId: operationId, recipient } = data
-  return { eventId: event.id, operationId, recipient: recipient.toLowerCase(), state, detail, at }
+  return { eventId: id, operationId, recipient: recipient.toLowerCase(), state, detail, at }
 }
