@@ -19,6 +19,7 @@ async function written(content: unknown, mode = 0o600): Promise<string> {
 
 const KEY = 'canary-key-that-nobody-may-see'
 const mailcow = { driver: 'mailcow', url: 'https://mail.example.net', api_key: KEY }
+const cloudflare = { driver: 'cloudflare', account_id: 'a', api_token: KEY }
 const powerdns = {
   driver: 'powerdns',
   url: 'https://dns.example.net',
@@ -36,6 +37,11 @@ const REFUSED: [what: string, content: unknown, said: RegExp, settings?: Record<
   ['a field that is missing',          { a: { driver: 'mailcow', url: mailcow.url } },     /a: api_key:/],
   ['a field nobody knows',             { a: { ...mailcow, api_kee: KEY } },                /api_kee/],
   ['an http URL far away',             { a: { ...mailcow, url: 'http://mail.example.net' } }, /a: url: an https URL is wanted/],
+  ['a key with a line break',          { a: { ...mailcow, api_key: `${KEY}\n` } },        /a: api_key: a key of visible ASCII characters/],
+  ['a key with a space',               { a: { ...powerdns, api_key: ` ${KEY}` } },        /a: api_key: a key of visible ASCII characters/],
+  ['a token with a control character', { a: { ...cloudflare, api_token: `${KEY}\u0000` } }, /a: api_token: a key of visible ASCII characters/],
+  ['a secret that is not ASCII',       { a: azure({ client_secret: `${KEY}\u2011` }) },  /a: client_secret: a key of visible ASCII characters/],
+  ['an empty key',                     { a: { ...mailcow, api_key: '' } },                /a: api_key:/],
   ['credentials in a URL',             { a: { ...mailcow, url: `https://u:${KEY}@mail.example.net` } }, /a: url:/],
   ['a world there is none of',         { a: { ...mailcow, world: 'moon' } },               /a: world:/],
   ['a name with capitals',             { Mail: mailcow },                                  /Mail: an account is named with small letters/],

@@ -79,6 +79,8 @@ export type AzureEmulator = EmulatorServer & {
   credentials: Credentials
   /** What the DNS must serve for the emulator's own names. */
   records: readonly RRset[]
+  /** All tokens and access keys that were given out. */
+  secrets(): string[]
   /** What was made and not deleted; a deletion counts from its acceptance on. */
   holdings(): AzureHoldings
   sent: readonly SentMessage[]
@@ -123,6 +125,10 @@ export async function startAzureEmulator(options: AzureEmulatorOptions): Promise
       ...cloud.settings,
     }),
     sent: plane.sent,
+    secrets: () => [
+      ...cloud.tokens.keys(),
+      ...[...cloud.communicationServices.values()].flatMap(({ keys }) => Object.values(keys)),
+    ],
     holdings: () => holdingsOf(cloud),
     ...switches(cloud),
     subscribe: events.subscribe,

@@ -57,5 +57,13 @@ export const serviceUrl = z.string().transform((written, context) => {
   return z.NEVER
 })
 
-/** A key or token: never shown, not even when it is wrong. */
-export const secret = z.string().min(1)
+/**
+ * A key or token: never shown, not even when it is wrong. What a header cannot carry was copied wrongly,
+ * and would come back in the error of whoever tries.
+ */
+export const secret = z
+  .string()
+  .regex(
+    /^[\x21-\x7e]+$/,
+    'a key of visible ASCII characters is wanted, without spaces or line breaks',
+  )
