@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { after, describe, test } from 'node:test'
+import type { IncomingHttpHeaders } from 'node:http'
+import { after, beforeEach, describe, test } from 'node:test'
+import { type EmulatedAnswer, startEmulator } from '../../../../emulators/server.ts'
 import { ask } from '../../../../test/dns.ts'
 import { startPdns, withoutPdns } from '../../../../test/pdns.ts'
 import { testTools } from '../../../../test/tools.ts'
@@ -96,6 +98,90 @@ describe('PowerDNS', { skip: withoutPdns ?? false }, async () => {
     }
   })
 
+  // Before the real server stands what can go wrong on the way to it.
+  const proxy = await startEmulator({
+    refusal: (status) => ({ status, json: { error: 'an injected fault' } }),
+    handle: ({ method, target, headers, body }) =>
+      forwarded(pdns.url, method, target, headers, body),
+  })
+  after(() => proxy[Symbol.asyncDispose]())
+  const behindProxy = () => driverWith({ url: proxy.url })
+  beforeEach(() => proxy.faults.clear())
+
+  for (const [kind, error, message] of NONSENSE) {
+    test(`an answer that is ${kind} is ${error}, and no "no"`, async ({ signal }) => {
+      const claim = claimOn(`${kind.replace('_', '-')}.example`)
+      const shaken = behindProxy()
+      await shaken.ensureZone(claim, signal)
+      proxy.faults.add({ kind, method: 'GET' })
+      await assert.rejects(shaken.readZone(claim, signal), {
+        name: 'DriverError',
+        kind: error,
+        message,
+      })
+      if (error === 'unauthorized') return
+      assert.deepEqual(await shaken.readZone(claim, signal), [])
+    })
+  }
+
+  for (const kind of ['html_404', 'empty_404', 'other_404'] as const) {
+    test(`a proxy's ${kind} is not taken for a zone that is gone`, async ({ signal }) => {
+      const claim = claimOn(`gone-${kind.replace('_', '-')}.example`)
+      await driver.ensureZone(claim, signal)
+      for (const method of ['GET', 'DELETE']) {
+        proxy.faults.add({ kind, method })
+        await assert.rejects(behindProxy().removeZone(claim, signal), { kind: 'unavailable' })
+      }
+      assert.ok((await pdns.zones()).includes(`${claim.name}.`))
+    })
+  }
+
+  for (const kind of ['lost_after', 'broken_after', 'half', 'lost', 'broken'] as const) {
+    test(`a write whose answer is ${kind} costs nothing but another try`, async ({ signal }) => {
+      const claim = claimOn(`write-${kind.replace('_', '-')}.example`)
+      const shaken = behindProxy()
+      proxy.faults.add({ kind, method: 'POST' })
+      await assert.rejects(shaken.ensureZone(claim, signal), { kind: 'unavailable' })
+      await shaken.ensureZone(claim, signal)
+      const put = txt(`${claim.name}.`, 'x')
+      proxy.faults.add({ kind, method: 'PATCH' })
+      const changed = shaken.changeZone(claim, [{ put }], signal)
+      // To a change PowerDNS answers nothing, and half of nothing is the whole.
+      if (kind === 'half') await changed
+      else await assert.rejects(changed, { kind: 'unavailable' })
+      await shaken.changeZone(claim, [{ put }], signal)
+      assert.deepEqual(await shaken.readZone(claim, signal), [put])
+      proxy.faults.add({ kind, method: 'DELETE' })
+      await shaken.removeZone(claim, signal).catch(() => undefined)
+      await shaken.removeZone(claim, signal)
+      assert.ok(!(await pdns.zones()).includes(`${claim.name}.`))
+    })
+  }
+
+  test("another zone's data is not acted upon", async ({ signal }) => {
+    const claim = claimOn('mine.example')
+    const shaken = behindProxy()
+    await shaken.ensureZone(claim, signal)
+    proxy.faults.forger = (answer) => ({
+      ...answer,
+      json: { ...Object(answer.json), name: 'another.example.' },
+    })
+    const trouble = { kind: 'unavailable', message: 'PowerDNS answered with another zone.' }
+    await assert.rejects(shaken.readZone(claim, signal), trouble)
+    await assert.rejects(shaken.removeZone(claim, signal), trouble)
+    assert.ok((await pdns.zones()).includes('mine.example.'))
+  })
+
+  test('a conflict that is not in the words of PowerDNS is no zone that is there', async ({
+    signal,
+  }) => {
+    proxy.faults.forger = (answer, { method }) => (method === 'POST' ? { status: 409 } : answer)
+    await assert.rejects(behindProxy().ensureZone(claimOn('odd.example'), signal), {
+      kind: 'unavailable',
+      message: 'PowerDNS answered 409 with nothing.',
+    })
+  })
+
   test('a server that does not exist is out of order, not empty', async ({ signal }) => {
     const nowhere = driverWith({ url: 'http://127.0.0.1:9' })
     const trouble = { name: 'DriverError', kind: 'unavailable' }
@@ -105,6 +191,43 @@ describe('PowerDNS', { skip: withoutPdns ?? false }, async () => {
 })
 
 const txt = (name: string, ...data: string[]): RRset => ({ name, type: 'TXT', ttl: 300, data })
+
+/** The real server's answer, through the proxy. */
+async function forwarded(
+  url: string,
+  method: string,
+  target: string,
+  headers: IncomingHttpHeaders,
+  body: string,
+): Promise<EmulatedAnswer> {
+  const answer = await fetch(`${url}${target}`, {
+    method,
+    headers: {
+      accept: 'application/json',
+      'content-type': 'application/json',
+      'x-api-key': String(headers['x-api-key']),
+    },
+    body: body === '' ? null : body,
+  })
+  const text = await answer.text()
+  return text === '' ? { status: answer.status } : { status: answer.status, json: JSON.parse(text) }
+}
+
+// biome-ignore format: a table
+const NONSENSE = [
+  ['html',             'unavailable',  'PowerDNS answered with something that is not JSON.'],
+  ['half',             'unavailable',  'PowerDNS answered with something that is not JSON.'],
+  ['empty',            'unavailable',  'PowerDNS answered in a shape we do not know.'],
+  ['html_404',         'unavailable',  'PowerDNS answered 404 with something that is not JSON.'],
+  ['empty_404',        'unavailable',  'PowerDNS answered 404 with nothing.'],
+  ['other_404',        'unavailable',  'PowerDNS answered 404 in a shape we do not know.'],
+  ['broken',           'unavailable',  'PowerDNS is out of order: it answered 503.'],
+  ['lost',             'unavailable',  'PowerDNS could not be reached.'],
+  ['throttled',        'throttled',    'PowerDNS has had enough requests for now.'],
+  ['throttled_for_1s', 'throttled',    'PowerDNS has had enough requests for now.'],
+  ['unauthorized',     'unauthorized', 'PowerDNS refuses our credentials.'],
+  ['forbidden',        'forbidden',    'PowerDNS denies us the right to this.'],
+] as const
 
 // biome-ignore format: a table
 const SETTINGS: [settings: object, isFine: boolean][] = [
