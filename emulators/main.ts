@@ -1,12 +1,15 @@
 /** `npm run emulate -- azure|mailcow|cloudflare`: an emulator to point the sandbox at. */
+import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { type Endpoint, parseEndpoint } from '#names/ip.ts'
 import { azureAccount, cloudflareAccount, mailcowAccount } from './accounts.ts'
+import { type Acts, azureActs, cloudflareActs, mailcowActs } from './acts.ts'
 import { startAzureEmulator } from './azure/emulator.ts'
 import { startCloudflareEmulator } from './cloudflare/emulator.ts'
 import { askServers } from './dns.ts'
 import { startMailcowEmulator } from './mailcow/emulator.ts'
 import { relayTo } from './relay.ts'
+import type { EmulatorServer } from './server.ts'
 
 const USAGE = `Usage: npm run emulate -- azure|mailcow|cloudflare [--port N] [--dns IP:PORT,…] [--smtp IP:PORT]
 
@@ -14,19 +17,12 @@ const USAGE = `Usage: npm run emulate -- azure|mailcow|cloudflare [--port N] [--
   --dns    azure: the nameservers it asks before it verifies (127.0.0.1:5300)
   --smtp   azure: where it delivers what is sent (127.0.0.1:2525)`
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    port: { type: 'string', default: '0' },
-    dns: { type: 'string', default: '127.0.0.1:5300' },
-    smtp: { type: 'string', default: '127.0.0.1:2525' },
-  },
-})
+const { values, positionals } = given()
 const port = Number(values.port)
 const MAILCOW_HOST = 'mail.mailcow.test'
 
-/** What belongs into the accounts file; the same for every emulator that is run by hand. */
-type Started = { account: object; url: string } & AsyncDisposable
+/** `account` is what belongs into the accounts file. */
+type Started = { emulator: EmulatorServer; account: object; acts: Acts }
 
 async function azure(): Promise<Started> {
   const servers = values.dns.split(',').map(endpoint)
@@ -38,12 +34,15 @@ async function azure(): Promise<Started> {
     dkimZone: 'azurecomm.test',
     spfInclude: 'spf.azurecomm.test',
   })
-  return started(emulator, { ...azureAccount(emulator), check_again_seconds: 1 })
+  const event_secret = randomBytes(18).toString('hex')
+  const account = { ...azureAccount(emulator), event_secret, check_again_seconds: 1 }
+  return { emulator, account, acts: azureActs(emulator) }
 }
 
 async function mailcow(): Promise<Started> {
   const emulator = await startMailcowEmulator({ port, hostname: MAILCOW_HOST })
-  return started(emulator, mailcowAccount(emulator, MAILCOW_HOST))
+  const account = mailcowAccount(emulator, MAILCOW_HOST)
+  return { emulator, account, acts: mailcowActs(emulator) }
 }
 
 async function cloudflare(): Promise<Started> {
@@ -53,36 +52,45 @@ async function cloudflare(): Promise<Started> {
     nameserverZone: 'ns.cloudflare.test',
     subdomains: true,
   })
-  return started(emulator, cloudflareAccount(emulator))
+  return { emulator, account: cloudflareAccount(emulator), acts: cloudflareActs(emulator) }
 }
 
-function started(emulator: AsyncDisposable & { url: string }, account: object): Started {
-  return {
-    url: emulator.url,
-    account,
-    [Symbol.asyncDispose]: async () => emulator[Symbol.asyncDispose](),
+function given() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        port: { type: 'string', default: '0' },
+        dns: { type: 'string', default: '127.0.0.1:5300' },
+        smtp: { type: 'string', default: '127.0.0.1:2525' },
+      },
+    })
+  } catch {
+    return stop(USAGE)
   }
 }
 
 function endpoint(written: string): Endpoint {
-  const parsed = parseEndpoint(written, 53)
-  if (parsed) return parsed
-  console.error(`${written} is not an address with a port.`)
-  return process.exit(2)
+  return parseEndpoint(written, 53) ?? stop(`${written} is not an address with a port.`)
+}
+
+function stop(message: string): never {
+  console.error(message)
+  process.exit(2)
 }
 
 const EMULATORS: Record<string, () => Promise<Started>> = { azure, mailcow, cloudflare }
 const [name = ''] = positionals
-const start = EMULATORS[name]
-if (!start || positionals.length > 1 || !(port >= 0 && port < 65_536)) {
-  console.error(USAGE)
-  process.exit(2)
-}
-await using running = await start()
+const start = Object.hasOwn(EMULATORS, name) ? EMULATORS[name]! : stop(USAGE)
+if (positionals.length > 1 || !(port >= 0 && port < 65_536)) stop(USAGE)
+const { emulator, account, acts } = await start()
+await using running = emulator
+running.offer(acts)
 console.log(`The ${name} emulator is ready: ${running.url}
 Faults: POST ${running.url}/emulator/faults {"kind":"throttled","times":3}, DELETE to end them.
+Acts: POST ${running.url}/emulator/acts {"act":"revoke"}, one of ${Object.keys(acts).join(', ')}.
 Its account, for the file that MAILSTEAD_ACCOUNTS names:
-${JSON.stringify({ [`${name}-emulator`]: running.account }, null, 2)}`)
+${JSON.stringify({ [`${name}-emulator`]: account }, null, 2)}`)
 await new Promise((resolve) => {
   process.once('SIGINT', resolve)
   process.once('SIGTERM', resolve)

@@ -1,6 +1,7 @@
 /** What every emulator stands on: an HTTP server on loopback that can be told to misbehave. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { listenHttp } from '#servers/http-listener.ts'
+import { type Acts, answerAct } from './acts.ts'
 import { type Faults, faultBook } from './faults.ts'
 
 export type EmulatedRequest = {
@@ -30,6 +31,8 @@ export type EmulatorServer = AsyncDisposable & {
   url: string
   faults: Faults
   calls: EmulatedCall[]
+  /** Has these done for whoever posts them to `/emulator/acts`. */
+  offer(acts: Acts): void
 }
 
 export type EmulatorOptions = {
@@ -40,17 +43,20 @@ export type EmulatorOptions = {
 }
 
 const BODY_LIMIT_OCTETS = 1 << 20
-const CONTROL = '/emulator/faults'
+const FAULTS = '/emulator/faults'
+const ACTS = '/emulator/acts'
 
 export async function startEmulator(options: EmulatorOptions): Promise<EmulatorServer> {
   const calls: EmulatedCall[] = []
   const faults = faultBook(options.refusal)
+  let offered: Acts = {}
   const server = createServer((incoming, outgoing) => {
     void serve(incoming, outgoing).catch(() => outgoing.destroy())
   })
   async function serve(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
     const request = await read(incoming)
-    if (request.path === CONTROL) return write(outgoing, control(faults, request))
+    if (request.path === FAULTS) return write(outgoing, control(faults, request))
+    if (request.path === ACTS) return write(outgoing, await answerAct(offered, request.body))
     calls.push({ method: request.method, target: request.target, body: request.body })
     await faults.meet(request, outgoing, () => options.handle(request), write)
   }
@@ -59,6 +65,9 @@ export async function startEmulator(options: EmulatorOptions): Promise<EmulatorS
     url: `http://127.0.0.1:${listener.port}`,
     faults,
     calls,
+    offer(acts) {
+      offered = acts
+    },
     [Symbol.asyncDispose]: () => listener[Symbol.asyncDispose](),
   }
 }

@@ -93,6 +93,9 @@ export type AzureEmulator = EmulatorServer & {
   /** From now on nothing is sent for the subscription, as after complaints. */
   blockSending(): void
   unblockSending(): void
+  /** From now on sender usernames may not be made, as at the default limits. */
+  refuseUsernames(): void
+  allowUsernames(): void
   /** Makes a verification hang, until it was initiated so many (1) more times. */
   stick(domain: string, type: VerificationType, how?: { times?: number; as?: Stuck['as'] }): void
   /** Has delivery reports posted to a webhook, which must first answer the validation event. */
@@ -204,6 +207,8 @@ type Switch =
   | 'allow'
   | 'blockSending'
   | 'unblockSending'
+  | 'refuseUsernames'
+  | 'allowUsernames'
   | 'stick'
 
 const switches = (cloud: Cloud): Pick<AzureEmulator, Switch> => ({
@@ -224,6 +229,12 @@ const switches = (cloud: Cloud): Pick<AzureEmulator, Switch> => ({
   },
   unblockSending: () => {
     cloud.isSendingBlocked = false
+  },
+  refuseUsernames: () => {
+    cloud.settings.senderUsernamesAllowed = false
+  },
+  allowUsernames: () => {
+    cloud.settings.senderUsernamesAllowed = true
   },
   stick: (domain, type, { times = 1, as = 'VerificationInProgress' } = {}) =>
     stick(cloud, domain, type, { times, as }),
