@@ -6,6 +6,7 @@ export const PROBLEMS = {
   record_exists: { status: 409, detail: 'The zone has this record already' },
   record_managed: { status: 409, detail: 'This record is kept by the platform and cannot be edited' },
   record_conflict: { status: 409, detail: 'It cannot stand beside what is there: an alias beside others, an MX beside ours' },
+  too_many_records: { status: 409, detail: 'The zone has as many records of its own as it may' },
   api_key_required:        { status: 401, detail: 'API key required. Include your API key in X-API-Key header.' },
   api_key_invalid:         { status: 401, detail: 'Invalid or revoked API key' },
   installation_key_required:{ status: 403, detail: 'This takes a key of the first workspace with all scopes' },

@@ -257,6 +257,7 @@ function openWorld(changes: Partial<Domain> = {}) {
       list: async () => ({ wanted: [], unwanted: [] }),
       keepImported: async () => undefined,
       drop: async () => undefined,
+      forget: async () => undefined,
     },
     surveyor: { survey: async () => ({ records: [], isComplete: true }) },
     probes: {

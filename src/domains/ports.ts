@@ -34,6 +34,8 @@ export type CustomerBook = {
   ): Promise<void>
   /** They are not wanted any more. */
   drop(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
+  /** They were taken out, and are not in the zone any more. */
+  forget(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
 }
 
 /** What the drivers of one domain, and the books on it, can do: where it was placed, it stays. */

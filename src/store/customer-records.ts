@@ -1,4 +1,4 @@
-import { type Selectable, sql } from 'kysely'
+import { type Selectable, sql, type UpdateQueryBuilder, type UpdateResult } from 'kysely'
 import type { CustomerRecord } from '#domains/customer-records.ts'
 import type { CustomerBook } from '#domains/ports.ts'
 import type { RRsetType } from '#drivers/zone/contract.ts'
@@ -44,6 +44,18 @@ export function customerBook({ db }: StoreContext): CustomerBook {
           .execute()
       }
     },
+    async forget({ id }, records) {
+      for (const { name, type, value } of records) {
+        await db
+          .deleteFrom('customer_records')
+          .where('domain_id', '=', id)
+          .where('name', '=', name)
+          .where('type', '=', type)
+          .where('value', '=', value)
+          .where('removed_at', 'is not', null)
+          .execute()
+      }
+    },
   }
 }
 
@@ -79,7 +91,7 @@ export async function insertRecords(
     .execute()
 }
 
-export function listCustomerRecords({ db }: StoreContext, domainId: string) {
+export function listCustomerRecords(db: Queryable, domainId: string) {
   return db
     .selectFrom('customer_records')
     .selectAll()
@@ -89,46 +101,90 @@ export function listCustomerRecords({ db }: StoreContext, domainId: string) {
     .execute()
 }
 
-/** Adds a record and wakes the domain; undefined when it is there already. */
-export async function addCustomerRecord(
+/** Looks at a domain whose records nobody else changes meanwhile; throws what is in the way of a change. */
+export type Check = (held: Queryable) => Promise<void>
+
+/** Changes records of a domain while its row is held, and wakes it. Undefined when the domain is gone. */
+async function changing<T>(
+  context: StoreContext,
+  domainId: string,
+  change: (tx: Queryable) => Promise<T>,
+): Promise<T | undefined> {
+  const changed = await context.db.transaction().execute(async (tx) => {
+    const held = await tx
+      .selectFrom('domains')
+      .select('id')
+      .where('id', '=', domainId)
+      .where('removal_requested_at', 'is', null)
+      .forNoKeyUpdate()
+      .executeTakeFirst()
+    if (!held) return undefined
+    const result = await change(tx)
+    await wakeRow(tx, 'domains', domainId)
+    return result
+  })
+  context.doorbell.ring(TOPICS.domainsDue)
+  return changed
+}
+
+/** The new row; undefined when it is there already, or the domain is gone. */
+export function addCustomerRecord(
   context: StoreContext,
   domainId: string,
   record: CustomerRecord,
+  check: Check,
 ): Promise<CustomerRecordRow | undefined> {
-  const added = await context.db.transaction().execute(async (tx) => {
+  return changing(context, domainId, async (tx) => {
+    await check(tx)
     const [row] = await insertRecords(tx, domainId, [record], 'added')
-    await wakeRow(tx, 'domains', domainId)
     return row
   })
-  context.doorbell.ring(TOPICS.domainsDue)
-  return added
 }
 
-/** Changes value and TTL of a record: the old value goes with the next pass. False when the new one is there already. */
+/** Changes value and TTL of a record: the old value goes with the next pass. `gone` is one that was changed meanwhile. */
 export async function changeCustomerRecord(
   context: StoreContext,
   row: CustomerRecordRow,
   change: { value: string; ttl: number },
-): Promise<boolean> {
+  check: Check,
+): Promise<'changed' | 'exists' | 'gone'> {
   try {
-    await context.db.transaction().execute(async (tx) => {
+    const result = await changing(context, row.domain_id, async (tx) => {
+      await check(tx)
       // What was changed was not found like that any more.
       const origin = change.value === row.value ? row.origin : 'added'
-      await tx
-        .updateTable('customer_records')
+      const { numUpdatedRows } = await asItWas(tx.updateTable('customer_records'), row)
         .set({ ...change, origin })
-        .where('id', '=', row.id)
-        .execute()
+        .executeTakeFirst()
+      if (numUpdatedRows === 0n) return 'gone'
       if (change.value !== row.value) await leaveTombstone(tx, row)
-      await wakeRow(tx, 'domains', row.domain_id)
+      return 'changed'
     })
+    return result ?? 'gone'
   } catch (error) {
-    if (violates(error, 'customer_records_one_a_value')) return false
+    if (violates(error, 'customer_records_one_a_value')) return 'exists'
     throw error
   }
-  context.doorbell.ring(TOPICS.domainsDue)
-  return true
 }
+
+/** Whether it was there to be removed. */
+export async function removeCustomerRecord(
+  context: StoreContext,
+  row: CustomerRecordRow,
+): Promise<boolean> {
+  const removed = await changing(context, row.domain_id, (tx) =>
+    asItWas(tx.updateTable('customer_records'), row)
+      .set({ removed_at: sql`now()` })
+      .executeTakeFirst(),
+  )
+  return removed !== undefined && removed.numUpdatedRows > 0n
+}
+
+type Updating = UpdateQueryBuilder<Tables, 'customer_records', 'customer_records', UpdateResult>
+
+/** Somebody else may have changed or removed it since it was read. */
+const asItWas = (update: Updating, { id, value }: CustomerRecordRow): Updating =>
+  update.where('id', '=', id).where('value', '=', value).where('removed_at', 'is', null)
 
 /** So that a pass knows which value to take out of the zone. */
 async function leaveTombstone(
@@ -140,18 +196,6 @@ async function leaveTombstone(
     .insertInto('customer_records')
     .values({ id: newId(), domain_id, origin, name, type, value, ttl, removed_at: new Date() })
     .execute()
-}
-
-export async function removeCustomerRecord(context: StoreContext, row: CustomerRecordRow) {
-  await context.db.transaction().execute(async (tx) => {
-    await tx
-      .updateTable('customer_records')
-      .set({ removed_at: sql`now()` })
-      .where('id', '=', row.id)
-      .execute()
-    await wakeRow(tx, 'domains', row.domain_id)
-  })
-  context.doorbell.ring(TOPICS.domainsDue)
 }
 
 /** Mail that goes elsewhere may be taken over from now on; records that are not wanted are dropped. */

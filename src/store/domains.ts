@@ -5,7 +5,7 @@ import { wakeRow } from '#engine/due-rows.ts'
 import { type ConditionRow, conditionsInJson, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { CustomerRecordRow } from './customer-records.ts'
-import type { Database } from './database.ts'
+import type { Database, Queryable } from './database.ts'
 import { note } from './events.ts'
 import type { Tables, WorldName } from './tables.ts'
 
@@ -206,7 +206,7 @@ export async function nameserversOf({ db }: StoreContext, domainId: string): Pro
 export type RecordRow = Selectable<Tables['records']>
 
 /** The records that are ours, in the order they were made. */
-export function recordsOf({ db }: StoreContext, domainId: string): Promise<RecordRow[]> {
+export function recordsOf(db: Queryable, domainId: string): Promise<RecordRow[]> {
   return db
     .selectFrom('records')
     .selectAll()

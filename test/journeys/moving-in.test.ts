@@ -6,6 +6,7 @@ import type { RecordType } from 'dns-packet'
 import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
 import { TOPICS } from '#store/context.ts'
+import { newId } from '../../src/ids.ts'
 import { conditionOf, type Json, until } from '../client.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
@@ -394,6 +395,84 @@ describe('the customer’s own records', async () => {
       () => ttlOf('slow.acme.test'),
       (ttls) => ttls.join() === '600,600',
     )
+  })
+
+  test('an alias can be led elsewhere', async () => {
+    const { record } = (await add({ name: 'alias', type: 'CNAME', value: 'a.example.net.' })).body
+    const change = { value: 'b.example.net.' }
+    const path = `/api/public/v1${at(`/${record.record_id}`)}`
+    assert.equal((await client.request('PUT', path, change)).status, 200)
+    await shows('alias.acme.test', 'CNAME', ['b.example.net'])
+  })
+
+  test('of an alias and an address at once, one stands', async () => {
+    for (let turn = 0; turn < 10; turn++) {
+      const name = `race${turn}`
+      const answers = await Promise.all([
+        add({ name, type: 'CNAME', value: 'a.example.net.' }),
+        add({ name, type: 'A', value: '192.0.2.1' }),
+      ])
+      assert.deepEqual(answers.map(({ status }) => status).toSorted(), [201, 409])
+    }
+  })
+
+  test('of two changes at once each is told the truth, and no value is left behind', async () => {
+    for (let turn = 0; turn < 10; turn++) {
+      const name = `torn${turn}`
+      const { record } = (await add({ name, type: 'A', value: '192.0.2.1' })).body
+      const path = at(`/${record.record_id}`)
+      const put = (value: string) => client.request('PUT', `/api/public/v1${path}`, { value })
+      const [first, second] = await Promise.all([put('192.0.2.2'), put('192.0.2.3')])
+      const changed = [first, second].filter(({ status }) => status === 200)
+      assert.ok(changed.length > 0 && [200, 404].includes(second.status))
+      const { body } = await client.get(at())
+      const left = body.records.filter((each: Json) => each.name === `${name}.acme.test`)
+      assert.equal(left.length, 1)
+      await shows(`${name}.acme.test`, 'A', [left[0].value])
+      const [gone, late] = await Promise.all([client.delete(path), put('192.0.2.4')])
+      assert.equal(gone.status === 200 || late.status === 200, true)
+      await client.delete(path)
+      await shows(`${name}.acme.test`, 'A', [])
+    }
+  })
+
+  test('what was taken out is forgotten once it is gone', async () => {
+    await until(
+      async () => {
+        await client.post(`/domains/${acme.domain_id}/check`)
+        return store.db
+          .selectFrom('customer_records')
+          .select(['name', 'value'])
+          .where('domain_id', '=', acme.domain_id)
+          .where('removed_at', 'is not', null)
+          .execute()
+      },
+      (left) => left.length === 0,
+    )
+  })
+
+  test('there may be so many, and no more', async () => {
+    const rows = Array.from({ length: 1000 }, (_, index) => ({
+      id: newId(),
+      domain_id: acme.domain_id,
+      name: `n${index}.acme.test.`,
+      type: 'A',
+      value: '192.0.2.1',
+      ttl: 300,
+      origin: 'added' as const,
+      removed_at: null,
+    }))
+    await store.db.insertInto('customer_records').values(rows).execute()
+    const { status, body } = await add({ name: 'more', type: 'A', value: '192.0.2.1' })
+    assert.deepEqual([status, body.error, body.max_records], [409, 'too_many_records', 1000])
+    await store.db
+      .deleteFrom('customer_records')
+      .where(
+        'id',
+        'in',
+        rows.map(({ id }) => id),
+      )
+      .execute()
   })
 
   test('stand beside ours at the same name', async () => {

@@ -55,8 +55,8 @@ async function removalPlan(store: StoreContext, row: DomainRow) {
     blockersOf(store.db, row.id),
     placementsOf(store, row.id),
     inboxCounts(store, [row.id]),
-    recordsOf(store, row.id),
-    listCustomerRecords(store, row.id),
+    recordsOf(store.db, row.id),
+    listCustomerRecords(store.db, row.id),
   ])
   const standing = placements.filter(({ removed_at }) => !removed_at)
   const inbox = { what: 'inbox', provider: row.mailbox_driver, count: inboxes.get(row.id) ?? 0 }

@@ -58,7 +58,7 @@ export function importRoutes(app: Http, context: ApiContext): void {
 }
 
 async function answer({ row }: KnownDomain, { store }: ApiContext) {
-  const records = await listCustomerRecords(store, row.id)
+  const records = await listCustomerRecords(store.db, row.id)
   const imported = records.filter(({ origin }) => origin === 'imported')
   return {
     success: true,

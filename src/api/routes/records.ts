@@ -9,6 +9,7 @@ import {
   listCustomerRecords,
   removeCustomerRecord,
 } from '#store/customer-records.ts'
+import type { Queryable } from '#store/database.ts'
 import { placedAt } from '#store/domain-passes.ts'
 import { type DomainRow, recordsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
@@ -77,8 +78,8 @@ function listRecords(app: Http, context: ApiContext): void {
   app.get(path, { schema, ...needs(context, 'domains:read') }, async (request) => {
     const { row, conditions } = await loadDomain(store, keyOf(request), request.params.domain_id)
     const [ours, theirs] = await Promise.all([
-      recordsOf(store, row.id),
-      listCustomerRecords(store, row.id),
+      recordsOf(store.db, row.id),
+      listCustomerRecords(store.db, row.id),
     ])
     const records = [...ours.map(recordViewer(conditions)), ...theirs.map(customerRecordView)]
     return { success: true, message: 'Records retrieved successfully', records }
@@ -93,13 +94,14 @@ function addRecord(app: Http, context: ApiContext): void {
     params: domainParams,
     body: fresh,
     answers: { 201: recordSaid },
-    problems: ['domain_not_found', 'record_exists', 'record_conflict'],
+    problems: ['domain_not_found', 'record_exists', 'record_conflict', 'too_many_records'],
   } satisfies FastifySchema
   app.post(path, { schema, ...needs(context, 'domains:update') }, async (request, reply) => {
     const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
     const record = { ...request.body, ...ownerAndType(row.name, request.body) }
-    await refuseUnholdable(context, row, record)
-    const added = await addCustomerRecord(store, row.id, record)
+    refuseUnholdable(context, row, record)
+    const check = (held: Queryable) => refuseInTheWay(held, row, record)
+    const added = await addCustomerRecord(store, row.id, record, check)
     if (!added) throw new Problem('record_exists')
     const said = { success: true, message: 'Record added.' }
     return reply.status(201).send({ ...said, record: customerRecordView(added) })
@@ -120,10 +122,12 @@ function editRecords(app: Http, context: ApiContext): void {
   } satisfies FastifySchema
   app.put(one, { schema: change, ...update }, async (request) => {
     const { domain, row } = await ownRecord(context, keyOf(request), request.params)
-    const type = row.type as RRsetType
-    await refuseUnholdable(context, domain, { ...request.body, name: row.name, type })
-    const isChanged = await changeCustomerRecord(store, row, request.body)
-    if (!isChanged) throw new Problem('record_exists')
+    const changed = { ...request.body, name: row.name, type: row.type as RRsetType }
+    refuseUnholdable(context, domain, changed)
+    const check = (held: Queryable) => refuseInTheWay(held, domain, changed, row.id)
+    const result = await changeCustomerRecord(store, row, request.body, check)
+    if (result !== 'changed')
+      throw new Problem(`record_${result === 'gone' ? 'not_found' : 'exists'}`)
     const record = customerRecordView({ ...row, ...request.body })
     return { success: true, message: 'Record changed.', record }
   })
@@ -136,7 +140,7 @@ function editRecords(app: Http, context: ApiContext): void {
   } satisfies FastifySchema
   app.delete(one, { schema: removal, ...update }, async (request) => {
     const { row } = await ownRecord(context, keyOf(request), request.params)
-    await removeCustomerRecord(store, row)
+    if (!(await removeCustomerRecord(store, row))) throw new Problem('record_not_found')
     return { success: true, message: 'Record removed.', record_id: row.id }
   })
 }
@@ -146,10 +150,10 @@ type Params = z.infer<typeof recordParams>
 /** The customer's own record; one of ours is told from one that is not there. */
 async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, params: Params) {
   const { row: domain } = await loadDomain(store, key, params.domain_id)
-  const theirs = await listCustomerRecords(store, domain.id)
+  const theirs = await listCustomerRecords(store.db, domain.id)
   const row: CustomerRecordRow | undefined = theirs.find((each) => each.id === params.record_id)
   if (row) return { domain, row }
-  const ours = await recordsOf(store, domain.id)
+  const ours = await recordsOf(store.db, domain.id)
   const isOurs = ours.some((each) => each.id === params.record_id)
   throw new Problem(isOurs ? 'record_managed' : 'record_not_found')
 }
@@ -166,30 +170,42 @@ function ownerAndType(domain: string, body: { name: string; type: string }) {
   return { name: absolute(name), type }
 }
 
-/** What the host cannot hold, an alias beside anything else (RFC 1034 section 3.6.2), a second MX beside ours. */
-async function refuseUnholdable(
-  { store, zoneHost }: ApiContext,
-  domain: DomainRow,
-  record: { name: string; type: RRsetType; value: string; ttl: number },
-): Promise<void> {
+type Wanted = { name: string; type: RRsetType; value: string; ttl: number }
+
+/** What the zone host cannot hold at all. */
+function refuseUnholdable({ zoneHost }: ApiContext, domain: DomainRow, record: Wanted): void {
   const { name, type, ttl: seconds, value: written } = record
   const host = zoneHost(domain.world, placedAt(domain))
   const objection = host.objectionTo({ name, type, ttl: seconds, data: [written] })
   if (objection) throw invalid('value', objection)
-  const ours = await recordsOf(store, domain.id)
-  const all = [...ours, ...(await listCustomerRecords(store, domain.id))]
+}
+
+/** More than anybody needs: a zone is read and written whole. */
+const RECORDS = 1000
+
+/**
+ * An alias beside anything else (RFC 1034 section 3.6.2), a second MX of the domain beside ours, or too
+ * many. `own` is the record that is to change.
+ */
+async function refuseInTheWay(
+  held: Queryable,
+  domain: DomainRow,
+  { name, type }: Wanted,
+  own?: string,
+): Promise<void> {
+  const ours = await recordsOf(held, domain.id)
+  const theirs = await listCustomerRecords(held, domain.id)
+  if (own === undefined && theirs.length >= RECORDS) {
+    throw new Problem('too_many_records', { max_records: RECORDS })
+  }
   const isMxOfDomain = type === 'MX' && name === absolute(domain.name)
   const comesHere = domain.take_mail || ours.some(({ purpose }) => purpose === 'mx')
   // The next pass would take it away again.
   if (isMxOfDomain && comesHere) throw new Problem('record_conflict')
-  const beside = all.filter((each) => each.name === name)
-  const isAliasBesideOthers = beside.some((each) => (each.type === 'CNAME') !== (type === 'CNAME'))
-  if (
-    isAliasBesideOthers ||
-    (type === 'CNAME' && (beside.length > 0 || name === absolute(domain.name)))
-  ) {
-    throw new Problem('record_conflict')
-  }
+  const beside = [...ours, ...theirs].filter((each) => each.name === name && each.id !== own)
+  const isApexAlias = type === 'CNAME' && name === absolute(domain.name)
+  const excludes = (each: { type: string }) => each.type === 'CNAME' || type === 'CNAME'
+  if (isApexAlias || beside.some(excludes)) throw new Problem('record_conflict')
 }
 
 function invalid(field: string, msg: string): Invalid {

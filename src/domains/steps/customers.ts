@@ -1,4 +1,5 @@
 /** Part of zone_ready: what the name served before is found, and the customer's own records are in the zone. */
+import type { RRset } from '#drivers/zone/contract.ts'
 import { isAnswer } from '#resolver/parent.ts'
 import type { Rr } from '#resolver/reply.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
@@ -92,7 +93,17 @@ export async function publishCustomers(pass: Pass): Promise<void> {
   const desired = withCustomers(current, standing, [...gone, ...replaced])
   const changes = planZone(current, desired)
   if (changes.length > 0) await ports.zone.changeZone(domain.claim, changes, signal)
+  // Until then, what was found may still be served to whoever comes here early.
+  if (domain.activatedAt) await ports.customers.forget(domain, absentFrom(current, gone))
 }
+
+const absentFrom = (current: readonly RRset[], records: readonly CustomerRecord[]) =>
+  records.filter(
+    ({ name, type, value }) =>
+      !current.some(
+        (each) => each.name === name && each.type === type && each.data.includes(value),
+      ),
+  )
 
 /** Once an SPF policy of ours is published, the customer's is part of it. */
 function isReplaced(record: CustomerRecord, ours: readonly OwnedRecord[], name: string): boolean {
