@@ -124,9 +124,10 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
           .set((e) => ({ shown_at: e.fn.coalesce('shown_at', e.val(new Date())) }))
           .where('id', '=', claim.claimId)
           .execute()
-        await touchName(tx, claim.name)
+        // Rows of domains before the name: everybody takes them in this order.
         await wakeOthers(tx, world, claim)
         await wakeBelow(tx, world, claim.name)
+        await touchName(tx, claim.name)
       })
       doorbell.ring(TOPICS.servedNames)
       doorbell.ring(TOPICS.domainsDue)
