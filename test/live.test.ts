@@ -102,3 +102,11 @@ describe('what cannot be examined is refused with a sentence', { concurrency: tr
     assert.match(errors, /^MAILSTEAD_ACCOUNTS names no file\./)
   })
 })
+
+test('a zone host that refuses us is told of in a sentence', async () => {
+  outside.cloudflare.revoke()
+  const { code, errors } = await live(['azure-west', 'a.example', '--zone', 'cf'])
+  outside.cloudflare.restore()
+  const sentence = 'There is no zone to publish in: Cloudflare refuses our credentials.\n'
+  assert.deepEqual([code, errors], [2, sentence])
+})

@@ -145,8 +145,9 @@ async function publisherAt(host: string) {
   const zone = open(kind, host, at.settings)
   const claim = claimAt(kind, at.settings)
   const within = () => AbortSignal.timeout(TIDYING_LIMIT_MS)
+  const unmade = (error: Error) => stop(`There is no zone to publish in: ${error.message}`)
+  const { nameservers } = await zone.ensureZone(claim, within()).catch(unmade)
   after(() => zone.removeZone(claim, within()))
-  const { nameservers } = await zone.ensureZone(claim, within())
   await delegated(nameservers)
   let shown: readonly RRset[] = []
   return async (records: readonly NeededRecord[]): Promise<void> => {

@@ -29,7 +29,10 @@ const house = await testHouse(outside.settings, {
 after(() => house[Symbol.asyncDispose]())
 outside.bind(house)
 const { client } = house
-/** Which faults made a domain FAILED, and what it then said. */
+/**
+ * Which faults made a domain FAILED, and what it then said. A call that names no domain may have been a
+ * neighbour's: the sentence tells more than the fault beside it.
+ */
 const failed = new Set<string>()
 
 const SERVICES: Record<string, EmulatorServer> = {
