@@ -93,6 +93,28 @@ test('once the account has answered all are let through, until it rests again', 
   assert.deepEqual(await later, all('yes'))
 })
 
+test('a rest that many find out at once is told once, and the next one again', async ({
+  signal,
+}) => {
+  const { ask, calls, told, pass } = bench()
+  const known = ask(signal, 1)
+  calls[0]!.resolve('yes')
+  await known
+  for (const times of [1, 2]) {
+    const from = calls.length
+    const asked = ask(signal, times === 1 ? AT_ONCE : 1)
+    await settle()
+    for (const { reject } of calls.slice(from)) {
+      pass(1)
+      reject(trouble('unauthorized'))
+      await settle()
+    }
+    await asked
+    assert.equal(told.length, times)
+    pass(HOUR_MS)
+  }
+})
+
 test('a right that is lacking shows that the key is known: nothing rests, and it is told once an hour', async ({
   signal,
 }) => {

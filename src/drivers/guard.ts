@@ -46,8 +46,9 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
   function rest(ms: number, kind: DriverErrorKind, sentence: string): void {
     // A short rest must not end a long one: after refused credentials every call counts.
     if (resting && resting.untilMs > now() + ms) return
+    const isTold = resting?.sentence === sentence && resting.untilMs > now()
     resting = { untilMs: now() + ms, kind, sentence }
-    onTrouble(`The account ${account} rests. ${sentence}`)
+    if (!isTold) onTrouble(`The account ${account} rests. ${sentence}`)
   }
 
   function tell(sentence: string): void {
