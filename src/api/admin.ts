@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { createApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
 import { abandonRemoval, orphansOf } from '#store/remove-domain.ts'
+import { hasWorkspace } from '#store/workspaces.ts'
 import { createHttp } from './http.ts'
 import { Problem } from './problems.ts'
 import { domainParams, scopes } from './shapes.ts'
@@ -34,6 +35,7 @@ export async function startAdmin({
   const app = createHttp({ logger, isOurHost: () => true, isDatabaseAway })
   app.post('/keys', { schema: { body } }, async (request, reply) => {
     const { name, world, scopes, workspace_id } = request.body
+    if (!(await hasWorkspace(store, workspace_id))) throw new Problem('workspace_not_found')
     const { keyId, key } = await createApiKey(store, {
       workspaceId: workspace_id,
       world,

@@ -15,6 +15,7 @@ export const PROBLEMS = {
   too_many_streams:        { status: 429, detail: 'The key has as many streams open as it may' },
   idempotency_mismatch:    { status: 409, detail: 'The Idempotency-Key was used for another request' },
   idempotency_in_progress: { status: 409, detail: 'The request of this Idempotency-Key is still under way' },
+  workspace_not_found:     { status: 404, detail: 'Workspace not found' },
   key_not_found:           { status: 404, detail: 'Key not found' },
   sandbox_off:             { status: 403, detail: 'The sandbox is off in this installation' },
   live_not_configured:     { status: 503, detail: 'Live domains need a nameserver zone of your own: set MAILSTEAD_NAMESERVER_ZONE' },

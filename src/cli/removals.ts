@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import { type Answer, askProduct } from './ask-product.ts'
+import { askProduct } from './ask-product.ts'
+import type { Answer } from './exchange.ts'
 
 /** Gives up what of a removal waits for outside services, and prints what may still stand there. */
 export async function abandonRemoval(args: string[]): Promise<void> {

@@ -28,6 +28,15 @@ export function createWorkspace(
   })
 }
 
+export async function hasWorkspace({ db }: StoreContext, id: string): Promise<boolean> {
+  const found = await db
+    .selectFrom('workspaces')
+    .select('id')
+    .where('id', '=', id)
+    .executeTakeFirst()
+  return found !== undefined
+}
+
 /** All of them, newest first. */
 export async function listWorkspaces(
   { db }: StoreContext,

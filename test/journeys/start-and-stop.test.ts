@@ -7,6 +7,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { promisify } from 'node:util'
+import { UNKNOWN_ID } from '../api/expect.ts'
 import { Client, until } from '../client.ts'
 import { temporaryDirectory } from '../directories.ts'
 import { closedToOthers } from '../needs.ts'
@@ -52,6 +53,13 @@ test('a first start makes a key and says where; a second one finds everything as
   const reader = new Client(first.client.base, cli.stdout.trim())
   assert.equal((await reader.get(`/domains/${added.domain_id}`)).status, 200)
   assert.equal((await reader.delete(`/domains/${added.domain_id}`)).status, 403)
+
+  const unknown = ['src/cli/main.ts', 'keys', 'create', '--workspace', UNKNOWN_ID]
+  const env = { ...process.env, MAILSTEAD_DATA_DIR: directory.path }
+  await assert.rejects(run(process.execPath, unknown, { env }), {
+    code: 1,
+    stderr: 'The key was not made: "Workspace not found"\n',
+  })
 
   assert.equal(await first.stop(), 0)
   assert.equal(existsSync(join(directory.path, 'mailstead.pid')), false)
