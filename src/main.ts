@@ -6,7 +6,11 @@ import { pino } from 'pino'
 import { type House, openHouse } from '#house/open.ts'
 import { type Config, ConfigError, readConfig } from './config.ts'
 
-const STOP_LIMIT_MS = 10_000
+/**
+ * More than all that a stop may have to wait for: requests under way 5 s, a query 15 s, Postgres 14 s.
+ * Whoever gives up earlier leaves a Postgres behind.
+ */
+const STOP_LIMIT_MS = 35_000
 
 async function run(): Promise<void> {
   const config = readSettings()
