@@ -67,6 +67,7 @@ test('the record a domain starts with says where reports go, and that absent nam
     dmarcRecord('quarantine', 'dmarc-1@acme.com'),
     'v=DMARC1; p=quarantine; np=reject; rua=mailto:dmarc-1@acme.com',
   )
+  assert.equal(dmarcRecord('reject'), 'v=DMARC1; p=reject; np=reject', 'or asks for none')
 })
 
 test('a written record reads as what it was written for', () => {

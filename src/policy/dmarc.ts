@@ -16,8 +16,10 @@ function tag(record: string, name: string): string | undefined {
 }
 
 /**
- * The record a new domain starts with. Reports go to a mailbox of the domain itself, which needs no
- * consent from elsewhere (RFC 9990 section 4). A name that does not exist sends no mail: `np=reject`.
+ * Reports go nowhere, or to a mailbox of the domain itself, which needs no consent from elsewhere (RFC
+ * 9990 section 4). A name that does not exist sends no mail: `np=reject`.
  */
-export const dmarcRecord = (policy: DmarcPolicy, reportsTo: string): string =>
-  `v=DMARC1; p=${policy}; np=reject; rua=mailto:${reportsTo}`
+export function dmarcRecord(policy: DmarcPolicy, reportsTo?: string): string {
+  const reports = reportsTo === undefined ? [] : [`rua=mailto:${reportsTo}`]
+  return ['v=DMARC1', `p=${policy}`, 'np=reject', ...reports].join('; ')
+}

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isSpf, mergeSpf, SPF_LOOKUP_LIMIT, spfLookups } from './spf.ts'
+import {
+  isSpf,
+  mergeSpf,
+  SPF_LOOKUP_LIMIT,
+  spfIncluding,
+  spfLookups,
+  spfOfAddresses,
+} from './spf.ts'
 
 const IS_SPF = [
   'v=spf1',
@@ -118,4 +125,21 @@ test('merging again changes nothing, and the order of policies nothing but the o
     assert.equal(mergeSpf([merged, 'v=spf1']), merged)
     assert.deepEqual(termsOf(mergeSpf(policies.toReversed())), termsOf(merged))
   }
+})
+
+// biome-ignore format: a table
+const OF_ADDRESSES: [addresses: string[], expected: string][] = [
+  [[],                                   'v=spf1 -all'],
+  [['192.0.2.1'],                        'v=spf1 ip4:192.0.2.1 -all'],
+  [['192.0.2.1', '2001:db8::1'],         'v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 -all'],
+]
+
+test('a policy allows the addresses it was made of, and nobody else', () => {
+  for (const [addresses, expected] of OF_ADDRESSES)
+    assert.equal(spfOfAddresses(...addresses), expected)
+})
+
+test('a policy that includes another costs one look-up', () => {
+  assert.equal(spfIncluding('_spf.mx.example'), 'v=spf1 include:_spf.mx.example ~all')
+  assert.deepEqual(spfLookups(spfIncluding('_spf.mx.example')), ['include:_spf.mx.example'])
 })

@@ -1,4 +1,5 @@
 /** SPF policies (RFC 7208): recognising, merging and writing them. Evaluating mail is a library's job. */
+import { isIPv6 } from 'node:net'
 
 /** RFC 7208 section 4.6.4: at most ten terms that cause a look-up. */
 export const SPF_LOOKUP_LIMIT = 10
@@ -30,3 +31,13 @@ export function mergeSpf(policies: readonly string[]): string {
 }
 
 const isAll = (term: string): boolean => /^[+?~-]?all$/i.test(term)
+
+/** The policy of whose mail comes from these addresses alone; of nobody's, without any. */
+export const spfOfAddresses = (...addresses: readonly string[]): string =>
+  ['v=spf1', ...addresses.map(mechanismOf), '-all'].join(' ')
+
+const mechanismOf = (address: string): string =>
+  isIPv6(address) ? `ip6:${address}` : `ip4:${address}`
+
+/** The policy that allows what the one at `name` does, and leaves it to the receiver what else. */
+export const spfIncluding = (name: string): string => `v=spf1 include:${name} ~all`

@@ -13,6 +13,8 @@ import type { DkimKey } from '#drivers/sender/embedded/key.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { splitAddress } from '#names/localpart.ts'
 import { dkimName, dkimRecord } from '#policy/dkim.ts'
+import { dmarcRecord } from '#policy/dmarc.ts'
+import { spfOfAddresses } from '#policy/spf.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import { listenInbound, type RecipientVerdict } from '#servers/smtp/inbound.ts'
 import { type Authentication, judgeMessage } from '#servers/smtp/judge.ts'
@@ -90,7 +92,7 @@ export function postboxRecords(key: DkimKey): RRset[] {
       name: 'inbox.test.',
       type: 'TXT',
       ttl: 60,
-      data: [`v=spf1 ip4:${SANDBOX.postboxAddress} -all`],
+      data: [spfOfAddresses(SANDBOX.postboxAddress)],
     },
     {
       name: `${dkimName(key.selector, 'inbox.test')}.`,
@@ -98,7 +100,7 @@ export function postboxRecords(key: DkimKey): RRset[] {
       ttl: 60,
       data: [dkimRecord(key.publicKey)],
     },
-    { name: '_dmarc.inbox.test.', type: 'TXT', ttl: 60, data: ['v=DMARC1; p=reject'] },
+    { name: '_dmarc.inbox.test.', type: 'TXT', ttl: 60, data: [dmarcRecord('reject')] },
   ]
 }
 

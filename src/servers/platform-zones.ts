@@ -2,6 +2,7 @@
 import { isIPv6 } from 'node:net'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute, isWithin } from '#names/domain-name.ts'
+import { spfOfAddresses } from '#policy/spf.ts'
 import type { ServedZone } from './dns/zone.ts'
 
 export type PlatformNames = {
@@ -38,7 +39,7 @@ function mailHostRRsets({
   sourceAddresses,
   probeHost,
 }: PlatformNames): RRset[] {
-  const spf = ['v=spf1', ...sourceAddresses.map(spfMechanism), '-all'].join(' ')
+  const spf = spfOfAddresses(...sourceAddresses)
   return [
     ...addressRRsets(mailHost, mailHostAddresses),
     { name: absolute(`_spf.${mailHost}`), type: 'TXT', ttl: TTL_S, data: [spf] },
@@ -47,9 +48,6 @@ function mailHostRRsets({
     { name: absolute(probeHost), type: 'MX', ttl: TTL_S, data: [`10 ${absolute(mailHost)}`] },
   ]
 }
-
-const spfMechanism = (address: string): string =>
-  isIPv6(address) ? `ip6:${address}` : `ip4:${address}`
 
 function addressRRsets(name: string, addresses: readonly string[]): RRset[] {
   const v6 = addresses.filter((address) => isIPv6(address))

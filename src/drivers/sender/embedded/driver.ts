@@ -1,6 +1,7 @@
 /** The sender in this very product: signs, queues, and delivers straight to the recipient's MX. */
 import { absolute } from '#names/domain-name.ts'
 import { dkimName, dkimPublicKey } from '#policy/dkim.ts'
+import { spfIncluding } from '#policy/spf.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { ClaimRef, NeededRecord, SenderDriver, Verification } from '../contract.ts'
 import { composeSigned } from './compose.ts'
@@ -88,7 +89,7 @@ async function registered(store: SenderStore, claim: ClaimRef): Promise<DkimKey>
 }
 
 function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {
-  const data = [`v=spf1 include:_spf.${mailHost} ~all`]
+  const data = [spfIncluding(`_spf.${mailHost}`)]
   return { name: absolute(name), type: 'TXT', ttl: TTL_S, data, purpose: 'spf' }
 }
 
