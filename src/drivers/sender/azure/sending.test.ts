@@ -133,7 +133,7 @@ for (const notLinkedStatus of [403, 404] as const) {
 test('a page instead of an answer to a message is no refusal of it', async ({ signal }) => {
   const claim = newClaim()
   await activate(shared, claim, signal)
-  for (const kind of ['html', 'html_404', 'empty_404', 'other_404'] as const) {
+  for (const kind of ['html', 'half', 'empty', 'html_404', 'empty_404', 'other_404'] as const) {
     shared.emulator.faults.add({ kind, about: 'emails:send' })
     await assert.rejects(shared.driver.send(claim, MESSAGE_FROM_STANDING, signal), {
       kind: 'unavailable',
