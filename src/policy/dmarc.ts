@@ -16,8 +16,8 @@ function tag(record: string, name: string): string | undefined {
 }
 
 /**
- * Reports go nowhere, or to a mailbox of the domain itself, which needs no consent from elsewhere (RFC
- * 9990 section 4). A name that does not exist sends no mail: `np=reject`.
+ * Reports go nowhere, or to a mailbox of the domain itself, which needs no consent from elsewhere
+ * (RFC 9990 section 4). A name that does not exist sends no mail: `np=reject`.
  */
 export function dmarcRecord(policy: DmarcPolicy, reportsTo?: string): string {
   const reports = reportsTo === undefined ? [] : [`rua=mailto:${reportsTo}`]
