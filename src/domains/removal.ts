@@ -7,6 +7,8 @@
 import type { Purpose } from '#drivers/records.ts'
 import { absolute } from '#names/domain-name.ts'
 import { REVOKED_DKIM_RECORD } from '#policy/dkim.ts'
+import { dmarcRecord } from '#policy/dmarc.ts'
+import { spfOfAddresses } from '#policy/spf.ts'
 import { isAnswer } from '#resolver/parent.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import { days } from '../clock.ts'
@@ -113,8 +115,8 @@ async function refusals(
   }
   const all = [
     record(absolute(name), 'MX', '0 .', 'mx'),
-    record(absolute(name), 'TXT', 'v=spf1 -all', 'spf'),
-    record(absolute(`_dmarc.${name}`), 'TXT', 'v=DMARC1; p=reject; np=reject', 'dmarc'),
+    record(absolute(name), 'TXT', spfOfAddresses(), 'spf'),
+    record(absolute(`_dmarc.${name}`), 'TXT', dmarcRecord('reject'), 'dmarc'),
   ] as const
   return all.filter(({ purpose }) => !theirs.some(isTheirs[purpose]))
 }

@@ -39,5 +39,8 @@ export const spfOfAddresses = (...addresses: readonly string[]): string =>
 const mechanismOf = (address: string): string =>
   isIPv6(address) ? `ip6:${address}` : `ip4:${address}`
 
+/** The policy of whose mail comes from where mail for it goes, and that leaves it to the receiver what else. */
+export const SPF_OF_MX = 'v=spf1 mx ~all'
+
 /** The policy that allows what the one at `name` does, and leaves it to the receiver what else. */
 export const spfIncluding = (name: string): string => `v=spf1 include:${name} ~all`

@@ -159,17 +159,15 @@ test('a plan that would drop much of a populated zone stops and asks', async () 
     .where('name', '=', 'careful.test')
     .executeTakeFirstOrThrow()
   const many = names.map((name) => ({ name, type: 'TXT' as const, ttl: 300, data: ['ours'] }))
-  await db
-    .updateTable('zones')
-    .set({ rrsets: JSON.stringify([...rrsets, ...many]) as never })
-    .where('name', '=', 'careful.test')
-    .execute()
-  for (const name of names) {
-    await sql`insert into records (id, domain_id, name, type, value, ttl, purpose, status)
-      values (gen_random_uuid(), ${id}, ${name}, 'TXT', 'ours', 300, 'verification', 'published')`.execute(
-      db,
-    )
-  }
+  // At once, so that no look comes between.
+  await sql`
+    with published as (
+      insert into records (id, domain_id, name, type, value, ttl, purpose, status)
+      select gen_random_uuid(), ${id}, name, 'TXT', 'ours', 300, 'verification', 'published'
+        from unnest(${names}::text[]) name)
+    update zones set rrsets = ${JSON.stringify([...rrsets, ...many])} where name = 'careful.test'`.execute(
+    db,
+  )
   const asked = await client.untilDomain(id, (domain) => {
     void client.post(`/domains/${id}/check`)
     return conditionOf(domain, 'records_published').reason === 'plan_drops_much'

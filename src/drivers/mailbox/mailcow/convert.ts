@@ -1,6 +1,7 @@
 /** Mailcow's words and ours. Sizes are MiB where it is told and octets where it tells. */
 import { randomBytes } from 'node:crypto'
 import { absolute } from '#names/domain-name.ts'
+import { SPF_OF_MX } from '#policy/spf.ts'
 import { DriverError, type Refusal } from '../../errors.ts'
 import type { NeededRecord, Purpose } from '../../records.ts'
 import type { ClaimRef, RRsetType } from '../../zone/contract.ts'
@@ -64,7 +65,7 @@ export function recordsFor(
   }
   return [
     record('', 'MX', `10 ${absolute(host)}`, 'mx'),
-    record('', 'TXT', 'v=spf1 mx ~all', 'spf'),
+    record('', 'TXT', SPF_OF_MX, 'spf'),
     record(`${key.dkim_selector}._domainkey.`, 'TXT', key.dkim_txt, 'dkim'),
     record('autoconfig.', 'CNAME', absolute(host), 'autoconfig'),
     record('autodiscover.', 'CNAME', absolute(host), 'autoconfig'),
