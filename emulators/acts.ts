@@ -29,6 +29,8 @@ const times = z.int().min(1).optional()
 export const azureActs = (azure: AzureEmulator): Acts => ({
   ...keyActs(azure),
   ...rightActs(azure),
+  block_sending: plain(() => azure.blockSending()),
+  unblock_sending: plain(() => azure.unblockSending()),
   refuse_usernames: plain(() => azure.refuseUsernames()),
   allow_usernames: plain(() => azure.allowUsernames()),
   stick: act(

@@ -93,7 +93,7 @@ describe('an emulator that is run by hand', { concurrency: true }, () => {
     const report = { act: 'report', operation: 'none', status: 'Bounced' }
     assert.deepEqual((await post('acts', report)).body, { detail: 'nothing was sent as none' })
     await post('acts', { act: 'forbid' })
-    await assert.rejects(driver.ensureDomain(claim('c.test'), signal), { kind: 'unauthorized' })
+    await assert.rejects(driver.ensureDomain(claim('c.test'), signal), { kind: 'forbidden' })
     assert.deepEqual(missingIn(emulator.acts), [])
     assert.equal(await emulator.stop(), 0)
   })

@@ -27,11 +27,24 @@ export type GuardOptions = {
   rests?: Partial<Rests>
 }
 
-/** How long an account rests after refused credentials, failures in a row, and too many calls; milliseconds. */
-export type Rests = { refusedMs: number; failingMs: number; throttledMs: number }
+/**
+ * How long an account rests after refused credentials, failures in a row, and too many calls; and how
+ * long the one waits who lacked a right. Milliseconds.
+ */
+export type Rests = {
+  refusedMs: number
+  failingMs: number
+  throttledMs: number
+  forbiddenMs: number
+}
 
 const FAILURES_IN_A_ROW = 10
-const RESTS: Rests = { refusedMs: 3_600_000, failingMs: 60_000, throttledMs: 60_000 }
+const RESTS: Rests = {
+  refusedMs: 3_600_000,
+  failingMs: 60_000,
+  throttledMs: 60_000,
+  forbiddenMs: 900_000,
+}
 const TELL_AGAIN_MS = 3_600_000
 
 export function accountGuard({ account, now, onTrouble, ...options }: GuardOptions): Guard {
@@ -78,6 +91,7 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
       // The credentials are right: what else they are good for goes on.
       answered()
       tell(message)
+      return new DriverError(kind, message, { cause: error, retryAfterMs: rests.forbiddenMs })
     }
     if (kind === 'unauthorized') {
       rest(rests.refusedMs, kind, message)

@@ -25,6 +25,7 @@ const house = await testHouse(outside.settings, {
   refusedMs: 300,
   failingMs: 100,
   throttledMs: 500,
+  forbiddenMs: 300,
 })
 after(() => house[Symbol.asyncDispose]())
 outside.bind(house)
@@ -120,20 +121,24 @@ const everyPlan = (lives: readonly Life[]): Plan[] =>
     return KINDS.flatMap((kind) => own.map((step) => ({ dns, mishaps: [{ kind, step }] })))
   })
 
-/** Every fault at every service, in as few lives as there are faults: each fault at another call. */
-const fewPlans = (lives: readonly Life[]): Plan[] =>
-  KINDS.map((_, index) => {
-    const turn = index % lives.length
-    const { dns, steps } = lives[turn]!
-    const at = (service: string, k: number): Mishap => {
-      const own = steps.filter((step) => step.service === service)
-      const kind = k % KINDS.length
-      return { kind: KINDS[kind]!, step: own[Math.floor((kind * own.length) / KINDS.length)]! }
-    }
-    // A zone host is there in its own turns only, so in each of them it has the faults of all turns.
-    const atHost = lives.map((_, each) => at(dns, index - turn + each))
-    return { dns, mishaps: [...atHost, at('azure', index + 4), at('mailcow', index + 8)] }
-  })
+/** Every fault at every service, in about as few lives as there are faults: each fault at another call. */
+function fewPlans(lives: readonly Life[]): Plan[] {
+  const turns = Math.ceil(KINDS.length / lives.length)
+  const at = (steps: readonly Step[], service: string, k: number): Mishap => {
+    const own = steps.filter((step) => step.service === service)
+    const kind = k % KINDS.length
+    return { kind: KINDS[kind]!, step: own[Math.floor((kind * own.length) / KINDS.length)]! }
+  }
+  return lives.flatMap(({ dns, steps }, which) =>
+    Array.from({ length: turns }, (_, turn) => {
+      const index = which * turns + turn
+      // A zone host is there in its own turns only: it gets as many faults at once as there are hosts, far apart.
+      const atHost = lives.map((_, each) => at(steps, dns, turn + each * turns))
+      const others = [at(steps, 'azure', index + 4), at(steps, 'mailcow', index + 8)]
+      return { dns, mishaps: [...atHost, ...others] }
+    }),
+  )
+}
 
 function inject({ kind, step }: Mishap, name: string): void {
   const { service, method, target, isAbout } = step
