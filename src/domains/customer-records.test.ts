@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Rr } from '#resolver/reply.ts'
-import { importedFrom } from './customer-records.ts'
+import { importedFrom, leftOutOf } from './customer-records.ts'
 
 const STRANGER = 'f00d.acme.test'
 const rr = (name: string, type: string, data: string, ttl = 300): Rr => ({ name, type, ttl, data })
@@ -29,3 +29,19 @@ for (const [what, found, records] of IMPORTS) {
     )
   })
 }
+
+test('what is of a type that no zone here holds is told, but for what the former host signed with', () => {
+  const found = [
+    rr('acme.test', 'A', '192.0.2.1'),
+    rr('acme.test', 'HTTPS', '1 . alpn=h2'),
+    rr('_25._tcp.mx.acme.test', 'TLSA', '3 1 1 ab'),
+    rr('_25._tcp.mx.acme.test', 'TLSA', '3 1 1 cd'),
+    rr('acme.test', 'RRSIG', 'A 13 2 300'),
+    rr('acme.test', 'DNSKEY', '257 3 13 abcd'),
+    rr('other.test', 'TLSA', '3 1 1 ab'),
+  ]
+  assert.deepEqual(leftOutOf('acme.test', found), [
+    'HTTPS of acme.test',
+    'TLSA of _25._tcp.mx.acme.test',
+  ])
+})

@@ -64,6 +64,17 @@ export function importedFrom(
   return [...new Map(records.map((record) => [keyOf(record), record])).values()]
 }
 
+/** What the former host signed its zone with goes with it; so does who it was. */
+// biome-ignore format: a list
+const OF_THE_HOST = ['SOA', 'RRSIG', 'NSEC', 'NSEC3', 'NSEC3PARAM', 'DNSKEY', 'CDS', 'CDNSKEY', 'DS']
+
+/** What was found and is of a type that no zone here holds, as it is told to people. */
+export function leftOutOf(name: string, found: readonly Rr[]): string[] {
+  const isLeftOut = (rr: Rr) =>
+    isWithin(rr.name, name) && !isRRsetType(rr.type) && !OF_THE_HOST.includes(rr.type)
+  return [...new Set(found.filter(isLeftOut).map((rr) => `${rr.type} of ${rr.name}`))]
+}
+
 /** Postgres holds no U+0000 in text, and what else is no letter is in no name that people use. */
 const isStorable = ({ name, data }: Rr): boolean => /^[\w*.-]+$/.test(name) && !data.includes('\0')
 

@@ -436,6 +436,29 @@ describe('a pass', () => {
     assert.deepEqual([...placed], all)
   })
 
+  test('tells what of an import it leaves behind', async () => {
+    const { pass, pen, ports, state } = openWorld({ importIsWanted: true })
+    state.shown = ['ns1.other.example', 'ns2.other.example']
+    const rr = (name: string, type: string, data: string) => ({ name, type, ttl: 300, data })
+    const found = [
+      rr('acme.example', 'A', '192.0.2.1'),
+      rr('_443._tcp.acme.example', 'TLSA', '3 1 1 ab'),
+      rr('big.acme.example', 'TXT', 'v'),
+    ]
+    ports.surveyor.survey = async () => ({ records: found, isComplete: true })
+    ports.zone.objectionTo = ({ type }) => (type === 'TXT' ? 'not here' : undefined)
+    const kept: string[] = []
+    ports.customers.keepImported = async (_domain, records) => {
+      kept.push(...records.map(({ name }) => name))
+    }
+    const told: string[] = []
+    pass.tell = ({ message }) => void told.push(message)
+    await reconcile(pass, pen)
+    assert.deepEqual(kept, ['acme.example.'])
+    const leftOut = 'TLSA of _443._tcp.acme.example, TXT of big.acme.example'
+    assert.equal(told[0], `Not taken along, for the zone host does not hold such: ${leftOut}.`)
+  })
+
   test('takes no mail away from where it goes before it can come here, wherever the pass may end', async () => {
     const { pass, pen, ports, claim, signal } = openWorld({ takeMail: true })
     const mx = {

@@ -2,7 +2,7 @@
 
 import { sql } from 'kysely'
 import { drawPair, type PoolName } from '#domains/claims.ts'
-import type { Custody } from '#domains/ports.ts'
+import type { Custody, EnclosingHolder } from '#domains/ports.ts'
 import type { Claim } from '#domains/types.ts'
 import { DriverError } from '#drivers/errors.ts'
 import { wakeRow } from '#engine/due-rows.ts'
@@ -61,29 +61,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       }
     },
 
-    async enclosingHolder({ claimId, name }) {
-      // Nobody holds a single label.
-      const above = ancestorsOf(name).filter((each) => each.includes('.'))
-      if (above.length === 0) return undefined
-      const holder = await db
-        .selectFrom('holders as h')
-        .innerJoin('claims as c', 'c.id', 'h.claim_id')
-        .innerJoin('domains as d', 'd.id', 'c.domain_id')
-        .innerJoin('claims as mine', (join) => join.on('mine.id', '=', claimId))
-        .select(['c.id', 'c.name', 'c.nameservers', 'c.workspace_id', 'd.zone_driver'])
-        .select('mine.workspace_id as mine')
-        .where('h.world', '=', world)
-        .where('h.name', 'in', above)
-        .orderBy((e) => e.fn('length', ['h.name']), 'desc')
-        .executeTakeFirst()
-      return (
-        holder && {
-          claim: { claimId: holder.id, name: holder.name, nameservers: holder.nameservers },
-          sameWorkspace: holder.workspace_id === holder.mine,
-          account: holder.zone_driver,
-        }
-      )
-    },
+    enclosingHolder: (claim) => enclosingHolder(db, world, claim),
 
     async isZoneTaken(claim) {
       const mine = db
@@ -107,28 +85,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
 
     async confirm(claim) {
       if (await this.holds(claim)) return
-      await db.transaction().execute(async (tx) => {
-        await tx
-          .insertInto('holders')
-          .values({ world, name: claim.name, claim_id: claim.claimId })
-          .onConflict((c) =>
-            c.columns(['world', 'name']).doUpdateSet((e) => ({
-              claim_id: claim.claimId,
-              epoch: e('holders.epoch', '+', '1'),
-              since: new Date(),
-            })),
-          )
-          .execute()
-        await tx
-          .updateTable('claims')
-          .set((e) => ({ shown_at: e.fn.coalesce('shown_at', e.val(new Date())) }))
-          .where('id', '=', claim.claimId)
-          .execute()
-        // Rows of domains before the name: everybody takes them in this order.
-        await wakeOthers(tx, world, claim)
-        await wakeBelow(tx, world, claim.name)
-        await touchName(tx, claim.name)
-      })
+      await db.transaction().execute((tx) => makeHolder(tx, world, claim))
       doorbell.ring(TOPICS.servedNames)
       doorbell.ring(TOPICS.domainsDue)
     },
@@ -175,6 +132,58 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       doorbell.ring(TOPICS.servedNames)
     },
   }
+}
+
+async function enclosingHolder(
+  db: Queryable,
+  world: WorldName,
+  { claimId, name }: Claim,
+): Promise<EnclosingHolder | undefined> {
+  // Nobody holds a single label.
+  const above = ancestorsOf(name).filter((each) => each.includes('.'))
+  if (above.length === 0) return undefined
+  const holder = await db
+    .selectFrom('holders as h')
+    .innerJoin('claims as c', 'c.id', 'h.claim_id')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
+    .innerJoin('claims as mine', (join) => join.on('mine.id', '=', claimId))
+    .select(['c.id', 'c.name', 'c.nameservers', 'c.workspace_id', 'd.zone_driver'])
+    .select('mine.workspace_id as mine')
+    .where('h.world', '=', world)
+    .where('h.name', 'in', above)
+    .orderBy((e) => e.fn('length', ['h.name']), 'desc')
+    .executeTakeFirst()
+  return (
+    holder && {
+      claim: { claimId: holder.id, name: holder.name, nameservers: holder.nameservers },
+      sameWorkspace: holder.workspace_id === holder.mine,
+      account: holder.zone_driver,
+    }
+  )
+}
+
+/** Commits the claim as the holder of its name, and wakes whom that concerns. */
+async function makeHolder(tx: Queryable, world: WorldName, claim: Claim): Promise<void> {
+  await tx
+    .insertInto('holders')
+    .values({ world, name: claim.name, claim_id: claim.claimId })
+    .onConflict((c) =>
+      c.columns(['world', 'name']).doUpdateSet((e) => ({
+        claim_id: claim.claimId,
+        epoch: e('holders.epoch', '+', '1'),
+        since: new Date(),
+      })),
+    )
+    .execute()
+  await tx
+    .updateTable('claims')
+    .set((e) => ({ shown_at: e.fn.coalesce('shown_at', e.val(new Date())) }))
+    .where('id', '=', claim.claimId)
+    .execute()
+  // Rows of domains before the name: everybody takes them in this order.
+  await wakeOthers(tx, world, claim)
+  await wakeBelow(tx, world, claim.name)
+  await touchName(tx, claim.name)
 }
 
 /** Undefined when another process drew the same pair in the same moment. */

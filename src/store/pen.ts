@@ -1,5 +1,4 @@
 /** The pen of a pass: what it finds is written at once, and only while the row is still its own. */
-import { sql, type Transaction } from 'kysely'
 import { afterFailedLook, afterLook, goesOn, isSameVerdict } from '#domains/conditions.ts'
 import { firstUnmet, LIFECYCLE, type Stage, stageOf, statusOf } from '#domains/lifecycle.ts'
 import type { Pen, Ports } from '#domains/ports.ts'
@@ -11,13 +10,12 @@ import type {
   TimelineEvent,
   Verdict,
 } from '#domains/types.ts'
-import { fence, LeaseLost, type Taken } from '#engine/due-rows.ts'
+import type { Taken } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
-import { note } from './events.ts'
 import { writeFindings } from './findings.ts'
-import { servedAs, touchName } from './served-names.ts'
-import type { Tables } from './tables.ts'
+import { placementBook } from './placement-book.ts'
+import { servedAs } from './served-names.ts'
 
 /** Writes what a pass finds, and nothing once another worker has taken the row. */
 export function openPen(
@@ -30,7 +28,7 @@ export function openPen(
 ): Pen {
   const { db, doorbell } = context
   const conditions = domain.conditions as Map<ConditionType, Condition>
-  const of = { domainId: row.id, workspaceId: row.workspace_id }
+  const book = placementBook(context, taken, row, domain, placements)
   let status = row.status
   let failedAt = row.failed_at
   let current: ConditionType = LIFECYCLE[0].met
@@ -38,14 +36,6 @@ export function openPen(
   let untold: TimelineEvent[] = []
   let isWhole = firstUnmet(conditions) === undefined
   const unnoted = new Set<ConditionType>()
-
-  async function write(change: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
-    await db.transaction().execute(async (tx) => {
-      await fence(tx, 'domains', taken)
-      await change(tx)
-    })
-    doorbell.ring(TOPICS.domain(row.id))
-  }
 
   /** Writes conditions as they are now, with all that follows from them. */
   async function record(changes: ReadonlyMap<ConditionType, Condition>): Promise<void> {
@@ -142,61 +132,9 @@ export function openPen(
     tell(event) {
       untold.push(event)
     },
-    placements,
-    async placed({ claimId }, stage) {
-      if (placements.has(stage)) return
-      const driver = driverOf(row, stage)
-      // Fenced in the statement itself.
-      const noted = await sql`
-        insert into placements (claim_id, stage, driver)
-        select ${claimId}, ${stage}, ${driver} from domains
-         where id = ${taken.id} and epoch = ${taken.epoch} for no key update
-        on conflict (claim_id, stage) do update set removed_at = null, made_at = now()`.execute(db)
-      if (noted.numAffectedRows !== 1n) throw new LeaseLost(`domain ${row.id} was taken meanwhile`)
-      placements.add(stage)
-    },
+    ...book,
     removing(stage) {
       current = stage
-    },
-    async removed(claim, stage) {
-      await write(async (tx) => {
-        await tx
-          .updateTable('placements')
-          .set({ removed_at: sql`now()` })
-          .where('claim_id', '=', claim.claimId)
-          .where('stage', '=', stage)
-          .execute()
-        await note(tx, of, { type: 'stage.removed', stage, message: `Taken away: ${stage}.` })
-      })
-      placements.delete(stage)
-    },
-    async tornDown() {
-      if (row.torn_down_at) return
-      await write(async (tx) => {
-        await tx
-          .updateTable('domains')
-          .set({ torn_down_at: sql`now()` })
-          .where('id', '=', row.id)
-          .execute()
-        await touchName(tx, row.name)
-      })
-    },
-    async gone() {
-      await write(async (tx) => {
-        await tx
-          .updateTable('domains')
-          .set({ torn_down_at: sql`coalesce(torn_down_at, now())`, removed_at: sql`now()` })
-          .where('id', '=', row.id)
-          .execute()
-        await tx.deleteFrom('holders').where('claim_id', '=', domain.claim.claimId).execute()
-        await tx
-          .updateTable('claims')
-          .set({ released_at: sql`now()` })
-          .where('id', '=', domain.claim.claimId)
-          .execute()
-        await touchName(tx, row.name)
-      })
-      doorbell.ring(TOPICS.servedNames)
     },
   }
 }
@@ -234,11 +172,6 @@ const begun = ({ clock }: Ports): Condition => ({
 
 const inTime = ({ clock }: Ports, afterMs: number): Date =>
   new Date(clock.now().getTime() + afterMs)
-
-function driverOf(row: DomainRow, stage: ConditionType): string {
-  if (stage === 'zone_ready' || stage === 'records_published') return row.zone_driver
-  return stage === 'mail_domain_ready' ? row.mailbox_driver : row.sender_driver
-}
 
 function verdictEvents(stage: ConditionType, verdict: Verdict): TimelineEvent[] {
   const message = 'message' in verdict ? verdict.message : 'Done.'

@@ -1,5 +1,6 @@
 /** Part of zone_ready: what the name served before is found, and the customer's own records are in the zone. */
 import type { RRset } from '#drivers/zone/contract.ts'
+import { relative } from '#names/domain-name.ts'
 import { isAnswer } from '#resolver/parent.ts'
 import type { Rr } from '#resolver/reply.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
@@ -12,6 +13,7 @@ import {
   isMxOf,
   isSpfOf,
   keyOf,
+  leftOutOf,
   questionsAbout,
   withCustomers,
 } from '../customer-records.ts'
@@ -31,12 +33,32 @@ export async function importRecords(pass: Pass): Promise<void> {
   const { questions, stranger } = questionsAbout(domain.name)
   const survey = await surveyOf(pass, questions)
   const found = await withoutAlias(pass, survey.records)
-  const records = importedFrom(domain.name, stranger, found).filter(
-    ({ name, type, ttl, value }) =>
-      ports.zone.objectionTo({ name, type, ttl, data: [value] }) === undefined,
+  const { held, objected } = sorted(pass, importedFrom(domain.name, stranger, found))
+  tellLeftOut(pass, [
+    ...leftOutOf(domain.name, found),
+    ...objected.map(({ type, name }) => `${type} of ${relative(name)}`),
+  ])
+  await ports.customers.keepImported(domain, held, survey.isComplete)
+  domain.hasOwnRecords ||= held.length > 0
+}
+
+/** By whether the zone host can hold them. */
+function sorted({ ports }: Pass, records: readonly CustomerRecord[]) {
+  const hasObjection = ({ name, type, ttl, value }: CustomerRecord) =>
+    ports.zone.objectionTo({ name, type, ttl, data: [value] }) !== undefined
+  const { held = [], objected = [] } = Object.groupBy(records, (record) =>
+    hasObjection(record) ? 'objected' : 'held',
   )
-  await ports.customers.keepImported(domain, records, survey.isComplete)
-  domain.hasOwnRecords ||= records.length > 0
+  return { held, objected }
+}
+
+const TOLD = 20
+
+function tellLeftOut({ tell }: Pass, leftOut: readonly string[]): void {
+  if (leftOut.length === 0) return
+  const rest = leftOut.length > TOLD ? ' and others' : ''
+  const message = `Not taken along, for the zone host does not hold such: ${leftOut.slice(0, TOLD).join(', ')}${rest}.`
+  tell({ type: 'import.left_out', stage: 'zone_ready', message })
 }
 
 /** What servers of ours answer for the name is another claim's, or a tombstone: nothing of the customer's. */
