@@ -37,7 +37,10 @@ async function sameQueries(id: string) {
             (select count(*)::int from inboxes i
               where i.domain_id = c.domain_id and i.removed_at is null) as inboxes,
             coalesce((select jsonb_agg(r order by r.id) from records r
-                       where r.domain_id = c.domain_id), '[]') as records
+                       where r.domain_id = c.domain_id), '[]') as records,
+            coalesce((select jsonb_agg(o order by o.id) from customer_records o
+                       where o.domain_id = c.domain_id and o.origin = 'imported'
+                         and o.removed_at is null), '[]') as imported
        from claims c where c.domain_id = $1`,
     id,
   )
