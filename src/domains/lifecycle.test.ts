@@ -436,6 +436,21 @@ describe('a pass', () => {
     assert.deepEqual([...placed], all)
   })
 
+  test('asks nobody what a name serves that its parent does not know', async () => {
+    const { pass, pen, ports } = openWorld({ importIsWanted: true })
+    const { look } = ports.observer
+    ports.observer.look = async (...about) => {
+      const seen = await look(...about)
+      const nxdomain = { outcome: 'nxdomain' as const, nameservers: [] }
+      return { ...seen, answers: seen.answers.map((each) => ({ ...each, ...nxdomain })) }
+    }
+    ports.surveyor.survey = async () => assert.fail('there is nobody to ask')
+    const kept: unknown[] = []
+    ports.customers.keepImported = async (_domain, ...found) => void kept.push(found)
+    await reconcile(pass, pen)
+    assert.deepEqual(kept, [[[], true]])
+  })
+
   test('tells what of an import it leaves behind', async () => {
     const { pass, pen, ports, state } = openWorld({ importIsWanted: true })
     state.shown = ['ns1.other.example', 'ns2.other.example']

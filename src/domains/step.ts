@@ -1,4 +1,5 @@
 import type { NeededRecord } from '#drivers/records.ts'
+import { isAnswer, type ParentAnswer } from '#resolver/parent.ts'
 import type { OwnedRecord, Ports } from './ports.ts'
 import type { ConditionType, DelegationReport, Domain, TimelineEvent, Verdict } from './types.ts'
 
@@ -13,6 +14,8 @@ export type Pass = {
   refused: Set<string>
   /** What stays in the zone when the domain's records are removed. */
   kept: readonly OwnedRecord[]
+  /** What the parent said before the zone was made; asked once in a pass. */
+  saidBefore?: readonly ParentAnswer[]
   /** Since when a redirect is wanted whose records are not seen from outside. */
   redirectUnseenSince?: Date
   /** Something waits for its records: so long after they are seen from outside it wants another look. */
@@ -40,6 +43,16 @@ export class CouldNotAsk extends Error {
   constructor(name: string, why = `The servers above ${name} do not answer at the moment.`) {
     super(why)
   }
+}
+
+/** What the parent says before the zone is made. While it cannot be asked, nothing is made. */
+export async function askBefore(pass: Pass): Promise<readonly ParentAnswer[]> {
+  const { domain, ports, signal } = pass
+  if (pass.saidBefore) return pass.saidBefore
+  const { answers } = await ports.observer.look(domain.name, 'one', 'asked', signal)
+  if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
+  pass.saidBefore = answers
+  return answers
 }
 
 export const met: Verdict = { is: 'met' }

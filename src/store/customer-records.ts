@@ -26,10 +26,14 @@ export function customerBook({ db }: StoreContext): CustomerBook {
     },
     async keepImported({ id }, records, isComplete) {
       const import_state = isComplete ? ('done' as const) : ('incomplete' as const)
-      await db.transaction().execute(async (tx) => {
-        await insertRecords(tx, id, records, 'imported')
-        await tx.updateTable('domains').set({ import_state }).where('id', '=', id).execute()
-      })
+      const note = (on: Queryable) =>
+        on.updateTable('domains').set({ import_state }).where('id', '=', id).execute()
+      if (records.length === 0) await note(db)
+      else
+        await db.transaction().execute(async (tx) => {
+          await insertRecords(tx, id, records, 'imported')
+          await note(tx)
+        })
     },
     async drop({ id }, records) {
       for (const { name, type, value } of records) {

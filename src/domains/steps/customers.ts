@@ -18,18 +18,17 @@ import {
   withCustomers,
 } from '../customer-records.ts'
 import { planZone } from '../plan.ts'
-import type { OwnedRecord, Ports } from '../ports.ts'
-import { CouldNotAsk, type Pass } from '../step.ts'
+import type { OwnedRecord } from '../ports.ts'
+import { askBefore, type Pass } from '../step.ts'
 
 /** How long the present nameservers are given to answer: what nobody serves any more cannot be broken. */
 const PATIENCE_MS = minutes(5)
 
 /** Before the nameservers are shown to anybody: changing them must break nothing. */
 export async function importRecords(pass: Pass): Promise<void> {
-  const { domain, ports, signal } = pass
+  const { domain, ports } = pass
   if (!domain.importIsWanted) return
-  if (await isServedHere(domain.name, ports, signal))
-    return ports.customers.keepImported(domain, [], true)
+  if (await hasNothing(pass)) return ports.customers.keepImported(domain, [], true)
   const { questions, stranger } = questionsAbout(domain.name)
   const survey = await surveyOf(pass, questions)
   const found = await withoutAlias(pass, survey.records)
@@ -61,11 +60,17 @@ function tellLeftOut({ tell }: Pass, leftOut: readonly string[]): void {
   tell({ type: 'import.left_out', stage: 'zone_ready', message })
 }
 
-/** What servers of ours answer for the name is another claim's, or a tombstone: nothing of the customer's. */
-async function isServedHere(name: string, { observer, custody }: Ports, signal: AbortSignal) {
-  const { answers } = await observer.look(name, 'one', 'asked', signal)
-  if (!answers.some(isAnswer)) throw new CouldNotAsk(name)
-  return answers.some(({ nameservers }) => nameservers.some((each) => custody.pool.includes(each)))
+/**
+ * A name that its parent does not know serves nothing. What servers of ours answer for it is another
+ * claim's, or a tombstone: nothing of the customer's.
+ */
+async function hasNothing(pass: Pass): Promise<boolean> {
+  const answers = (await askBefore(pass)).filter(isAnswer)
+  const { pool } = pass.ports.custody
+  return (
+    answers.every(({ outcome }) => outcome === 'nxdomain') ||
+    answers.some(({ nameservers }) => nameservers.some((each) => pool.includes(each)))
+  )
 }
 
 /** Whole, or as much as can be had once patience is over. */

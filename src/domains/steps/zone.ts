@@ -1,7 +1,6 @@
 /** zone_ready: the zone host has the zone, and the claim its pair of nameservers. */
-import { isAnswer } from '#resolver/parent.ts'
 import { enclosingZone } from '../enclosing.ts'
-import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
+import { askBefore, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 import { importRecords, publishCustomers } from './customers.ts'
 import { noteShown, observeDelegation } from './delegation.ts'
@@ -59,10 +58,7 @@ async function drawPair(pass: Pass): Promise<void> {
  * whoever left it there would have proved nothing. While the parent cannot be asked, none is drawn.
  */
 async function shownNow(pass: Pass): Promise<readonly string[]> {
-  const { domain, ports, signal } = pass
-  const { answers } = await ports.observer.look(domain.name, 'one', 'asked', signal)
-  if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
-  const shown = answers.flatMap((answer) => answer.nameservers)
+  const answers = await askBefore(pass)
   await noteShown(pass, answers)
-  return shown
+  return answers.flatMap(({ nameservers }) => nameservers)
 }
