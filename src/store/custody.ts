@@ -162,8 +162,13 @@ async function enclosingHolder(
   )
 }
 
-/** Commits the claim as the holder of its name, and wakes whom that concerns. */
+/**
+ * Commits the claim as the holder of its name, and wakes whom that concerns. Rows of domains are taken
+ * first, in the order of their ids, as everywhere: whoever removes one has its row before the holder's.
+ */
 async function makeHolder(tx: Queryable, world: WorldName, claim: Claim): Promise<void> {
+  const concerned = [...(await othersOn(tx, world, claim)), ...(await below(tx, world, claim.name))]
+  for (const id of [...new Set(concerned)].toSorted()) await wakeRow(tx, 'domains', id)
   await tx
     .insertInto('holders')
     .values({ world, name: claim.name, claim_id: claim.claimId })
@@ -180,9 +185,6 @@ async function makeHolder(tx: Queryable, world: WorldName, claim: Claim): Promis
     .set((e) => ({ shown_at: e.fn.coalesce('shown_at', e.val(new Date())) }))
     .where('id', '=', claim.claimId)
     .execute()
-  // Rows of domains before the name: everybody takes them in this order.
-  await wakeOthers(tx, world, claim)
-  await wakeBelow(tx, world, claim.name)
   await touchName(tx, claim.name)
 }
 
@@ -224,11 +226,11 @@ async function drawOnce(
 }
 
 /** The former holder is among them, and perhaps one that never held the name and has its one zone at a host. */
-async function wakeOthers(
+async function othersOn(
   tx: Queryable,
   world: WorldName,
   { claimId, name }: Claim,
-): Promise<void> {
+): Promise<string[]> {
   const others = await tx
     .selectFrom('claims')
     .select('domain_id')
@@ -236,22 +238,20 @@ async function wakeOthers(
     .where('name', '=', name)
     .where('id', '<>', claimId)
     .where('released_at', 'is', null)
-    .orderBy('domain_id')
     .execute()
-  for (const { domain_id } of others) await wakeRow(tx, 'domains', domain_id)
+  return others.map(({ domain_id }) => domain_id)
 }
 
 /** Who has a zone below a name that is held now must look whether that zone cuts theirs off. */
-async function wakeBelow(tx: Queryable, world: WorldName, name: string): Promise<void> {
-  const below = await tx
+async function below(tx: Queryable, world: WorldName, name: string): Promise<string[]> {
+  const claims = await tx
     .selectFrom('claims')
     .select('domain_id')
     .where('world', '=', world)
     .where('released_at', 'is', null)
     .where(sql<boolean>`reverse(name) like reverse('.' || ${name}::text) || '%'`)
-    // In one order, so that two who do this at once do not wait for each other.
     .orderBy('domain_id')
     .limit(WOKEN_BELOW)
     .execute()
-  for (const { domain_id } of below) await wakeRow(tx, 'domains', domain_id)
+  return claims.map(({ domain_id }) => domain_id)
 }

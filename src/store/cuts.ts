@@ -80,6 +80,22 @@ async function hasAlias(tx: Queryable, domainId: string, name: string): Promise<
   return alias !== undefined
 }
 
+/** The domains whose zones hold a cut that was made for this one. */
+export async function cuttersOf(tx: Queryable, domain: DomainRow): Promise<string[]> {
+  const cuts = await tx
+    .selectFrom('customer_records as r')
+    .innerJoin('domains as d', 'd.id', 'r.domain_id')
+    .select('d.id')
+    .distinct()
+    .where('d.workspace_id', '=', domain.workspace_id)
+    .where('d.world', '=', domain.world)
+    .where('r.origin', '=', 'cut')
+    .where('r.name', '=', absolute(domain.name))
+    .where('r.removed_at', 'is', null)
+    .execute()
+  return cuts.map(({ id }) => id)
+}
+
 /** The cut goes with the domain it was made for. Part of its removal. */
 export async function healCut(tx: Queryable, domain: DomainRow): Promise<void> {
   const healed = await tx

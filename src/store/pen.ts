@@ -28,7 +28,7 @@ export function openPen(
 ): Pen {
   const { db, doorbell } = context
   const conditions = domain.conditions as Map<ConditionType, Condition>
-  const book = placementBook(context, taken, row, domain, placements)
+  const book = placementBook(context, taken, row, domain.claim.claimId, placements)
   let status = row.status
   let failedAt = row.failed_at
   let current: ConditionType = LIFECYCLE[0].met

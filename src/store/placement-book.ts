@@ -1,7 +1,7 @@
 /** What stands at providers for a claim: noted before it is made, and struck out when it is gone. */
 import { sql, type Transaction } from 'kysely'
 import type { Pen } from '#domains/ports.ts'
-import type { ConditionType, Domain } from '#domains/types.ts'
+import type { ConditionType } from '#domains/types.ts'
 import { fence, LeaseLost, type Taken } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
@@ -16,7 +16,7 @@ export function placementBook(
   { db, doorbell }: StoreContext,
   taken: Taken,
   row: DomainRow,
-  domain: Domain,
+  claimId: string,
   placements: Set<ConditionType>,
 ): PlacementBook {
   async function write(change: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
@@ -75,11 +75,11 @@ export function placementBook(
           .set({ torn_down_at: sql`coalesce(torn_down_at, now())`, removed_at: sql`now()` })
           .where('id', '=', row.id)
           .execute()
-        await tx.deleteFrom('holders').where('claim_id', '=', domain.claim.claimId).execute()
+        await tx.deleteFrom('holders').where('claim_id', '=', claimId).execute()
         await tx
           .updateTable('claims')
           .set({ released_at: sql`now()` })
-          .where('id', '=', domain.claim.claimId)
+          .where('id', '=', claimId)
           .execute()
         await touchName(tx, row.name)
       })

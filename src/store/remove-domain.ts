@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
-import { healCut } from './cuts.ts'
+import { cuttersOf, healCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
 import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
 import { note } from './events.ts'
@@ -130,14 +130,18 @@ export async function requestRemoval(
   domain: DomainRow,
 ): Promise<{ blockers: Blocker[] } | 'requested' | 'gone'> {
   const result = await context.db.transaction().execute(async (tx) => {
+    // With those that its removal changes, in one order: two that go at once must not wait for each other.
     const held = await tx
       .selectFrom('domains')
-      .select('id')
-      .where('id', '=', domain.id)
-      .where('removal_requested_at', 'is', null)
+      .select(['id', 'removal_requested_at'])
+      .where('id', 'in', [domain.id, ...(await cuttersOf(tx, domain))])
+      .orderBy('id')
       .forUpdate()
-      .executeTakeFirst()
-    if (!held) return 'gone' as const
+      .execute()
+    const isStanding = held.some(
+      ({ id, removal_requested_at }) => id === domain.id && removal_requested_at === null,
+    )
+    if (!isStanding) return 'gone' as const
     const blockers = await blockersOf(tx, domain.id)
     if (blockers.length > 0) return { blockers }
     await tx
