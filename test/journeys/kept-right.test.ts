@@ -53,6 +53,15 @@ async function heldOf(name: string): Promise<number> {
 const typesOf = async (id: string): Promise<string[]> =>
   (await client.get(`/domains/${id}/events?limit=100`)).body.events.map(({ type }: Json) => type)
 
+/** Whether nobody looks at a domain now, nor is about to. */
+async function isAtRest(id: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from domains where id = ${id} and lease_until < now() and next_at > now() + interval '1 minute'`.execute(
+    db,
+  )
+  return rows.length > 0
+}
+
 test('an unchanged world writes no row and tells no event', async () => {
   const { domain_id: id } = await client.addActive('quiet.test')
   await client.post(`/domains/${id}/check`)
@@ -151,6 +160,11 @@ test('a loss within its grace is told once, and so is its end', async () => {
 
 test('a plan that would drop much of a populated zone stops and asks', async () => {
   const { domain_id: id } = await client.addActive('careful.test')
+  // A look that is under way would write down what it saw before.
+  await until(
+    () => isAtRest(id),
+    (isSo) => isSo,
+  )
   const names = Array.from({ length: 12 }, (_, index) => `r${index}.careful.test.`)
   // As if an earlier version had published many records of its own that nobody asks for any more.
   const { rrsets } = await db
@@ -159,7 +173,6 @@ test('a plan that would drop much of a populated zone stops and asks', async () 
     .where('name', '=', 'careful.test')
     .executeTakeFirstOrThrow()
   const many = names.map((name) => ({ name, type: 'TXT' as const, ttl: 300, data: ['ours'] }))
-  // At once, so that no look comes between.
   await sql`
     with published as (
       insert into records (id, domain_id, name, type, value, ttl, purpose, status)
