@@ -153,9 +153,11 @@ async function ensureKey(parts: Parts, claim: ClaimRef, isMade: boolean, signal:
       await makeDomain(parts, claim, held)
       const made = await api.getDkim(claim.name, held)
       if (made) return made
-      orThrow(await api.addDkim(claim.name, held))
+      const written = await api.addDkim(claim.name, held)
+      // Refused or not: a call that was aborted may have made it meanwhile.
       const added = await api.getDkim(claim.name, held)
       if (added) return added
+      orThrow(written)
       throw new DriverError('unavailable', 'Mailcow made no DKIM key.')
     },
     signal,
