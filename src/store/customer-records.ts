@@ -1,4 +1,10 @@
-import { type Selectable, sql, type UpdateQueryBuilder, type UpdateResult } from 'kysely'
+import {
+  type ExpressionBuilder,
+  type Selectable,
+  sql,
+  type UpdateQueryBuilder,
+  type UpdateResult,
+} from 'kysely'
 import type { CustomerRecord } from '#domains/customer-records.ts'
 import type { CustomerBook } from '#domains/ports.ts'
 import type { RRsetType } from '#drivers/zone/contract.ts'
@@ -26,42 +32,38 @@ export function customerBook({ db }: StoreContext): CustomerBook {
     },
     async keepImported({ id }, records, isComplete) {
       const import_state = isComplete ? ('done' as const) : ('incomplete' as const)
-      const note = (on: Queryable) =>
-        on.updateTable('domains').set({ import_state }).where('id', '=', id).execute()
-      if (records.length === 0) await note(db)
-      else
-        await db.transaction().execute(async (tx) => {
-          await insertRecords(tx, id, records, 'imported')
-          await note(tx)
-        })
+      await db.transaction().execute(async (tx) => {
+        await insertRecords(tx, id, records, 'imported')
+        await tx.updateTable('domains').set({ import_state }).where('id', '=', id).execute()
+      })
     },
     async drop({ id }, records) {
-      for (const { name, type, value } of records) {
+      for (const record of records) {
         await db
           .updateTable('customer_records')
           .set({ removed_at: sql`now()` })
-          .where('domain_id', '=', id)
-          .where('name', '=', name)
-          .where('type', '=', type)
-          .where('value', '=', value)
+          .where(isOne(id, record))
           .where('removed_at', 'is', null)
           .execute()
       }
     },
     async forget({ id }, records) {
-      for (const { name, type, value } of records) {
+      for (const record of records) {
         await db
           .deleteFrom('customer_records')
-          .where('domain_id', '=', id)
-          .where('name', '=', name)
-          .where('type', '=', type)
-          .where('value', '=', value)
+          .where(isOne(id, record))
           .where('removed_at', 'is not', null)
           .execute()
       }
     },
   }
 }
+
+/** The rows of one value of a domain: the one that stands, and those that were taken out. */
+const isOne =
+  (domain_id: string, { name, type, value }: CustomerRecord) =>
+  (is: ExpressionBuilder<Tables, 'customer_records'>) =>
+    is.and({ domain_id, name, type, value })
 
 const toRecord = ({ name, type, value, ttl }: CustomerRecordRow): CustomerRecord => ({
   name,

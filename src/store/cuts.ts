@@ -80,6 +80,11 @@ async function hasAlias(tx: Queryable, domainId: string, name: string): Promise<
   return alias !== undefined
 }
 
+/** Of `customer_records r` in the zone of `domains d`. */
+const isCutFor = ({ workspace_id, world, name }: DomainRow) => sql<boolean>`
+  d.workspace_id = ${workspace_id} and d.world = ${world}
+  and r.origin = 'cut' and r.name = ${absolute(name)} and r.removed_at is null`
+
 /** The domains whose zones hold a cut that was made for this one. */
 export async function cuttersOf(tx: Queryable, domain: DomainRow): Promise<string[]> {
   const cuts = await tx
@@ -87,11 +92,7 @@ export async function cuttersOf(tx: Queryable, domain: DomainRow): Promise<strin
     .innerJoin('domains as d', 'd.id', 'r.domain_id')
     .select('d.id')
     .distinct()
-    .where('d.workspace_id', '=', domain.workspace_id)
-    .where('d.world', '=', domain.world)
-    .where('r.origin', '=', 'cut')
-    .where('r.name', '=', absolute(domain.name))
-    .where('r.removed_at', 'is', null)
+    .where(isCutFor(domain))
     .execute()
   return cuts.map(({ id }) => id)
 }
@@ -103,11 +104,7 @@ export async function healCut(tx: Queryable, domain: DomainRow): Promise<void> {
     .from('domains as d')
     .set({ removed_at: sql`now()` })
     .whereRef('d.id', '=', 'r.domain_id')
-    .where('d.workspace_id', '=', domain.workspace_id)
-    .where('d.world', '=', domain.world)
-    .where('r.origin', '=', 'cut')
-    .where('r.name', '=', absolute(domain.name))
-    .where('r.removed_at', 'is', null)
+    .where(isCutFor(domain))
     .returning('d.id')
     .execute()
   for (const id of new Set(healed.map((row) => row.id))) await wakeRow(tx, 'domains', id)

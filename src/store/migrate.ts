@@ -11,6 +11,7 @@ import * as failedAt from '../../migrations/0008-failed-at.ts'
 import * as unmet from '../../migrations/0009-unmet.ts'
 import * as abandoned from '../../migrations/0010-abandoned.ts'
 import * as oldRows from '../../migrations/0011-old-rows.ts'
+import * as derived from '../../migrations/0012-derived.ts'
 import { openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -26,6 +27,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0009-unmet': unmet,
   '0010-abandoned': abandoned,
   '0011-old-rows': oldRows,
+  '0012-derived': derived,
 }
 
 /**

@@ -53,7 +53,6 @@ export function recordBook({ db }: StoreContext): RecordBook {
               name: record.name,
               type: record.type,
               value: record.value,
-              priority: priorityOf(record),
               ...seen,
             })
             .onConflict((c) => c.columns(['domain_id', 'name', 'type', 'value']).doUpdateSet(seen))
@@ -70,6 +69,3 @@ const inOrder = (records: readonly OwnedRecord[]): string =>
 
 const isSame = (a: OwnedRecord, b: OwnedRecord): boolean =>
   a.name === b.name && a.type === b.type && a.value === b.value
-
-const priorityOf = ({ type, value }: OwnedRecord): number | null =>
-  type === 'MX' || type === 'SRV' ? Number(value.split(' ')[0]) : null

@@ -186,11 +186,9 @@ type RecordRow = {
   type: string
   value: string
   ttl: number
-  priority: number | null
   purpose: string
   status: Generated<string>
   observed: Generated<string[]>
-  message: Generated<string>
   last_checked_at: Date | null
 }
 
