@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, beforeEach, test } from 'node:test'
 import { startCloudflareEmulator } from '../../../../emulators/cloudflare/emulator.ts'
+import { callsTo } from '../../../../test/cloudflare.ts'
 import { ask } from '../../../../test/dns.ts'
 import { testTools } from '../../../../test/tools.ts'
 import { zoneDriverConformance } from '../conformance.ts'
@@ -56,16 +57,7 @@ beforeEach(() => {
   emulator.calls.length = 0
 })
 
-async function call(method: string, path: string, body?: object) {
-  const headers = {
-    authorization: `Bearer ${emulator.apiToken}`,
-    'content-type': 'application/json',
-  }
-  const init = { method, headers, body: body ? JSON.stringify(body) : null }
-  const answer = await fetch(`${emulator.apiUrl}${path}`, init)
-  // biome-ignore lint/suspicious/noExplicitAny: what a stranger's client would see
-  return ((await answer.json()) as any).result
-}
+const call = callsTo(emulator)
 
 const zoneIdOf = async ({ name }: ClaimRef): Promise<string> =>
   (await call('GET', `/zones?name=${name}`))[0].id

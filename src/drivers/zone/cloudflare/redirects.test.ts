@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { after, beforeEach, test } from 'node:test'
 import { cloudflareSettings } from '../../../../emulators/accounts.ts'
 import { startCloudflareEmulator } from '../../../../emulators/cloudflare/emulator.ts'
+import { callsTo } from '../../../../test/cloudflare.ts'
 import { leadsTo } from '../../../../test/redirect.ts'
 import { testTools } from '../../../../test/tools.ts'
 import type { ClaimRef, RRset } from '../contract.ts'
@@ -55,16 +56,7 @@ const redirect = (claim: ClaimRef, targetDomain = 'new.example') => ({
 
 const writes = () => emulator.calls.filter(({ method }) => method !== 'GET')
 
-async function call(method: string, path: string, body?: object) {
-  const headers = {
-    authorization: `Bearer ${emulator.apiToken}`,
-    'content-type': 'application/json',
-  }
-  const init = { method, headers, body: body ? JSON.stringify(body) : null }
-  const answer = await fetch(`${emulator.apiUrl}${path}`, init)
-  // biome-ignore lint/suspicious/noExplicitAny: what a stranger's client would see
-  return ((await answer.json()) as any).result
-}
+const call = callsTo(emulator)
 
 const entrypoint = async ({ name }: ClaimRef) => {
   const [zone] = await call('GET', `/zones?name=${name}`)
