@@ -21,16 +21,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { temporaryDirectory } from '../../test/directories.ts'
-import { closedToOthers } from '../../test/needs.ts'
+import { closedToOthers, missing } from '../../test/needs.ts'
 import { readIfPresent } from '../files.ts'
 import type { Connection } from './embedded-postgres/database.ts'
 import { commandOf } from './embedded-postgres/processes.ts'
 import { type PostgresOptions, startPostgres } from './embedded-postgres.ts'
 
 const IS_ROOT = process.getuid?.() === 0
-const IS_CI = process.env.CI === 'true'
 const NOBODY = { uid: 65534, gid: 65534 }
 const DEBIAN_15 = '/usr/lib/postgresql/15/bin'
+const withoutDebian15 = missing('Postgres 15 (Debian: postgresql-15)', () => existsSync(DEBIAN_15))
 const PID_FILE = 'cluster/postmaster.pid'
 const FAST = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 const ROOT_ONLY = { skip: !IS_ROOT && 'only root can change the user' }
@@ -117,8 +117,7 @@ describe('a start', { concurrency: true }, () => {
     assert.equal(existsSync(connection.host), false)
   })
 
-  test("runs Debian's Postgres 15", async (t) => {
-    if (!existsSync(DEBIAN_15) && !IS_CI) return t.skip(`there is no ${DEBIAN_15}`)
+  test("runs Debian's Postgres 15", { skip: withoutDebian15 ?? false }, async () => {
     await using place = await temporaryDirectory()
     await using server = await start(place.path, { binDir: DEBIAN_15 })
     const [row] = await query(server.connection, 'show server_version')
