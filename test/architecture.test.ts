@@ -20,13 +20,15 @@ const EMBEDDED = 'drivers/sender/embedded'
 /** From the inside out. Every folder of src/ has a row; a layer may always import itself. */
 const LAYERS: Record<string, Row> = {
   names: { uses: [] },
+  dns: { uses: ['names/*'] },
   policy: { uses: ['names/*'] },
   engine: { uses: [] },
-  resolver: { uses: ['names/*'], types: ['clock.ts'] },
-  drivers: { uses: ['names/*', 'policy/*', 'resolver/resolver.ts', 'turns.ts'] },
+  resolver: { uses: ['dns/*', 'names/*'], types: ['clock.ts'] },
+  drivers: { uses: ['dns/*', 'names/*', 'policy/*', 'resolver/resolver.ts', 'turns.ts'] },
   domains: {
     uses: [
       'clock.ts',
+      'dns/*',
       'names/*',
       'policy/*',
       'resolver/*',
@@ -37,15 +39,16 @@ const LAYERS: Record<string, Row> = {
     types: [...CONTRACTS, 'drivers/records.ts', 'engine/worker.ts'],
   },
   servers: {
-    uses: ['names/*', 'policy/*', 'resolver/resolver.ts'],
+    uses: ['dns/*', 'names/*', 'policy/*', 'resolver/resolver.ts'],
     types: ['drivers/zone/contract.ts'],
   },
   mail: {
-    uses: ['clock.ts', 'names/*', 'servers/smtp/judge.ts', `${EMBEDDED}/deliver.ts`],
+    uses: ['clock.ts', 'dns/*', 'names/*', 'servers/smtp/judge.ts', `${EMBEDDED}/deliver.ts`],
     types: ['engine/worker.ts', 'resolver/resolver.ts', 'servers/smtp/inbound.ts'],
   },
   sandbox: {
     uses: [
+      'dns/*',
       'names/*',
       'policy/*',
       'drivers/errors.ts',
@@ -61,6 +64,7 @@ const LAYERS: Record<string, Row> = {
       'files.ts',
       'ids.ts',
       'turns.ts',
+      'dns/*',
       'names/*',
       'domains/*',
       'drivers/errors.ts',
@@ -85,6 +89,7 @@ const LAYERS: Record<string, Row> = {
     uses: [
       'clock.ts',
       'ids.ts',
+      'dns/*',
       'names/*',
       'domains/lifecycle.ts',
       'domains/waits.ts',
@@ -113,7 +118,7 @@ const TOP: Record<string, Row> = {
   'files.ts': { uses: [] },
   'ids.ts': { uses: [] },
   'turns.ts': { uses: [] },
-  'config.ts': { uses: ['names/*'] },
+  'config.ts': { uses: ['dns/*', 'names/*'] },
   'world.ts': { uses: [], types: ['clock.ts', 'domains/claims.ts', 'resolver/*'] },
   'main.ts': { uses: ['config.ts', 'house/open.ts'] },
 }

@@ -1,7 +1,7 @@
 /** What each type of record may hold, one reader per type, and the same as the DNS says it. */
 import { isIPv4, isIPv6 } from 'node:net'
+import { toWireRRset } from '#dns/rdata.ts'
 import type { RRsetType } from '#drivers/zone/contract.ts'
-import { toWireRRset } from '#servers/dns/rdata.ts'
 import { Refused } from './answers.ts'
 import { type Given, hostOf, isGiven, isWhole } from './given.ts'
 import { readTxt } from './txt.ts'

@@ -1,17 +1,8 @@
 /** What a DNS host must do for us. Words as in RFC 9499. */
 
-const RRSET_TYPES = ['A', 'AAAA', 'CAA', 'CNAME', 'MX', 'NS', 'SRV', 'TXT'] as const
-export type RRsetType = (typeof RRSET_TYPES)[number]
+import type { RRset } from '#dns/rrset.ts'
 
-/** Whether we know the type; rrsets of others are left alone wherever they stand. */
-export const isRRsetType = (type: string): type is RRsetType =>
-  RRSET_TYPES.some((known) => known === type)
-
-/**
- * All records of one name and type. `name` is absolute, lowercase, with a trailing dot; `ttl` is in
- * seconds; `data` is presentation form, but a TXT value is one unquoted, unsplit string per record.
- */
-export type RRset = { name: string; type: RRsetType; ttl: number; data: readonly string[] }
+export { isRRsetType, type RRset, type RRsetType } from '#dns/rrset.ts'
 
 /**
  * Whose zone this is. Objects at the provider are stamped with `claimId`, and only a matching stamp

@@ -1,6 +1,7 @@
 /** From the octets of a query to the octets of its reply. Pure: no socket, no clock, no counter. */
-import { CLASS, RCODE, TYPE } from './constants.ts'
-import { type Edns, type Query, readQuery } from './query.ts'
+
+import { type Edns, type Query, readQuery } from '#dns/query.ts'
+import { CLASS, RCODE, TYPE } from '#dns/types.ts'
 import { type Outcome, onlyRcode, resolve } from './resolve.ts'
 import { UDP_SIZE, writeReply } from './wire.ts'
 import type { Zones } from './zones.ts'

@@ -2,9 +2,10 @@
  * What our zones say to a question: RFC 1034 section 4.3.2, the algorithm of a nameserver that does
  * not recurse. Pure; knows rrsets, not octets.
  */
-import { RCODE, type Rcode, TYPE } from './constants.ts'
-import { isWithin } from './name.ts'
-import type { WireRRset } from './rdata.ts'
+
+import { isWithin } from '#dns/name.ts'
+import type { WireRRset } from '#dns/rdata.ts'
+import { RCODE, type Rcode, TYPE } from '#dns/types.ts'
 import type { Match, Node, Zone } from './zone.ts'
 import type { Zones } from './zones.ts'
 

@@ -2,10 +2,11 @@
  * One zone as a tree of names: what it holds at a name, and what it does not. Knows nothing of
  * messages, nor of other zones.
  */
+
+import { canonicalName, isWithin, suffixesOf, wildcardOf } from '#dns/name.ts'
+import { type ServedRRset, toWireRRset, type WireRRset } from '#dns/rdata.ts'
+import { TYPE } from '#dns/types.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
-import { TYPE } from './constants.ts'
-import { canonicalName, isWithin, suffixesOf, wildcardOf } from './name.ts'
-import { type ServedRRset, toWireRRset, type WireRRset } from './rdata.ts'
 
 /** A zone as it is handed to the server. Names are absolute and lowercase; TTLs are in seconds. */
 export type ServedZone = {

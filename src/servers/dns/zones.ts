@@ -1,6 +1,7 @@
 /** The zones that we serve, and which of them answers for a name. */
-import { TYPE } from './constants.ts'
-import { canonicalName, parentOf, suffixesOf } from './name.ts'
+
+import { canonicalName, parentOf, suffixesOf } from '#dns/name.ts'
+import { TYPE } from '#dns/types.ts'
 import { type ServedZone, Zone } from './zone.ts'
 
 export class Zones {

@@ -1,8 +1,8 @@
 /** Rdata from presentation form to octets, one row per type. Throws at what cannot be served. */
 import { isIPv4, isIPv6 } from 'node:net'
-import type { RRsetType } from '#drivers/zone/contract.ts'
-import { TYPE } from './constants.ts'
 import { canonicalName, nameToWire } from './name.ts'
+import type { RRsetType } from './rrset.ts'
+import { TYPE } from './types.ts'
 
 /** The rdata of one record, and the name that it points at, if it does. */
 export type Rdata = { octets: Buffer; target?: string }

@@ -1,6 +1,7 @@
 /** A query as it comes off the wire: its header, its question, its EDNS, and what is wrong with it. */
-import { RCODE, type Rcode, TYPE } from './constants.ts'
+
 import { nameOf } from './name.ts'
+import { RCODE, type Rcode, TYPE } from './types.ts'
 
 export type Question = {
   name: string
