@@ -1,9 +1,9 @@
 /** How an emulator looks at the DNS: it asks the nameservers it was given, as a resolver would in the end. */
-import type { RecordType } from 'dns-packet'
+import type { TypeName } from '#dns/types.ts'
 import { exchange, NoAnswer, type Server } from '#resolver/exchange.ts'
 
 /** What the DNS shows at a name: rdata in presentation form, TXT joined. Empty when there is nothing. */
-export type Ask = (name: string, type: RecordType) => Promise<readonly string[]>
+export type Ask = (name: string, type: TypeName) => Promise<readonly string[]>
 
 const LIMIT_MS = 10_000
 
@@ -21,7 +21,7 @@ export function askServers(servers: () => readonly Server[]): Ask {
   }
 }
 
-async function askOne(server: Server, name: string, type: RecordType) {
+async function askOne(server: Server, name: string, type: TypeName) {
   try {
     const question = { name, type, recursive: false }
     const reply = await exchange(server, question, 'udp', AbortSignal.timeout(LIMIT_MS))

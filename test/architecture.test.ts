@@ -91,16 +91,18 @@ const LAYERS: Record<string, Row> = {
       'ids.ts',
       'dns/*',
       'names/*',
+      'domains/coexist.ts',
+      'domains/import-file.ts',
       'domains/lifecycle.ts',
       'domains/waits.ts',
       'domains/sending.ts',
       'drivers/errors.ts',
       'drivers/zone/contract.ts',
-      'drivers/zone/txt.ts',
       'sandbox/outcomes.ts',
       'store/*',
     ],
     types: [
+      'domains/customer-records.ts',
       'domains/types.ts',
       'drivers/sender/contract.ts',
       `${EMBEDDED}/deliver.ts`,
@@ -125,7 +127,7 @@ const TOP: Record<string, Row> = {
 
 /** Whose business a package is. */
 const PACKAGES: Record<string, readonly string[]> = {
-  'dns-packet': ['resolver/*', 'servers/dns/dig.ts'],
+  'dns-packet': ['servers/dns/dig.ts'],
   fastify: ['api/*'],
   'fastify-type-provider-zod': ['api/http.ts'],
   kysely: ['store/*', 'engine/*'],

@@ -1,16 +1,20 @@
 /** Asks a nameserver as `dig` would, with a library we did not write. */
 import { createSocket } from 'node:dgram'
 import packet, { type DecodedPacket, type RecordType } from 'dns-packet'
+import type { TypeName } from '#dns/types.ts'
 
 export type Reply = Omit<DecodedPacket, 'answers'> & {
   rcode: string
   answers: { name: string; type: string; ttl: number; data: unknown }[]
 }
 
+/** The library's word for a type that it has no name for. */
+const asNamedThere = (type: TypeName) => type.replace(/^TYPE/, 'UNKNOWN_') as RecordType
+
 const LIMIT_MS = 5000
 
 /** One question over UDP to `address:port`. */
-export async function ask(server: string, name: string, type: RecordType): Promise<Reply> {
+export async function ask(server: string, name: string, type: TypeName): Promise<Reply> {
   const [address, port] = server.split(':')
   const socket = createSocket('udp4')
   try {
@@ -20,7 +24,7 @@ export async function ask(server: string, name: string, type: RecordType): Promi
       setTimeout(() => reject(new Error(`no answer from ${server} for ${name}`)), LIMIT_MS).unref()
     })
     socket.send(
-      packet.encode({ type: 'query', id: 1, questions: [{ name, type }] }),
+      packet.encode({ type: 'query', id: 1, questions: [{ name, type: asNamedThere(type) }] }),
       Number(port),
       address,
     )

@@ -1,7 +1,9 @@
 /** What each type of record may hold, one reader per type, and the same as the DNS says it. */
 import { isIPv4, isIPv6 } from 'node:net'
 import { toWireRRset } from '#dns/rdata.ts'
-import type { RRsetType } from '#drivers/zone/contract.ts'
+import { quoted } from '#dns/text.ts'
+import { txtToWire } from '#dns/txt.ts'
+import { isNamedType, type NamedType } from '#drivers/zone/contract.ts'
 import { Refused } from './answers.ts'
 import { type Given, hostOf, isGiven, isWhole } from './given.ts'
 import { readTxt } from './txt.ts'
@@ -14,24 +16,85 @@ type Reader = (given: Given, place: Place) => Content
 const MAX_U16 = 65_535
 const MAX_RDATA_OCTETS = 4096
 
-const READERS: Record<RRsetType, Reader> = {
+const READERS: Record<NamedType, Reader> = {
   A: ({ content }) => address(content, isIPv4, 'content_a'),
   AAAA: ({ content }) => address(content, isV6, 'content_aaaa'),
   CAA: caa,
   CNAME: cname,
+  DS: dataReader('DS'),
+  HTTPS: dataReader('HTTPS'),
   MX: mx,
+  NAPTR: dataReader('NAPTR'),
   NS: ns,
+  PTR: ({ content }, { zone }) => ({ content: host(content, zone, 'PTR') }),
   SRV: srv,
+  SSHFP: dataReader('SSHFP'),
+  SVCB: dataReader('SVCB'),
+  TLSA: dataReader('TLSA'),
   TXT: txt,
 }
 
-export const isServedType = (type: unknown): type is RRsetType =>
-  typeof type === 'string' && Object.hasOwn(READERS, type)
+export const isServedType = (type: unknown): type is NamedType =>
+  typeof type === 'string' && isNamedType(type)
 
-export function readContent(type: RRsetType, given: Given, place: Place): Content {
+export function readContent(type: NamedType, given: Given, place: Place): Content {
   const content = READERS[type](given, place)
   if (octetsOf(type, content).length > MAX_RDATA_OCTETS) throw new Refused('content_too_long', type)
   return content
+}
+
+/** Whole numbers by their most, and texts: in quotes in the content, or as they are. */
+type DataField = number | 'quoted' | 'host' | 'plain'
+
+const U8 = 255
+const DATA_FIELDS = {
+  DS: { key_tag: MAX_U16, algorithm: U8, digest_type: U8, digest: 'plain' },
+  HTTPS: { priority: MAX_U16, target: 'host', value: 'plain' },
+  NAPTR: {
+    order: MAX_U16,
+    preference: MAX_U16,
+    flags: 'quoted',
+    service: 'quoted',
+    regex: 'quoted',
+    replacement: 'host',
+  },
+  SSHFP: { algorithm: U8, type: U8, fingerprint: 'plain' },
+  SVCB: { priority: MAX_U16, target: 'host', value: 'plain' },
+  TLSA: { usage: U8, selector: U8, matching_type: U8, certificate: 'plain' },
+} as const satisfies Partial<Record<NamedType, Record<string, DataField>>>
+
+function dataReader(type: keyof typeof DATA_FIELDS): Reader {
+  return ({ data }, { zone }) => {
+    if (!isGiven(data)) throw new Refused('data_missing', type)
+    const fields = Object.entries<DataField>(DATA_FIELDS[type])
+    const kept = Object.fromEntries(
+      fields.map(([name, form]) => [name, fieldOf(type, data[name], form, zone)]),
+    )
+    const words = fields.map(([name, form]) => wordOf(kept[name]!, form))
+    const content = { content: words.join(' ').trim(), data: kept }
+    refuseNoRdata(type, content)
+    return content
+  }
+}
+
+function fieldOf(type: NamedType, value: unknown, form: DataField, zone: string): string | number {
+  const isRight = typeof form === 'number' ? isWhole(value, 0, form) : typeof value === 'string'
+  if (!isRight) throw new Refused('content_invalid', type)
+  return form === 'host' ? hostOrNone(value, zone, type) : (value as string | number)
+}
+
+function wordOf(value: string | number, form: DataField): string {
+  if (form === 'quoted') return `"${String(value).replace(/["\\]/g, '\\$&')}"`
+  return form === 'host' ? dotted(String(value)) : String(value)
+}
+
+/** The parameters of a service, a digest, and the like are looked into only here. */
+function refuseNoRdata(type: NamedType, content: Content): void {
+  try {
+    octetsOf(type, content)
+  } catch {
+    throw new Refused('content_invalid', type)
+  }
 }
 
 const isV6 = (text: string): boolean => isIPv6(text) && !text.includes('%')
@@ -92,27 +155,29 @@ function srv({ data }: Given, { zone }: Place): Content {
   return { content: `${priority} ${weight} ${port} ${target}`, data: kept }
 }
 
-function host(written: unknown, zone: string, type: RRsetType): string {
+function host(written: unknown, zone: string, type: NamedType): string {
   const found = hostOf(written, zone)
   if (found === undefined) throw new Refused('content_invalid', type)
   return found
 }
 
 /** RFC 7505 section 3, RFC 2782: the root stands for "there is none". */
-const hostOrNone = (written: unknown, zone: string, type: RRsetType): string =>
+const hostOrNone = (written: unknown, zone: string, type: NamedType): string =>
   written === '.' ? '.' : host(written, zone, type)
 
 /** Rdata in presentation form, as a zone of ours takes it. */
-export function rdataOf(type: RRsetType, { content, priority }: Content): string {
-  if (type === 'TXT') return readTxt(content)!.text
+export function rdataOf(type: NamedType, { content, priority }: Content): string {
+  if (type === 'TXT') return content
   if (type === 'MX') return `${priority} ${dotted(content)}`
-  return type === 'CNAME' || type === 'NS' || type === 'SRV' ? dotted(content) : content
+  return ['CNAME', 'NS', 'PTR', 'SRV'].includes(type) ? dotted(content) : content
 }
 
 const dotted = (text: string): string => text.replace(/\.?$/, '.')
 
 /** What goes over the wire: two records with the same octets are the same, however they are written. */
-export function octetsOf(type: RRsetType, content: Content): Buffer {
+export function octetsOf(type: NamedType, content: Content): Buffer {
+  // How a text is cut into strings makes no other record of it.
+  if (type === 'TXT') return txtToWire(quoted(readTxt(content.content)!.octets))
   const data = [rdataOf(type, content)]
   return toWireRRset({ name: '.', type, ttl: 0, data }).records[0]!.octets
 }

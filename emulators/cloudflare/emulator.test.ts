@@ -622,7 +622,6 @@ const REFUSED: Record<RefusalKind, readonly Provoke[]> = {
     recordsOf({ ...TXT, content: '"a"b"' }),
     recordsOf({ ...TXT, content: '' }),
     recordsOf({ ...TXT, content: 'say "no"' }),
-    recordsOf({ ...TXT, content: String.raw`"\200"` }),
   ],
   data_missing: [
     recordsOf({ type: 'SRV', name: '_a._tcp', content: '1 1 1 host.other.test' }),

@@ -1,16 +1,20 @@
 /** What the emulated provider holds: one account with its zones. */
 import { randomBytes } from 'node:crypto'
-import type { RRsetType } from '#drivers/zone/contract.ts'
+import type { NamedType } from '#drivers/zone/contract.ts'
 
 export type CaaData = { flags: number; tag: string; value: string }
 export type SrvData = { priority: number; weight: number; port: number; target: string }
 
 /** What makes a record the same as another, in the provider's own presentation. */
-export type Content = { content: string; priority?: number; data?: CaaData | SrvData }
+export type Content = {
+  content: string
+  priority?: number
+  data?: CaaData | SrvData | Record<string, string | number>
+}
 
 /** A record as its body describes it. */
 export type Draft = Content & {
-  type: RRsetType
+  type: NamedType
   name: string
   ttl: number
   proxied: boolean

@@ -3,7 +3,7 @@
 import { type Conditions, failedStage, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
 import { sendingObstacle } from '#domains/sending.ts'
 import type { Condition, ConditionType, Party } from '#domains/types.ts'
-import { WAITS_FOR_OTHERS, WAITS_FOR_WORD } from '#domains/waits.ts'
+import { IMPORTING, WAITS_FOR_OTHERS, WAITS_FOR_WORD } from '#domains/waits.ts'
 import { relative } from '#names/domain-name.ts'
 import type { CustomerRecordRow } from '#store/customer-records.ts'
 import type { DomainRow, ListedDomain, RecordRow } from '#store/domains.ts'
@@ -228,7 +228,9 @@ function sentence(row: DomainRow, conditions: Conditions): string {
     return `${SENTENCES[stage.met]} A part we need does not answer at the moment; we keep trying.`
   const isSeen = row.delegation && row.delegation.verdict !== 'not_published'
   const saysMore =
-    stage.met === 'delegated' ? isSeen : WAITS_FOR_OTHERS.includes(said?.reason ?? '')
+    stage.met === 'delegated'
+      ? isSeen
+      : [...WAITS_FOR_OTHERS, IMPORTING].includes(said?.reason ?? '')
   return said && saysMore ? said.message : SENTENCES[stage.met]
 }
 

@@ -1,6 +1,8 @@
 /** A zone as text: a master file (RFC 1035 section 5), which any nameserver loads. */
+
+import { masterLine } from '#dns/master-file.ts'
+import { canonicalRdata } from '#dns/rdata.ts'
 import type { ClaimRef, RRset } from '#drivers/zone/contract.ts'
-import { quoteTxt } from '#drivers/zone/txt.ts'
 import { absolute } from '#names/domain-name.ts'
 import { seconds } from '../clock.ts'
 
@@ -12,18 +14,26 @@ export function masterFile(claim: ClaimRef, rrsets: readonly RRset[], now: Date)
   const key = (rrset: RRset) => `${rrset.name.split('.').toReversed().join('.')} ${rrset.type}`
   const sorted = [nsOf(claim), ...rrsets.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))]
   const lines = sorted.flatMap(({ name, type, ttl, data }) =>
-    data.map(
-      (value) => `${name}\t${ttl}\tIN\t${type}\t${type === 'TXT' ? quoteTxt(value) : value}`,
-    ),
+    data.map((value) => lineOf(name, ttl, type, value)),
   )
   return `${[soaOf(claim, now), ...lines].join('\n')}\n`
+}
+
+/** What cannot be served has no line, for it would spoil the file; that it is left out is said. */
+function lineOf(name: string, ttl: number, type: RRset['type'], value: string): string {
+  try {
+    return masterLine(name, ttl, type, canonicalRdata(type, value))
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return `; ${name} ${type} is left out: ${error.message}`.replaceAll(/[\0-\x1f\x7f]/g, '?')
+  }
 }
 
 /** A file is loaded with an SOA only. The nameservers keep one of their own; this is as good as theirs. */
 function soaOf({ name, nameservers }: ClaimRef, now: Date): string {
   const [apex, serial] = [absolute(name), Math.floor(now.getTime() / seconds(1))]
   const data = `${absolute(nameservers[0]!)} hostmaster.${apex} ${serial} 14400 3600 1209600 ${NEGATIVE_TTL_S}`
-  return `${apex}\t${NEGATIVE_TTL_S}\tIN\tSOA\t${data}`
+  return masterLine(apex, NEGATIVE_TTL_S, 'SOA', data)
 }
 
 const nsOf = ({ name, nameservers }: ClaimRef): RRset => ({

@@ -2,6 +2,7 @@
  * Domain names, as text and as octets. The text of a name is absolute and lowercase, with every odd
  * octet escaped (RFC 1035 section 5.1), so that two names are equal exactly if their texts are.
  */
+import { octetsOfText, textOfOctet } from './text.ts'
 
 const MAX_NAME_OCTETS = 255
 const MAX_LABEL_OCTETS = 63
@@ -30,53 +31,92 @@ export function wildcardOf(encloser: string): string {
 
 /** The text of labels that came off the wire. */
 export function nameOf(labels: readonly Buffer[]): string {
-  return labels.map((label) => `${textOf(label)}.`).join('') || '.'
+  // RFC 4343 section 3: only the ASCII letters have a case, and odd octets are escaped before it is folded.
+  return writtenName(labels).toLowerCase()
 }
 
-/** The one text of a name that a person or a program wrote. */
+/** The same with the case of its letters kept, which names that people read may depend on. */
+export function writtenName(labels: readonly Buffer[]): string {
+  return labels.map((label) => `${textOfLabel(label)}.`).join('') || '.'
+}
+
+/** The one text of a name that a person or a program wrote. Throws as `nameToWire`. */
 export function canonicalName(name: string): string {
   return nameOf(labelsOf(name))
 }
 
-/** The octets of a name, uncompressed. Throws at a name that cannot be one. */
+/** The octets of a name, uncompressed. Throws a RangeError with a sentence at a name that cannot be one. */
 export function nameToWire(name: string): Buffer {
-  const labels = labelsOf(name)
-  const wire = Buffer.concat([...labels.flatMap((label) => [Buffer.of(label.length), label]), ROOT])
-  // RFC 1035 section 3.1: a name holds 255 octets, lengths and root included.
-  if (wire.length > MAX_NAME_OCTETS) throw new RangeError(`Name too long: ${name}`)
-  return wire
+  return wireOf(labelsOf(name))
 }
+
+/** The labels of an uncompressed name, and where it ends. Throws a RangeError where there is none. */
+export function readLabels(octets: Buffer, start = 0): { labels: Buffer[]; end: number } {
+  const labels: Buffer[] = []
+  for (let at = start; at < octets.length; ) {
+    const length = octets[at++]!
+    if (length === 0) return { labels, end: at }
+    if (length > MAX_LABEL_OCTETS || at + length - start >= MAX_NAME_OCTETS) break
+    labels.push(octets.subarray(at, at + length))
+    at += length
+  }
+  throw new RangeError('it holds no whole domain name')
+}
+
+/** RFC 1035 section 5.1: `@` is the origin, and what does not end with a dot lies below the origin. */
+export function belowOrigin(written: string, origin: string): string {
+  if (written === '@') return origin
+  if (isAbsolute(written)) return written
+  return origin === '.' ? `${written}.` : `${written}.${origin}`
+}
+
+/** The canonical text of a name that is written so. Throws a RangeError with a sentence. */
+export function nameBelow(written: string, origin: string): string {
+  const labels = labelsOf(belowOrigin(written, origin))
+  wireOf(labels)
+  return nameOf(labels)
+}
+
+/** Whether a name is written with the dot of the root at its end; an escaped dot is part of a label. */
+export const isAbsolute = (name: string): boolean => /(?:^|[^\\])(?:\\\\)*\.$/.test(name)
 
 const ROOT = Buffer.of(0)
 
+function wireOf(labels: readonly Buffer[]): Buffer {
+  const wire = Buffer.concat([...labels.flatMap((label) => [Buffer.of(label.length), label]), ROOT])
+  // RFC 1035 section 3.1: a name holds 255 octets, lengths and root included.
+  if (wire.length > MAX_NAME_OCTETS) {
+    throw new RangeError(`the name is longer than ${MAX_NAME_OCTETS} octets`)
+  }
+  return wire
+}
+
 function labelsOf(name: string): Buffer[] {
   const labels = name.match(/(?:\\.|[^.\\])+/gs) ?? []
-  if (`${labels.join('.')}.` !== name) throw new RangeError(`Not an absolute name: ${name}`)
+  if (`${labels.join('.')}.` !== name) throw new RangeError(whyNoName(name))
   return labels.map(labelToWire)
 }
 
+function whyNoName(name: string): string {
+  if (name === '') return 'a domain name is missing'
+  if (!isAbsolute(name)) return `"${name}" must be written whole, with a dot at its end`
+  return `"${name}" has a label without a character`
+}
+
 function labelToWire(text: string): Buffer {
-  if (/[^!-~]/.test(text)) throw new RangeError(`Not an A-label: ${text}`)
-  const label = Buffer.from(
-    text.replace(/\\(\d{3}|.)/g, (_, escaped: string) =>
-      escaped.length === 3 ? String.fromCharCode(Number(escaped)) : escaped,
-    ),
-    'latin1',
-  )
+  if (/[^ -~]/.test(text)) {
+    throw new RangeError(`"${printable(text)}" is not written in A-labels (xn--…) or with escapes`)
+  }
+  if (text.includes(' ')) throw new RangeError(`"${text}" has a space in it, which a name escapes`)
+  const label = octetsOfText(text)
   // RFC 1035 section 3.1: a label holds 63 octets.
-  if (label.length > MAX_LABEL_OCTETS) throw new RangeError(`Label too long: ${text}`)
+  if (label.length > MAX_LABEL_OCTETS) {
+    throw new RangeError(`the label "${text}" is longer than ${MAX_LABEL_OCTETS} octets`)
+  }
   return label
 }
 
-/** RFC 4343 section 3: only the ASCII letters have a case, so others are escaped before it is folded. */
-function textOf(label: Buffer): string {
-  return label
-    .toString('latin1')
-    .replace(/[^!-~]|[.\\]/g, escapeOctet)
-    .toLowerCase()
-}
+const printable = (text: string): string => text.replace(/\p{Cc}/gu, '\uFFFD')
 
-function escapeOctet(octet: string): string {
-  if (octet === '.' || octet === '\\') return `\\${octet}`
-  return `\\${String(octet.charCodeAt(0)).padStart(3, '0')}`
-}
+const textOfLabel = (label: Buffer): string =>
+  Array.from(label, (octet) => textOfOctet(octet, ' .\\"();@$')).join('')

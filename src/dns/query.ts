@@ -1,7 +1,6 @@
-/** A query as it comes off the wire: its header, its question, its EDNS, and what is wrong with it. */
-
-import { nameOf } from './name.ts'
-import { RCODE, type Rcode, TYPE } from './types.ts'
+/** A query: as it comes off the wire, with what is wrong with it; and as it is sent to others. */
+import { nameOf, nameToWire } from './name.ts'
+import { CLASS, numberOfType, RCODE, type Rcode, TYPE, type TypeName } from './types.ts'
 
 export type Question = {
   name: string
@@ -144,3 +143,28 @@ class Reader {
     }
   }
 }
+
+/** A query to another server. `name` is absolute, in the case it is to be sent in. */
+export type NewQuery = {
+  id: number
+  name: string
+  type: TypeName
+  isRecursionDesired: boolean
+  /** The size of a UDP answer in an OPT that asks for DNSSEC too; no OPT without it. */
+  udpSize?: number | undefined
+}
+
+/** The octets of a query. Throws a RangeError at a name or a type that is none. */
+export function writeQuery({ id, name, type, isRecursionDesired, udpSize }: NewQuery): Buffer {
+  const number = numberOfType(type)
+  if (number === undefined) throw new RangeError(`${type} is no type`)
+  const isExtended = udpSize !== undefined
+  const header = words(id, isRecursionDesired ? RD : 0, 1, 0, 0, isExtended ? 1 : 0)
+  const question = [nameToWire(name), words(number, CLASS.IN)]
+  // RFC 3225 section 3: DO, so that a referral carries the DS of the child (RFC 4035 section 3.1.4).
+  const opt = isExtended ? [Buffer.of(0), words(TYPE.OPT, udpSize, 0, DO, 0)] : []
+  return Buffer.concat([header, ...question, ...opt])
+}
+
+const words = (...numbers: readonly number[]): Buffer =>
+  Buffer.from(numbers.flatMap((number) => [number >> 8, number & 0xff]))

@@ -1,8 +1,16 @@
-/** Rdata from presentation form to octets, one row per type. Throws at what cannot be served. */
-import { isIPv4, isIPv6 } from 'node:net'
-import { canonicalName, nameToWire } from './name.ts'
-import type { RRsetType } from './rrset.ts'
-import { TYPE } from './types.ts'
+/**
+ * Rdata as text and as octets, by a table of what each type is made of. Text is read as people write it
+ * and written in one canonical form, so that equal rdata has equal text. Throws a RangeError with a
+ * sentence that names the part at what cannot be served.
+ */
+import * as f from './fields.ts'
+import { type Field, OctetReader, WordReader } from './fields.ts'
+import { belowOrigin, canonicalName, nameOf, readLabels } from './name.ts'
+import { isNamedType, type NamedType, type RRset, type RRsetType } from './rrset.ts'
+import { svcParams } from './svcb.ts'
+import { type Word, wordsOf } from './text.ts'
+import { quotedTxt, txtFromWire, txtToWire } from './txt.ts'
+import { numberOfType } from './types.ts'
 
 /** The rdata of one record, and the name that it points at, if it does. */
 export type Rdata = { octets: Buffer; target?: string }
@@ -10,155 +18,221 @@ export type Rdata = { octets: Buffer; target?: string }
 /** An rrset ready to be sent. */
 export type WireRRset = { name: string; type: number; ttl: number; records: readonly Rdata[] }
 
-/** The contract's types, and those that only a server needs. */
-export type ServedType = RRsetType | 'DS' | 'SOA'
+/** What a zone holds, and the SOA, which the server makes. */
+export type ServedType = RRsetType | 'SOA'
+
+export type ServedRRset = Omit<RRset, 'type'> & { type: ServedType }
+
+type Grammar = readonly (readonly [label: string, field: Field])[]
+
+const SVCB: Grammar = [
+  ['priority', f.u16],
+  ['target', f.host],
+  ['parameters', svcParams],
+]
+
+/** RFC 1035 section 3.3 and, for later types, the RFC that is named. */
+const GRAMMARS: Record<Exclude<NamedType, 'TXT'> | 'SOA', Grammar> = {
+  A: [['address', f.ipv4]],
+  // RFC 3596.
+  AAAA: [['address', f.ipv6]],
+  // RFC 8659.
+  CAA: [
+    ['flags', f.u8],
+    ['tag', f.caaTag],
+    ['value', f.caaValue],
+  ],
+  CNAME: [['target', f.host]],
+  // RFC 4034 section 5.
+  DS: [
+    ['key tag', f.u16],
+    ['algorithm', f.u8],
+    ['digest type', f.u8],
+    ['digest', f.hex],
+  ],
+  // RFC 9460.
+  HTTPS: SVCB,
+  MX: [
+    ['preference', f.u16],
+    ['exchange', f.host],
+  ],
+  // RFC 3403 section 4.
+  NAPTR: [
+    ['order', f.u16],
+    ['preference', f.u16],
+    ['flags', f.string],
+    ['services', f.string],
+    ['regular expression', f.string],
+    ['replacement', f.host],
+  ],
+  NS: [['nameserver', f.host]],
+  PTR: [['name', f.instance]],
+  SOA: [
+    ['primary nameserver', f.host],
+    ['mailbox', f.host],
+    ['serial', f.u32],
+    ['refresh', f.u32],
+    ['retry', f.u32],
+    ['expire', f.u32],
+    ['negative TTL', f.u32],
+  ],
+  // RFC 2782.
+  SRV: [
+    ['priority', f.u16],
+    ['weight', f.u16],
+    ['port', f.u16],
+    ['target', f.host],
+  ],
+  // RFC 4255.
+  SSHFP: [
+    ['algorithm', f.u8],
+    ['fingerprint type', f.u8],
+    ['fingerprint', f.hex],
+  ],
+  SVCB,
+  // RFC 6698 section 2.
+  TLSA: [
+    ['usage', f.u8],
+    ['selector', f.u8],
+    ['matching type', f.u8],
+    ['data', f.hex],
+  ],
+}
+
+/** Where in the rdata the name stands that an answer leads on to. */
+const TARGETS: Partial<Record<ServedType, number>> = { CNAME: 0, MX: 2, NS: 0, SRV: 6 }
 
 const MAX_TTL_SECONDS = 2 ** 31 - 1
 const MAX_RDATA_OCTETS = 65_535
-const MAX_STRING_OCTETS = 255
 
-const PARSERS = {
-  A: (data) => ({ octets: ipv4(data) }),
-  AAAA: (data) => ({ octets: ipv6(data) }),
-  CAA: (data) => ({ octets: caa(data) }),
-  CNAME: (data) => pointer([], data),
-  DS: (data) => ({ octets: ds(data) }),
-  MX: mx,
-  NS: (data) => pointer([], data),
-  SOA: (data) => ({ octets: soa(data) }),
-  SRV: srv,
-  TXT: (data) => ({ octets: txt(data) }),
-} as const satisfies Record<ServedType, (data: string) => Rdata>
+/** The octets of a value. */
+export function rdataToWire(type: ServedType, value: string): Buffer {
+  const octets = wireOf(type, value)
+  if (octets.length > MAX_RDATA_OCTETS) {
+    throw new RangeError(`it is longer than ${MAX_RDATA_OCTETS} octets`)
+  }
+  return octets
+}
 
-export type ServedRRset = { name: string; type: ServedType; ttl: number; data: readonly string[] }
+/** The canonical text of octets. What a type's grammar cannot say is written as RFC 3597 section 5 has it. */
+export function rdataFromWire(type: ServedType, octets: Buffer): string {
+  try {
+    return textOf(type, octets)
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return genericText(octets)
+  }
+}
 
+/** The one text of a value that a person or a program wrote. */
+export const canonicalRdata = (type: ServedType, value: string): string =>
+  textOf(type, rdataToWire(type, value))
+
+/** The same for values that others keep: one that we would refuse is shown as it is, and left alone. */
+export function canonicalOrWritten(type: ServedType, value: string): string {
+  try {
+    return canonicalRdata(type, value)
+  } catch (error) {
+    if (error instanceof RangeError) return value
+    throw error
+  }
+}
+
+/**
+ * The words of a master file as one value: in them a name may be relative to the origin (RFC 1035
+ * section 5.1), and every word of a TXT is a string.
+ */
+export function rdataOfWords(type: RRsetType, words: readonly Word[], origin: string): string {
+  const grammar = grammarOf(type) ?? []
+  const isName = (i: number) => [f.host, f.instance].some((field) => field === grammar[i]?.[1])
+  return words
+    .map(({ text, isQuoted }, i) => {
+      if (isQuoted || type === 'TXT') return `"${text}"`
+      return isName(i) && !isGeneric(words) ? belowOrigin(text, origin) : text
+    })
+    .join(' ')
+}
+
+/** A value as it stands in a master file: that of a TXT in quotes. */
+export const masterRdata = (type: ServedType, value: string): string =>
+  type === 'TXT' ? quotedTxt(value) : value
+
+/** How a value of this type is written: the parts by name, as sentences to people show them. */
+export const partsOf = (type: RRsetType): readonly string[] =>
+  isNamedType(type) && type !== 'TXT' ? GRAMMARS[type].map(([label]) => label) : []
+
+function wireOf(type: ServedType, value: string): Buffer {
+  if (type === 'TXT') return txtToWire(value)
+  const words = wordsOf(value)
+  if (isGeneric(words)) return checked(type, genericToWire(words))
+  const grammar = grammarOf(type)
+  if (grammar === undefined) throw new RangeError('it must be written as \\# (RFC 3597 section 5)')
+  const reader = new WordReader(words)
+  const octets = Buffer.concat(grammar.map(([label, field]) => field.read(reader, label)))
+  reader.end()
+  return octets
+}
+
+/** RFC 3597 section 5: the octets of a type whose grammar is known must be rdata of that type. */
+function checked(type: ServedType, octets: Buffer): Buffer {
+  textOf(type, octets)
+  return octets
+}
+
+function textOf(type: ServedType, octets: Buffer): string {
+  if (type === 'TXT') return txtFromWire(octets)
+  const grammar = grammarOf(type)
+  if (grammar === undefined) return genericText(octets)
+  const reader = new OctetReader(octets)
+  const words = grammar.map(([, field]) => field.write(reader))
+  reader.end()
+  return words.filter((word) => word !== '').join(' ')
+}
+
+const grammarOf = (type: ServedType): Grammar | undefined =>
+  Object.hasOwn(GRAMMARS, type) ? GRAMMARS[type as keyof typeof GRAMMARS] : undefined
+
+const isGeneric = ([first]: readonly Word[]): boolean =>
+  first !== undefined && !first.isQuoted && first.text === '\\#'
+
+function genericToWire([, length, ...digits]: readonly Word[]): Buffer {
+  const hex = digits.map(({ text }) => text).join('')
+  const octets = Buffer.from(hex, 'hex')
+  if (octets.length * 2 !== hex.length || length?.text !== String(octets.length)) {
+    throw new RangeError('the length behind \\# is not that of the hexadecimal digits')
+  }
+  return octets
+}
+
+const genericText = (octets: Buffer): string =>
+  `\\# ${octets.length} ${octets.toString('hex')}`.trimEnd()
+
+/** An rrset as it is sent. */
 export function toWireRRset(rrset: ServedRRset): WireRRset {
   try {
     return parse(rrset)
   } catch (cause) {
-    throw new RangeError(`Cannot serve ${rrset.name} ${rrset.type}: ${cause}`, { cause })
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new RangeError(`Cannot serve ${rrset.name} ${rrset.type}: ${why}`, { cause })
   }
 }
 
 function parse({ name, type, ttl, data }: ServedRRset): WireRRset {
   // RFC 2181 section 8: a TTL has 31 bits.
-  if (!(ttl >= 0 && ttl <= MAX_TTL_SECONDS)) throw new RangeError(`Not a TTL: ${ttl}`)
-  const records: Rdata[] = data.map(PARSERS[type])
-  if (records.some(({ octets }) => octets.length > MAX_RDATA_OCTETS)) {
-    throw new RangeError('Rdata too long')
+  if (!(Number.isInteger(ttl) && ttl >= 0 && ttl <= MAX_TTL_SECONDS)) {
+    throw new RangeError(`the TTL ${ttl} is out of range, which is 0 to ${MAX_TTL_SECONDS} seconds`)
   }
+  const records = data.map((value) => parseRdata(type, value))
   // RFC 2181 section 5: an rrset has no record twice.
-  return { name: canonicalName(name), type: TYPE[type], ttl, records: unique(records) }
+  return { name: canonicalName(name), type: numberOfType(type)!, ttl, records: unique(records) }
+}
+
+function parseRdata(type: ServedType, value: string): Rdata {
+  const octets = rdataToWire(type, value)
+  const at = TARGETS[type]
+  return at === undefined ? { octets } : { octets, target: nameOf(readLabels(octets, at).labels) }
 }
 
 function unique(records: readonly Rdata[]): Rdata[] {
   return [...new Map(records.map((rdata) => [rdata.octets.toString('latin1'), rdata])).values()]
-}
-
-function pointer(before: readonly Buffer[], name: string): Rdata {
-  return { octets: Buffer.concat([...before, nameToWire(name)]), target: canonicalName(name) }
-}
-
-function ipv4(data: string): Buffer {
-  if (!isIPv4(data)) throw malformed('A', data)
-  return Buffer.from(data.split('.').map(Number))
-}
-
-function ipv6(data: string): Buffer {
-  if (!isIPv6(data) || data.includes('%')) throw malformed('AAAA', data)
-  const [left = [], right = []] = data.split('::').map(groupsOf)
-  const zeros = Array<string>(8 - left.length - right.length).fill('0')
-  return Buffer.concat(
-    [...left, ...zeros, ...right].map((group) => u16(Number.parseInt(group, 16))),
-  )
-}
-
-/** RFC 4291 section 2.2: the last two groups may be written as an IPv4 address. */
-function groupsOf(half: string): string[] {
-  const hex = half.replace(/[\d.]+$/, (tail) =>
-    isIPv4(tail) ? ipv4(tail).toString('hex').replace(/^.{4}/, '$&:') : tail,
-  )
-  return hex === '' ? [] : hex.split(':')
-}
-
-function mx(data: string): Rdata {
-  const [, preference, exchange] = fields('MX', data, /^(\d+) +(\S+)$/)
-  return pointer([u16(Number(preference))], exchange!)
-}
-
-function srv(data: string): Rdata {
-  const [, priority, weight, port, target] = fields('SRV', data, /^(\d+) +(\d+) +(\d+) +(\S+)$/)
-  return pointer(
-    [priority, weight, port].map((field) => u16(Number(field))),
-    target!,
-  )
-}
-
-/** RFC 8659 section 4.1: flags, the tag with its length, and the value to the end. */
-function caa(data: string): Buffer {
-  const [, flags, tag, written] = fields('CAA', data, /^(\d+) +([A-Za-z0-9]{1,255}) +(.*)$/s)
-  const quoted = /^"(.*)"$/s.exec(written!)?.[1]
-  const value = quoted === undefined ? written! : quoted.replace(/\\(.)/gs, '$1')
-  return Buffer.concat([u8(Number(flags)), u8(tag!.length), Buffer.from(tag! + value)])
-}
-
-/** RFC 4034 section 5.3: key tag, algorithm, digest type, and the digest in hexadecimal. */
-function ds(data: string): Buffer {
-  const form = /^(\d+) +(\d+) +(\d+) +((?:[0-9a-f]{2} *)+)$/i
-  const [, keyTag, algorithm, digestType, digest] = fields('DS', data, form)
-  return Buffer.concat([
-    u16(Number(keyTag)),
-    u8(Number(algorithm)),
-    u8(Number(digestType)),
-    Buffer.from(digest!.replaceAll(' ', ''), 'hex'),
-  ])
-}
-
-function soa(data: string): Buffer {
-  const form = /^(\S+) (\S+) (\d+) (\d+) (\d+) (\d+) (\d+)$/
-  const [, mname, rname, ...numbers] = fields('SOA', data, form)
-  return Buffer.concat([
-    nameToWire(mname!),
-    nameToWire(rname!),
-    ...numbers.map((number) => u32(Number(number))),
-  ])
-}
-
-/** RFC 1035 section 3.3: a character-string holds 255 octets; section 3.3.14: there is at least one. */
-function txt(data: string): Buffer {
-  const octets = Buffer.from(data)
-  const strings: Buffer[] = []
-  for (let at = 0; at === 0 || at < octets.length; at += MAX_STRING_OCTETS) {
-    const string = octets.subarray(at, at + MAX_STRING_OCTETS)
-    strings.push(u8(string.length), string)
-  }
-  return Buffer.concat(strings)
-}
-
-function fields(type: ServedType, data: string, form: RegExp): RegExpExecArray {
-  const found = form.exec(data)
-  if (found === null) throw malformed(type, data)
-  return found
-}
-
-function malformed(type: ServedType, data: string): RangeError {
-  return new RangeError(`Not ${type} rdata: ${data}`)
-}
-
-function u8(value: number): Buffer {
-  const octets = Buffer.alloc(1)
-  octets.writeUInt8(value)
-  return octets
-}
-
-function u16(value: number): Buffer {
-  const octets = Buffer.alloc(2)
-  octets.writeUInt16BE(value)
-  return octets
-}
-
-function u32(value: number): Buffer {
-  const octets = Buffer.alloc(4)
-  octets.writeUInt32BE(value)
-  return octets
 }

@@ -1,14 +1,46 @@
 /** The unit of planning, change and service: all records of one name and type (RFC 9499 section 4). */
+import { nameOfType, numberOfType, TYPE } from './types.ts'
 
-const RRSET_TYPES = ['A', 'AAAA', 'CAA', 'CNAME', 'MX', 'NS', 'SRV', 'TXT'] as const
-export type RRsetType = (typeof RRSET_TYPES)[number]
+/** The types whose rdata we read and write by their own grammar. */
+// biome-ignore format: a list
+const NAMED_TYPES = [
+  'A', 'AAAA', 'CAA', 'CNAME', 'DS', 'HTTPS', 'MX', 'NAPTR', 'NS', 'PTR', 'SRV', 'SSHFP', 'SVCB', 'TLSA', 'TXT',
+] as const
+export type NamedType = (typeof NAMED_TYPES)[number]
 
-/** Whether we know the type; rrsets of others are left alone wherever they stand. */
-export const isRRsetType = (type: string): type is RRsetType =>
-  RRSET_TYPES.some((known) => known === type)
+/** RFC 3597 section 5: a type that we have no grammar for goes by its number, and its rdata in hexadecimal. */
+export type RRsetType = NamedType | `TYPE${number}`
+
+export const isNamedType = (type: string): type is NamedType =>
+  NAMED_TYPES.some((named) => named === type)
 
 /**
- * All records of one name and type. `name` is absolute, lowercase, with a trailing dot; `ttl` is in
- * seconds; `data` is presentation form, but a TXT value is one unquoted, unsplit string per record.
+ * Types that no rrset of a zone here can have: meta types and questions (RFC 6895 section 3.1), what a
+ * signer makes, what belongs to the apex alone, and DNAME, which a server must act upon (RFC 6672).
+ */
+// biome-ignore format: a list
+const NOT_HELD: ReadonlySet<number> = new Set([
+  0, TYPE.SOA, TYPE.DNAME, TYPE.OPT, TYPE.RRSIG, TYPE.NSEC, TYPE.DNSKEY, TYPE.NSEC3, TYPE.NSEC3PARAM, TYPE.CDS,
+  TYPE.CDNSKEY, TYPE.CSYNC, TYPE.ZONEMD, 24, 30, 0xffff,
+])
+const isMeta = (number: number): boolean => number >= 128 && number <= 255
+
+/**
+ * The type of an rrset by its name in capitals or not, or by `TYPE` and its number; a type with a name
+ * of its own goes by that. Undefined for what cannot stand in a zone here.
+ */
+export function rrsetTypeOf(written: string): RRsetType | undefined {
+  const number = numberOfType(written)
+  if (number === undefined || NOT_HELD.has(number) || isMeta(number)) return undefined
+  const name = nameOfType(number)
+  return isNamedType(name) ? name : `TYPE${number}`
+}
+
+/** Whether it is the name of an rrset's type as we write it. */
+export const isRRsetType = (type: string): type is RRsetType => rrsetTypeOf(type) === type
+
+/**
+ * All records of one name and type. `name` is absolute, lowercase, with a trailing dot and its odd
+ * octets escaped; `ttl` is in seconds; `data` is what `canonicalRdata` makes of each value.
  */
 export type RRset = { name: string; type: RRsetType; ttl: number; data: readonly string[] }

@@ -259,7 +259,7 @@ function openWorld(changes: Partial<Domain> = {}) {
       drop: async () => undefined,
       forget: async () => undefined,
     },
-    surveyor: { survey: async () => ({ records: [], isComplete: true }) },
+    surveyor: { survey: async () => ({ records: [], isWhole: true, unanswered: [] }) },
     probes: {
       latest: async () => state.probe,
       // Judged as soon as it is sent.
@@ -448,7 +448,7 @@ describe('a pass', () => {
     const kept: unknown[] = []
     ports.customers.keepImported = async (_domain, ...found) => void kept.push(found)
     await reconcile(pass, pen)
-    assert.deepEqual(kept, [[[], true]])
+    assert.deepEqual(kept, [[[], { state: 'done', note: '' }]])
   })
 
   test('tells what of an import it leaves behind', async () => {
@@ -457,10 +457,10 @@ describe('a pass', () => {
     const rr = (name: string, type: string, data: string) => ({ name, type, ttl: 300, data })
     const found = [
       rr('acme.example', 'A', '192.0.2.1'),
-      rr('_443._tcp.acme.example', 'TLSA', '3 1 1 ab'),
+      rr('old.acme.example', 'DNAME', 'new.example.'),
       rr('big.acme.example', 'TXT', 'v'),
     ]
-    ports.surveyor.survey = async () => ({ records: found, isComplete: true })
+    ports.surveyor.survey = async () => ({ records: found, isWhole: true, unanswered: [] })
     ports.zone.objectionTo = ({ type }) => (type === 'TXT' ? 'not here' : undefined)
     const kept: string[] = []
     ports.customers.keepImported = async (_domain, records) => {
@@ -470,8 +470,8 @@ describe('a pass', () => {
     pass.tell = ({ message }) => void told.push(message)
     await reconcile(pass, pen)
     assert.deepEqual(kept, ['acme.example.'])
-    const leftOut = 'TLSA of _443._tcp.acme.example, TXT of big.acme.example'
-    assert.equal(told[0], `Not taken along, for the zone host does not hold such: ${leftOut}.`)
+    const leftOut = 'DNAME of old.acme.example, TXT of big.acme.example'
+    assert.equal(told[0], `Not taken along, because the zone host does not hold it: ${leftOut}.`)
   })
 
   test('takes no mail away from where it goes before it can come here, wherever the pass may end', async () => {

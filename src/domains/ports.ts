@@ -26,17 +26,20 @@ export type CustomerBook = {
   list(
     domain: Domain,
   ): Promise<{ wanted: readonly CustomerRecord[]; unwanted: readonly CustomerRecord[] }>
-  /** Keeps what was found where the name was served before, all of it or not; asked for once. */
+  /** Keeps what was found where the name was served before; asked for once. */
   keepImported(
     domain: Domain,
     records: readonly CustomerRecord[],
-    isComplete: boolean,
+    outcome: ImportOutcome,
   ): Promise<void>
   /** They are not wanted any more. */
   drop(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
   /** They were taken out, and are not in the zone any more. */
   forget(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
 }
+
+/** How an import ended: whether all of the zone is known, and sentences on what is not. */
+export type ImportOutcome = { state: 'done' | 'incomplete'; note: string }
 
 /** What the drivers of one domain, and the books on it, can do: where it was placed, it stays. */
 export type Ports = {

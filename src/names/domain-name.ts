@@ -121,6 +121,10 @@ export function ancestorsOf(name: string): string[] {
   return labels.slice(1).map((_, index) => labels.slice(index + 1).join('.'))
 }
 
+/** An escaped dot at the end of a name is not that of the root (RFC 1035 section 5.1). */
+const ENDS_WITH_DOT = /(?:^|[^\\])(?:\\\\)*\.$/
+
 export const absolute = (name: string): string =>
-  (name.endsWith('.') ? name : `${name}.`).toLowerCase()
-export const relative = (name: string): string => name.replace(/\.$/, '').toLowerCase()
+  (ENDS_WITH_DOT.test(name) ? name : `${name}.`).toLowerCase()
+export const relative = (name: string): string =>
+  (ENDS_WITH_DOT.test(name) ? name.slice(0, -1) : name).toLowerCase()

@@ -5,15 +5,19 @@
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
-import packet, { type DecodedPacket, type RecordType } from 'dns-packet'
-import { type Reply, toReply } from './reply.ts'
+import type { Message } from '#dns/message.ts'
+import { nameOf, writtenName } from '#dns/name.ts'
+import { writeQuery } from '#dns/query.ts'
+import { numberOfType, type TypeName } from '#dns/types.ts'
+import { absolute } from '#names/domain-name.ts'
+import { decode, type Reply, toReply } from './reply.ts'
 
 export type Transport = 'udp' | 'tcp'
 
 export type Question = {
   /** Without a trailing dot; '' is the root. */
   name: string
-  type: RecordType
+  type: TypeName
   recursive: boolean
 }
 
@@ -71,7 +75,7 @@ async function askOnce(
   await turn()
   if (transport === 'udp') {
     const reply = await send(server, question, viaUdp, signal)
-    if (reply !== undefined && !reply.flag_tc) return { ...toReply(reply), transport }
+    if (reply !== undefined && !reply.isTruncated) return { ...toReply(reply), transport }
     await turn()
   }
   const reply = await send(server, question, viaTcp, signal)
@@ -86,46 +90,29 @@ type Accept = (message: Buffer) => boolean
 /** The decoded answer, or undefined when it came with the question's case changed (see 0x20 below). */
 async function send(server: Server, question: Question, channel: Channel, signal: AbortSignal) {
   const id = randomInt(0x10000)
-  const name = randomCase(question.name)
-  let answer: DecodedPacket | undefined
+  const name = randomCase(absolute(question.name))
+  let answer: Message | undefined
   const accept = (message: Buffer) => {
     const decoded = decode(message)
-    if (decoded === undefined || decoded.id !== id || decoded.type !== 'response') return false
-    const asked = decoded.questions?.[0]
-    if (asked?.name.toLowerCase() !== question.name || asked.type !== question.type) return false
-    answer = asked.name === name ? decoded : undefined
+    if (decoded === undefined || decoded.id !== id || !decoded.isResponse) return false
+    const asked = decoded.questions[0]
+    if (asked === undefined || !isSame(asked, question)) return false
+    answer = writtenName(asked.labels) === name ? decoded : undefined
     return true
   }
-  await channel(server, encode(id, name, question), accept, signal)
+  const query = writeQuery({
+    id,
+    name,
+    type: question.type,
+    isRecursionDesired: question.recursive,
+    udpSize: UDP_PAYLOAD_SIZE,
+  })
+  await channel(server, query, accept, signal)
   return answer
 }
 
-function encode(id: number, name: string, question: Question): Buffer {
-  return packet.encode({
-    type: 'query',
-    id,
-    flags: question.recursive ? packet.RECURSION_DESIRED : 0,
-    questions: [{ type: question.type, name }],
-    // DNSSEC OK, so that a referral carries the DS of the child (RFC 4035 section 3.1.4).
-    additionals: [
-      {
-        type: 'OPT',
-        name: '.',
-        udpPayloadSize: UDP_PAYLOAD_SIZE,
-        flags: packet.DNSSEC_OK,
-        options: [],
-      },
-    ] as never,
-  })
-}
-
-function decode(message: Buffer): DecodedPacket | undefined {
-  try {
-    return packet.decode(message)
-  } catch {
-    return undefined // Not a DNS message: not an answer to us, so we go on waiting for one.
-  }
-}
+const isSame = (asked: Message['questions'][number], { name, type }: Question): boolean =>
+  nameOf(asked.labels) === absolute(name) && asked.type === numberOfType(type)
 
 /** A forger must guess the case of every letter too (draft-vixie-dnsext-dns0x20). */
 const randomCase = (name: string): string =>

@@ -3,8 +3,8 @@
  * so what is seen is what anyone would see who has not looked before.
  */
 import { randomInt } from 'node:crypto'
-import type { RecordType } from 'dns-packet'
-import { isWithin } from '#names/domain-name.ts'
+import type { TypeName } from '#dns/types.ts'
+import { isWithin, relative } from '#names/domain-name.ts'
 import { exchange, NoAnswer } from './exchange.ts'
 import type { Pace, Urgency } from './pace.ts'
 import type { Reply, Rr } from './reply.ts'
@@ -48,7 +48,7 @@ export function iterativeResolver(reach: Reach): Resolver {
   return { resolve: (name, type, signal) => resolve(inquiry(reach, 'asked', signal), name, type) }
 }
 
-async function resolve(inquiry: Inquiry, name: string, type: RecordType): Promise<Lookup> {
+async function resolve(inquiry: Inquiry, name: string, type: TypeName): Promise<Lookup> {
   let current = name
   for (let cname = 0; cname <= CNAMES; cname++) {
     const reply = await walk(inquiry, current, type)
@@ -56,13 +56,13 @@ async function resolve(inquiry: Inquiry, name: string, type: RecordType): Promis
     if (records.length > 0) return { rcode: 'NOERROR', records }
     const alias = reply.answers.find((rr) => rr.type === 'CNAME' && rr.name === current)
     if (alias === undefined) return { rcode: rcodeOf(reply), records: [] }
-    current = alias.data
+    current = relative(alias.data)
   }
   throw new LookupFailed(`${name} is an alias of an alias too often`)
 }
 
 /** From the root down to the server that answers with authority. */
-async function walk(inquiry: Inquiry, name: string, type: RecordType): Promise<Reply> {
+async function walk(inquiry: Inquiry, name: string, type: TypeName): Promise<Reply> {
   let cut = rootCut(inquiry.reach)
   for (let step = 0; step < REFERRALS; step++) {
     const reply = await askCut(inquiry, cut, name, type)
@@ -83,7 +83,7 @@ export async function askCut(
   inquiry: Inquiry,
   cut: Cut,
   name: string,
-  type: RecordType,
+  type: TypeName,
 ): Promise<Reply> {
   for (const { address } of shuffled(cut.servers).slice(0, NAMESERVERS_TRIED)) {
     try {
@@ -118,7 +118,7 @@ export function referralOf(reply: Reply, name: string, zone: string): string | u
 /** The addresses of a zone's servers: from glue where there is some, else looked up. */
 export async function serversOf(inquiry: Inquiry, zone: string, reply: Reply): Promise<Cut> {
   const cut = reply.authorities.filter((rr) => rr.type === 'NS' && rr.name === zone)
-  const names = new Set(cut.map((rr) => rr.data))
+  const names = new Set(cut.map((rr) => relative(rr.data)))
   const servers = await addressed(inquiry, names, (name) => addressesIn(reply.additionals, name))
   if (servers.length === 0) {
     throw new LookupFailed(`no server of ${zone} has an address we may ask`)

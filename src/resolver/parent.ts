@@ -2,6 +2,7 @@
  * What the parent's own servers say about the delegation of a name. No cache stands between, so a
  * change at the registrar is seen in the first answer after the registry has published it.
  */
+import { relative } from '#names/domain-name.ts'
 import { exchange, NoAnswer, type Transport } from './exchange.ts'
 import {
   addressed,
@@ -187,7 +188,7 @@ function readAnswer(reply: Reply & { transport: Transport }, name: string, zone:
   return {
     transport: reply.transport,
     outcome: outcomeOf(reply, name, zone),
-    nameservers: ns.map((rr) => rr.data).toSorted(),
+    nameservers: ns.map((rr) => relative(rr.data)).toSorted(),
     ds: shown.filter((rr) => rr.type === 'DS').map((rr) => rr.data),
     authoritative: reply.authoritative,
     ttl: ttlOf(reply, shown),

@@ -1,4 +1,4 @@
-import type { RecordType } from 'dns-packet'
+import type { TypeName } from '#dns/types.ts'
 import { exchange, NoAnswer, type Server } from './exchange.ts'
 import { type Lookup, LookupFailed, type Resolver } from './resolver.ts'
 
@@ -18,7 +18,7 @@ export function stubResolver(servers: readonly Server[]): Resolver {
 async function ask(
   server: Server,
   name: string,
-  type: RecordType,
+  type: TypeName,
   signal: AbortSignal,
 ): Promise<Lookup | undefined> {
   try {

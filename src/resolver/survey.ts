@@ -1,5 +1,5 @@
 /** What a name serves now, asked of its present nameservers: whole where they give the zone, else by name. */
-import type { RecordType } from 'dns-packet'
+import type { TypeName } from '#dns/types.ts'
 import {
   askCut,
   type Cut,
@@ -11,14 +11,26 @@ import {
   serversOf,
   spend,
 } from './iterate.ts'
-import type { Rr } from './reply.ts'
+import type { Reply, Rr } from './reply.ts'
 import { LookupFailed } from './resolver.ts'
 import { transferZone } from './transfer.ts'
 
-export type Asked = { name: string; type: RecordType }
+export type Asked = { name: string; type: TypeName }
 
-/** `isComplete` unless some of the questions found no answer. */
-export type Survey = { records: readonly Rr[]; isComplete: boolean }
+/** What to ask about a name. */
+export type Wanted = {
+  questions: readonly Asked[]
+  /** What the answers to those give reason to ask as well. */
+  furtherQuestions(found: readonly Rr[]): readonly Asked[]
+  /** Names of nameservers that are never a source. */
+  except: readonly string[]
+}
+
+/**
+ * What a name serves. `isWhole` where its servers gave the whole zone; elsewhere only what was asked for
+ * is known, and of that not what no server answered: `unanswered`.
+ */
+export type Survey = { records: readonly Rr[]; isWhole: boolean; unanswered: readonly Asked[] }
 
 export type Surveyor = {
   /**
@@ -26,53 +38,116 @@ export type Surveyor = {
    * and cuts below the name among them. None when the name is not there. Throws `LookupFailed` when
    * there is nobody who answers.
    */
-  survey(name: string, questions: readonly Asked[], signal: AbortSignal): Promise<Survey>
+  survey(name: string, wanted: Wanted, signal: AbortSignal): Promise<Survey>
 }
 
 const REFERRALS = 16
 const SERVERS_TRIED = 2
 /** More than any survey asks, with the walk that leads to it. */
-const QUESTIONS = 300
+const QUESTIONS = 400
 const SERVERS_HEARD = 8
-/** So many questions in vain, and the rest is not asked. */
-const SILENCES = 3
+/** So many names are asked about at once. */
+const NAMES_AT_ONCE = 8
+/** What is not answered by then is unanswered: somebody waits for the whole. */
+const LIMIT_MS = 8000
 
 export function surveyor(reach: Reach): Surveyor {
   return {
-    async survey(name, questions, signal) {
+    async survey(name, wanted, signal) {
       const asking = { ...inquiry(reach, 'asked', signal), questionsLeft: QUESTIONS }
       const cut = await zoneCutOf(asking, name)
-      if (cut === undefined) return { records: [], isComplete: true }
-      const heard = await heardOf(asking, cut, name)
+      if (cut === undefined) return { records: [], isWhole: true, unanswered: [] }
+      const heard = await heardOf(asking, without(cut, wanted.except), name)
       const whole = cut.zone === name ? await transferred(asking, heard) : undefined
-      if (!whole) return askAll(asking, heard, name, questions)
+      if (!whole) return askAll(asking, heard, name, wanted)
       const records = whole.filter((rr) => rr.name !== name || rr.type !== 'NS')
-      return { records, isComplete: true }
+      return { records, isWhole: true, unanswered: [] }
     },
   }
 }
+
+const without = ({ zone, servers }: Cut, except: readonly string[]): Cut => ({
+  zone,
+  servers: servers.filter((server) => !except.includes(server.name)),
+})
 
 async function askAll(
   asking: Inquiry,
   cut: Cut,
   name: string,
-  questions: readonly Asked[],
+  { questions, furtherQuestions }: Wanted,
 ): Promise<Survey> {
-  const records: Rr[] = []
-  let silences = 0
-  for (const { name: asked, type } of questions) {
-    try {
-      const reply = await askCut(asking, cut, asked, type)
-      const isOf = (rr: Rr) => rr.name === asked
-      records.push(...reply.answers.filter((rr) => isOf(rr) && [type, 'CNAME'].includes(rr.type)))
-      if (asked !== name)
-        records.push(...reply.authorities.filter((rr) => isOf(rr) && rr.type === 'NS'))
-    } catch (error) {
-      if (!(error instanceof LookupFailed)) throw error
-      if (++silences === SILENCES) break
+  const limit = AbortSignal.timeout(LIMIT_MS)
+  const round = (asked: readonly Asked[]) => askRound(asking, cut, name, asked, limit)
+  const first = await round(questions)
+  const isNew = ({ name: at, type }: Asked) =>
+    !questions.some((each) => each.name === at && each.type === type)
+  const second = await round(furtherQuestions(first.records).filter(isNew))
+  return {
+    records: [...first.records, ...second.records],
+    isWhole: false,
+    unanswered: [...first.unanswered, ...second.unanswered],
+  }
+}
+
+type Round = { records: Rr[]; unanswered: Asked[] }
+
+/** Several names at once, and of each name one type after the other. */
+async function askRound(
+  asking: Inquiry,
+  cut: Cut,
+  name: string,
+  questions: readonly Asked[],
+  limit: AbortSignal,
+): Promise<Round> {
+  const round: Round = { records: [], unanswered: [] }
+  const left = [...Map.groupBy(questions, (asked) => asked.name).values()]
+  const within = { ...asking, signal: AbortSignal.any([asking.signal, limit]) }
+  const lane = async () => {
+    for (let asked = left.shift(); asked; asked = left.shift()) {
+      await askAbout(within, cut, name, asked, round)
     }
   }
-  return { records, isComplete: silences === 0 }
+  await Promise.all(Array.from({ length: NAMES_AT_ONCE }, lane))
+  asking.signal.throwIfAborted()
+  return round
+}
+
+/** The types that are asked at one name. Where the name is not there, it has none of them (RFC 8020). */
+async function askAbout(
+  asking: Inquiry,
+  cut: Cut,
+  name: string,
+  questions: readonly Asked[],
+  round: Round,
+): Promise<void> {
+  for (const asked of questions) {
+    const reply = await answerTo(asking, cut, asked)
+    if (reply === undefined) round.unanswered.push(asked)
+    else round.records.push(...recordsAt(reply, name, asked))
+    if (reply?.rcode === 'NXDOMAIN') return
+  }
+}
+
+/** Undefined when no server answers, or not in time. */
+async function answerTo(asking: Inquiry, cut: Cut, { name, type }: Asked) {
+  if (asking.signal.aborted) return undefined
+  try {
+    return await askCut(asking, cut, name, type)
+  } catch (error) {
+    if (error instanceof LookupFailed || asking.signal.aborted) return undefined
+    throw error
+  }
+}
+
+/** What answers the question, the alias or the cut that stands there instead, and a DNAME above it. */
+function recordsAt(reply: Reply, name: string, asked: Asked): Rr[] {
+  const isAtName = (rr: Rr) => rr.name === asked.name
+  const answers = reply.answers.filter(
+    (rr) => (isAtName(rr) && [asked.type, 'CNAME'].includes(rr.type)) || rr.type === 'DNAME',
+  )
+  const cuts = reply.authorities.filter((rr) => isAtName(rr) && rr.type === 'NS')
+  return asked.name === name ? answers : [...answers, ...cuts]
 }
 
 /** The cut with those of its servers that answer for the name: waiting for a dead one again and again takes too long. */

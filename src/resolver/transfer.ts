@@ -1,11 +1,13 @@
 /** A zone whole, from servers that give it to anybody (RFC 5936). Most do not. */
 import { randomInt } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
-import packet, { type DecodedPacket } from 'dns-packet'
+import { writeQuery } from '#dns/query.ts'
+import { RCODE } from '#dns/types.ts'
+import { absolute } from '#names/domain-name.ts'
 import { lengthOf, type Server } from './exchange.ts'
-import { type Rr, toReply } from './reply.ts'
+import { decode, type Rr, toReply } from './reply.ts'
 
-const LIMIT_MS = 10_000
+const LIMIT_MS = 3000
 /** What is larger is not imported by hand either. */
 const RECORDS = 2000
 const OCTETS = 4 * 1024 * 1024
@@ -17,7 +19,8 @@ export async function transferZone(
   signal: AbortSignal,
 ): Promise<Rr[] | undefined> {
   const id = randomInt(0x10000)
-  const question = packet.encode({ type: 'query', id, questions: [{ type: 'AXFR', name: zone }] })
+  const name = absolute(zone)
+  const question = writeQuery({ id, name, type: 'AXFR', isRecursionDesired: false })
   const socket = connect({ host: address, port })
   const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])
   limit.addEventListener('abort', () => socket.destroy(limit.reason), { once: true })
@@ -36,8 +39,8 @@ export async function transferZone(
 async function recordsOf(socket: Socket, id: number): Promise<Rr[] | undefined> {
   const records: Rr[] = []
   for await (const message of messagesOf(socket)) {
-    const decoded = packet.decode(message) as DecodedPacket & { rcode: string }
-    if (decoded.id !== id || decoded.rcode !== 'NOERROR') return undefined
+    const decoded = decode(message)
+    if (decoded?.id !== id || decoded.rcode !== RCODE.NOERROR) return undefined
     records.push(...toReply(decoded).answers)
     if (records[0]?.type !== 'SOA' || records.length > RECORDS) return undefined
     // RFC 5936 section 2.2: the SOA stands at both ends.

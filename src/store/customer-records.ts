@@ -30,11 +30,14 @@ export function customerBook({ db }: StoreContext): CustomerBook {
         rows.filter(({ removed_at }) => (removed_at !== null) === isGone).map(toRecord)
       return { wanted: of(false), unwanted: of(true) }
     },
-    async keepImported({ id }, records, isComplete) {
-      const import_state = isComplete ? ('done' as const) : ('incomplete' as const)
+    async keepImported({ id }, records, { state, note }) {
       await db.transaction().execute(async (tx) => {
         await insertRecords(tx, id, records, 'imported')
-        await tx.updateTable('domains').set({ import_state }).where('id', '=', id).execute()
+        await tx
+          .updateTable('domains')
+          .set({ import_state: state, import_note: note })
+          .where('id', '=', id)
+          .execute()
       })
     },
     async drop({ id }, records) {
@@ -144,6 +147,26 @@ export function addCustomerRecord(
     await check(tx)
     const [row] = await insertRecords(tx, domainId, [record], 'added')
     return row
+  })
+}
+
+/**
+ * Adds records that were sent in a file; those that are there already stay as they are. Gives the new
+ * ones; undefined when the domain is gone. `plan` looks at a domain that nobody else changes meanwhile.
+ */
+export function addImportedRecords(
+  context: StoreContext,
+  domainId: string,
+  plan: (held: Queryable) => Promise<readonly CustomerRecord[]>,
+): Promise<CustomerRecordRow[] | undefined> {
+  return changing(context, domainId, async (tx) => {
+    const added = await insertRecords(tx, domainId, await plan(tx), 'imported')
+    await tx
+      .updateTable('domains')
+      .set({ import_state: 'done', import_note: '' })
+      .where('id', '=', domainId)
+      .execute()
+    return added
   })
 }
 

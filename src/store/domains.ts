@@ -168,7 +168,7 @@ export async function inboxCounts(
 /** All else that is told of a domain, in one question. */
 export async function belongingsOf({ db }: StoreContext, domainId: string): Promise<Belongings> {
   const { rows } = await sql<Belongings>`
-    select c.nameservers,
+    select case when d.import_state = 'wanted' then '{}' else c.nameservers end as nameservers,
            (select count(*)::int from inboxes i
              where i.domain_id = c.domain_id and i.removed_at is null) as inboxes,
            coalesce((select jsonb_agg(r order by r.id) from records r
@@ -176,7 +176,8 @@ export async function belongingsOf({ db }: StoreContext, domainId: string): Prom
            coalesce((select jsonb_agg(o order by o.id) from customer_records o
                       where o.domain_id = c.domain_id and o.origin = 'imported'
                         and o.removed_at is null), '[]') as imported
-      from claims c where c.domain_id = ${domainId}`.execute(db)
+      from claims c join domains d on d.id = c.domain_id
+     where c.domain_id = ${domainId}`.execute(db)
   const { nameservers = [], inboxes = 0, records = [], imported = [] } = rows[0] ?? {}
   return { nameservers, inboxes, records: records.map(checkedAt), imported }
 }
@@ -194,11 +195,17 @@ const checkedAt = (row: RecordRow): RecordRow => ({
   last_checked_at: row.last_checked_at && new Date(row.last_checked_at),
 })
 
+/**
+ * The pair as it is shown: none while what the name serves elsewhere is not known, for whoever set it
+ * then would lose that.
+ */
 export async function nameserversOf({ db }: StoreContext, domainId: string): Promise<string[]> {
   const claim = await db
-    .selectFrom('claims')
-    .select('nameservers')
-    .where('domain_id', '=', domainId)
+    .selectFrom('claims as c')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
+    .select('c.nameservers')
+    .where('c.domain_id', '=', domainId)
+    .where('d.import_state', '<>', 'wanted')
     .executeTakeFirst()
   return claim?.nameservers ?? []
 }

@@ -136,6 +136,8 @@ type DomainRow = {
   /** Whether the next plan may drop many rrsets at once. */
   accepts_drops: Generated<boolean>
   import_state: Generated<'none' | 'wanted' | 'done' | 'incomplete'>
+  /** Sentences on what an import could not find. */
+  import_note: Generated<string>
   /** Whether mail that goes elsewhere may be taken over. */
   take_mail: Generated<boolean>
   removal_requested_at: Date | null

@@ -219,6 +219,14 @@ export const zoneCut = z
   })
   .register(components, { id: 'ZoneCut' })
 
+export const fileAccount = z.object({
+  added: z.int().describe('How many records of the file are new in the zone.'),
+  present: z.int().describe('How many were there already.'),
+  left_out: z.array(
+    z.object({ line: z.int(), name: z.string(), type: z.string(), reason: z.string() }),
+  ),
+})
+
 export const importAnswer = z
   .object({
     ...said,
@@ -226,6 +234,7 @@ export const importAnswer = z
     state: z.enum(['none', 'wanted', 'done', 'incomplete']),
     take_mail: z.boolean(),
     records: z.array(dnsRecord),
+    file: fileAccount.nullable().describe('What became of the zone file that was sent.'),
   })
   .register(components, { id: 'Import' })
 

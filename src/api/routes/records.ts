@@ -1,7 +1,11 @@
 import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
-import { isRRsetType, type RRsetType } from '#drivers/zone/contract.ts'
-import { absolute, isWithin, relative } from '#names/domain-name.ts'
+import { isWithin, nameBelow } from '#dns/name.ts'
+import { canonicalOrWritten } from '#dns/rdata.ts'
+import { conflictOf } from '#domains/coexist.ts'
+import type { CustomerRecord } from '#domains/customer-records.ts'
+import { type RRsetType, rrsetTypeOf } from '#drivers/zone/contract.ts'
+import { absolute, isWithin as isHostWithin } from '#names/domain-name.ts'
 import {
   addCustomerRecord,
   type CustomerRecordRow,
@@ -20,6 +24,10 @@ import { recordList, recordRemoved, recordSaid } from '../openapi/answers.ts'
 import { Invalid, Problem, type ProblemCode } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams, id } from '../shapes.ts'
+import { RECORDS, standingIn } from '../standing-records.ts'
+
+/** A TXT value of 4096 octets, all of them escaped, and its quotation marks. */
+const VALUE_LIMIT = 20_000
 
 const TTL = { least: 60, most: 86_400, usual: 300 }
 const ttl = z
@@ -31,31 +39,41 @@ const ttl = z
 const value = z
   .string()
   .min(1)
-  .max(4096)
-  .describe('Its data as in a zone file, but that of a TXT in one piece and without quotes.')
+  .max(VALUE_LIMIT)
+  .describe(
+    'Its data as in a zone file, names in it whole, with a dot at the end. That of a TXT is one text without quotes; quoted strings are taken too. Of a type without a name here, `\\\\# length hex` (RFC 3597).',
+  )
   .meta({ examples: ['192.0.2.1'] })
 
-/** `@`, or labels of letters, digits, `-` and `_`, the first of which may be a `*`. */
-const OWNER = /^(@|(\*|\w([\w-]{0,61}\w)?)(\.\w([\w-]{0,61}\w)?)*\.?)$/
+const priority = z
+  .int()
+  .min(0)
+  .max(0xffff)
+  .nullish()
+  .describe('What an MX or SRV begins with, where the value leaves it out.')
 
 const recordParams = domainParams.extend({ record_id: id })
 const fresh = z.object({
   name: z
     .string()
     .min(1)
-    .max(254)
-    .regex(OWNER, 'not the owner name of a record')
-    .describe('Whole, or relative to the domain; `@` is the domain itself.')
+    .max(1024)
+    .describe(
+      'Relative to the domain, or whole with a dot at its end; `@` is the domain itself. Odd octets are escaped as in a zone file.',
+    )
     .meta({ examples: ['www'] }),
   type: z
     .string()
     .max(10)
-    .describe('`A`, `AAAA`, `CAA`, `CNAME`, `MX`, `NS`, `SRV` or `TXT`, in capitals or not.')
+    .describe(
+      '`A`, `AAAA`, `CAA`, `CNAME`, `DS`, `HTTPS`, `MX`, `NAPTR`, `NS`, `PTR`, `SRV`, `SSHFP`, `SVCB`, `TLSA` or `TXT`, or `TYPE` and a number (RFC 3597); in capitals or not.',
+    )
     .meta({ examples: ['A'] }),
   value,
+  priority,
   ttl,
 })
-const changed = z.object({ value, ttl })
+const changed = z.object({ value, priority, ttl })
 const path = `${API_PREFIX}/domains/:domain_id/records`
 const ABSENT: readonly ProblemCode[] = ['domain_not_found', 'record_not_found', 'record_managed']
 
@@ -98,9 +116,8 @@ function addRecord(app: Http, context: ApiContext): void {
   } satisfies FastifySchema
   app.post(path, { schema, ...needs(context, 'domains:update') }, async (request, reply) => {
     const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
-    const record = { ...request.body, ...ownerAndType(row.name, request.body) }
-    refuseUnholdable(context, row, record)
-    const check = (held: Queryable) => refuseInTheWay(held, row, record)
+    const record = recordOf(ownerAndType(row.name, request.body), request.body)
+    const check = (held: Queryable) => refuseInTheWay(context, held, row, record)
     const added = await addCustomerRecord(store, row.id, record, check)
     if (!added) throw new Problem('record_exists')
     const said = { success: true, message: 'Record added.' }
@@ -122,13 +139,14 @@ function editRecords(app: Http, context: ApiContext): void {
   } satisfies FastifySchema
   app.put(one, { schema: change, ...update }, async (request) => {
     const { domain, row } = await ownRecord(context, keyOf(request), request.params)
-    const changed = { ...request.body, name: row.name, type: row.type as RRsetType }
-    refuseUnholdable(context, domain, changed)
-    const check = (held: Queryable) => refuseInTheWay(held, domain, changed, row.id)
-    const result = await changeCustomerRecord(store, row, request.body, check)
+    const place = { name: row.name, type: row.type as RRsetType }
+    const changed = recordOf(place, request.body)
+    const check = (held: Queryable) => refuseInTheWay(context, held, domain, changed, row.id)
+    const { value, ttl } = changed
+    const result = await changeCustomerRecord(store, row, { value, ttl }, check)
     if (result !== 'changed')
       throw new Problem(`record_${result === 'gone' ? 'not_found' : 'exists'}`)
-    const record = customerRecordView({ ...row, ...request.body })
+    const record = customerRecordView({ ...row, value, ttl })
     return { success: true, message: 'Record changed.', record }
   })
   const removal = {
@@ -158,54 +176,74 @@ async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, p
   throw new Problem(isOurs ? 'record_managed' : 'record_not_found')
 }
 
-/** Names may be written whole, relative to the domain, or as `@`. */
+/** The owner as the caller wrote it: a name of the domain without its dot is taken as it is, too. */
 function ownerAndType(domain: string, body: { name: string; type: string }) {
-  const bare = relative(body.name.toLowerCase())
-  const name = bare === '@' ? domain : isWithin(bare, domain) ? bare : `${bare}.${domain}`
-  if (name.length > 253) throw invalid('name', 'with the domain below it, the name is too long')
-  const type = body.type.toUpperCase()
-  if (!isRRsetType(type)) throw invalid('type', 'there is no such type here')
-  const isOfHost = type === 'NS' && name === domain
-  if (isOfHost) throw invalid('name', 'the NS records of the domain itself are the nameservers')
-  return { name: absolute(name), type }
+  const type = rrsetTypeOf(body.type)
+  if (type === undefined)
+    throw invalid('type', `records of the type ${body.type} are not held here`)
+  const name = ownerOf(domain, body.name)
+  if (!isWithin(name, absolute(domain))) throw invalid('name', `${name} lies outside ${domain}`)
+  if (name === absolute(domain) && (type === 'NS' || type === 'DS')) {
+    throw invalid('name', `the ${type} records of the domain itself are its parent's to keep`)
+  }
+  return { name, type }
 }
 
-type Wanted = { name: string; type: RRsetType; value: string; ttl: number }
-
-/** What the zone host cannot hold at all. */
-function refuseUnholdable({ zoneHost }: ApiContext, domain: DomainRow, record: Wanted): void {
-  const { name, type, ttl: seconds, value: written } = record
-  const host = zoneHost(domain.world, placedAt(domain))
-  const objection = host.objectionTo({ name, type, ttl: seconds, data: [written] })
-  if (objection) throw invalid('value', objection)
+function ownerOf(domain: string, written: string): string {
+  try {
+    const isWhole = isHostWithin(written.toLowerCase(), domain)
+    return nameBelow(isWhole ? `${written}.` : written, absolute(domain))
+  } catch (error) {
+    if (error instanceof RangeError) throw invalid('name', error.message)
+    throw error
+  }
 }
 
-/** More than anybody needs: a zone is read and written whole. */
-const RECORDS = 1000
+type Given = { value: string; priority?: number | null | undefined; ttl: number }
 
-/**
- * An alias beside anything else (RFC 1034 section 3.6.2), a second MX of the domain beside ours, or too
- * many. `own` is the record that is to change.
- */
+/** In its canonical form where it has one; what has none is refused with the sentence of the zone host. */
+function recordOf(place: { name: string; type: RRsetType }, given: Given): CustomerRecord {
+  const value = withPriority(place.type, given)
+  return { ...place, value: canonicalOrWritten(place.type, value), ttl: given.ttl }
+}
+
+/** Answers show the number that an MX or SRV begins with by itself, and it may be sent so. */
+function withPriority(type: RRsetType, { value, priority }: Given): string {
+  if (priority === undefined || priority === null) return value
+  if (type !== 'MX' && type !== 'SRV') throw invalid('priority', `${type} records have none`)
+  const [first, ...rest] = value.trim().split(/[ \t]+/)
+  const isThere = rest.length === (type === 'MX' ? 1 : 3)
+  if (!isThere) return `${priority} ${value}`
+  if (first !== String(priority)) throw invalid('priority', `the value begins with ${first}`)
+  return value
+}
+
+/** What the zone host cannot hold, what cannot stand there, or too many. `own` is the record that is to change. */
 async function refuseInTheWay(
+  { zoneHost }: ApiContext,
   held: Queryable,
   domain: DomainRow,
-  { name, type }: Wanted,
+  record: CustomerRecord,
   own?: string,
 ): Promise<void> {
   const ours = await recordsOf(held, domain.id)
-  const theirs = await listCustomerRecords(held, domain.id)
+  const theirs = (await listCustomerRecords(held, domain.id)).filter(({ id }) => id !== own)
   if (own === undefined && theirs.length >= RECORDS) {
     throw new Problem('too_many_records', { max_records: RECORDS })
   }
-  const isMxOfDomain = type === 'MX' && name === absolute(domain.name)
-  const comesHere = domain.take_mail || ours.some(({ purpose }) => purpose === 'mx')
-  // The next pass would take it away again.
-  if (isMxOfDomain && comesHere) throw new Problem('record_conflict')
-  const beside = [...ours, ...theirs].filter((each) => each.name === name && each.id !== own)
-  const isApexAlias = type === 'CNAME' && name === absolute(domain.name)
-  const excludes = (each: { type: string }) => each.type === 'CNAME' || type === 'CNAME'
-  if (isApexAlias || beside.some(excludes)) throw new Problem('record_conflict')
+  const { name, type, ttl, value } = record
+  const objectionTo = (...values: readonly string[]) =>
+    zoneHost(domain.world, placedAt(domain)).objectionTo({ name, type, ttl, data: values })
+  const alone = objectionTo(value)
+  if (alone) throw invalid('value', alone)
+  const zone = standingIn(domain, ours, theirs)
+  const conflict = conflictOf(record, zone)
+  if (conflict) throw new Problem('record_conflict', { reason: conflict })
+  const isBeside = (each: { name: string; type: string }) =>
+    each.name === name && each.type === type
+  const values = [...ours, ...theirs].filter(isBeside).map((each) => each.value)
+  const together = objectionTo(...new Set([...values, value]))
+  if (together) throw invalid('value', together)
 }
 
 function invalid(field: string, msg: string): Invalid {

@@ -1,11 +1,13 @@
 /** records_published: the zone holds what all ask for, and anyone who asks from outside sees it. */
+
+import { canonicalOrWritten } from '#dns/rdata.ts'
 import { DriverError } from '#drivers/errors.ts'
 import type { NeededRecord } from '#drivers/records.ts'
 import type { Change, RRset } from '#drivers/zone/contract.ts'
 import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
 import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
 import { SPF_LOOKUP_LIMIT, spfLookups } from '#policy/spf.ts'
-import { type CustomerRecord, excludes } from '../customer-records.ts'
+import { type CustomerRecord, excludes, hides } from '../customer-records.ts'
 import {
   desiredRecords,
   desiredZone,
@@ -50,8 +52,11 @@ export const records: Step = {
     if (redirect && !seen.some(isSeenRedirect(pass))) pass.redirectUnseenSince = redirect.changedAt
     // Mail does not wait for a redirect, and is not lost with it.
     const unseen = seen.filter((record) => record.status !== 'published' && !isOfRedirect(record))
-    if (unseen.length === 0) return met
-    return waiting('not_visible', `Not visible from outside yet: ${unseen.map(label).join(', ')}.`)
+    if (unseen.length > 0) {
+      const labels = unseen.map(label).join(', ')
+      return waiting('not_visible', `Not visible from outside yet: ${labels}.`)
+    }
+    return (await notServed(pass, theirs)) ?? met
   },
   async remove(pass) {
     const { domain, ports, signal } = pass
@@ -62,6 +67,19 @@ export const records: Step = {
     // What was part of ours, as an SPF policy is, stands alone again.
     if (isThere) await publishCustomers(pass)
   },
+}
+
+/** Records that nobody is answered with: all others are served, and the customer is told which are not. */
+async function notServed(
+  { domain, ports, signal }: Pass,
+  { refused }: CustomersMail,
+): Promise<Verdict | undefined> {
+  const inZone = (await ports.zone.unservedIn?.(domain.claim, signal)) ?? []
+  const sentences = [...new Set([...refused, ...inZone].map(({ why }) => why))]
+  if (sentences.length === 0) return undefined
+  const [first, ...others] = sentences
+  const more = others.length > 0 ? ` So it is with ${others.length} more.` : ''
+  return waiting('rrset_not_served', `${first} It is not served; change or remove it.${more}`)
 }
 
 /** RFC 5321 section 5.1: the MX decides where mail goes, and it goes to somebody already. */
@@ -79,6 +97,8 @@ function obstacleTo(
 ): Verdict | undefined {
   const alias = planned.flatMap((record) => inTheWay(record, theirs))[0]
   if (alias) return aliasIsInTheWay(alias)
+  const hidden = hiddenBy(pass, theirs, planned)
+  if (hidden) return hidden
   const objection = planned.map((record) => objectionTo(pass, record)).find(Boolean)
   if (objection) return failed('not_holdable', objection)
   const excess = spfExcess(pass, theirs, planned)
@@ -87,6 +107,21 @@ function obstacleTo(
 
 const inTheWay = (record: OwnedRecord, { all }: CustomersMail) =>
   all.filter((each) => excludes(each, record))
+
+/** A delegation of the customer's that would keep a record of ours from being seen. */
+function hiddenBy(
+  { domain }: Pass,
+  { all }: CustomersMail,
+  planned: readonly OwnedRecord[],
+): Verdict | undefined {
+  for (const record of planned) {
+    const cut = all.find((each) => hides(each, record.name, absolute(domain.name)))
+    if (cut === undefined) continue
+    const sentence = `NS ${cut.value} at ${relative(cut.name)} delegates that name, and hides our ${label(record)}: remove it.`
+    return waiting('hidden_by_delegation', sentence)
+  }
+  return undefined
+}
 
 function aliasIsInTheWay({ name, type, value }: CustomerRecord): Verdict {
   const sentence = `${type} ${value} stands at ${relative(name)}, beside which our record cannot: remove it.`
@@ -228,10 +263,7 @@ async function lookFromOutside({ ports, signal }: Pass, record: OwnedRecord): Pr
   const observed = records.map(({ data }) => data).toSorted()
   const isSeen = isAnsweredByHost(ports.zone, record)
     ? observed.some((data) => data !== record.value)
-    : observed.some((data) => normal(data) === normal(record.value))
+    : observed.includes(canonicalOrWritten(record.type, record.value))
   const status = isSeen ? 'published' : observed.length > 0 ? 'mismatch' : 'missing'
   return { ...record, observed, status }
 }
-
-/** Presentation forms of one rdata differ in trailing dots and, for names, in case. */
-const normal = (data: string): string => data.replace(/\.$/, '').toLowerCase()

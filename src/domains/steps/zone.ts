@@ -2,24 +2,18 @@
 import { enclosingZone } from '../enclosing.ts'
 import { askBefore, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
-import { importRecords, publishCustomers } from './customers.ts'
+import { publishCustomers } from './customers.ts'
 import { noteShown, observeDelegation } from './delegation.ts'
+import { importRecords } from './import.ts'
 
 export const zone: Step = {
   async gate(pass) {
     const { domain, ports } = pass
     if (ports.zone.naming === 'pair' && domain.claim.nameservers.length === 0) await drawPair(pass)
-    if (!ports.zone.oneZonePerName) return undefined
-    if (await ports.custody.isZoneTaken(domain.claim)) {
-      // The parent decides whose the one zone is, where it can show whose pair it is.
-      if (ports.zone.naming === 'pair') pass.report(await observeDelegation(pass))
-      return waiting('name_in_use', `Another claim on ${domain.name} is at the zone host.`)
-    }
-    return ports.zone.naming === 'pair' ? shadowing(pass) : undefined
+    return (await importRecords(pass)) ?? (await turnAtHost(pass))
   },
   async ensure(pass) {
     const { domain, ports, signal } = pass
-    await importRecords(pass)
     const { nameservers } = await ports.zone.ensureZone(domain.claim, signal)
     if (ports.zone.naming === 'host' && nameservers.join() !== domain.claim.nameservers.join()) {
       await ports.custody.assignPair(domain.claim, nameservers)
@@ -33,6 +27,18 @@ export const zone: Step = {
     // A zone that is made again gets other names; the old ones must not be shown to anybody.
     if (ports.zone.naming === 'host') await ports.custody.assignPair(domain.claim, [])
   },
+}
+
+/** Where the host has but one zone for each name: why it is not the claim's turn, if so. */
+async function turnAtHost(pass: Pass): Promise<Verdict | undefined> {
+  const { domain, ports } = pass
+  if (!ports.zone.oneZonePerName) return undefined
+  if (await ports.custody.isZoneTaken(domain.claim)) {
+    // The parent decides whose the one zone is, where it can show whose pair it is.
+    if (ports.zone.naming === 'pair') pass.report(await observeDelegation(pass))
+    return waiting('name_in_use', `Another claim on ${domain.name} is at the zone host.`)
+  }
+  return ports.zone.naming === 'pair' ? shadowing(pass) : undefined
 }
 
 /**

@@ -2,13 +2,23 @@
 
 import type { RRset } from '#dns/rrset.ts'
 
-export { isRRsetType, type RRset, type RRsetType } from '#dns/rrset.ts'
+export {
+  isNamedType,
+  isRRsetType,
+  type NamedType,
+  type RRset,
+  type RRsetType,
+  rrsetTypeOf,
+} from '#dns/rrset.ts'
 
 /**
  * Whose zone this is. Objects at the provider are stamped with `claimId`, and only a matching stamp
  * is adopted or removed. `name` is the domain without a trailing dot; `nameservers` is its pair.
  */
 export type ClaimRef = { claimId: string; name: string; nameservers: readonly string[] }
+
+/** An rrset that is not answered with, and a sentence that names the part. */
+export type Unserved = Pick<RRset, 'name' | 'type'> & { why: string }
 
 export type Change = { put: RRset } | { drop: Pick<RRset, 'name' | 'type'> }
 
@@ -54,6 +64,12 @@ export interface ZoneDriver {
 
   /** Makes the claim's zone not exist. An absent zone, or one without its stamp, is success. */
   removeZone(claim: ClaimRef, signal: AbortSignal): Promise<void>
+
+  /**
+   * The rrsets of the claim's zone that the host holds and cannot answer with, and why. Absent where a
+   * host refuses them at once.
+   */
+  unservedIn?(claim: ClaimRef, signal: AbortSignal): Promise<readonly Unserved[]>
 
   /** Where the host leads visitors itself; without it, the installation's own web server does. */
   readonly redirects?: RedirectRules | undefined

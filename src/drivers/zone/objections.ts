@@ -1,51 +1,78 @@
-import { isIP, isIPv4, isIPv6 } from 'node:net'
+import { canonicalName, nameToWire } from '#dns/name.ts'
+import { partsOf, rdataToWire, toWireRRset } from '#dns/rdata.ts'
 import type { RRset } from './contract.ts'
 
 /** A bound of ours: the longest TXT value anyone publishes is a DKIM key of some 800 octets. */
 const TXT_LIMIT_OCTETS = 4096
 
-/** What no zone host holds, ours included: rdata that is none, or too much of it. Looked at 2026-11. */
-export function objectionTo({ name, type, ttl, data }: RRset): string | undefined {
+/**
+ * RFC 1035 section 4.2.2: a message holds 65,535 octets. An rrset leaves room in it for the question,
+ * for EDNS, and for eight aliases that lead to it.
+ */
+const RRSET_LIMIT_OCTETS = 60_000
+/** What stands before the rdata of a record whose owner is compressed. */
+const RECORD_OCTETS = 12
+
+/** Why no zone host can hold the rrset, ours included; a sentence that names the part. Looked at 2026-11. */
+export function objectionTo(rrset: RRset): string | undefined {
+  const { name, type, data } = rrset
   if (data.length === 0) return `${type} of ${name} has no value.`
   if (type === 'CNAME' && data.length > 1) return `A CNAME has one value; ${name} would have more.`
-  // RFC 2181 section 8: 31 bits.
-  if (!Number.isInteger(ttl) || ttl < 0 || ttl > 0x7fffffff) {
-    return `The TTL of ${type} of ${name} is out of range.`
+  return nameObjection(name) ?? valueObjection(rrset) ?? wholeObjection(rrset)
+}
+
+function nameObjection(name: string): string | undefined {
+  const why = whyNot(() => nameToWire(canonicalName(name)))
+  return why && `${name} is not a name that can be served: ${why}.`
+}
+
+function valueObjection({ name, type, data }: RRset): string | undefined {
+  for (const value of data) {
+    const why = whyNot(() => rdataToWire(type, value)) ?? limitOn(type, value)
+    if (why) return `${type} of ${name} cannot be ${shown(value)}: ${why}.${formOf(type)}`
   }
-  if (type === 'TXT' && data.some((value) => Buffer.byteLength(value) > TXT_LIMIT_OCTETS)) {
-    return `A TXT value of ${name} is longer than ${TXT_LIMIT_OCTETS} octets.`
+  return undefined
+}
+
+const shown = (value: string): string => JSON.stringify(value.slice(0, 60))
+
+function formOf(type: RRset['type']): string {
+  const parts = partsOf(type)
+  return parts.length > 1 ? ` It is written as: ${parts.join(', ')}.` : ''
+}
+
+function limitOn(type: RRset['type'], value: string): string | undefined {
+  if (type === 'TXT' && Buffer.byteLength(value) > TXT_LIMIT_OCTETS) {
+    return `it is longer than ${TXT_LIMIT_OCTETS} octets`
   }
-  if (!isName(name)) return `${name} is not a name that can be served.`
-  const bad = data.find((value) => !SHAPES[type](value))
-  return bad === undefined
-    ? undefined
-    : `${type} of ${name} cannot be ${JSON.stringify(bad.slice(0, 60))}.`
+  // RFC 7505 section 3: the null MX has the preference 0.
+  return type === 'MX' && /^[1-9]\d* \.$/.test(value)
+    ? 'an MX without a host, which says that no mail is taken, is "0 ."'
+    : undefined
 }
 
-/** Whether a value, in presentation form, is what its type holds. */
-const SHAPES: Record<RRset['type'], (value: string) => boolean> = {
-  A: isIPv4,
-  AAAA: isIPv6,
-  CAA: (value) => /^\d{1,3} [a-z0-9]{1,255} \S/i.test(value),
-  CNAME: isName,
-  MX: (value) => hasNumbers(value, 1),
-  NS: isName,
-  SRV: (value) => hasNumbers(value, 3),
-  TXT: (value) => !value.includes('\0'),
+function wholeObjection(rrset: RRset): string | undefined {
+  const { name, type, data } = rrset
+  const why = whyNot(() => toWireRRset(rrset))
+  if (why) return `${why}.`
+  // RFC 7505 section 3: beside a null MX there is no other.
+  if (type === 'MX' && data.length > 1 && data.includes('0 .')) {
+    return `MX of ${name} cannot say both that it takes no mail ("0 .") and where its mail goes.`
+  }
+  const octets = toWireRRset(rrset).records.reduce((sum, record) => {
+    return sum + RECORD_OCTETS + record.octets.length
+  }, 0)
+  return octets > RRSET_LIMIT_OCTETS
+    ? `All ${type} of ${name} together take ${octets} octets, and an answer has room for ${RRSET_LIMIT_OCTETS}.`
+    : undefined
 }
 
-// RFC 1035 section 3.1: labels of at most 63 octets, names of at most 255 on the wire.
-function isName(name: string): boolean {
-  if (name === '.') return true
-  const labels = name.replace(/\.$/, '').split('.')
-  if (!name.endsWith('.') || name.length > 254 || isIP(name.slice(0, -1)) !== 0) return false
-  return labels.every((label) => label.length > 0 && Buffer.byteLength(label) <= 63)
-}
-
-/** So many 16-bit numbers, and then a name. */
-function hasNumbers(value: string, count: number): boolean {
-  const words = value.split(' ')
-  const numbers = words.slice(0, -1)
-  const areNumbers = numbers.every((word) => /^\d{1,5}$/.test(word) && Number(word) <= 0xffff)
-  return numbers.length === count && areNumbers && isName(words.at(-1)!)
+function whyNot(work: () => unknown): string | undefined {
+  try {
+    work()
+    return undefined
+  } catch (error) {
+    if (error instanceof RangeError) return error.message
+    throw error
+  }
 }

@@ -1,5 +1,8 @@
 /** What the public DNS says of a message that came in: SPF, DKIM and DMARC, by a library. */
 import { type AuthenticateResult, authenticate, type DNSResolver } from 'mailauth'
+import { joinedTxt } from '#dns/txt.ts'
+import type { TypeName } from '#dns/types.ts'
+import { relative } from '#names/domain-name.ts'
 import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
 
 /** As kept with a message, and shown. Results are the words of RFC 8601 section 2.7. */
@@ -78,7 +81,7 @@ async function resolveLikeNode(
 ) {
   const asked = name.replace(/\.$/, '').toLowerCase()
   const { rcode, records } = await resolver
-    .resolve(asked, type as 'TXT', signal)
+    .resolve(asked, type as TypeName, signal)
     .catch(serverFailed)
   if (rcode === 'NXDOMAIN') throw Object.assign(new Error(`no ${name}`), { code: 'ENOTFOUND' })
   if (records.length === 0)
@@ -92,8 +95,8 @@ function serverFailed(error: unknown): never {
 }
 
 function asNode(type: string, data: string) {
-  if (type === 'TXT') return [data]
-  if (type !== 'MX') return data
+  if (type === 'TXT') return [joinedTxt(data)]
+  if (type !== 'MX') return relative(data)
   const [priority, exchange] = data.split(' ')
-  return { priority: Number(priority), exchange: exchange ?? '' }
+  return { priority: Number(priority), exchange: relative(exchange ?? '') }
 }

@@ -1,7 +1,8 @@
 /** Cloudflare's words and ours. It speaks of single records; an rrset is what shares a name and a type. */
+import { canonicalOrWritten, masterRdata } from '#dns/rdata.ts'
+import { octetsOfText, quoted, wordsOf } from '#dns/text.ts'
 import { absolute, relative } from '#names/domain-name.ts'
-import { type Change, type ClaimRef, isRRsetType, type RRset } from '../contract.ts'
-import { quoteTxt, unquoteTxt } from '../txt.ts'
+import { type Change, type ClaimRef, type NamedType, type RRset, rrsetTypeOf } from '../contract.ts'
 import type { CfBatch, CfRecord } from './api.ts'
 
 /**
@@ -35,8 +36,9 @@ export function toGroups(records: readonly CfRecord[], leads = false): Group[] {
     groups.set(key, [...(groups.get(key) ?? []), record])
   }
   return [...groups.values()].flatMap((group) => {
-    const { name, type } = group[0]!
-    if (!isRRsetType(type)) return []
+    const { name, type: written } = group[0]!
+    const type = rrsetTypeOf(written)
+    if (type === undefined) return []
     const ttl = Math.min(...group.map((record) => ttlOf(record, leads)))
     return [{ name: absolute(name), type, ttl, data: group.map(contentOf), records: group }]
   })
@@ -54,51 +56,74 @@ function ttlOf(record: CfRecord, leads: boolean): number {
 const isOfRedirect = (type: string, value: string, leads: boolean): boolean =>
   leads && type === 'A' && value === ORIGINLESS
 
-function contentOf({ type, content = '', priority, data = {} }: CfRecord): string {
-  switch (type) {
-    case 'TXT':
-      return unquoteTxt(content)
-    case 'MX':
-      return `${priority ?? 0} ${absolute(content)}`
-    case 'CNAME':
-    case 'NS':
-      return absolute(content)
-    case 'SRV':
-      return `${data.priority} ${data.weight} ${data.port} ${absolute(String(data.target))}`
-    case 'CAA':
-      return `${data.flags} ${data.tag} "${data.value}"`
-    default:
-      return content
-  }
+/** The fields of `data`, in the order of the rdata, by how each is written: a number, a host, text in quotes, or as it is. */
+const DATA: Partial<Record<NamedType, Record<string, 'number' | 'host' | 'text' | 'words'>>> = {
+  CAA: { flags: 'number', tag: 'words', value: 'text' },
+  DS: { key_tag: 'number', algorithm: 'number', digest_type: 'number', digest: 'words' },
+  HTTPS: { priority: 'number', target: 'host', value: 'words' },
+  NAPTR: {
+    order: 'number',
+    preference: 'number',
+    flags: 'text',
+    service: 'text',
+    regex: 'text',
+    replacement: 'host',
+  },
+  SRV: { priority: 'number', weight: 'number', port: 'number', target: 'host' },
+  SSHFP: { algorithm: 'number', type: 'number', fingerprint: 'words' },
+  SVCB: { priority: 'number', target: 'host', value: 'words' },
+  TLSA: { usage: 'number', selector: 'number', matching_type: 'number', certificate: 'words' },
+}
+const fieldsOf = (type: string) => Object.entries(DATA[type as NamedType] ?? {})
+
+function contentOf(record: CfRecord): string {
+  const type = rrsetTypeOf(record.type)
+  const written = writtenContent(record)
+  return type === undefined ? written : canonicalOrWritten(type, written)
+}
+
+function writtenContent({ type, content = '', priority, data = {} }: CfRecord): string {
+  if (type === 'MX') return `${priority ?? 0} ${absolute(content)}`
+  if (['CNAME', 'NS', 'PTR'].includes(type)) return absolute(content)
+  const fields = fieldsOf(type)
+  if (fields.length === 0) return content
+  return fields.map(([name, form]) => writtenField(String(data[name] ?? ''), form)).join(' ')
+}
+
+function writtenField(value: string, form: 'number' | 'host' | 'text' | 'words'): string {
+  if (form === 'host') return absolute(value)
+  return form === 'text' ? quoted(Buffer.from(value)) : value
 }
 
 function toRecord({ name, type, ttl }: RRset, value: string, leads: boolean): object {
   const proxied = isOfRedirect(type, value, leads) && ttl === AUTOMATIC_TTL_S
   const record = { name: relative(name), type, ttl: proxied ? AUTOMATIC : ttl, proxied }
-  const words = value.split(' ')
-  switch (type) {
-    case 'TXT':
-      return { ...record, content: quoteTxt(value) }
-    case 'MX':
-      return { ...record, priority: Number(words[0]), content: hostOf(words[1]!) }
-    case 'CNAME':
-    case 'NS':
-      return { ...record, content: hostOf(value) }
-    case 'SRV': {
-      const [priority, weight, port] = words.map(Number)
-      return { ...record, data: { priority, weight, port, target: hostOf(words[3]!) } }
-    }
-    case 'CAA': {
-      const text = words.slice(2).join(' ')
-      return {
-        ...record,
-        data: { flags: Number(words[0]), tag: words[1], value: unquoteTxt(text) },
-      }
-    }
-    default:
-      return { ...record, content: value }
+  if (fieldsOf(type).length > 0) return { ...record, data: toData(type, value) }
+  if (type === 'MX') {
+    const [preference, exchange] = value.split(' ')
+    return { ...record, priority: Number(preference), content: hostOf(exchange!) }
   }
+  const isName = ['CNAME', 'NS', 'PTR'].includes(type)
+  return { ...record, content: isName ? hostOf(value) : masterRdata(type, value) }
 }
+
+/** What follows the fields of one word each is all of the last field. */
+function toData(type: RRset['type'], value: string): object {
+  const words = wordsOf(value)
+  const fields = fieldsOf(type)
+  return Object.fromEntries(
+    fields.map(([name, form], i) => {
+      const word = words[i]?.text ?? ''
+      if (form === 'number') return [name, Number(word)]
+      if (form === 'host') return [name, hostOf(word)]
+      if (form === 'text') return [name, octetsOfText(word).toString()]
+      return [name, i < fields.length - 1 ? word : restOf(value, i)]
+    }),
+  )
+}
+
+/** A value from its word of this number on: no word before it has a space. */
+const restOf = (value: string, from: number): string => value.split(' ').slice(from).join(' ')
 
 const hostOf = (name: string): string => (name === '.' ? '.' : relative(name))
 

@@ -118,7 +118,15 @@ const UNSERVABLE: RRset[] = [
   { name: 'a.test.', type: 'MX', ttl: 300, data: ['mx.example.'] },
   { name: `${'a'.repeat(64)}.test.`, type: 'A', ttl: 300, data: ['192.0.2.1'] },
   { name: 'a.test.', type: 'A', ttl: 1.5, data: ['192.0.2.1'] },
-  txt('a.test.', 'nul \0'),
+  txt('a.test.', '"not ended'),
+  txt('a.test.', '"\\999"'),
+  { name: 'a.test.', type: 'CAA', ttl: 300, data: ['999 issue ca.example'] },
+  { name: 'a.test.', type: 'CNAME', ttl: 300, data: ['bücher.example.'] },
+  { name: 'a.test.', type: 'CNAME', ttl: 300, data: ['foo\nbar.'] },
+  { name: 'a.test.', type: 'MX', ttl: 300, data: ['5 .'] },
+  { name: 'a.test.', type: 'MX', ttl: 300, data: ['0 .', '10 mx.example.'] },
+  { name: 'a.test.', type: 'TYPE65280', ttl: 300, data: ['abc'] },
+  txt('a.test.', ...Array.from({ length: 17 }, (_, i) => `${i}`.padEnd(4000, 'x'))),
   txt('a.test.', 'ü'.repeat(2049)),
 ]
 

@@ -26,6 +26,14 @@ export function embeddedZoneDriver(store: ZoneStore): ZoneDriver {
       signal.throwIfAborted()
       return store.read(claimId)
     },
+    async unservedIn({ claimId }, signal) {
+      signal.throwIfAborted()
+      const rrsets = (await store.read(claimId)) ?? []
+      return rrsets.flatMap((rrset) => {
+        const why = objectionTo(rrset)
+        return why === undefined ? [] : [{ name: rrset.name, type: rrset.type, why }]
+      })
+    },
     async changeZone({ claimId, name }, changes, signal) {
       signal.throwIfAborted()
       const isThere = await store.edit(claimId, (rrsets) => apply(rrsets, changes))

@@ -1,7 +1,7 @@
 /** PowerDNS's words and ours: `account` is the stamp, `changetype` REPLACE our put and DELETE our drop. */
+import { canonicalOrWritten, masterRdata } from '#dns/rdata.ts'
 import { absolute } from '#names/domain-name.ts'
-import { type Change, type ClaimRef, isRRsetType, type RRset } from '../contract.ts'
-import { quoteTxt, unquoteTxt } from '../txt.ts'
+import { type Change, type ClaimRef, type RRset, rrsetTypeOf } from '../contract.ts'
 import type { PdnsChange, PdnsRRset, PdnsZone } from './api.ts'
 
 const NS_TTL_S = 3600
@@ -46,13 +46,13 @@ export const nameserversIn = (zone: PdnsZone): string[] =>
 /** The rrsets of the zone that are ours to see: without the apex SOA and NS. */
 export function toRRsets(zone: PdnsZone): RRset[] {
   const apex = zone.name.toLowerCase()
-  return zone.rrsets.flatMap(({ name: written, type, ttl, records }) => {
+  return zone.rrsets.flatMap(({ name: written, type: asked, ttl, records }) => {
     const name = written.toLowerCase()
-    const isOfHost = name === apex && (type === 'SOA' || type === 'NS')
-    if (isOfHost || !isRRsetType(type)) return []
+    const type = rrsetTypeOf(asked)
+    if (type === undefined || (name === apex && type === 'NS')) return []
     const data = records
       .filter(({ disabled }) => !disabled)
-      .map(({ content }) => (type === 'TXT' ? unquoteTxt(content) : content))
+      .map(({ content }) => canonicalOrWritten(type, content))
     return data.length > 0 ? [{ name, type, ttl, data }] : []
   })
 }
@@ -60,7 +60,6 @@ export function toRRsets(zone: PdnsZone): RRset[] {
 export function toChange(change: Change): PdnsChange {
   if ('drop' in change) return { ...change.drop, ttl: 0, records: [], changetype: 'DELETE' }
   const { name, type, ttl, data } = change.put
-  const contents = type === 'TXT' ? data.map(quoteTxt) : data
-  const records = contents.map((content) => ({ content, disabled: false }))
+  const records = data.map((value) => ({ content: masterRdata(type, value), disabled: false }))
   return { name, type, ttl, records, changetype: 'REPLACE' }
 }

@@ -1,0 +1,27 @@
+/** What stands in a domain's zone, as the rules of what can stand beside each other ask for it. */
+import type { RRsetType } from '#drivers/zone/contract.ts'
+import type { CustomerRecordRow } from '#store/customer-records.ts'
+import type { DomainRow, RecordRow } from '#store/domains.ts'
+
+/** More of their own than anybody needs: a zone is read and written whole. */
+export const RECORDS = 1000
+
+export function standingIn(
+  domain: DomainRow,
+  ours: readonly RecordRow[],
+  theirs: readonly CustomerRecordRow[],
+) {
+  return {
+    domain: domain.name,
+    ours: ours.map(recordOf),
+    theirs: theirs.map(recordOf),
+    takesMail: domain.take_mail || ours.some(({ purpose }) => purpose === 'mx'),
+  }
+}
+
+const recordOf = ({ name, type, value, ttl }: RecordRow | CustomerRecordRow) => ({
+  name,
+  type: type as RRsetType,
+  value,
+  ttl,
+})

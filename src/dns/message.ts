@@ -1,0 +1,157 @@
+/** Reads a whole message, as a resolver gets it: every record with the octets of its rdata, uncompressed. */
+import { nameOf } from './name.ts'
+import { TYPE } from './types.ts'
+
+export type MessageRecord = {
+  /** Absolute, lowercase. */
+  name: string
+  type: number
+  class: number
+  /** In seconds; 0 where its first bit is set (RFC 2181 section 8). */
+  ttl: number
+  rdata: Buffer
+}
+
+export type Message = {
+  id: number
+  isResponse: boolean
+  isAuthoritative: boolean
+  isTruncated: boolean
+  recursionAvailable: boolean
+  /** With the upper bits of an OPT (RFC 6891 section 6.1.3). */
+  rcode: number
+  questions: readonly { labels: readonly Buffer[]; type: number; class: number }[]
+  answers: readonly MessageRecord[]
+  authorities: readonly MessageRecord[]
+  /** Without the OPT. */
+  additionals: readonly MessageRecord[]
+}
+
+const HEADER_OCTETS = 12
+const MAX_NAME_OCTETS = 255
+
+/** Throws a RangeError at what is no message. */
+export function readMessage(octets: Uint8Array): Message {
+  const reader = new Reader(octets)
+  const [id, flags, ...counts] = Array.from({ length: 6 }, () => reader.u16()) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ]
+  const questions = times(counts[0], () => ({
+    labels: reader.name(),
+    type: reader.u16(),
+    class: reader.u16(),
+  }))
+  const [answers, authorities, all] = counts.slice(1).map((n) => times(n, () => reader.record()))
+  const opt = all!.find(({ type }) => type === TYPE.OPT)
+  return {
+    id,
+    isResponse: (flags & 0x8000) !== 0,
+    isAuthoritative: (flags & 0x0400) !== 0,
+    isTruncated: (flags & 0x0200) !== 0,
+    recursionAvailable: (flags & 0x0080) !== 0,
+    rcode: (flags & 0x0f) | ((opt?.extendedRcode ?? 0) << 4),
+    questions,
+    answers: answers!,
+    authorities: authorities!,
+    additionals: all!.filter(({ type }) => type !== TYPE.OPT),
+  }
+}
+
+/** Each item takes at least an octet, so a count that lies ends with the message. */
+const times = <T>(count: number, next: () => T): T[] => {
+  const items: T[] = []
+  while (items.length < count) items.push(next())
+  return items
+}
+
+/** RFC 3597 section 4: only in these may a name of the rdata be compressed, and before it stand so many octets. */
+const COMPRESSED: Record<number, { before: number; names: number }> = {
+  [TYPE.NS]: { before: 0, names: 1 },
+  [TYPE.CNAME]: { before: 0, names: 1 },
+  [TYPE.SOA]: { before: 0, names: 2 },
+  [TYPE.PTR]: { before: 0, names: 1 },
+  [TYPE.MX]: { before: 2, names: 1 },
+  [TYPE.RP]: { before: 0, names: 2 },
+  [TYPE.AFSDB]: { before: 2, names: 1 },
+  // RFC 3597 section 4: not to be sent compressed, but to be understood.
+  [TYPE.SRV]: { before: 6, names: 1 },
+  [TYPE.DNAME]: { before: 0, names: 1 },
+}
+
+class Reader {
+  readonly #octets: Buffer
+  #at = 0
+
+  constructor(octets: Uint8Array) {
+    this.#octets = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
+    if (octets.length < HEADER_OCTETS) throw new RangeError('it is shorter than a header')
+  }
+
+  u16(): number {
+    return this.take(2).readUInt16BE()
+  }
+
+  take(length: number): Buffer {
+    if (this.#at + length > this.#octets.length) throw new RangeError('the message ends too early')
+    this.#at += length
+    return this.#octets.subarray(this.#at - length, this.#at)
+  }
+
+  record(): MessageRecord & { extendedRcode: number } {
+    const name = nameOf(this.name())
+    const [type, qclass] = [this.u16(), this.u16()]
+    const ttl = this.take(4)
+    const length = this.u16()
+    const end = this.#at + length
+    const rdata = this.#rdata(type, end)
+    const seconds = ttl.readInt32BE()
+    return { name, type, class: qclass, ttl: Math.max(0, seconds), rdata, extendedRcode: ttl[0]! }
+  }
+
+  /** With its names made whole, so that it means the same outside of this message. */
+  #rdata(type: number, end: number): Buffer {
+    const { before, names } = COMPRESSED[type] ?? { before: end - this.#at, names: 0 }
+    const parts = [this.take(Math.min(before, end - this.#at))]
+    for (let left = names; left > 0; left--) parts.push(wireOf(this.name()))
+    if (this.#at > end) throw new RangeError('the rdata is longer than it says')
+    parts.push(this.take(end - this.#at))
+    return Buffer.concat(parts)
+  }
+
+  /** RFC 1035 section 4.1.4: a pointer leads backwards, so that every name comes to an end. */
+  name(): Buffer[] {
+    const labels: Buffer[] = []
+    let octets = 1
+    let at = this.#at
+    let end: number | undefined
+    for (let least = at; ; ) {
+      const length = this.#octets[at]
+      if (length === undefined) throw new RangeError('a name ends too early')
+      if (length === 0) break
+      if (length >= 0xc0) {
+        const target = ((length & 0x3f) << 8) | (this.#octets[at + 1] ?? 0xff)
+        end ??= at + 2
+        if (target >= least) throw new RangeError('a name points forward')
+        at = least = target
+        continue
+      }
+      octets += 1 + length
+      if (length > 63 || octets > MAX_NAME_OCTETS) throw new RangeError('a name is too long')
+      const label = this.#octets.subarray(at + 1, at + 1 + length)
+      if (label.length < length) throw new RangeError('a name ends too early')
+      labels.push(label)
+      at += 1 + length
+    }
+    this.#at = end ?? at + 1
+    if (this.#at > this.#octets.length) throw new RangeError('a name ends too early')
+    return labels
+  }
+}
+
+const wireOf = (labels: readonly Buffer[]): Buffer =>
+  Buffer.concat([...labels.flatMap((label) => [Buffer.of(label.length), label]), Buffer.of(0)])

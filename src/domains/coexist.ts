@@ -1,0 +1,37 @@
+/** Which records can stand in one zone: the customer's with each other, and beside ours. Pure. */
+import { absolute } from '#names/domain-name.ts'
+import { type CustomerRecord, hides, namesOfOurs } from './customer-records.ts'
+
+type Standing = Pick<CustomerRecord, 'name' | 'type'>
+
+/** What stands in the zone of a domain; `takesMail` says that its mail comes here, or will. */
+export type ZoneContents = {
+  domain: string
+  ours: readonly Standing[]
+  theirs: readonly Standing[]
+  takesMail: boolean
+}
+
+/** Why a record of the customer's cannot stand there, as a sentence; undefined if it can. */
+export function conflictOf({ name, type }: Standing, zone: ZoneContents): string | undefined {
+  const apex = absolute(zone.domain)
+  const beside = [...zone.ours, ...zone.theirs].filter((each) => each.name === name)
+  // RFC 1034 section 3.6.2: an alias has no other data beside it, so none stands at the apex.
+  if (type === 'CNAME' && name === apex) return 'An alias cannot stand at the domain itself.'
+  if (type === 'CNAME' && beside.length > 0)
+    return `An alias cannot stand beside ${beside[0]!.type} of ${name}.`
+  if (beside.some((each) => each.type === 'CNAME'))
+    return `Beside the alias at ${name} nothing else can stand.`
+  if (type === 'MX' && name === apex && zone.takesMail) {
+    return 'Mail of the domain comes here, so another MX of it cannot stand beside ours.'
+  }
+  const hidden = namesOfOurs(zone.domain, zone.ours).find((each) =>
+    hides({ name, type }, each, apex),
+  )
+  if (hidden) return `A delegation of ${name} would hide our records at and below it.`
+  // RFC 4035 section 2.4: a DS stands where a delegation does.
+  if (type === 'DS' && !zone.theirs.some((each) => each.type === 'NS' && each.name === name)) {
+    return `A DS stands beside the NS records that delegate its name, and ${name} has none.`
+  }
+  return undefined
+}

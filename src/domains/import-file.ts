@@ -1,0 +1,85 @@
+/** What becomes of a zone file that a customer sends: every line of it is kept or accounted for. Pure. */
+
+import { type FileProblem, type FileRecord, readMasterFile } from '#dns/master-file.ts'
+import { isWithin } from '#dns/name.ts'
+import type { ZoneDriver } from '#drivers/zone/contract.ts'
+import { absolute, relative } from '#names/domain-name.ts'
+import { conflictOf, type ZoneContents } from './coexist.ts'
+import { type CustomerRecord, keptTtl, keyOf } from './customer-records.ts'
+import { isOfTheHost } from './import.ts'
+
+/** A record of the file that is not taken, and why. */
+export type LeftOut = { line: number; name: string; type: string; reason: string }
+
+export type FilePlan =
+  /** Lines that cannot be read: nothing of the file is taken. */
+  | { is: 'unreadable'; problems: readonly FileProblem[] }
+  | { is: 'readable'; records: readonly CustomerRecord[]; leftOut: readonly LeftOut[] }
+
+/**
+ * Plans what to add to a zone. `standing` is what it holds and `limit` how many records a file may have.
+ * Records that are there already are in the plan as well.
+ */
+export function planFile(
+  text: string,
+  standing: WholeZone,
+  { objectionTo }: Pick<ZoneDriver, 'objectionTo'>,
+  limit: number,
+): FilePlan {
+  const { records, problems } = readMasterFile(text, absolute(standing.domain), limit)
+  if (problems.length > 0) return { is: 'unreadable', problems }
+  const theirs = [...standing.theirs]
+  const kept: CustomerRecord[] = []
+  const leftOut: LeftOut[] = []
+  for (const record of records.toSorted(delegationsFirst)) {
+    const reason = reasonAgainst(record, { ...standing, theirs }, objectionTo)
+    const { line, name, type, ttl, value } = record
+    if (reason !== undefined || value === undefined) {
+      leftOut.push({ line, name: relative(name), type, reason: reason ?? NOT_HELD })
+      continue
+    }
+    const taken = { name, type, value, ttl: keptTtl(ttl) }
+    kept.push(taken)
+    theirs.push(taken)
+  }
+  return {
+    is: 'readable',
+    records: unique(kept),
+    leftOut: leftOut.toSorted((a, b) => a.line - b.line),
+  }
+}
+
+const NOT_HELD = 'no zone here holds records of this type'
+
+/** A DS stands only beside the NS of its name, wherever in the file those are. */
+const delegationsFirst = (a: FileRecord, b: FileRecord): number =>
+  Number(b.type === 'NS') - Number(a.type === 'NS')
+
+const unique = (records: readonly CustomerRecord[]): CustomerRecord[] => [
+  ...new Map(records.map((record) => [keyOf(record), record])).values(),
+]
+
+/** What stands in the zone, with its values. */
+type WholeZone = Omit<ZoneContents, 'theirs'> & { theirs: readonly CustomerRecord[] }
+
+function reasonAgainst(
+  record: FileRecord,
+  standing: WholeZone,
+  objectionTo: ZoneDriver['objectionTo'],
+): string | undefined {
+  const { name, type, value, ttl } = record
+  const apex = absolute(standing.domain)
+  if (!isWithin(name, apex)) return `it lies outside ${standing.domain}`
+  if (isOfTheHost(type)) return 'it belongs to the former host of the zone'
+  if (value === undefined) return NOT_HELD
+  if (name === apex && (type === 'NS' || type === 'DS')) {
+    return 'the delegation of the domain is kept by its parent'
+  }
+  const isThere = standing.theirs.some((each) => keyOf(each) === keyOf({ name, type, value, ttl }))
+  if (isThere) return undefined
+  const beside = standing.theirs.filter((each) => each.name === name && each.type === type)
+  const data = [...beside.map((each) => each.value), value]
+  return (
+    conflictOf({ name, type }, standing) ?? objectionTo({ name, type, ttl: keptTtl(ttl), data })
+  )
+}
