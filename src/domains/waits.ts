@@ -4,7 +4,14 @@
 export const PLAN_DROPS_MUCH = 'plan_drops_much'
 
 /** For a word of the customer's: nothing is broken while the question is open. */
-export const WAITS_FOR_WORD: readonly string[] = ['mx_in_use', 'alias_in_the_way', PLAN_DROPS_MUCH]
+export const WAITS_FOR_WORD: readonly string[] = [
+  'mx_in_use',
+  'alias_in_the_way',
+  'spf_invalid',
+  'spf_too_long',
+  'dmarc_invalid',
+  PLAN_DROPS_MUCH,
+]
 
 /** For somebody else, be it another claim or the zone above: not ours to be quick about. */
 export const WAITS_FOR_OTHERS: readonly string[] = [

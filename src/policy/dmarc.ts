@@ -11,6 +11,39 @@ export function subdomainPolicy(record: string): DmarcPolicy {
   return STRENGTH.find((policy) => policy === value.toLowerCase()) ?? 'none'
 }
 
+/**
+ * Why receivers apply no policy where these TXT values stand (RFC 9989 section 4.10); undefined: they
+ * apply one. What is no DMARC record is not counted.
+ */
+export function dmarcFault(values: readonly string[]): string | undefined {
+  const records = values.filter(isDmarc)
+  if (records.length > 1) return `of ${records.length} DMARC records there receivers apply none`
+  const [record] = records
+  if (record === undefined) return 'there is no DMARC record there'
+  return isApplicable(record) ? undefined : notApplicable(record)
+}
+
+/** RFC 9989 section 4.10.1: one without a valid `p` counts as `p=none` if it wants reports, else not at all. */
+function isApplicable(record: string): boolean {
+  const isPolicy = (value: string | undefined) =>
+    STRENGTH.some((policy) => policy === value?.toLowerCase())
+  const others = ['sp', 'np']
+    .map((name) => tag(record, name))
+    .filter((value) => value !== undefined)
+  const isValid = isPolicy(tag(record, 'p')) && others.every(isPolicy)
+  return isValid || /(?:^|;)\s*rua\s*=\s*[a-z][a-z0-9+.-]*:/i.test(record)
+}
+
+function notApplicable(record: string): string {
+  const name = ['p', 'sp', 'np'].find((each) => {
+    const value = tag(record, each)?.toLowerCase()
+    return each === 'p' && value === undefined
+      ? true
+      : value !== undefined && !STRENGTH.some((policy) => policy === value)
+  })
+  return `receivers do not apply it, for its ${name}= is none of ${STRENGTH.join(', ')}`
+}
+
 function tag(record: string, name: string): string | undefined {
   return new RegExp(`(?:^|;)\\s*${name}\\s*=\\s*([^;\\s]+)`, 'i').exec(record)?.[1]
 }
