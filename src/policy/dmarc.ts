@@ -20,29 +20,23 @@ export function dmarcFault(values: readonly string[]): string | undefined {
   if (records.length > 1) return `of ${records.length} DMARC records there receivers apply none`
   const [record] = records
   if (record === undefined) return 'there is no DMARC record there'
-  return isApplicable(record) ? undefined : notApplicable(record)
+  const wrong = invalidTag(record)
+  // RFC 9989 section 4.10.1: it counts as `p=none` if it wants reports, else not at all.
+  if (wrong === undefined || wantsReports(record)) return undefined
+  return `receivers do not apply it, for its ${wrong}= is none of ${STRENGTH.join(', ')}`
 }
 
-/** RFC 9989 section 4.10.1: one without a valid `p` counts as `p=none` if it wants reports, else not at all. */
-function isApplicable(record: string): boolean {
-  const isPolicy = (value: string | undefined) =>
-    STRENGTH.some((policy) => policy === value?.toLowerCase())
-  const others = ['sp', 'np']
-    .map((name) => tag(record, name))
-    .filter((value) => value !== undefined)
-  const isValid = isPolicy(tag(record, 'p')) && others.every(isPolicy)
-  return isValid || /(?:^|;)\s*rua\s*=\s*[a-z][a-z0-9+.-]*:/i.test(record)
-}
-
-function notApplicable(record: string): string {
-  const name = ['p', 'sp', 'np'].find((each) => {
-    const value = tag(record, each)?.toLowerCase()
-    return each === 'p' && value === undefined
-      ? true
-      : value !== undefined && !STRENGTH.some((policy) => policy === value)
+/** The first tag that has no policy where it needs one; only `p` must be there. */
+function invalidTag(record: string): string | undefined {
+  const isPolicy = (value: string) => STRENGTH.some((policy) => policy === value.toLowerCase())
+  return ['p', 'sp', 'np'].find((name) => {
+    const value = tag(record, name)
+    return value === undefined ? name === 'p' : !isPolicy(value)
   })
-  return `receivers do not apply it, for its ${name}= is none of ${STRENGTH.join(', ')}`
 }
+
+const wantsReports = (record: string): boolean =>
+  /(?:^|;)\s*rua\s*=\s*[a-z][a-z0-9+.-]*:/i.test(record)
 
 function tag(record: string, name: string): string | undefined {
   return new RegExp(`(?:^|;)\\s*${name}\\s*=\\s*([^;\\s]+)`, 'i').exec(record)?.[1]

@@ -17,7 +17,7 @@ import type { OwnedRecord } from '../ports.ts'
 import { spfCosts } from '../spf-costs.ts'
 import { spread } from '../spread.ts'
 import { failed, type Pass, waiting } from '../step.ts'
-import type { Verdict } from '../types.ts'
+import type { Domain, Verdict } from '../types.ts'
 import type { CustomersMail } from './customers.ts'
 
 /**
@@ -103,31 +103,53 @@ async function followed(
   spf: OwnedRecord | undefined,
   isNew: boolean,
 ): Promise<Verdict | undefined> {
-  if (!isNew && !isDue(pass)) return undefined
-  const alias = dmarcOf(pass, theirs).find(({ type }) => type === 'CNAME')
-  const lost = alias && (await dmarcBehind(pass, alias))
-  if (lost) return lost
-  // Ours alone are as long as we made them.
-  return spf && theirs.spf.length > 0 ? spfBehind(pass, spf.value, isNew) : undefined
+  if (!isNew && !isDue(pass.domain, pass.ports.clock.now())) return undefined
+  try {
+    const alias = dmarcOf(pass, theirs).find(({ type }) => type === 'CNAME')
+    const lost = alias && (await dmarcBehind(pass, alias))
+    if (lost) return lost
+    // Ours alone are as long as we made them.
+    return spf && theirs.spf.length > 0 ? await spfBehind(pass, spf.value, isNew) : undefined
+  } catch (error) {
+    // What could not be asked changes no verdict, and what is published is looked after all the same.
+    if (isNew || !(error instanceof LookupFailed)) throw error
+    return foundBefore(pass)
+  }
 }
 
-/** Until all is well, when the customer asks, and else four times a day: no two passes in one quarter. */
-function isDue({ domain, ports }: Pass): boolean {
-  const condition = domain.conditions.get('records_published')
+function foundBefore({ domain }: Pass): Verdict | undefined {
+  const verdict = domain.conditions.get('records_published')?.verdict
+  const reason = verdict && 'reason' in verdict ? verdict.reason : ''
+  return ['spf_too_long', 'dmarc_invalid'].includes(reason) ? verdict : undefined
+}
+
+/** Until all is well, when the customer asks, and else in the first pass of each quarter of a day. */
+export function isDue({ id, conditions, askedAt }: Domain, now: Date): boolean {
+  const condition = conditions.get('records_published')
   if (condition?.verdict.is !== 'met' || !condition.lastLookAt) return true
-  if (domain.askedAt > condition.lastLookAt) return true
-  const quarterOf = (time: Date) =>
-    Math.floor(time.getTime() / FOLLOWED_EVERY_MS + spread(domain.id))
-  return quarterOf(ports.clock.now()) > quarterOf(condition.lastLookAt)
+  if (askedAt > condition.lastLookAt) return true
+  const quarterOf = (time: Date) => Math.floor(time.getTime() / FOLLOWED_EVERY_MS + spread(id))
+  return quarterOf(now) > quarterOf(condition.lastLookAt)
 }
 
 /** RFC 9989 section 4.10: receivers follow the alias, and apply what they find there or nothing. */
 async function dmarcBehind(pass: Pass, alias: CustomerRecord): Promise<Verdict | undefined> {
-  const { ports, signal } = pass
-  const { records } = await ports.publicDns.resolve(relative(alias.value), 'TXT', signal)
-  const fault = dmarcFault(records.map(({ data }) => data))
+  const target = relative(alias.value)
+  const fault =
+    alias.name === absolute(target) ? 'that is itself' : dmarcFault(await textsAt(pass, target))
   if (fault === undefined) return undefined
-  return dmarcInvalid(pass, `it is an alias of ${shown(relative(alias.value))}, and ${fault}`)
+  return dmarcInvalid(pass, `it is an alias of ${shown(target)}, and ${fault}`)
+}
+
+async function textsAt({ domain, ports, signal }: Pass, target: string): Promise<string[]> {
+  try {
+    const { records } = await ports.publicDns.resolve(target, 'TXT', signal)
+    return records.map(({ data }) => data)
+  } catch (cause) {
+    if (!(cause instanceof LookupFailed)) throw cause
+    const sentence = `The servers of ${shown(target)}, of which _dmarc.${domain.name} is an alias, do not answer; remove the alias to have a DMARC policy of ours.`
+    throw new LookupFailed(sentence, { cause })
+  }
 }
 
 async function spfBehind(pass: Pass, policy: string, isNew: boolean): Promise<Verdict | undefined> {

@@ -122,11 +122,11 @@ function neededDomain(rest: string): Arguments | string {
 function domainAndPrefix(rest: string): Arguments | string {
   const [lengths, ip4, ip6] = /(?:\/(\d+))?(?:\/\/(\d+))?$/.exec(rest)!
   const domain = rest.slice(0, rest.length - lengths.length)
+  if (domain.startsWith('/')) return 'a prefix length is a number: /24 for IPv4, //64 for IPv6'
   const fault = faultInPrefix(ip4, 32) ?? faultInPrefix(ip6, 128)
   if (fault !== undefined) return fault
   const prefix = { ...(ip4 && { ip4: Number(ip4) }), ...(ip6 && { ip6: Number(ip6) }) }
   if (domain === '') return prefix
-  if (domain.startsWith('/')) return 'a prefix length is a number: /24 for IPv4, //64 for IPv6'
   const named = neededDomain(domain)
   return typeof named === 'string' ? named : { ...named, ...prefix }
 }
