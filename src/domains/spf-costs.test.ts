@@ -92,11 +92,11 @@ const EXCESSES: [policy: string, says: RegExp | undefined][] = [
   ['v=spf1 include:home.test -all',                            /never ends, for include:acme\.test leads back/],
   ['v=spf1 a:gone1.test include:gone2.test -all',              undefined],
   ['v=spf1 a:six.test a:gone1.test mx:gone2.test -all',        undefined],
-  ['v=spf1 a:gone1.test mx:gone2.test exists:gone3.test -all', /3 names that have no such records, and more than 2.*: a:gone1\.test, mx:gone2\.test, exists:gone3\.test\.$/],
+  ['v=spf1 a:gone1.test mx:gone2.test exists:gone3.test -all', /3 names that have no such records.*more than 2.*: a:gone1\.test, mx:gone2\.test, exists:gone3\.test\.$/],
   ['v=spf1 include:dead.test -all',                            /3 names that have no such records/],
   ['v=spf1 include:other.test include:two.test include:bad.test -all', undefined],
   ['v=spf1 mx:mail.test -all',                                 undefined],
-  ['v=spf1 mx:crowd.test -all',                                /mx:crowd\.test leads to 11 mail servers, and more than 10/],
+  ['v=spf1 mx:crowd.test -all',                                /mx:crowd\.test leads to 11 mail servers.*more than 10/],
   // Ours to publish.
   ['v=spf1 a mx a:acme.test mx:acme.test -all',                undefined],
   // What cannot be asked can only cost more.

@@ -220,6 +220,19 @@ describe('an SPF policy that is brought along', () => {
   })
 })
 
+describe('an SPF policy whose include cannot be asked any more', () => {
+  test('has the verdict it had, and the rest of the domain is looked after', async () => {
+    await serveElsewhere('fades.test', txt('_spf', 'v=spf1 ip4:192.0.2.1 -all'))
+    const id = await withPolicy('stays.test', 'v=spf1 include:_spf.fades.test -all')
+    await untilActive(id)
+    await client.delegate('fades.test', ['ns1.gone.test', 'ns2.gone.test'])
+    const { body: checked } = await client.post(`/domains/${id}/check`)
+    assert.equal(published(checked).status, 'met')
+    assert.equal(checked.status, 'ACTIVE')
+    assert.ok(!JSON.stringify(checked.conditions).includes('do not answer'))
+  })
+})
+
 describe('an SPF policy that is added later', () => {
   test('and is broken waits for the customer while what was published stays', async () => {
     const { domain_id: id } = await client.addActive('later.test')

@@ -39,6 +39,8 @@ export async function reportOnPolicies(
   theirs: CustomersMail,
   planned: readonly OwnedRecord[],
 ): Promise<PolicyReport> {
+  // The ordinary domain has none of its own, and costs nothing here.
+  if (theirs.spf.length === 0 && !theirs.hasDmarc) return { verdict: undefined, records: planned }
   const spf = planned.find((record) => isPolicyOf(pass, record))
   const former = (await pass.ports.records.list(pass.domain)).find((each) => isPolicyOf(pass, each))
   const isNew = former?.value !== spf?.value
@@ -56,14 +58,14 @@ export async function reportOnPolicies(
 const isPolicyOf = ({ domain }: Pass, { name, purpose }: OwnedRecord): boolean =>
   purpose === 'spf' && name === absolute(domain.name)
 
-/** RFC 7208 section 3.2: receivers take several records for a permerror. */
+/** RFC 7208 section 3.2: several records are a permerror. */
 function severalSpf({ domain }: Pass, { spf }: CustomersMail): Verdict | undefined {
   if (spf.length <= 1) return undefined
   const sentence = `${domain.name} has ${spf.length} SPF policies of yours, and receivers apply none of several: ${quoted(spf)}. Keep one of them; we add ours to it.`
   return waiting('spf_invalid', sentence)
 }
 
-/** RFC 7208 section 4.6: so do they take one broken term, whatever the others say. */
+/** RFC 7208 section 4.6: one broken term makes the whole record a permerror. */
 function brokenSpf({ domain }: Pass, { spf }: CustomersMail): Verdict | undefined {
   const terms = spf.flatMap(({ value }) => brokenTermsOf(value))
   if (terms.length === 0) return undefined
@@ -71,7 +73,7 @@ function brokenSpf({ domain }: Pass, { spf }: CustomersMail): Verdict | undefine
     .slice(0, TOLD)
     .map(({ written, why }) => `${shown(written)} (${shown(why)})`)
   const rest = terms.length > TOLD ? ' and others' : ''
-  const sentence = `Your SPF policy of ${domain.name} has broken terms, for which receivers reject all of it: ${reasons.join('; ')}${rest}. Correct them or take them out.`
+  const sentence = `Your SPF policy of ${domain.name} has broken terms, and receivers then ignore all of it: ${reasons.join('; ')}${rest}. Correct them or take them out.`
   return waiting('spf_invalid', sentence)
 }
 
@@ -108,7 +110,7 @@ async function followed(
     const alias = dmarcOf(pass, theirs).find(({ type }) => type === 'CNAME')
     const lost = alias && (await dmarcBehind(pass, alias))
     if (lost) return lost
-    // Ours alone are as long as we made them.
+    // A policy that is ours alone is as long as we made it.
     return spf && theirs.spf.length > 0 ? await spfBehind(pass, spf.value, isNew) : undefined
   } catch (error) {
     // What could not be asked changes no verdict, and what is published is looked after all the same.
@@ -172,13 +174,13 @@ const couldNotFollow = (name: string, { term, unasked }: SpfCost): LookupFailed 
   )
 
 /**
- * RFC 7208 section 5.2: an `include` that leads to no valid policy fails all that is not passed before it.
- * That is so before we come, ours stands before it, and others may mend it: it is said, once, and stops
- * nothing.
+ * RFC 7208 section 5.2: an `include` that leads to no valid policy is a permerror for each message that no
+ * term before it matches. The old policy had that fault too, our terms stand before it, and its owner may
+ * correct it: the timeline tells it, once for each policy, and the domain does not wait.
  */
 function tellFaults({ domain, tell }: Pass, costs: readonly SpfCost[]): void {
   const faults = allOf(costs).flatMap(({ term, fault }) => (fault ? [`${term} (${fault})`] : []))
   if (faults.length === 0) return
-  const message = `In the SPF policy of ${domain.name} receivers fail at ${list(faults)}: correct this, or take it out.`
+  const message = `In the SPF policy of ${domain.name} these terms lead to no valid policy, and receivers treat that as an error: ${list(faults)}. Take out what is not needed any more.`
   tell({ type: 'spf.include_broken', stage: 'records_published', message })
 }

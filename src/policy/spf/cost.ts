@@ -1,11 +1,11 @@
 /** What an SPF policy costs a receiver (RFC 7208 section 4.6.4): its terms that ask, and what they lead to. */
 import { type Directive, type Modifier, parseSpf } from './parse.ts'
 
-/** RFC 7208 section 4.6.4: more terms that ask are a permerror, those of included policies with them. */
+/** RFC 7208 section 4.6.4: more terms that ask, those of included policies among them, are a permerror. */
 export const SPF_LOOKUP_LIMIT = 10
-/** The same section: so are more questions that find nothing, */
+/** RFC 7208 section 4.6.4: so are more questions that find nothing. */
 export const SPF_VOID_LIMIT = 2
-/** and more mail servers behind one `mx`. */
+/** RFC 7208 section 4.6.4: so are more mail servers behind one `mx`. */
 export const SPF_MX_LIMIT = 10
 
 const ASKING = ['include', 'a', 'mx', 'ptr', 'exists']
@@ -27,7 +27,7 @@ export function askingTerms(policy: string): AskingTerm[] {
 export const spfLookups = (policy: string): string[] =>
   askingTerms(policy).map(({ written }) => written)
 
-/** What was found behind one term. Each of the optional ones is a fact that a receiver runs into. */
+/** What a receiver finds when it evaluates one term. */
 export type SpfCost = {
   /** As it is written. */
   term: string
@@ -52,7 +52,7 @@ export const lookupsOf = ({ isLoop, inner }: SpfCost): number =>
 export const allOf = (costs: readonly SpfCost[]): SpfCost[] =>
   costs.flatMap((cost) => [cost, ...allOf(cost.inner)])
 
-/** How a policy is beyond the limits, with what costs how much and what to do; undefined: it is not. */
+/** Which limit a policy exceeds, what each term costs, and what to do; undefined where it exceeds none. */
 export function excessOf(
   name: string,
   costs: readonly SpfCost[],
@@ -64,10 +64,10 @@ export function excessOf(
   const crowded = all.find(({ servers }) => servers !== undefined)
   if (count > SPF_LOOKUP_LIMIT) return tooMany(name, count, costs, isOurs)
   if (voids.length > SPF_VOID_LIMIT) {
-    return `The SPF policy of ${name} asks for ${voids.length} names that have no such records, and more than ${SPF_VOID_LIMIT} make it fail for everybody; take out what is not needed any more, and retry: ${list(voids.map(({ term }) => term))}.`
+    return `The SPF policy of ${name} asks for ${voids.length} names that have no such records, and receivers treat more than ${SPF_VOID_LIMIT} as an error; take out what is not needed any more, and retry: ${list(voids.map(({ term }) => term))}.`
   }
   if (crowded === undefined) return undefined
-  return `In the SPF policy of ${name}, ${crowded.term} leads to ${crowded.servers} mail servers, and more than ${SPF_MX_LIMIT} make it fail for everybody; list their addresses with ip4: and ip6: instead, and retry.`
+  return `In the SPF policy of ${name}, ${crowded.term} leads to ${crowded.servers} mail servers, and receivers treat more than ${SPF_MX_LIMIT} as an error; list their addresses with ip4: and ip6: instead, and retry.`
 }
 
 function tooMany(
@@ -81,9 +81,9 @@ function tooMany(
   const terms = byCost.map((cost) => `${cost.term} (${priceOf(cost)})`)
   const loop = allOf(costs).find(({ isLoop }) => isLoop)
   if (loop) {
-    return `The SPF policy of ${name} never ends, for ${loop.term} leads back to where it stands, and that makes it fail for everybody; take out of your own what leads there, and retry: ${list(terms)}.`
+    return `The SPF policy of ${name} never ends, for ${loop.term} leads back to where it stands, and receivers treat that as an error; take out of your own what leads there, and retry: ${list(terms)}.`
   }
-  return `With ours, the SPF policy of ${name} takes ${count} look-ups, and more than ${SPF_LOOKUP_LIMIT} make it fail for everybody; take ${count - SPF_LOOKUP_LIMIT} at least out of your own, and retry: ${list(terms)}.`
+  return `With ours, the SPF policy of ${name} takes ${count} look-ups, and receivers treat more than ${SPF_LOOKUP_LIMIT} as an error; take ${count - SPF_LOOKUP_LIMIT} at least out of your own, and retry: ${list(terms)}.`
 }
 
 const priceOf = (cost: SpfCost): string =>
@@ -91,7 +91,7 @@ const priceOf = (cost: SpfCost): string =>
 
 const LISTED = 20
 
-/** As it is shown to people: long ones cut. */
+/** A list for a message to people: of limited length, as is each entry. */
 export function list(terms: readonly string[]): string {
   const rest = terms.length > LISTED ? ' and others' : ''
   return `${terms.slice(0, LISTED).map(shown).join(', ')}${rest}`

@@ -19,9 +19,9 @@ const MERGED: [what: string, policies: string[], expected: string][] = [
   ['one explanation stays, the first',            ['v=spf1 mx exp=a.test -all', 'v=spf1 a EXP=b.test -all'],         'v=spf1 mx a -all exp=a.test'],
   ['unknown modifiers stay, once',                ['v=spf1 mx x=1 ~all', 'v=spf1 a x=1 x=2 ~all'],                   'v=spf1 mx a ~all x=1 x=2'],
   // The first match decides.
-  ['who says no keeps it in its place',           ['v=spf1 mx ~all', 'v=spf1 -ip4:192.0.2.1 ip4:192.0.2.0/24 -all'], 'v=spf1 mx -ip4:192.0.2.1 ip4:192.0.2.0/24 -all'],
-  ['and hides nothing that another passes first', ['v=spf1 -ip4:192.0.2.1 a -all', 'v=spf1 mx ?include:x.test ~all'], 'v=spf1 mx -ip4:192.0.2.1 a ?include:x.test -all'],
-  ['a no to what another passes never decides',   ['v=spf1 include:x.test ~all', 'v=spf1 -include:X.test a -all'],   'v=spf1 include:x.test a -all'],
+  ['a refusal keeps its place',                   ['v=spf1 mx ~all', 'v=spf1 -ip4:192.0.2.1 ip4:192.0.2.0/24 -all'], 'v=spf1 mx -ip4:192.0.2.1 ip4:192.0.2.0/24 -all'],
+  ['and goes behind what another passes first',   ['v=spf1 -ip4:192.0.2.1 a -all', 'v=spf1 mx ?include:x.test ~all'], 'v=spf1 mx -ip4:192.0.2.1 a ?include:x.test -all'],
+  ['a refusal of what another passes is dropped', ['v=spf1 include:x.test ~all', 'v=spf1 -include:X.test a -all'],   'v=spf1 include:x.test a -all'],
   // The same by meaning, once.
   ['case',                                        ['v=spf1 include:x.test ~all', 'v=spf1 INCLUDE:X.Test a ~all'],    'v=spf1 include:x.test a ~all'],
   ['a plus',                                      ['v=spf1 mx ~all', 'v=spf1 +MX a ~all'],                           'v=spf1 mx a ~all'],
@@ -106,8 +106,8 @@ const any = policyOf(QUALIFIERS, ENDS)
 
 const RUNS = { numRuns: 200 }
 
-describe('for whatever policies', () => {
-  test('what either of them passes is passed, and nothing else, where one says no to nobody', () =>
+describe('of any policies', () => {
+  test('of two, one without refusals, what either passes is passed, and nothing else', () =>
     fc.assert(
       fc.asyncProperty(
         passing,
@@ -159,5 +159,17 @@ describe('for whatever policies', () => {
         assert.ok(!merged.includes('redirect=') || first === second)
       }),
       { numRuns: 1000 },
+    ))
+
+  test('any text behind the version is read and merged, and a broken term stays broken', () =>
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 80 }), any, (text, policy) => {
+        const written = `v=spf1 ${text}`
+        const merged = mergeSpf([policy, written], 'acme.test')
+        const isHidden = / [+?~-]?all( |$)/i.test(written) || / (?:redirect|exp)=/i.test(written)
+        if (brokenTermsOf(written).length > 0 && !isHidden) {
+          assert.ok(brokenTermsOf(merged).length > 0, merged)
+        }
+      }),
     ))
 })

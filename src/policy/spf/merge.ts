@@ -8,18 +8,18 @@ import { type BrokenTerm, type Directive, type Modifier, parseSpf } from './pars
  * One policy that passes what any of the given ones passes, and nothing else. Each keeps its order, for
  * the first match decides, and the earlier ones go first. One alone stays as it is, to the octet.
  *
- * It ends with the strictest `all` that one of them has. A `+all` does not count: to let everybody send
- * is the same as no policy. `owner` is the name whose policies these are.
+ * It ends with the strictest `all` that one of them has. A `+all` does not count: a policy that passes
+ * every address is no policy. `owner` is the name whose policies these are, without trailing dot.
  *
- * NOTE: where two policies say no to somebody (`-ip4:…`), the one that goes first may say no to what
- * only the other would pass further down: no order of terms can express both.
+ * NOTE: where two policies have terms that do not pass (`-ip4:…`), one of the first policy may match an
+ * address that the second passes further down: no order of terms expresses both.
  */
 export function mergeSpf(policies: readonly string[], owner?: string): string {
   const [only, ...others] = new Set(policies)
   if (only !== undefined && others.length === 0) return only
   const effective = policies.map(effectiveOf)
-  const parts = effective.map(({ terms }) => atFirstNo(terms))
-  // What a policy passes before it says no to anybody, no other policy's no may hide.
+  const parts = effective.map(({ terms }) => splitAtRefusal(terms))
+  // The terms before a policy's first refusal pass whatever they match, so they go before all refusals.
   const terms = [...parts.flatMap(({ before }) => before), ...parts.flatMap(({ from }) => from)]
   const alls = effective.map(({ all }) => all)
   const all = (['-', '~', '?'] as const).find((qualifier) => alls.includes(qualifier)) ?? '~'
@@ -56,10 +56,10 @@ const isAll = (term: Match): boolean => term.kind === 'directive' && term.mechan
 const isRedirect = ({ name }: Modifier): boolean => name === 'redirect'
 
 /**
- * RFC 7208 section 6.1: a `redirect` speaks the last word, fail and neutral too; section 5.2: an
- * `include` speaks only when it passes. Beside other policies the redirect has no last word any more:
- * what it does not pass goes on to the end that all of them share. So the passes stay the same, and
- * only how strictly the rest is refused is no longer read elsewhere. It stands where it was tried, last.
+ * RFC 7208 section 6.1: the result of a `redirect` is final, fail and neutral too. Section 5.2: an
+ * `include` either passes or goes on. Merged, the terms of other policies and one common `all` follow, so
+ * only the passes of the redirect may be final: the include has the same, and is tried last, as the
+ * redirect was. What is lost is the `all` of the policy it leads to; the common one takes its place.
  */
 const asInclude = ({ value }: Modifier): Directive => ({
   kind: 'directive',
@@ -70,14 +70,17 @@ const asInclude = ({ value }: Modifier): Directive => ({
   prefix: { ip4: 32, ip6: 128 },
 })
 
-function atFirstNo(terms: readonly Match[]): { before: readonly Match[]; from: readonly Match[] } {
+function splitAtRefusal(terms: readonly Match[]): {
+  before: readonly Match[]
+  from: readonly Match[]
+} {
   const isPass = (term: Match) => term.kind === 'directive' && term.qualifier === '+'
   const index = terms.findIndex((term) => !isPass(term))
   const at = index === -1 ? terms.length : index
   return { before: terms.slice(0, at), from: terms.slice(at) }
 }
 
-/** The first match decides, so a mechanism's second standing never does, whatever its qualifier. */
+/** The first match decides, so a mechanism that stands twice needs its first place only. */
 function distinct(terms: readonly Match[], owner: string | undefined): Match[] {
   const seen = new Set<string>()
   return terms.filter((term) => {
@@ -86,7 +89,7 @@ function distinct(terms: readonly Match[], owner: string | undefined): Match[] {
   })
 }
 
-/** The same for terms that match the same addresses, as far as that shows without asking. */
+/** Equal for terms that match the same addresses, as far as their text shows. */
 function meaningOf(term: Directive, owner = ''): string {
   const { mechanism, address, prefix } = term
   if (mechanism === 'ip4') return `ip ${networkOf(address!, prefix.ip4)}`

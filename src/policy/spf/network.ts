@@ -11,7 +11,7 @@ export function networkOf(address: string, prefix: number): string {
 const bits4 = (address: string): bigint =>
   address.split('.').reduce((bits, octet) => (bits << 8n) | BigInt(octet), 0n)
 
-/** URL writes an address with one `::` at most, and without dots (RFC 5952 section 4, nearly). */
+/** The URL parser writes an address in groups of hexadecimal digits, without dots and with one `::` at most. */
 function bits6(address: string): bigint {
   const host = new URL(`http://[${address}]`).hostname.slice(1, -1)
   const [head = '', tail] = host.split('::')
