@@ -30,6 +30,7 @@ const BROKEN: [term: string, why: RegExp][] = [
   ['IPv6:2001:db8::1',          /no mechanism "IPv6"; it is written ip6:/],
   ['ip:192.0.2.1',              /written ip4: or ip6:/],
   ['redirect:acme.test',        /written redirect=/],
+  ['~redirect=acme.test',       /written redirect=/],
   ['192.0.2.1',                 /behind a mechanism: ip4:192\.0\.2\.1/],
   ['192.0.2.0/24',              /behind a mechanism/],
   ['2602:fd3f:0:ff06::/64',     /no mechanism "2602"/],
@@ -105,6 +106,9 @@ const BROKEN: [term: string, why: RegExp][] = [
   ['exists:%{t}.acme.test',     /macro for the text of explanations only/],
   ['exists:%{i}acme',           /no full domain name/],
   ['exists:acme.test%',         /begins no macro/],
+  ['ip4:192.0.2.1include:a.test', /a space is missing before include:a\.test/],
+  ['include:a.test~include:b.test', /a space is missing before ~include:b\.test/],
+  ['ip4:192.0.2.1-all',         /a space is missing before -all/],
   ['redirect=',                 /a domain must follow/],
   ['redirect=acme',             /no full domain name/],
   ['exp=',                      /a domain must follow/],
@@ -152,6 +156,6 @@ test('a term is taken apart', () => {
 test('a record of the longest kind is read in a time that grows with its length', () => {
   for (const piece of ['%{', '/1', 'a.', 'a-', '1', ':', '%%', '%{i']) {
     const term = piece.repeat(Math.floor(60_000 / piece.length))
-    for (const start of ['include:', 'a', 'ip4:', 'x=']) parseSpf(`v=spf1 ${start}${term}!`)
+    for (const start of ['include:', 'a', 'ip4:', 'x=', '-']) parseSpf(`v=spf1 ${start}${term}!`)
   }
 })

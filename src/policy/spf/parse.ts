@@ -44,6 +44,17 @@ export const brokenTermsOf = (record: string): BrokenTerm[] =>
 const broken = (written: string, why: string): BrokenTerm => ({ kind: 'broken', written, why })
 
 function parseTerm(written: string): Term {
+  const term = parsed(written)
+  const next = GLUED.exec(written)?.[1]
+  return term.kind === 'broken' && next
+    ? broken(written, `a space is missing before ${next}`)
+    : term
+}
+
+/** RFC 7208 section 3.3: the strings of a TXT record are joined without spaces, and that is often missed. */
+const GLUED = /[^+?~-]([+?~-]?(?:(?:include|exists|ip4|ip6):|redirect=).*|[+?~-]all)$/i
+
+function parsed(written: string): Term {
   if (/[^\x21-\x7e]/.test(written)) return broken(written, whyNotVisible(written))
   const modifier = /^([a-z][a-z0-9_.-]*)=(.*)$/i.exec(written)
   return modifier
