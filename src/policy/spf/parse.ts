@@ -45,10 +45,9 @@ const broken = (written: string, why: string): BrokenTerm => ({ kind: 'broken', 
 
 function parseTerm(written: string): Term {
   const term = parsed(written)
-  const next = GLUED.exec(written)?.[1]
-  return term.kind === 'broken' && next
-    ? broken(written, `a space is missing before ${next}`)
-    : term
+  if (term.kind !== 'broken') return term
+  const [, next] = GLUED.exec(written) ?? []
+  return next === undefined ? term : broken(written, `a space is missing before ${next}`)
 }
 
 /** RFC 7208 section 3.3: the strings of a TXT record are joined without spaces, and that is often missed. */
