@@ -3,7 +3,7 @@
 import { isIPv4, isIPv6 } from 'node:net'
 import type { NeededRecord } from '#drivers/records.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
-import { absolute } from '#names/domain-name.ts'
+import { absolute, relative } from '#names/domain-name.ts'
 import { type DmarcPolicy, dmarcRecord } from '#policy/dmarc.ts'
 import { isSpf, mergeSpf } from '#policy/spf.ts'
 import type { OwnedRecord } from './ports.ts'
@@ -23,13 +23,11 @@ export function desiredRecords(
     data: [dmarcRecord(dmarc.policy, dmarc.reportsTo)],
     purpose: 'dmarc',
   }
-  const byKey = new Map<string, OwnedRecord>()
-  for (const record of [...needed, own].flatMap(valuesOf)) {
-    const key = keyOfOnly(record) ?? `${record.name} ${record.type} ${record.value}`
-    const other = byKey.get(key)
-    byKey.set(key, other === undefined ? record : { ...record, value: mergedValue(other, record) })
-  }
-  return [...byKey.values()]
+  const byKey = Map.groupBy(
+    [...needed, own].flatMap(valuesOf),
+    (record) => keyOfOnly(record) ?? `${record.name} ${record.type} ${record.value}`,
+  )
+  return [...byKey.values()].map((same) => ({ ...same.at(-1)!, value: mergedValue(same) }))
 }
 
 /** Where the web server for a domain's redirect is found: at the domain itself and at `www`. */
@@ -76,8 +74,11 @@ function valuesOf({ name, type, ttl, data, purpose }: NeededRecord): OwnedRecord
   return data.map((value) => ({ name, type, value, ttl, purpose, status: 'pending', observed: [] }))
 }
 
-const mergedValue = (a: OwnedRecord, b: OwnedRecord): string =>
-  a.purpose === 'spf' && isSpf(a.value) ? mergeSpf([a.value, b.value]) : b.value
+function mergedValue(same: readonly OwnedRecord[]): string {
+  const { name, purpose, value } = same.at(-1)!
+  const values = same.map((record) => record.value)
+  return purpose === 'spf' && values.every(isSpf) ? mergeSpf(values, relative(name)) : value
+}
 
 /**
  * The zone as it should be: what is there, less the values that were ours, plus those that are. What

@@ -9,6 +9,9 @@ export const WAITS_FOR_WORD: readonly string[] = [
   'alias_in_the_way',
   'hidden_by_delegation',
   'rrset_not_served',
+  'spf_invalid',
+  'spf_too_long',
+  'dmarc_invalid',
   PLAN_DROPS_MUCH,
 ]
 

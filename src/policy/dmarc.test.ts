@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type DmarcPolicy, dmarcRecord, isDmarc, subdomainPolicy } from './dmarc.ts'
+import { type DmarcPolicy, dmarcFault, dmarcRecord, isDmarc, subdomainPolicy } from './dmarc.ts'
 
 const IS_DMARC = [
   'v=DMARC1',
@@ -60,6 +60,33 @@ const SUBDOMAINS: [record: string, expected: DmarcPolicy][] = [
 test('an enclosing domain asks of its subdomains what `sp` says, else what `p` says', () => {
   for (const [record, expected] of SUBDOMAINS)
     assert.equal(subdomainPolicy(record), expected, record)
+})
+
+// biome-ignore format: a table
+const FAULTS: [values: string[], fault: RegExp | undefined][] = [
+  [['v=DMARC1; p=none'],                                       undefined],
+  [['site=x', 'v=DMARC1; p=reject; sp=none; np=quarantine'],   undefined],
+  [['v=DMARC1; P = Reject'],                                   undefined],
+  [['v=DMARC1; p=reject', 'v=dmarc1; p=none', 'v=spf1 -all'],  undefined],
+  [['v=DMARC1; rua=mailto:d@acme.com'],                        undefined],
+  [['v=DMARC1; p=block; rua=mailto:d@acme.com'],               undefined],
+  [[],                                                         /no DMARC record/],
+  [['v=dmarc1; p=none'],                                       /no DMARC record/],
+  [['v=DMARC1; p=none', 'v=DMARC1; p=reject'],                 /of 2 DMARC records/],
+  [['v=DMARC1'],                                               /its p= is none of none, quarantine, reject/],
+  [['v=DMARC1; sp=reject'],                                    /its p= is/],
+  [['v=DMARC1; p=block'],                                      /its p= is/],
+  [['v=DMARC1; p=block; rua=d@acme.com'],                      /its p= is/],
+  [['v=DMARC1; p=reject; sp=quarantin'],                       /its sp= is/],
+  [['v=DMARC1; p=reject; np=0'],                               /its np= is/],
+]
+
+test('a DMARC policy that receivers do not apply says why', () => {
+  for (const [values, fault] of FAULTS) {
+    const found = dmarcFault(values)
+    if (fault === undefined) assert.equal(found, undefined, values.join(' | '))
+    else assert.match(found ?? '', fault, values.join(' | '))
+  }
 })
 
 test('the record a domain starts with says where reports go, and that absent names send nothing', () => {

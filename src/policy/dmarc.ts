@@ -11,6 +11,33 @@ export function subdomainPolicy(record: string): DmarcPolicy {
   return STRENGTH.find((policy) => policy === value.toLowerCase()) ?? 'none'
 }
 
+/**
+ * Why receivers apply no policy where these TXT values stand (RFC 9989 section 4.10); undefined: they
+ * apply one. What is no DMARC record is not counted.
+ */
+export function dmarcFault(values: readonly string[]): string | undefined {
+  const records = values.filter(isDmarc)
+  if (records.length > 1) return `of ${records.length} DMARC records there receivers apply none`
+  const [record] = records
+  if (record === undefined) return 'there is no DMARC record there'
+  const wrong = invalidTag(record)
+  // RFC 9989 section 4.10.1: it counts as `p=none` if it wants reports, else not at all.
+  if (wrong === undefined || wantsReports(record)) return undefined
+  return `receivers do not apply it, for its ${wrong}= is none of ${STRENGTH.join(', ')}`
+}
+
+/** The first tag that has no policy where it needs one; only `p` must be there. */
+function invalidTag(record: string): string | undefined {
+  const isPolicy = (value: string) => STRENGTH.some((policy) => policy === value.toLowerCase())
+  return ['p', 'sp', 'np'].find((name) => {
+    const value = tag(record, name)
+    return value === undefined ? name === 'p' : !isPolicy(value)
+  })
+}
+
+const wantsReports = (record: string): boolean =>
+  /(?:^|;)\s*rua\s*=\s*[a-z][a-z0-9+.-]*:/i.test(record)
+
 function tag(record: string, name: string): string | undefined {
   return new RegExp(`(?:^|;)\\s*${name}\\s*=\\s*([^;\\s]+)`, 'i').exec(record)?.[1]
 }

@@ -6,7 +6,6 @@ import type { NeededRecord } from '#drivers/records.ts'
 import type { Change, RRset } from '#drivers/zone/contract.ts'
 import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
 import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
-import { SPF_LOOKUP_LIMIT, spfLookups } from '#policy/spf.ts'
 import { type CustomerRecord, excludes, hides } from '../customer-records.ts'
 import {
   desiredRecords,
@@ -22,6 +21,7 @@ import type { Verdict } from '../types.ts'
 import { PLAN_DROPS_MUCH } from '../waits.ts'
 import { type CustomersMail, customersMail, publishCustomers } from './customers.ts'
 import { reportsLocalpart } from './mail-domain.ts'
+import { reportOnPolicies } from './policies.ts'
 import {
   isAnsweredByHost,
   isSeenRedirect,
@@ -39,7 +39,9 @@ export const records: Step = {
     const planned = await wantedRecords(pass, theirs, redirect)
     const obstacle = obstacleTo(pass, theirs, planned)
     if (obstacle) return obstacle
-    const wanted = await leadVisitors(pass, redirect, planned)
+    const policies = await reportOnPolicies(pass, theirs, planned)
+    if (policies.records === undefined) return policies.verdict
+    const wanted = await leadVisitors(pass, redirect, policies.records)
     const plan = await planOf(pass, wanted)
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
     tellRepairs(pass, plan)
@@ -52,6 +54,7 @@ export const records: Step = {
     if (redirect && !seen.some(isSeenRedirect(pass))) pass.redirectUnseenSince = redirect.changedAt
     // Mail does not wait for a redirect, and is not lost with it.
     const unseen = seen.filter((record) => record.status !== 'published' && !isOfRedirect(record))
+    if (policies.verdict) return policies.verdict
     if (unseen.length > 0) {
       const labels = unseen.map(label).join(', ')
       return waiting('not_visible', `Not visible from outside yet: ${labels}.`)
@@ -100,9 +103,7 @@ function obstacleTo(
   const hidden = hiddenBy(pass, theirs, planned)
   if (hidden) return hidden
   const objection = planned.map((record) => objectionTo(pass, record)).find(Boolean)
-  if (objection) return failed('not_holdable', objection)
-  const excess = spfExcess(pass, theirs, planned)
-  return excess === undefined ? undefined : failed('spf_too_long', excess)
+  return objection === undefined ? undefined : failed('not_holdable', objection)
 }
 
 const inTheWay = (record: OwnedRecord, { all }: CustomersMail) =>
@@ -126,21 +127,6 @@ function hiddenBy(
 function aliasIsInTheWay({ name, type, value }: CustomerRecord): Verdict {
   const sentence = `${type} ${value} stands at ${relative(name)}, beside which our record cannot: remove it.`
   return waiting('alias_in_the_way', sentence)
-}
-
-/** RFC 7208 section 4.6.4: more look-ups are a permerror, and then the policy allows nobody. */
-function spfExcess(
-  { domain }: Pass,
-  { spf }: CustomersMail,
-  planned: readonly OwnedRecord[],
-): string | undefined {
-  const merged = planned.find(
-    ({ name, purpose }) => purpose === 'spf' && name === absolute(domain.name),
-  )
-  const count = spfLookups(merged?.value ?? '').length
-  if (count <= SPF_LOOKUP_LIMIT) return undefined
-  const terms = spf.flatMap(({ value }) => spfLookups(value))
-  return `With ours, the SPF policy of ${domain.name} takes ${count} look-ups, and more than ${SPF_LOOKUP_LIMIT} make it fail for everybody; take ${count - SPF_LOOKUP_LIMIT} at least out of your own, and retry: ${terms.join(', ')}.`
 }
 
 function asksFirst({ changes }: ZonePlan): Verdict {

@@ -1,0 +1,25 @@
+/** Networks by their bits, so that two spellings of one compare equal. */
+import { isIPv4 } from 'node:net'
+
+/** The network of a valid address, without what its prefix (in bits) leaves open. */
+export function networkOf(address: string, prefix: number): string {
+  const [bits, width] = isIPv4(address) ? [bits4(address), 32] : [bits6(address), 128]
+  const open = BigInt(width - prefix)
+  return `${width} ${(bits >> open) << open}/${prefix}`
+}
+
+const bits4 = (address: string): bigint =>
+  address.split('.').reduce((bits, octet) => (bits << 8n) | BigInt(octet), 0n)
+
+/** The URL parser writes an address in groups of hexadecimal digits, without dots and with one `::` at most. */
+function bits6(address: string): bigint {
+  const host = new URL(`http://[${address}]`).hostname.slice(1, -1)
+  const [head = '', tail] = host.split('::')
+  const left = head.split(':').filter(Boolean)
+  const right = tail?.split(':').filter(Boolean) ?? []
+  const zeros = Array.from({ length: 8 - left.length - right.length }, () => '0')
+  return [...left, ...zeros, ...right].reduce(
+    (bits, group) => (bits << 16n) | BigInt(`0x${group}`),
+    0n,
+  )
+}
