@@ -1,7 +1,7 @@
 /** Asks a nameserver as `dig` would, with a library we did not write. */
 import { createSocket } from 'node:dgram'
 import packet, { type DecodedPacket, type RecordType } from 'dns-packet'
-import type { TypeName } from '#dns/types.ts'
+import { numberOfType, type TypeName } from '#dns/types.ts'
 
 export type Reply = Omit<DecodedPacket, 'answers'> & {
   rcode: string
@@ -9,7 +9,8 @@ export type Reply = Omit<DecodedPacket, 'answers'> & {
 }
 
 /** The library's word for a type that it has no name for. */
-const asNamedThere = (type: TypeName) => type.replace(/^TYPE/, 'UNKNOWN_') as RecordType
+const asNamedThere = (type: TypeName) =>
+  type.replace(/^(?:TYPE\d+|HTTPS|SVCB)$/, (word) => `UNKNOWN_${numberOfType(word)}`) as RecordType
 
 const LIMIT_MS = 5000
 

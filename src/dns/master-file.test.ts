@@ -34,7 +34,7 @@ const READ: [what: string, text: string, records: string[]][] = [
   ['an escaped dot is part of a label',      String.raw`a\.b 60 A 192.0.2.1`,                 [String.raw`1 a\.b.acme.test. 60 A 192.0.2.1`]],
   ['types by their number',                  String.raw`x 60 TYPE65280 \# 2 abcd`,            [String.raw`1 x.acme.test. 60 TYPE65280 \# 2 abcd`]],
   ['known types by their number',            String.raw`x 60 TYPE1 \# 4 c0000201`,            ['1 x.acme.test. 60 A 192.0.2.1']],
-  ['services with their parameters',         'x 60 HTTPS 1 . alpn="h2,h3" port=8443',         ['1 x.acme.test. 60 HTTPS 1 . alpn="h2,h3" port=8443']],
+  ['services with their parameters',         'x 60 HTTPS 1 . alpn="h2,h3" port=8443',         ['1 x.acme.test. 60 HTTPS 1 . alpn=h2,h3 port=8443']],
   ['types that no zone here holds, without their rdata', 'x 60 DNAME y\nx 60 RRSIG A 13 2', ['1 x.acme.test. 60 DNAME', '2 x.acme.test. 60 RRSIG']],
   ['empty lines, comments and line ends of Windows', '\r\n; x\r\n\r\nwww 60 A 192.0.2.1\r\n', ['4 www.acme.test. 60 A 192.0.2.1']],
   ['a name that looks like a type',          'mx 60 MX 10 mx',                                ['1 mx.acme.test. 60 MX 10 mx.acme.test.']],

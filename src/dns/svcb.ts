@@ -1,7 +1,7 @@
 /** The parameters of SVCB and HTTPS records (RFC 9460 sections 2.1, 2.2 and 7), as one field. */
 import { isIPv4, isIPv6 } from 'node:net'
 import { type Field, OctetReader, octetsOfIpv4, octetsOfIpv6, textOfIpv6 } from './fields.ts'
-import { octetsOfText, quoted, type Word } from './text.ts'
+import { octetsOfText, quotedIfOdd, type Word } from './text.ts'
 
 /** RFC 9460 section 14.3.2, RFC 9461 and RFC 9540. */
 const KEYS = [
@@ -34,7 +34,7 @@ const none: Value = {
 
 const raw: Value = {
   read: (value) => value,
-  write: (reader) => quoted(reader.take(reader.left)),
+  write: (reader) => quotedIfOdd(reader.take(reader.left)),
 }
 
 const port: Value = {
@@ -97,7 +97,7 @@ const VALUES: Record<Key, Value> = {
       return Buffer.concat(ids.flatMap((id) => [Buffer.of(id.length), id]))
     },
     write: (reader) =>
-      quoted(joinCommas(listOf(reader, () => reader.take(nonZero(reader.number(1)))))),
+      quotedIfOdd(joinCommas(listOf(reader, () => reader.take(nonZero(reader.number(1)))))),
   },
   'no-default-alpn': none,
   port,

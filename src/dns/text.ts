@@ -56,6 +56,10 @@ export function textOfOctet(octet: number, special: string): string {
 
 const decimal = (octet: number): string => `\\${String(octet).padStart(3, '0')}`
 
+/** A character-string, in quotes where it needs them. */
+export const quotedIfOdd = (octets: Buffer): string =>
+  /^[!#-'*-:<-[\]-~]+$/.test(octets.toString('latin1')) ? octets.toString('latin1') : quoted(octets)
+
 /** A character-string in quotes. */
 export const quoted = (octets: Buffer): string =>
   `"${Array.from(octets, (octet) => textOfOctet(octet, '"\\')).join('')}"`

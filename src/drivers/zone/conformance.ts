@@ -2,6 +2,9 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { anyRdata } from '#dns/arbitrary.ts'
+import { rdataFromWire } from '#dns/rdata.ts'
 import { absolute } from '#names/domain-name.ts'
 import type { Change, ClaimRef, RRset, RRsetType, ZoneDriver } from './contract.ts'
 
@@ -32,6 +35,17 @@ const HELD = {
   'an AAAA rrset': ['www', 'AAAA', '2001:db8::1'],
   'a CAA rrset': ['', 'CAA', '0 issue "ca.example"', '128 iodef "mailto:caa@example.net"'],
   'a CNAME rrset': ['autoconfig', 'CNAME', 'autoconfig.example.net.'],
+  'a DS rrset beside its NS': ['signed', 'DS', `12345 13 2 ${'ab'.repeat(32)}`],
+  'an HTTPS rrset': ['web', 'HTTPS', '1 . alpn=h2,h3 ipv4hint=192.0.2.1'],
+  'a NAPTR rrset': ['sip', 'NAPTR', '10 20 "S" "SIP+D2U" "" _sip._udp.example.net.'],
+  'a PTR rrset': ['_ipp._tcp', 'PTR', 'printer.example.net.'],
+  'an SSHFP rrset': ['ssh', 'SSHFP', `4 2 ${'cd'.repeat(32)}`],
+  'an SVCB rrset': ['_dns', 'SVCB', '1 dot.example.net. port=853'],
+  'a TLSA rrset': ['_25._tcp.mx', 'TLSA', `3 1 1 ${'ef'.repeat(32)}`],
+  'an rrset of a type without a name': ['unnamed', 'TYPE65280', '\\# 2 abcd'],
+  'a TXT value of several strings': ['strings', 'TXT', '"a=1" "b=2"'],
+  'a TXT value that is no text': ['octets', 'TXT', '"\\000\\255"'],
+  'a target whose label holds a space': ['space', 'CNAME', 'My\\032Printer._ipp._tcp.example.net.'],
   'an MX rrset': ['', 'MX', '10 mx1.example.net.', '20 mx2.example.net.'],
   'a null MX': ['nomail', 'MX', '0 .'],
   'an NS rrset below the apex': ['cut', 'NS', 'ns1.example.net.', 'ns2.example.net.'],
@@ -90,6 +104,26 @@ const CHECKS = {
   },
   'there is no objection to what mail needs': async (zone, { driver }) => {
     for (const what of NEEDED) assert.equal(driver.objectionTo(zone.rrset(what)), undefined, what)
+  },
+  'what there is no objection to is read back unchanged, whatever it is': async (
+    zone,
+    { driver },
+  ) => {
+    await zone.ensure()
+    const anyOfEachType = fc.uniqueArray(anyRdata, {
+      minLength: 8,
+      maxLength: 8,
+      selector: ({ type }) => type,
+    })
+    const holds = async (records: Parameters<Parameters<typeof anyOfEachType.map>[0]>[0]) => {
+      const rrsets = records
+        .map(({ type, octets }, i) => zone.at(`n${i}`, type, rdataFromWire(type, octets)))
+        .filter((rrset) => driver.objectionTo(rrset) === undefined)
+      await zone.put(...rrsets)
+      assert.deepEqual(await zone.read(), rrsets.toSorted(byNameAndType))
+      await zone.drop(...rrsets)
+    }
+    await fc.assert(fc.asyncProperty(anyOfEachType, holds), { numRuns: 25 })
   },
   'a repeated put leaves the zone as it was': async (zone) => {
     await zone.ensure()

@@ -10,12 +10,33 @@ export function objectionTo(rrset: RRset): string | undefined {
   if (ttl < LEAST_TTL_S || ttl > LONGEST_TTL_S) {
     return `Cloudflare holds TTLs from ${LEAST_TTL_S} to ${LONGEST_TTL_S} seconds, and ${type} of ${name} has ${ttl}.`
   }
-  if (!isNamedType(type))
-    return `Cloudflare holds no ${type} (at ${name}): it takes no type by its number.`
-  const odd = [name, ...(type === 'TXT' ? [] : data)].find((text) => ESCAPED.test(text))
-  if (odd) return `Cloudflare holds no escaped octets, as in "${odd}" (${type} of ${name}).`
-  return general.objectionTo(rrset)
+  if (!isNamedType(type)) {
+    return `Cloudflare takes no type by its number, as ${type} of ${name} is.`
+  }
+  const objection = general.objectionTo(rrset)
+  if (objection) return objection
+  if (!OWNER.test(name)) return `Cloudflare takes no name like ${name}.`
+  const odd = data.find((value) => HELD[type]?.test(value) === false)
+  return odd && `Cloudflare cannot hold "${odd}" as ${type} of ${name}.`
 }
 
-/** Names and fields go there as JSON text, which has no room for an octet that is no text. */
-const ESCAPED = /\\(?:\d{3}|[^"\\])/
+const LABEL = String.raw`[a-z\d_](?:[a-z\d_-]*[a-z\d_])?`
+const HOST = String.raw`(?:${LABEL}\.)+`
+const OWNER = new RegExp(String.raw`^(?:\*\.)?${HOST}$`)
+const ALIAS = new RegExp(`^${HOST}$`)
+/** Text goes there in JSON, which has no room for an octet that is no text. */
+const TEXT = String.raw`"(?:[^\\"]|\\["\\])*"`
+const SERVICE = new RegExp(String.raw`^\d+ (?:\.|${HOST})(?: .*)?$`)
+
+/** Values by type that it takes, where it refuses some that could be served. */
+const HELD: Partial<Record<RRset['type'], RegExp>> = {
+  CAA: new RegExp(String.raw`^\d+ [a-z\d]{1,15} ${TEXT}$`, 'i'),
+  CNAME: ALIAS,
+  HTTPS: SERVICE,
+  MX: new RegExp(String.raw`^\d+ (?:\.|${HOST})$`),
+  NAPTR: new RegExp(String.raw`^\d+ \d+ ${TEXT} ${TEXT} ${TEXT} (?:\.|${HOST})$`),
+  NS: ALIAS,
+  PTR: ALIAS,
+  SRV: new RegExp(String.raw`^\d+ \d+ \d+ (?:\.|${HOST})$`),
+  SVCB: SERVICE,
+}

@@ -1,7 +1,8 @@
 /** PowerDNS's words and ours: `account` is the stamp, `changetype` REPLACE our put and DELETE our drop. */
+import { canonicalName } from '#dns/name.ts'
 import { canonicalOrWritten, masterRdata } from '#dns/rdata.ts'
 import { absolute } from '#names/domain-name.ts'
-import { type Change, type ClaimRef, type RRset, rrsetTypeOf } from '../contract.ts'
+import { type Change, type ClaimRef, type RRset, type RRsetType, rrsetTypeOf } from '../contract.ts'
 import type { PdnsChange, PdnsRRset, PdnsZone } from './api.ts'
 
 const NS_TTL_S = 3600
@@ -47,19 +48,39 @@ export const nameserversIn = (zone: PdnsZone): string[] =>
 export function toRRsets(zone: PdnsZone): RRset[] {
   const apex = zone.name.toLowerCase()
   return zone.rrsets.flatMap(({ name: written, type: asked, ttl, records }) => {
-    const name = written.toLowerCase()
+    const name = canonicalName(readName(written))
     const type = rrsetTypeOf(asked)
     if (type === undefined || (name === apex && type === 'NS')) return []
     const data = records
       .filter(({ disabled }) => !disabled)
-      .map(({ content }) => canonicalOrWritten(type, content))
+      .map(({ content }) => canonicalOrWritten(type, isName(type) ? readName(content) : content))
     return data.length > 0 ? [{ name, type, ttl, data }] : []
   })
 }
 
+const isName = (type: RRsetType): boolean => type === 'CNAME' || type === 'PTR'
+
+/** PowerDNS compares what is sent with what it would write, and behind a length of 0 it writes a space. */
+function contentOf(type: RRsetType, value: string): string {
+  if (value === '\\# 0') return `${value} `
+  return isName(type) ? writtenName(value) : masterRdata(type, value)
+}
+
+/** Of what is printable, it escapes the dot and the backslash only. */
+const writtenName = (name: string): string =>
+  name.replace(/\\(\d{3}|.)/g, (part, what: string) => (/^[^\d.\\]$/.test(what) ? what : part))
+
+/** The same the other way: what a line of text could not hold bare is escaped. */
+const readName = (written: string): string =>
+  written.replace(/\\(?:\d{3}|.)|["();@$]/g, (part) => (part.length > 1 ? part : `\\${part}`))
+
 export function toChange(change: Change): PdnsChange {
-  if ('drop' in change) return { ...change.drop, ttl: 0, records: [], changetype: 'DELETE' }
-  const { name, type, ttl, data } = change.put
-  const records = data.map((value) => ({ content: masterRdata(type, value), disabled: false }))
+  if ('drop' in change) {
+    const name = writtenName(change.drop.name)
+    return { ...change.drop, name, ttl: 0, records: [], changetype: 'DELETE' }
+  }
+  const { type, ttl, data } = change.put
+  const name = writtenName(change.put.name)
+  const records = data.map((value) => ({ content: contentOf(type, value), disabled: false }))
   return { name, type, ttl, records, changetype: 'REPLACE' }
 }

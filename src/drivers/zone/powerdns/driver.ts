@@ -9,9 +9,9 @@ import { httpClient } from '../../http.ts'
 import { type DriverKind, secret, serviceUrl } from '../../kind.ts'
 import type { ClaimRef, ZoneDriver } from '../contract.ts'
 import { effectiveChanges } from '../effective-changes.ts'
-import { objectionTo } from '../objections.ts'
 import { type PdnsApi, type PdnsZone, pdnsApi } from './api.ts'
 import { apexNs, freshZone, nameserversIn, toChange, toRRsets } from './convert.ts'
+import { objectionTo } from './objections.ts'
 
 const settings = z.strictObject({
   url: serviceUrl,
