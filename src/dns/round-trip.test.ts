@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { anyName, anyRdata } from './arbitrary.ts'
+import { anyName, anyRdata } from '../../test/arbitrary-rdata.ts'
 import { masterLine, readMasterFile } from './master-file.ts'
 import { readMessage } from './message.ts'
 import { canonicalName, nameToWire } from './name.ts'

@@ -97,7 +97,7 @@ const RECORDS: readonly Line[] = [
 // biome-ignore format: a table
 const IMPORT: readonly Line[] = [
   ['a name that is served elsewhere',         'POST /domains {"domain":"moving.test"}',        201, { domain_id: as('moving') }],
-  ['what was found there',                    'GET /domains/{moving}/import',                  200, { ...said, domain_id: '{moving}', domain_name: 'moving.test', state: 'done', take_mail: false, records: among({ record_id: as('found'), type: 'A', name: 'www.moving.test', value: '192.0.2.1', purpose: 'imported', managed: false }) }],
+  ['what was found there',                    'GET /domains/{moving}/import',                  200, { ...said, domain_id: '{moving}', domain_name: 'moving.test', state: 'incomplete', take_mail: false, records: among({ record_id: as('found'), type: 'A', name: 'www.moving.test', value: '192.0.2.1', purpose: 'imported', managed: false }) }],
   ['is among the records',                    'GET /domains/{moving}/records',                 200, { records: among({ record_id: '{found}' }) }],
   ['its mail may be taken',                   'POST /domains/{moving}/import {"take_mail":true}', 200, { ...said, take_mail: true, records: among({ record_id: '{found}' }) }],
   ['and parts of it dropped',                 'POST /domains/{moving}/import {"drop":["{found}"]}', 200, said],

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { anyRdata } from '#dns/arbitrary.ts'
 import { rdataFromWire } from '#dns/rdata.ts'
 import { absolute } from '#names/domain-name.ts'
+import { anyRdata } from '../../../test/arbitrary-rdata.ts'
 import type { Change, ClaimRef, RRset, RRsetType, ZoneDriver } from './contract.ts'
 
 /**

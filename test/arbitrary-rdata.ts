@@ -1,7 +1,7 @@
 /** Generates names and rdata as the wire may carry them, odd octets and all. For tests. */
 import fc from 'fast-check'
-import { writtenName } from './name.ts'
-import type { RRsetType } from './rrset.ts'
+import { writtenName } from '#dns/name.ts'
+import type { RRsetType } from '#dns/rrset.ts'
 
 const octets = (minLength: number, maxLength: number): fc.Arbitrary<Buffer> =>
   fc.uint8Array({ minLength, maxLength }).map((array) => Buffer.from(array))
