@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, beforeEach, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import fc from 'fast-check'
 import { startMailcowEmulator } from '../../../../emulators/mailcow/emulator.ts'
 import { testTools } from '../../../../test/tools.ts'
 import { mailboxDriverConformance } from '../conformance.ts'
@@ -34,6 +36,44 @@ mailboxDriverConformance(
 beforeEach(() => {
   emulator.faults.clear()
   emulator.calls.length = 0
+})
+
+test('whatever is aborted and however slow a call is, a removal at the end leaves nothing', async ({
+  signal,
+}) => {
+  const step = fc.record({
+    act: fc.constantFrom('ensure', 'make', 'remove'),
+    abortAfterMs: fc.nat(40),
+    lateMs: fc.nat(80),
+  })
+  const run = async (steps: readonly { act: string; abortAfterMs: number; lateMs: number }[]) => {
+    const claim = newClaim()
+    // What makes something takes effect late, when whoever asked may have given it up.
+    let turn = 0
+    emulator.faults.witness = async ({ target }, when) => {
+      if (when === 'before' && target.includes('/add/'))
+        await delay(steps[turn++ % steps.length]!.lateMs)
+    }
+    for (const { act, abortAfterMs } of steps) {
+      const cut = AbortSignal.timeout(abortAfterMs)
+      const acts = {
+        ensure: () => driver.ensureDomain(claim, cut),
+        make: () => driver.ensureMailbox(claim, 'kim', cut),
+        remove: () => driver.removeDomain(claim, cut),
+      }
+      await acts[act as keyof typeof acts]().catch(() => undefined)
+    }
+    await driver.removeDomain(claim, signal)
+    // Past every call that is still under way.
+    await delay(100)
+    const { domains, mailboxes, dkim } = emulator.holdings()
+    for (const held of [...domains, ...mailboxes, ...dkim]) {
+      assert.ok(!held.endsWith(claim.name), held)
+    }
+  }
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), run), {
+    numRuns: 30,
+  })
 })
 
 const asked = (path: string) => emulator.calls.filter(({ target }) => target.includes(path))

@@ -139,8 +139,16 @@ async function makeDomain(
   await notes.write(claim.claimId, MADE, 'true')
   // A key that a former domain of the name left behind would become this one's.
   if (await api.getDkim(claim.name, signal)) orThrow(await api.delete('dkim', [claim.name], signal))
-  orThrow(await api.addDomain(freshDomain(claim, sizes), signal))
+  signal.throwIfAborted()
+  orThrow(await api.addDomain(freshDomain(claim, sizes), untilAnswered()))
 }
+
+/**
+ * The signal of a call that makes something. It may take effect although nobody waits for it any more,
+ * and a removal that came before that would leave an orphan: so whoever aborts waits for its answer all
+ * the same, which the HTTP client limits.
+ */
+const untilAnswered = (): AbortSignal => new AbortController().signal
 
 /** Read first: a key that is there and a name that is none are refused with the same code. */
 async function ensureKey(parts: Parts, claim: ClaimRef, isMade: boolean, signal: AbortSignal) {
@@ -153,8 +161,9 @@ async function ensureKey(parts: Parts, claim: ClaimRef, isMade: boolean, signal:
       await makeDomain(parts, claim, held)
       const made = await api.getDkim(claim.name, held)
       if (made) return made
-      const written = await api.addDkim(claim.name, held)
-      // Refused or not: a call that was aborted may have made it meanwhile.
+      held.throwIfAborted()
+      const written = await api.addDkim(claim.name, untilAnswered())
+      // Refused or not: a call of a process that was killed may have made it meanwhile.
       const added = await api.getDkim(claim.name, held)
       if (added) return added
       orThrow(written)
@@ -174,19 +183,28 @@ async function removeDomain({ api, notes }: Parts, claim: ClaimRef, signal: Abor
   await notes.forget(claim.claimId)
 }
 
-/** From the inside out: a domain with anything in it is not removed. */
+/** A mailbox may come to be while its domain is emptied: then it is emptied again, so many times. */
+const ROUNDS = 3
+
 async function emptyAndDelete(api: MailcowApi, claim: ClaimRef, signal: AbortSignal) {
-  const mailboxes = await api.listMailboxes(claim.name, signal)
+  for (let round = 0; round < ROUNDS; round++) {
+    const { done, codes } = await deleteOnce(api, claim, signal)
+    if ((await api.getDomain(claim.name, signal)) === undefined) return
+    if (!done && !codes.includes('domain_not_empty')) break
+  }
+  throw new DriverError('conflict', `Mailcow still has the domain ${claim.name}.`)
+}
+
+/** From the inside out: a domain with anything in it is not removed. */
+async function deleteOnce(api: MailcowApi, { name }: ClaimRef, signal: AbortSignal) {
+  const mailboxes = await api.listMailboxes(name, signal)
   const addresses = mailboxes.map(({ username }) => username)
   if (addresses.length > 0) await api.delete('mailbox', addresses, signal)
-  const first = await api.delete('domain', [claim.name], signal)
-  if (!first.done && first.codes.includes('domain_not_empty')) {
-    const aliases = await api.listAliases(claim.name, signal)
-    if (aliases.length > 0) await api.delete('alias', aliases, signal)
-    await api.delete('domain', [claim.name], signal)
-  }
-  if ((await api.getDomain(claim.name, signal)) === undefined) return
-  throw new DriverError('conflict', `Mailcow still has the domain ${claim.name}.`)
+  const written = await api.delete('domain', [name], signal)
+  if (written.done || !written.codes.includes('domain_not_empty')) return { codes: [], ...written }
+  const aliases = await api.listAliases(name, signal)
+  if (aliases.length > 0) await api.delete('alias', aliases, signal)
+  return { codes: [], ...(await api.delete('domain', [name], signal)) }
 }
 
 function orThrow(written: Written): void {
