@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { resolve } from 'node:path'
 import { describe, test } from 'node:test'
+import { parseTsigKey } from '#dns/tsig.ts'
 import { ConfigError, explainConfig, readConfig, SETTINGS } from './config.ts'
 
 type Env = Readonly<Record<string, string>>
 
 const KEY = 'a'.repeat(43).concat('=')
+const TSIG_SECRET = Buffer.alloc(32, 'k').toString('base64')
 const API_KEY = 'ms_test_000000000000000000000000000000070300eU9S'
 
 test('every setting has a default that can be read, a unit and a sentence', () => {
@@ -59,6 +61,11 @@ const READ: [name: string, written: string, key: keyof typeof SETTINGS, expected
   ['MAILSTEAD_REDIRECT_ADDRESSES',      '192.0.2.1,2001:db8::1',        'redirectAddresses',      ['192.0.2.1', '2001:db8::1']],
   ['MAILSTEAD_ROOT_HINTS',              '192.0.2.1',                    'rootHints',              [{ address: '192.0.2.1', port: 53 }]],
   ['MAILSTEAD_RESOLVERS',               '192.0.2.1:5353',               'resolvers',              [{ address: '192.0.2.1', port: 5353 }]],
+  ['MAILSTEAD_SECONDARIES',             '192.0.2.3, [2001:db8::3]:5353', 'secondaries',           [{ address: '192.0.2.3', port: 53 }, { address: '2001:db8::3', port: 5353 }]],
+  ['MAILSTEAD_TRANSFER_KEYS',           `K.test:hmac-sha256:${TSIG_SECRET}`,    'transferKeys',           [parseTsigKey(`k.test:hmac-sha256:${TSIG_SECRET}`)]],
+  ['MAILSTEAD_TRANSFER_KEYS',           `a.test.:hmac-sha384:${TSIG_SECRET}, b.test:hmac-sha512:${TSIG_SECRET}`, 'transferKeys', [parseTsigKey(`a.test:hmac-sha384:${TSIG_SECRET}`), parseTsigKey(`b.test:hmac-sha512:${TSIG_SECRET}`)]],
+  ['MAILSTEAD_TRANSFER_ADDRESSES',      '192.0.2.3,2001:db8::3',        'transferAddresses',      ['192.0.2.3', '2001:db8::3']],
+  ['MAILSTEAD_CATALOG_ZONE',            'Catalog.Acme.com.',            'catalogZone',            'catalog.acme.com'],
   ['MAILSTEAD_LABORATORY',              'true',                         'laboratory',             true],
   ['MAILSTEAD_BOOTSTRAP_KEY',           API_KEY,                        'bootstrapKey',           API_KEY],
   ['MAILSTEAD_BOOTSTRAP_KEY',           `ms_live_${'a'.repeat(32)}`,    'bootstrapKey',           `ms_live_${'a'.repeat(32)}`],
@@ -93,6 +100,10 @@ const REFUSED: [name: string, values: string[]][] = [
   ['MAILSTEAD_REDIRECT_ADDRESSES',       ['www.acme.com', '192.0.2.1:80']],
   ['MAILSTEAD_ROOT_HINTS',               ['a.root-servers.net']],
   ['MAILSTEAD_RESOLVERS',                ['https://dns.test/dns-query', 'one.one.one.one']],
+  ['MAILSTEAD_SECONDARIES',              ['ns1.acme.com', '192.0.2.0/24']],
+  ['MAILSTEAD_TRANSFER_KEYS',            ['secret', `k.test:${TSIG_SECRET}`, `k.test:hmac-md5:${TSIG_SECRET}`, 'k.test:hmac-sha256:c2hvcnQ=', `k.test:hmac-sha256:${TSIG_SECRET},k.test:hmac-sha512:${TSIG_SECRET}`, ['a', 'b', 'c'].map((name) => `${name}.test:hmac-sha256:${TSIG_SECRET}`).join()]],
+  ['MAILSTEAD_TRANSFER_ADDRESSES',       ['ns1.acme.com', '192.0.2.0/24', '192.0.2.1:53']],
+  ['MAILSTEAD_CATALOG_ZONE',             ['catalog', '192.0.2.1', `${'a.'.repeat(100)}acme.com`]],
   ['MAILSTEAD_LABORATORY',               ['yes', '1', 'True', 'TRUE', 'on', ' true']],
   ['MAILSTEAD_BOOTSTRAP_KEY',            ['secret', 'ms_live_short', `ms_prod_${'a'.repeat(40)}`, `ms_test_${'a'.repeat(31)}`, `ms_test_${'a'.repeat(39)}!`, `x ms_test_${'a'.repeat(40)}`]],
   ['MAILSTEAD_SECRET_KEY',               ['secret', 'a'.repeat(42), 'a'.repeat(64), 'c2hvcnQ=']],
@@ -158,12 +169,13 @@ test('all that is wrong is said at once, a line each', () => {
 })
 
 describe('a secret', () => {
-  test('is one of four settings', () => {
+  test('is one of five settings', () => {
     assert.deepEqual([...SECRETS].toSorted(), [
       'DATABASE_URL',
       'MAILSTEAD_BOOTSTRAP_KEY',
       'MAILSTEAD_SECRET_KEY',
       'MAILSTEAD_SMARTHOST',
+      'MAILSTEAD_TRANSFER_KEYS',
     ])
   })
 
@@ -173,6 +185,9 @@ describe('a secret', () => {
     { MAILSTEAD_BOOTSTRAP_KEY: 'ms_live_HUSH' },
     { MAILSTEAD_SECRET_KEY: 'HUSH' },
     { MAILSTEAD_SMARTHOST: 'HUSH' },
+    { MAILSTEAD_TRANSFER_KEYS: 'HUSH' },
+    { MAILSTEAD_TRANSFER_KEYS: 'k.test:hmac-sha256:HUSH' },
+    { MAILSTEAD_TRANSFER_KEYS: 'HUSH:HUSH:HUSH' },
     { MAILSTEAD_SMARTHOST: 'http://kim:HUSH@relay.test' },
     { MAILSTEAD_SMARTHOST: 'smtp://kim:HUSH%zz@relay.test' },
     { MAILSTEAD_SMARTHOST: 'smtp://kim:HUSH@relay.test:99999' },

@@ -1,6 +1,7 @@
 /** Every setting: its name, unit, default and sentence. The only reader of the environment. */
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
+import { parseTsigKey, type TsigKey } from '#dns/tsig.ts'
 import { parseDomainName } from '#names/domain-name.ts'
 import { type Endpoint, isLoopback, parseEndpoint } from '#names/ip.ts'
 
@@ -32,6 +33,10 @@ export const SETTINGS = {
   redirectAddresses: setting('MAILSTEAD_REDIRECT_ADDRESSES', 'addresses', '', 'What the records of redirected domains point to; the redirect listen addresses by default.', addresses),
   rootHints: setting('MAILSTEAD_ROOT_HINTS', 'ip[:port], …', '', "Addresses of root servers; the internet's by default.", endpoints(53)),
   resolvers: setting('MAILSTEAD_RESOLVERS', 'ip[:port], …', '', "Recursive resolvers for the MX of outgoing and the judging of incoming mail; the system's by default.", endpoints(53)),
+  secondaries: setting('MAILSTEAD_SECONDARIES', 'ip[:port], …', '', 'Secondary nameservers that are told of changes by NOTIFY.', endpoints(53)),
+  transferKeys: setting('MAILSTEAD_TRANSFER_KEYS', 'name:algorithm:secret, …', '', 'One or two TSIG keys, the secret in base64: those who sign with one may transfer zones. The first signs NOTIFY.', transferKeys, 'secret'),
+  transferAddresses: setting('MAILSTEAD_TRANSFER_ADDRESSES', 'addresses', '', 'Those who may transfer zones without a key.', addresses),
+  catalogZone: setting('MAILSTEAD_CATALOG_ZONE', 'domain name', '', 'The catalog zone that names all live zones to secondaries; without it there is none.', catalogZone),
   laboratory: setting('MAILSTEAD_LABORATORY', 'true or false', 'false', 'Live mode on private addresses and special-use names; the sandbox is off.', truth),
   bootstrapKey: setting('MAILSTEAD_BOOTSTRAP_KEY', 'API key', '', 'A key that exists with all scopes; its prefix says sandbox or live.', bootstrapKey, 'secret'),
   secretKey: setting('MAILSTEAD_SECRET_KEY', '32 octets, base64', '', 'Encrypts secrets; made in the data directory at the first start.', secretKey, 'secret'),
@@ -160,6 +165,24 @@ function oneEndpoint(written: string): Endpoint {
   const [endpoint, ...more] = endpoints(8080)(written)
   if (!endpoint || more.length > 0) throw new Error('one address and port is wanted')
   return endpoint
+}
+
+function transferKeys(written: string): readonly TsigKey[] {
+  const keys = list(written).map(parseTsigKey)
+  if (keys.length > 2) throw new Error('two keys at most are wanted, the second during a change')
+  if (new Set(keys.map(({ name }) => name)).size < keys.length)
+    throw new Error('two keys with the same name are given')
+  return keys
+}
+
+/** Labels of members and `zones` go before it, and a name holds 255 octets. */
+const MAX_CATALOG_LENGTH = 180
+
+function catalogZone(written: string): string | undefined {
+  if (written === '') return undefined
+  if (written.length > MAX_CATALOG_LENGTH)
+    throw new Error(`${MAX_CATALOG_LENGTH} characters at most are wanted`)
+  return hostName(written)
 }
 
 function addresses(written: string): readonly string[] {

@@ -81,6 +81,7 @@ const LAYERS: Record<string, Row> = {
       'engine/doorbell.ts',
       'mail/*',
       'sandbox/*',
+      'servers/dns/transfer/source.ts',
       'servers/dns/zone.ts',
       'servers/smtp/judge.ts',
     ],

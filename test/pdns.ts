@@ -118,7 +118,7 @@ export const startPdnsDoor = ({ url }: Pdns): Promise<EmulatorServer> =>
   })
 
 /** Free a moment ago, which on loopback is as good as free. */
-function freePort(address: string): Promise<number> {
+export function freePort(address: string): Promise<number> {
   const server = createServer()
   return new Promise((resolve, reject) => {
     server.once('error', reject)

@@ -1,5 +1,7 @@
 /** Reads a whole message, as a resolver gets it: every record with the octets of its rdata, uncompressed. */
+import { labelsAt } from './message-shape.ts'
 import { nameOf } from './name.ts'
+import { HEADER_OCTETS } from './query.ts'
 import { TYPE } from './types.ts'
 
 export type MessageRecord = {
@@ -26,9 +28,6 @@ export type Message = {
   /** Without the OPT. */
   additionals: readonly MessageRecord[]
 }
-
-const HEADER_OCTETS = 12
-const MAX_NAME_OCTETS = 255
 
 /** Throws a RangeError at what is no message. */
 export function readMessage(octets: Uint8Array): Message {
@@ -123,32 +122,9 @@ class Reader {
     return Buffer.concat(parts)
   }
 
-  /** RFC 1035 section 4.1.4: a pointer leads backwards, so that every name comes to an end. */
   name(): Buffer[] {
-    const labels: Buffer[] = []
-    let octets = 1
-    let at = this.#at
-    let end: number | undefined
-    for (let least = at; ; ) {
-      const length = this.#octets[at]
-      if (length === undefined) throw new RangeError('a name ends too early')
-      if (length === 0) break
-      if (length >= 0xc0) {
-        const target = ((length & 0x3f) << 8) | (this.#octets[at + 1] ?? 0xff)
-        end ??= at + 2
-        if (target >= least) throw new RangeError('a name points forward')
-        at = least = target
-        continue
-      }
-      octets += 1 + length
-      if (length > 63 || octets > MAX_NAME_OCTETS) throw new RangeError('a name is too long')
-      const label = this.#octets.subarray(at + 1, at + 1 + length)
-      if (label.length < length) throw new RangeError('a name ends too early')
-      labels.push(label)
-      at += 1 + length
-    }
-    this.#at = end ?? at + 1
-    if (this.#at > this.#octets.length) throw new RangeError('a name ends too early')
+    const { labels, end } = labelsAt(this.#octets, this.#at)
+    this.#at = end
     return labels
   }
 }

@@ -36,6 +36,7 @@ export const RCODE = {
   NXDOMAIN: 3,
   NOTIMP: 4,
   REFUSED: 5,
+  NOTAUTH: 9,
   BADVERS: 16,
 } as const
 
@@ -48,3 +49,6 @@ const RCODE_NAMES = new Map<number, string>(
 )
 
 export const nameOfRcode = (number: number): string => RCODE_NAMES.get(number) ?? `RCODE${number}`
+
+/** RFC 1996: a primary tells its secondaries of a change by an opcode of its own. */
+export const OPCODE = { QUERY: 0, NOTIFY: 4 } as const

@@ -1,26 +1,67 @@
+import { createHash } from 'node:crypto'
+import { absolute } from '#names/domain-name.ts'
+import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
+import { CHANGES_KEPT } from '#servers/dns/transfer/source.ts'
+import type { ServedZone } from '#servers/dns/zone.ts'
 import { type Nameserver, startNameserver } from '#servers/nameserver.ts'
 import { platformZones } from '#servers/platform-zones.ts'
-import { TOPICS } from '#store/context.ts'
+import { catalogStore } from '#store/catalog.ts'
+import { type StoreContext, TOPICS } from '#store/context.ts'
 import { wakeForQuery } from '#store/domains.ts'
+import { platformSerial } from '#store/platform-serials.ts'
 import { changedNames, readServedNames } from '#store/served-names.ts'
+import { systemClock } from '../clock.ts'
 import type { Foundation } from './foundation.ts'
 import { livePlatform } from './worlds.ts'
 
 /** The `dns` role. The platform's live names are served once there are any. */
-export async function openNameserver(
-  { config, store, opened, onError }: Foundation,
-  isLive: boolean,
-): Promise<Nameserver> {
+export async function openNameserver(foundation: Foundation, isLive: boolean): Promise<Nameserver> {
+  const { config, store, opened, onError } = foundation
+  const platform = isLive ? platformZones(livePlatform(config)) : []
   const nameserver = await startNameserver({
     listen: config.dnsListen,
-    platform: isLive ? platformZones(livePlatform(config)) : [],
+    platform: (await withSerials(store, platform)).map(asMember),
     feed: {
       changed: (mark) => changedNames(store.db, mark),
       read: (names) => readServedNames(store.db, names),
       onChange: (heard) => store.doorbell.on(TOPICS.servedNames, heard),
       wake: (ids) => wakeForQuery(store, ids),
     },
+    secondaries: secondariesOf(foundation),
     onError,
   })
   return opened.use(nameserver)
 }
+
+function secondariesOf({ config, store, logger }: Foundation): SecondariesSettings {
+  const apex = config.catalogZone && absolute(config.catalogZone)
+  return {
+    notify: config.secondaries,
+    keys: config.transferKeys,
+    addresses: config.transferAddresses,
+    ...(apex ? { catalog: { apex, store: catalogStore(store, apex, CHANGES_KEPT) } } : {}),
+    nowS: () => systemClock.now().getTime() / 1000,
+    onTrouble: (sentence) => logger.warn(sentence),
+  }
+}
+
+/** The platform's zones with serials that rise when the settings change what is in them. */
+export function withSerials(
+  { db }: StoreContext,
+  zones: readonly ServedZone[],
+): Promise<ServedZone[]> {
+  const digestOf = ({ serial: _, ...content }: ServedZone) => sha256(JSON.stringify(content))
+  return Promise.all(
+    zones.map(async (zone) => ({
+      ...zone,
+      serial: await platformSerial(db, zone.apex, digestOf(zone)),
+    })),
+  )
+}
+
+const asMember = (zone: ServedZone): ServedZone => ({
+  ...zone,
+  memberId: `platform-${sha256(zone.apex).slice(0, 16)}`,
+})
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')

@@ -29,6 +29,7 @@ import type { World } from '../world.ts'
 import type { Accounts } from './accounts.ts'
 import type { Foundation } from './foundation.ts'
 import { keptSandboxKey } from './keepsakes.ts'
+import { withSerials } from './nameserver.ts'
 import type { Misbehaviour } from './ports.ts'
 import { sandboxPlatform, sandboxWorld } from './worlds.ts'
 
@@ -55,7 +56,7 @@ export async function openSandbox(
   const loopback = own ?? (await nameserver.listen({ address: '127.0.0.1', port: 0 }))
   ports.dns.set(loopback.address, loopback.port)
   for (const { address, port } of accounts.servers) ports.dns.set(address, port)
-  for (const zone of platformZones(platform)) nameserver.serve(zone)
+  for (const zone of await withSerials(store, platformZones(platform))) nameserver.serve(zone)
 
   const key = await keptSandboxKey(config.dataDir)
   const troubles = new StandingOutcomes(store)

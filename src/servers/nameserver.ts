@@ -7,6 +7,12 @@ import type { Endpoint } from '#names/ip.ts'
 import { answerQuery, type Transport } from './dns/answer.ts'
 import { listenDns } from './dns/listen.ts'
 import type { Listener } from './dns/listener.ts'
+import {
+  openSecondaries,
+  type Secondaries,
+  type SecondariesSettings,
+} from './dns/transfer/secondaries.ts'
+import { sourceOf } from './dns/transfer/served.ts'
 import type { ServedZone } from './dns/zone.ts'
 import { Zones } from './dns/zones.ts'
 import { type Feed, Follower } from './follower.ts'
@@ -23,7 +29,17 @@ export type NameserverOptions = {
   listen: readonly Endpoint[]
   platform: readonly ServedZone[]
   feed: ZoneFeed
+  /** Without them, nobody may transfer a zone. */
+  secondaries?: SecondariesSettings
   onError: (error: unknown) => void
+}
+
+const NO_SECONDARIES: SecondariesSettings = {
+  notify: [],
+  keys: [],
+  addresses: [],
+  nowS: () => 0,
+  onTrouble: () => {},
 }
 
 const WAKE_EVERY_MS = 2000
@@ -41,20 +57,40 @@ export type Nameserver = AsyncDisposable & {
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
   const zones = new Zones()
-  for (const zone of options.platform) zones.set(zone)
-  const hosted = opened.use(new HostedZones(zones, options))
-  await hosted.start()
   const answer = (query: Uint8Array, transport: Transport) => {
     const answered = answerQuery(query, zones, transport)
     if (answered?.question) hosted.asked(answered.question.name)
     return answered?.reply
   }
+  const secondaries = opened.use(
+    await openSecondaries({
+      ...(options.secondaries ?? NO_SECONDARIES),
+      source: sourceOf(zones),
+      ordinary: answer,
+      from: options.listen.map(({ address }) => address),
+      onError: options.onError,
+    }),
+  )
+  const serve = (zone: ServedZone) => {
+    zones.set(zone)
+    secondaries.changed(absolute(zone.apex), true)
+  }
+  for (const zone of options.platform) serve(zone)
+  const hosted = opened.use(new HostedZones(zones, secondaries, options))
+  await hosted.start()
+  secondaries.start()
   const listeners: Listener[] = []
   opened.defer(async () => {
     await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()))
   })
   const listen = async ({ address, port }: Endpoint) => {
-    const listener = await listenDns({ address, port, answer, onError: options.onError })
+    const listener = await listenDns({
+      address,
+      port,
+      answerFirst: secondaries.answer,
+      answer,
+      onError: options.onError,
+    })
     listeners.push(listener)
     return listener
   }
@@ -63,7 +99,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   return {
     listeners,
     listen,
-    serve: (zone) => zones.set(zone),
+    serve,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
@@ -71,13 +107,15 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
 /** The hosted zones in step with the database, and who waits for a query. */
 class HostedZones implements AsyncDisposable {
   readonly #zones: Zones
+  readonly #secondaries: Secondaries
   readonly #options: NameserverOptions
   readonly #follower: Follower<FedName>
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
 
-  constructor(zones: Zones, options: NameserverOptions) {
+  constructor(zones: Zones, secondaries: Secondaries, options: NameserverOptions) {
     this.#zones = zones
+    this.#secondaries = secondaries
     this.#options = options
     const { feed, onError } = options
     this.#follower = new Follower({ feed, take: (fed) => this.#take(fed), onError })
@@ -116,6 +154,7 @@ class HostedZones implements AsyncDisposable {
     try {
       if (zone === undefined) this.#zones.delete(absolute(name))
       else this.#zones.set(zone)
+      this.#secondaries.changed(absolute(name), zone !== undefined)
     } catch (error) {
       this.#options.onError(error) // One zone that cannot be served leaves the others as they are.
     }

@@ -10,5 +10,6 @@ export const TOPICS = {
   domainsDue: 'domains-due',
   deliveriesDue: 'deliveries-due',
   servedNames: 'served-names',
+  catalog: 'catalog',
   domain: (id: string) => `domain:${id}`,
 } as const

@@ -10,6 +10,7 @@ import type {
 import { LeaseLost, type Taken } from '#engine/due-rows.ts'
 import { newId } from '../ids.ts'
 import type { Database } from './database.ts'
+import { ELSE_TOUCH } from './served-names.ts'
 
 export type Findings = {
   conditions: ReadonlyMap<ConditionType, Condition>
@@ -57,8 +58,7 @@ export async function writeFindings(
       select e.id, held.workspace_id, held.id, e.type, e.stage, e.message, e.data
         from held, jsonb_populate_recordset(null::events, ${JSON.stringify(events)}) e),
     touched as (
-      insert into served_names (name) select name from held where ${touchesName}
-      on conflict (name) do update set changed = pg_current_xact_id())
+      insert into served_names (name) select name from held where ${touchesName} ${ELSE_TOUCH})
     select id from held`.execute(db)
   if (held.rows.length === 0) throw new LeaseLost(`domain ${id} was taken by another worker`)
 }

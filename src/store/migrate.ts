@@ -13,6 +13,7 @@ import * as abandoned from '../../migrations/0010-abandoned.ts'
 import * as oldRows from '../../migrations/0011-old-rows.ts'
 import * as derived from '../../migrations/0012-derived.ts'
 import * as importNote from '../../migrations/0013-import-note.ts'
+import * as secondaries from '../../migrations/0014-secondaries.ts'
 import { openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -30,6 +31,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0011-old-rows': oldRows,
   '0012-derived': derived,
   '0013-import-note': importNote,
+  '0014-secondaries': secondaries,
 }
 
 /**

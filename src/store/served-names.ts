@@ -11,9 +11,16 @@ import type { ServedZone } from '#servers/dns/zone.ts'
 import type { Database, Queryable } from './database.ts'
 
 export async function touchName(tx: Queryable, name: string): Promise<void> {
-  await sql`insert into served_names (name) values (${name})
-    on conflict (name) do update set changed = pg_current_xact_id()`.execute(tx)
+  await sql`insert into served_names (name) values (${name}) ${ELSE_TOUCH}`.execute(tx)
 }
+
+/**
+ * Ends an insert into served_names. The serial belongs to the name and not to a claim on it: it goes up by
+ * one with every change of what is served, also when another claim's zone is, or none for a while. The
+ * row is locked until the change is committed, so serials are in the order of the changes.
+ */
+export const ELSE_TOUCH = sql`on conflict (name) do update
+  set changed = pg_current_xact_id(), serial = served_names.serial + 1`
 
 export type Changes = { names: readonly string[]; mark: string }
 
@@ -59,7 +66,10 @@ export async function readServedNames(
 
 type ZoneRow = Awaited<ReturnType<typeof zonesNamed>>[number]
 
-/** The oldest claim first. */
+/**
+ * The oldest claim first. The serial is read in the same statement: with it, and never before it, goes what
+ * is served.
+ */
 const zonesNamed = (db: Database, names: readonly string[]) =>
   db
     .selectFrom('zones as z')
@@ -68,7 +78,8 @@ const zonesNamed = (db: Database, names: readonly string[]) =>
     .leftJoin('holders as h', (join) =>
       join.onRef('h.name', '=', 'z.name').onRef('h.world', '=', 'z.world'),
     )
-    .select(['z.name', 'z.claim_id', 'z.nameservers', 'z.rrsets', 'z.serial'])
+    .innerJoin('served_names as s', 's.name', 'z.name')
+    .select(['z.name', 'z.world', 'z.claim_id', 'z.nameservers', 'z.rrsets', 's.serial'])
     .select(['c.points_at_pool', 'd.status', 'h.claim_id as holder'])
     .where('z.name', 'in', [...names])
     .orderBy('c.created_at')
@@ -109,18 +120,23 @@ const chooseZone = (candidates: readonly ZoneRow[]): ZoneRow | undefined =>
  * led here before we have seen the delegation must not be told that it is not there.
  */
 function servedZone(
-  { name, nameservers, serial, rrsets, holder }: ZoneRow,
+  { name, world, claim_id, nameservers, serial, rrsets, holder }: ZoneRow,
   found: readonly RRset[],
 ): ServedZone {
   const isUnconfirmed = holder === null
   return {
     apex: absolute(name),
     nameservers: nameservers.map(absolute),
-    serial: Number(serial),
+    serial: wireSerial(serial),
     rrsets: isUnconfirmed ? found : rrsets,
     isUnconfirmed,
+    // The world outside knows nothing of the sandbox.
+    ...(world === 'live' ? { memberId: claim_id } : {}),
   }
 }
+
+// RFC 1982: serials are compared modulo 2^32; ours only ever count up by one.
+const wireSerial = (serial: string): number => Number(BigInt(serial) % 2n ** 32n)
 
 /** What is not confirmed should not be remembered long. */
 const EARLY_TTL_S = 300

@@ -24,7 +24,11 @@ export type Tables = {
   placements: PlacementRow
   records: RecordRow
   zones: ZoneRow
-  served_names: { name: string; changed: Generated<string> }
+  served_names: { name: string; changed: Generated<string>; serial: Generated<string> }
+  platform_zones: { apex: string; digest: string; serial: Generated<string> }
+  catalogs: { apex: string; serial: Generated<string>; writer: string | null; until: Date | null }
+  catalog_members: { catalog: string; name: string; member_id: string }
+  catalog_changes: CatalogChangeRow
   dkim_keypairs: {
     id: string
     private_key: string
@@ -200,7 +204,14 @@ type ZoneRow = {
   name: string
   nameservers: string[]
   rrsets: JSONColumnType<RRset[]>
-  serial: Generated<string>
+}
+
+type CatalogChangeRow = {
+  catalog: string
+  serial: string
+  name: string
+  member_id: string
+  is_added: boolean
 }
 
 type DkimKeyRow = {

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import type { ZoneStore } from '#drivers/zone/embedded/driver.ts'
 import type { StoreContext } from './context.ts'
 import { TOPICS } from './context.ts'
-import { touchName } from './served-names.ts'
+import { ELSE_TOUCH, touchName } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 
 /** The rows behind the embedded zone host. */
@@ -15,8 +15,7 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
           insert into zones (claim_id, world, name, nameservers, rrsets)
           values (${claimId}, ${world}, ${name}, ${[...nameservers]}, '[]')
           on conflict do nothing returning name)
-        insert into served_names (name) select name from made
-        on conflict (name) do update set changed = pg_current_xact_id()`.execute(db)
+        insert into served_names (name) select name from made ${ELSE_TOUCH}`.execute(db)
       if (numAffectedRows) doorbell.ring(TOPICS.servedNames)
     },
     async read(claimId) {
@@ -31,17 +30,14 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
       const isThere = await db.transaction().execute(async (tx) => {
         const zone = await tx
           .selectFrom('zones')
-          .select(['name', 'rrsets', 'serial'])
+          .select(['name', 'rrsets'])
           .where('claim_id', '=', claimId)
           .forUpdate()
           .executeTakeFirst()
         if (zone === undefined) return false
         await tx
           .updateTable('zones')
-          .set({
-            rrsets: JSON.stringify(edit(zone.rrsets)) as never,
-            serial: nextSerial(zone.serial),
-          })
+          .set({ rrsets: JSON.stringify(edit(zone.rrsets)) as never })
           .where('claim_id', '=', claimId)
           .execute()
         await touchName(tx, zone.name)
@@ -59,6 +55,3 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
     },
   }
 }
-
-// RFC 1982: serials are compared modulo 2^32; ours only ever count up by one.
-const nextSerial = (serial: string): string => String((Number(serial) + 1) % 2 ** 32)

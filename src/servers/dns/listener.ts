@@ -7,10 +7,19 @@ export type Answer = (
   remote: string,
 ) => Buffer | undefined | Promise<Buffer | undefined>
 
+/** The messages of a reply, made as they are taken; undefined for what `Answer` is to answer. */
+export type AnswerFirst = (
+  query: Uint8Array,
+  transport: Transport,
+  remote: string,
+) => Iterable<Buffer> | undefined
+
 export type ListenOptions = {
   address: string
   /** 0 means any port that is free for both UDP and TCP. */
   port: number
+  /** Called before `answer`: answers secondaries. */
+  answerFirst?: AnswerFirst
   answer: Answer
   /** Told of every failure. None of them ends the server. */
   onError: (error: unknown) => void

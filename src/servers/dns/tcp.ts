@@ -8,6 +8,8 @@ const MAX_CONNECTIONS = 200
 const MAX_QUERY_OCTETS = 4096
 /** RFC 7766 section 6.2.3: an idle connection is closed after some seconds. */
 const IDLE_MS = 10_000
+/** However slowly a client takes a reply of many messages, it is cut off after this. */
+const REPLY_MS = 10 * 60_000
 
 export async function listenTcp(options: ListenOptions): Promise<Listener> {
   const open = new Set<Socket>()
@@ -45,12 +47,15 @@ async function close(server: Server, open: ReadonlySet<Socket>): Promise<void> {
  * One query after the other, and none is read before the last reply has left: that bounds what a
  * client can make us hold. Whoever does not finish a query, or does not read a reply, in time is cut off.
  */
-async function converse(socket: Socket, { answer, onError }: ListenOptions): Promise<void> {
+async function converse(socket: Socket, options: ListenOptions): Promise<void> {
+  const { answer, onError } = options
   const remote = socket.remoteAddress ?? ''
   const idle = setTimeout(() => socket.destroy(), IDLE_MS)
   socket.on('close', () => clearTimeout(idle))
   for await (const query of queriesIn(socket)) {
     idle.refresh()
+    const first = await Promise.try(sendFirst, socket, query, idle, options).catch(onError)
+    if (first === 'sent') continue
     const reply = await Promise.try(answer, query, 'tcp', remote).catch(onError)
     if (reply) await send(socket, reply)
   }
@@ -69,6 +74,34 @@ async function* queriesIn(socket: Socket): AsyncGenerator<Buffer> {
       yield unread.subarray(2, 2 + length)
       unread = unread.subarray(2 + length)
     }
+  }
+}
+
+/**
+ * Sends what is answered before the ordinary answer, if anything is. The next message is made when the kernel
+ * has the one before, so that a slow client makes us hold one.
+ */
+async function sendFirst(
+  socket: Socket,
+  query: Buffer,
+  idle: NodeJS.Timeout,
+  { answerFirst }: ListenOptions,
+): Promise<'sent' | undefined> {
+  const messages = answerFirst?.(query, 'tcp', socket.remoteAddress ?? '')
+  if (messages === undefined) return undefined
+  const limit = setTimeout(() => socket.destroy(), REPLY_MS)
+  try {
+    for (const message of messages) {
+      await send(socket, message)
+      if (socket.destroyed) break
+      idle.refresh()
+    }
+    return 'sent'
+  } catch (error) {
+    socket.destroy() // What was begun cannot be ended.
+    throw error
+  } finally {
+    clearTimeout(limit)
   }
 }
 

@@ -15,7 +15,7 @@ export async function listenUdp(options: ListenOptions): Promise<Listener> {
   socket.on('message', async (query, remote) => {
     if (pending >= MAX_PENDING) return
     pending++
-    const reply = await Promise.try(options.answer, query, 'udp', remote.address).catch(
+    const reply = await Promise.try(answerOne, options, query, remote.address).catch(
       options.onError,
     )
     pending--
@@ -29,6 +29,13 @@ export async function listenUdp(options: ListenOptions): Promise<Listener> {
       return new Promise<void>((done) => socket.close(done))
     },
   }
+}
+
+function answerOne({ answer, answerFirst }: ListenOptions, query: Buffer, remote: string) {
+  const messages = answerFirst?.(query, 'udp', remote)
+  if (messages === undefined) return answer(query, 'udp', remote)
+  for (const message of messages) return message // There is no other over UDP.
+  return undefined
 }
 
 async function bind({ address, port }: ListenOptions): Promise<Socket> {

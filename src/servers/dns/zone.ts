@@ -24,6 +24,8 @@ export type ServedZone = {
   negativeTtl?: number
   /** TTL of the NS at the apex. 3600 unless told. */
   nsTtl?: number
+  /** The label of the zone in the catalog (RFC 9432 section 4.1). Without one, no secondary is given it. */
+  memberId?: string
 }
 
 /** The rrsets at one name by type. An empty non-terminal is an empty node. */
@@ -41,6 +43,7 @@ export class Zone {
   readonly apex: string
   readonly nameservers: readonly string[]
   readonly isUnconfirmed: boolean
+  readonly memberId: string | undefined
   readonly #nodes = new Map<string, Map<number, WireRRset>>()
   readonly #depth: number
 
@@ -49,6 +52,7 @@ export class Zone {
     this.apex = canonicalName(served.apex)
     this.nameservers = served.nameservers.map(canonicalName)
     this.isUnconfirmed = served.isUnconfirmed ?? false
+    this.memberId = served.memberId
     this.#depth = suffixesOf(this.apex).length
     for (const rrset of [...served.rrsets, ...dsOf(served), ...apexOf(served)]) {
       if (rrset.data.length > 0) this.#put(toWireRRset(rrset))
@@ -57,6 +61,13 @@ export class Zone {
 
   get soa(): WireRRset {
     return this.#nodes.get(this.apex)!.get(TYPE.SOA)!
+  }
+
+  /** Everything that the zone holds, but for its SOA. */
+  *rrsets(): Generator<WireRRset> {
+    for (const node of this.#nodes.values()) {
+      for (const rrset of node.values()) if (rrset.type !== TYPE.SOA) yield rrset
+    }
   }
 
   /** Walks from the apex down to the name, and stops at a cut or where the names end. */

@@ -1,0 +1,84 @@
+/**
+ * Sends NOTIFY to secondaries (RFC 1996). Each has a queue of its own, so that one that is silent
+ * delays no other.
+ */
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { isIPv6, SocketAddress } from 'node:net'
+import { type Endpoint, writeEndpoint } from '#names/ip.ts'
+import { NotifyQueue, type NotifyQueueOptions } from './notify-queue.ts'
+
+/** Changes are gathered for so long. */
+const GATHER_MS = 100
+
+export type NotifierOptions = NotifyQueueOptions & {
+  secondaries: readonly Endpoint[]
+  /** Local addresses to send from, by which secondaries know us; any of the right family is taken. */
+  from: readonly string[]
+  onError(error: unknown): void
+}
+
+export class Notifier implements AsyncDisposable {
+  readonly #queues: readonly NotifyQueue[]
+  readonly #sockets: AsyncDisposable
+  readonly #gathered = new Set<string>()
+  #timer: NodeJS.Timeout | undefined
+
+  private constructor(queues: readonly NotifyQueue[], sockets: AsyncDisposable) {
+    this.#queues = queues
+    this.#sockets = sockets
+  }
+
+  static async open(options: NotifierOptions): Promise<Notifier> {
+    await using opened = new AsyncDisposableStack()
+    const sockets = new Map<boolean, Socket>()
+    for (const v6 of new Set(options.secondaries.map(({ address }) => isIPv6(address)))) {
+      const socket = await openSocket(v6, options)
+      opened.defer(() => new Promise<void>((done) => socket.close(() => done())))
+      sockets.set(v6, socket)
+    }
+    const queues = new Map(
+      options.secondaries.map((secondary) => {
+        const socket = sockets.get(isIPv6(secondary.address))!
+        return [placeOf(secondary), new NotifyQueue(secondary, socket, options)]
+      }),
+    )
+    for (const socket of sockets.values())
+      socket.on('message', (message, from) => queues.get(placeOf(from))?.hear(message))
+    return new Notifier([...queues.values()], opened.move())
+  }
+
+  /** The zone of this apex has changed. */
+  changed(apex: string): void {
+    if (this.#queues.length === 0) return
+    this.#gathered.add(apex)
+    this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#timer)
+    for (const queue of this.#queues) queue[Symbol.dispose]()
+    await this.#sockets[Symbol.asyncDispose]()
+  }
+
+  #flush(): void {
+    this.#timer = undefined
+    for (const queue of this.#queues) queue.add(this.#gathered)
+    this.#gathered.clear()
+  }
+}
+
+/** An address has one form here, however it was written. */
+function placeOf({ address, port }: Endpoint): string {
+  const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+  return writeEndpoint({ address: new SocketAddress({ address, family }).address, port })
+}
+
+async function openSocket(v6: boolean, { from, onError }: NotifierOptions): Promise<Socket> {
+  const address = from.find((each) => isIPv6(each) === v6)
+  const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', ipv6Only: v6 })
+  socket.bind({ port: 0, ...(address === undefined ? {} : { address }) })
+  await once(socket, 'listening')
+  socket.on('error', onError)
+  return socket
+}
