@@ -1,7 +1,7 @@
 /** A query as it comes off the wire: its header, its question, its EDNS, and what is wrong with it. */
 
-import { nameOf } from './name.ts'
-import { RCODE, type Rcode, TYPE } from './types.ts'
+import { nameOf } from '#dns/name.ts'
+import { RCODE, type Rcode, TYPE } from '#dns/types.ts'
 
 export type Question = {
   name: string

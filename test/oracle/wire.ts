@@ -1,9 +1,9 @@
 /** Writes replies. Owner names are compressed against the question, and against nothing else. */
 
 import { nameToWire, suffixesOf } from '#dns/name.ts'
-import { type Edns, HEADER_OCTETS, type Query, type Question } from '#dns/query.ts'
 import type { WireRRset } from '#dns/rdata.ts'
 import { CLASS, TYPE } from '#dns/types.ts'
+import { type Edns, HEADER_OCTETS, type Query, type Question } from './query.ts'
 import type { Outcome } from './resolve.ts'
 
 /** What fits into a UDP packet on every path, for us to receive and to send. */
