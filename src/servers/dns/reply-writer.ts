@@ -71,7 +71,7 @@ export class ReplyWriter {
 
   /** RFC 2181 section 5: an rrset is sent whole or not at all. */
   helpful(name: WireName, label: number, zone: ZoneReader, rrset: number): void {
-    this.#rrset(SECTION.additional, name, label, zone, rrset)
+    if (!this.isTooLong) this.#rrset(SECTION.additional, name, label, zone, rrset)
   }
 
   /** RFC 6891 section 6.1: our UDP size as class; extended RCODE, version 0 and flags as TTL. */
@@ -95,7 +95,10 @@ export class ReplyWriter {
     this.#count(SECTION.additional, 1)
   }
 
-  /** Empties all sections, to be written anew. */
+  /**
+   * Empties all sections. RFC 2181 section 9: TC says that something needed is missing. RFC 9471
+   * section 3.1: glue is needed.
+   */
   rewind(): void {
     this.#at = this.#bodyStart
     this.#out.fill(0, this.#start + 6, this.#start + HEADER_OCTETS)

@@ -85,7 +85,11 @@ export class Responder {
     this.nameHash = 0
     this.#reply.begin(message, start, out, outStart, this.#sizeLimit(transport))
     if (query.rcode === RCODE.NOERROR) this.#respond()
-    else this.#close()
+    else this.#opt()
+    if (this.#reply.isTooLong) {
+      this.#reply.rewind()
+      this.#opt()
+    }
     return this.#reply.finish()
   }
 
@@ -131,7 +135,7 @@ export class Responder {
 
   #refuse(): void {
     this.#reply.rcode = RCODE.REFUSED
-    this.#close()
+    this.#opt()
   }
 
   /** Answers for the name asked, and for those that aliases lead to. */
@@ -142,17 +146,25 @@ export class Responder {
     this.#reply.isAuthoritative = query.class !== CLASS.ANY
     for (let aliases = 0; ; aliases++) {
       const name = this.#chain[aliases]!
-      const isCut = !this.#walk(name, apexLabel)
-      if (isCut) return this.#referral(name, apexLabel, aliases)
-      if (this.#node === NOWHERE) return this.#negative(RCODE.NXDOMAIN, name, apexLabel)
-      const rrset = this.#pick()
-      if (rrset === NOWHERE) return this.#negative(RCODE.NOERROR, name, apexLabel)
+      if (!this.#walk(name, apexLabel)) {
+        this.#referral(name, apexLabel, aliases)
+        return
+      }
+      const rrset = this.#node === NOWHERE ? NOWHERE : this.#pick()
+      if (rrset === NOWHERE) {
+        this.#negative(this.#node === NOWHERE ? RCODE.NXDOMAIN : RCODE.NOERROR, name, apexLabel)
+        return
+      }
       // RFC 1034 section 4.3.2: what a wildcard synthesizes is owned by the name asked for.
       this.#reply.needed(SECTION.answer, name, 0, this.#zone, rrset)
       this.#saysOf('answer', query.name, 0)
-      if (!this.#isAlias(rrset)) return this.#positive(rrset)
-      apexLabel = this.#next(rrset, aliases)
-      if (apexLabel === NOWHERE) return this.#close()
+      const isAlias = this.#isAlias(rrset)
+      apexLabel = isAlias ? this.#next(rrset, aliases) : NOWHERE
+      if (apexLabel === NOWHERE) {
+        this.#opt()
+        if (!isAlias) this.#addHosts(rrset)
+        return
+      }
     }
   }
 
@@ -214,17 +226,13 @@ export class Responder {
     return this.#finder.findFor(target, type, this.#zone)
   }
 
-  /** Ends with the addresses that save the asker a question. */
-  #positive(rrset: number): void {
+  /** The hosts that an MX, NS or SRV names will be asked for next. */
+  #addHosts(rrset: number): void {
     const type = this.#zone.type(rrset)
-    if (type !== TYPE.MX && type !== TYPE.NS && type !== TYPE.SRV) return this.#close()
-    const count = this.#readTargets(
-      rrset,
-      type === TYPE.NS ? 0 : type === TYPE.MX ? MX_PREFIX : SRV_PREFIX,
-    )
-    this.#endNeeded()
+    if (type !== TYPE.MX && type !== TYPE.NS && type !== TYPE.SRV) return
+    const prefix = type === TYPE.NS ? 0 : type === TYPE.MX ? MX_PREFIX : SRV_PREFIX
+    const count = this.#readTargets(rrset, prefix)
     for (let i = 0; i < count; i++) this.#addAddresses(this.#targets[i]!)
-    this.#truncate()
   }
 
   /** RFC 2308 section 3: the SOA says for how long. RFC 6604 section 3: the last name's RCODE counts. */
@@ -233,7 +241,7 @@ export class Responder {
     const soa = this.#zone.rrset(this.#zone.apexNode, TYPE.SOA)
     this.#reply.needed(SECTION.authority, name, apexLabel, this.#zone, soa)
     this.#saysOf(rcode === RCODE.NXDOMAIN ? 'nxdomain' : 'nodata', name, apexLabel)
-    this.#close()
+    this.#opt()
   }
 
   #referral(name: WireName, apexLabel: number, aliases: number): void {
@@ -249,11 +257,10 @@ export class Responder {
       this.#reply.needed(SECTION.authority, name, cut, zone, ds)
     }
     this.#saysOf('referral', name, cut)
-    this.#endNeeded()
+    this.#opt()
     const count = this.#readTargets(ns, 0)
     for (let i = 0; i < count; i++) this.#addGlue(this.#targets[i]!, name, cut)
     for (let i = 0; i < count; i++) this.#addSibling(this.#targets[i]!, name, cut, apexLabel)
-    this.#truncate()
   }
 
   /** RFC 9471 section 3.1: the addresses of hosts below the cut are needed. */
@@ -318,20 +325,7 @@ export class Responder {
     this.nameHash = name.hashes[label]!
   }
 
-  /** The OPT comes before the addresses, for it must fit. */
-  #endNeeded(): void {
+  #opt(): void {
     if (this.query.hasEdns) this.#reply.opt(this.#cookies?.option)
-  }
-
-  #close(): void {
-    this.#endNeeded()
-    this.#truncate()
-  }
-
-  /** RFC 2181 section 9: TC says that something needed is missing. RFC 9471 section 3.1: glue is needed. */
-  #truncate(): void {
-    if (!this.#reply.isTooLong) return
-    this.#reply.rewind()
-    this.#endNeeded()
   }
 }

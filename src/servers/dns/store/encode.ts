@@ -93,7 +93,7 @@ function put(nodes: Nodes, rrset: WireRRset, apex: Buffer): void {
 /** Where each label begins, the root's last. */
 function labelStarts(name: Buffer): number[] {
   const starts = [0]
-  for (let at = 0; name[at]! > 0; ) starts.push((at += name[at]! + 1))
+  while (name[starts.at(-1)!]! > 0) starts.push(starts.at(-1)! + name[starts.at(-1)!]! + 1)
   return starts
 }
 
