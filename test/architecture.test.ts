@@ -128,6 +128,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   'dns-packet': ['resolver/*', 'servers/dns/dig.ts'],
   fastify: ['api/*'],
   'fastify-type-provider-zod': ['api/http.ts'],
+  koffi: ['servers/dns/threads/batched-socket.ts'],
   kysely: ['store/*', 'engine/*'],
   mailauth: [`${EMBEDDED}/compose.ts`, 'servers/smtp/judge.ts'],
   nodemailer: [`${EMBEDDED}/*`],

@@ -3,12 +3,13 @@ import { platformZones } from '#servers/platform-zones.ts'
 import { TOPICS } from '#store/context.ts'
 import { wakeForQuery } from '#store/domains.ts'
 import { changedNames, readServedNames } from '#store/served-names.ts'
+import { dnsCookieKey } from './dns-cookie-key.ts'
 import type { Foundation } from './foundation.ts'
 import { livePlatform } from './worlds.ts'
 
 /** The `dns` role. The platform's live names are served once there are any. */
 export async function openNameserver(
-  { config, store, opened, onError }: Foundation,
+  { config, logger, store, opened, onError }: Foundation,
   isLive: boolean,
 ): Promise<Nameserver> {
   const nameserver = await startNameserver({
@@ -21,6 +22,9 @@ export async function openNameserver(
       wake: (ids) => wakeForQuery(store, ids),
     },
     onError,
+    onNote: (note) => logger.warn(note),
+    sockets: config.dnsSockets,
+    defence: { rateLimit: config.dnsRateLimit, cookieKey: await dnsCookieKey(config) },
   })
   return opened.use(nameserver)
 }

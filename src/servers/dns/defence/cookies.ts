@@ -3,8 +3,8 @@
  * at its address before, so the address is not forged.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { u16 } from '../store/layout.ts'
 import type { Cookies } from '../responder.ts'
+import { u16 } from '../store/layout.ts'
 import { Remote } from './remote.ts'
 import { sipHash } from './siphash.ts'
 
@@ -70,14 +70,16 @@ export class CookieJar implements Cookies {
     if (server !== 0 && (server < MIN_SERVER_OCTETS || server > MAX_SERVER_OCTETS)) return false
     this.#hasCookie = true
     this.#rollSecret()
-    for (let i = 0; i < CLIENT_OCTETS; i++) this.#option[OPTION_HEADER_OCTETS + i] = message[at + i]!
+    for (let i = 0; i < CLIENT_OCTETS; i++)
+      this.#option[OPTION_HEADER_OCTETS + i] = message[at + i]!
     if (server === SERVER_OCTETS) this.#check(message, at + CLIENT_OCTETS)
     if (!this.isValid) this.#make()
     return true
   }
 
   #check(message: Uint8Array, at: number): void {
-    const issuedAt = ((message[at + 4]! << 24) | (u16(message, at + 5) << 8) | message[at + 7]!) >>> 0
+    const issuedAt =
+      ((message[at + 4]! << 24) | (u16(message, at + 5) << 8) | message[at + 7]!) >>> 0
     // RFC 1982: times are compared around the clock of 32 bits.
     const age = (this.nowS - issuedAt) | 0
     if (message[at] !== VERSION || age > VALID_SECONDS || age < -AHEAD_SECONDS) return

@@ -12,7 +12,14 @@ const prefix = (address: string): number => {
 }
 
 /** How many of so many replies at one moment are sent, truncated and dropped. */
-function count(limit: RateLimit, from: string, kind: Kind, name: number, nowMs: number, of: number) {
+function count(
+  limit: RateLimit,
+  from: string,
+  kind: Kind,
+  name: number,
+  nowMs: number,
+  of: number,
+) {
   const counts = [0, 0, 0]
   for (let i = 0; i < of; i++) counts[limit.decide(prefix(from), kind, name, nowMs)]!++
   return counts

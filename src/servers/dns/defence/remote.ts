@@ -55,7 +55,11 @@ export class Remote {
       .replace(/%.*/, '')
       .split('::')
       .map((half) => (half === '' ? [] : half.split(':')))
-    const groups = [...left, ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'), ...right]
+    const groups = [
+      ...left,
+      ...Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0'),
+      ...right,
+    ]
     for (const [i, group] of groups.slice(0, 8).entries()) {
       const number = Number.parseInt(group, 16)
       this.octets[2 * i] = number >> 8

@@ -91,9 +91,7 @@ function swapHalves(a: number): void {
 }
 
 function word(bytes: Uint8Array, at: number): number {
-  return (
-    bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
-  )
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
 }
 
 function setWord(bytes: Uint8Array, at: number, value: number): void {

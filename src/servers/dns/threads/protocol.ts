@@ -12,6 +12,8 @@ export type ThreadData = {
   counters: Int32Array<SharedArrayBuffer>
   /** Several threads listen at one port. */
   isOneOfMany: boolean
+  /** The sockets that a thread has open outside of Node, each as its number and one, for its successor to close. */
+  descriptors: Int32Array<SharedArrayBuffer>
 }
 
 export type Defence = {
@@ -32,15 +34,19 @@ export const COUNTER = {
   stop: 4,
 } as const
 export const COUNTERS = 5
+/** How many addresses one thread listens at. */
+export const MAX_LISTENERS = 64
 
 export type ToThread =
   | { is: 'listen'; id: number; address: string; port: number }
+  | { is: 'close'; id: number }
   | { is: 'growth'; growth: Growth }
   | { is: 'stop' }
 
 export type FromThread =
   | { is: 'ready' }
-  | { is: 'listening'; id: number; port: number }
+  | { is: 'listening'; id: number; port: number; receiveBufferOctets: number | undefined }
+  | { is: 'closed'; id: number }
   | { is: 'refused'; id: number; message: string; code: string | undefined }
   | { is: 'acknowledged'; number: number }
   | { is: 'asked'; name: string }
