@@ -123,11 +123,10 @@ export class Responder {
     this.#view.enter()
     try {
       this.#askedLabel = isServed
-        ? this.#finder.findFor(query.name, query.type, this.#zone)
+        ? this.#finder.findAsked(query.name, query.type, this.#zone)
         : NOWHERE
       if (this.#askedLabel === NOWHERE) this.#refuse()
       else this.#follow(this.#askedLabel)
-      this.#finder.findWaiting(query.name)
     } finally {
       this.#view.leave()
     }

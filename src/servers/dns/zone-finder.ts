@@ -9,9 +9,10 @@ import { WireName } from './wire-name.ts'
 const MAX_WAITING = 8
 
 export class ZoneFinder {
-  /** The labels at which a name that `findFor` looked at is waited for. */
+  /** The labels at which a name that `findAsked` looked at is waited for. */
   readonly waitingLabels = new Uint8Array(MAX_WAITING)
   waitingCount = 0
+  #notesWaiting = false
   readonly #view: StoreView
   readonly #candidate = new ZoneReader()
   readonly #host: WireName
@@ -37,6 +38,7 @@ export class ZoneFinder {
       const position = this.#view.lookup(name, at)
       if (position === EMPTY) continue
       candidate.open(this.#view, position)
+      if (this.#notesWaiting && candidate.has(FLAG.waiting)) this.#note(at)
       if (!candidate.has(FLAG.zone)) continue
       if (found !== NOWHERE && !this.#mayAnswer(candidate, name, at, zone, found)) continue
       zone.copy(candidate)
@@ -45,25 +47,26 @@ export class ZoneFinder {
     return found
   }
 
+  /** The zone that answers for the question, with a note of which suffixes of its name are waited for. */
+  findAsked(name: WireName, type: number, zone: ZoneReader): number {
+    this.#notesWaiting = true
+    const found = this.findFor(name, type, zone)
+    this.#notesWaiting = false
+    return found
+  }
+
   /** The zone that answers for one type at a name. */
   findFor(name: WireName, type: number, zone: ZoneReader): number {
     // RFC 4035 section 3.1.4.1: the DS of a zone is asked of its parent, if we serve it.
     if (type === TYPE.DS) {
       const above = this.find(name, Math.min(1, name.labels), zone)
-      if (above !== NOWHERE) return above
+      if (above !== NOWHERE) {
+        this.#noteAtName(name)
+        return above
+      }
+      this.waitingCount = 0
     }
     return this.find(name, 0, zone)
-  }
-
-  /** Notes which suffixes of a name are waited for. */
-  findWaiting(name: WireName): void {
-    this.waitingCount = 0
-    for (let label = 0; label <= name.labels && this.waitingCount < MAX_WAITING; label++) {
-      const position = this.#view.lookup(name, label)
-      if (position === EMPTY) continue
-      this.#candidate.open(this.#view, position)
-      if (this.#candidate.has(FLAG.waiting)) this.waitingLabels[this.waitingCount++] = label
-    }
   }
 
   /** The node that a zone has for a name and answers for: none where a cut lies above it. */
@@ -75,6 +78,17 @@ export class ZoneFinder {
       if (zone.rrset(node, TYPE.NS) !== NOWHERE) return NOWHERE
     }
     return node
+  }
+
+  #noteAtName(name: WireName): void {
+    const position = name.labels === 0 ? EMPTY : this.#view.lookup(name, 0)
+    if (position === EMPTY || !this.#notesWaiting) return
+    this.#candidate.open(this.#view, position)
+    if (this.#candidate.has(FLAG.waiting)) this.#note(0)
+  }
+
+  #note(label: number): void {
+    if (this.waitingCount < MAX_WAITING) this.waitingLabels[this.waitingCount++] = label
   }
 
   /** Whether a zone answers for itself below another. */

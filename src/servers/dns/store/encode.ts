@@ -4,7 +4,17 @@ import { nameToWire } from '#dns/name.ts'
 import { type ServedRRset, toWireRRset, type WireRRset } from '#dns/rdata.ts'
 import { TYPE } from '#dns/types.ts'
 import type { ServedZone } from '../zone.ts'
-import { compareNodes, FLAG, FORMAT, HEADER, RRSET, setU16, setU32 } from './layout.ts'
+import {
+  compareNodes,
+  ENTRY,
+  FLAG,
+  FORMAT,
+  HEADER,
+  nodeHash,
+  RRSET,
+  setU16,
+  setU32,
+} from './layout.ts'
 
 export type Unserved = { name: string; type: string; reason: string }
 
@@ -116,10 +126,13 @@ function dsOf({ ds = [], rrsets, nsTtl = 3600 }: ServedZone): ServedRRset[] {
 }
 
 function write(apex: Buffer, flags: number, nodes: Nodes): Uint8Array {
-  const sorted = [...nodes].sort(([a], [b]) => compareNodes(a, b))
-  const bodies = sorted.map(([name, node]) => nodeOctets(name, node))
+  const hashed = [...nodes].map(([name, node]) => {
+    return { name, node, hash: nodeHash(Buffer.from(name, 'latin1'), 0, name.length) }
+  })
+  const sorted = hashed.sort((a, b) => a.hash - b.hash || compareNodes(a.name, b.name))
+  const bodies = sorted.map(({ name, node }) => nodeOctets(name, node))
   const table = HEADER.octets + apex.length
-  const start = table + 4 * bodies.length
+  const start = table + ENTRY.octets * bodies.length
   const blob = new Uint8Array(start + bodies.reduce((sum, { length }) => sum + length, 0))
   setU32(blob, HEADER.length, blob.length)
   blob[HEADER.flags] = flags
@@ -129,7 +142,8 @@ function write(apex: Buffer, flags: number, nodes: Nodes): Uint8Array {
   blob.set(apex, HEADER.octets)
   let at = start
   bodies.forEach((body, i) => {
-    setU32(blob, table + 4 * i, at)
+    setU16(blob, table + ENTRY.octets * i + ENTRY.hash, sorted[i]!.hash)
+    setU32(blob, table + ENTRY.octets * i + ENTRY.offset, at)
     blob.set(body, at)
     at += body.length
   })

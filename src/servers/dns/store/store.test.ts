@@ -155,4 +155,6 @@ test('a name that is waited for is reported when it or a name below it is asked 
   assert.equal(said(reader, 'acme.test. TXT'), 'rcode 5', 'a name without a zone is refused')
   assert.equal(store.isWaiting(lowercaseWire('acme.test.')), true)
   assert.equal(store.isWaiting(lowercaseWire('x.acme.test.')), false)
+  store.put(encodeZone(zone('test.', 'x')).blob)
+  assert.deepEqual(reported('b.test. DS'), ['\x01b\x04test\0'], 'though its parent answers')
 })

@@ -18,6 +18,8 @@ export class StoreView {
   readonly shared: Shared
   readonly #word: number | undefined
   #index: Index
+  /** The slabs as buffers, for these copy faster. */
+  readonly #slabs: Buffer[] = []
 
   /** Without a slot: for a reader in the writer's own thread, which cannot be interrupted by it. */
   constructor(shared: Shared, slot?: number) {
@@ -59,8 +61,15 @@ export class StoreView {
     }
   }
 
-  slabOf(position: number): Uint8Array {
-    return this.shared.slabs[position >>> SLAB_UNIT_BITS]!
+  slabOf(position: number): Buffer {
+    return this.#slabs[position >>> SLAB_UNIT_BITS] ?? this.#openSlab(position >>> SLAB_UNIT_BITS)
+  }
+
+  #openSlab(number: number): Buffer {
+    const { buffer } = this.shared.slabs[number]!
+    const slab = Buffer.from(buffer)
+    this.#slabs[number] = slab
+    return slab
   }
 
   #isApex(position: number, name: WireName, label: number): boolean {

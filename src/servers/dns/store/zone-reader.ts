@@ -1,6 +1,6 @@
 /** Reads one zone in its blob: which nodes it has, and which rrsets they have. Allocates nothing. */
 import type { WireName } from '../wire-name.ts'
-import { FLAG, HEADER, i32, RRSET, u16 } from './layout.ts'
+import { ENTRY, FLAG, HEADER, i32, nodeHash, RRSET, u16 } from './layout.ts'
 import { offsetOf, type StoreView } from './view.ts'
 
 /** Where nothing is. */
@@ -10,7 +10,7 @@ const ASTERISK = 0x2a
 const MAX_TARGETS_COMPARED = 64
 
 export class ZoneReader {
-  bytes: Uint8Array = new Uint8Array()
+  bytes: Buffer = Buffer.alloc(0)
   #at = 0
   readonly #wildcard = new Uint8Array(2 + 255)
 
@@ -50,9 +50,9 @@ export class ZoneReader {
     return this.#node(wildcard, 0, 2 + length)
   }
 
-  /** The node of the apex: its name has no octets, so it is the first. */
+  /** The node of the apex: its hash is the least, so it is the first. */
   get apexNode(): number {
-    return this.#nodeBody(0) + 1
+    return this.#bodyOf(0) + 1
   }
 
   /** The rrset of a type at a node. */
@@ -124,25 +124,33 @@ export class ZoneReader {
     return false
   }
 
-  /** Where the node is whose name has these octets: its number of rrsets. By halves, in the order of `compareNodes`. */
+  /** Where the node with this name has its number of rrsets. */
   #node(octets: Uint8Array, from: number, length: number): number {
     const { bytes } = this
+    const table = this.#table
+    const hash = nodeHash(octets, from, length)
     let low = 0
     let high = i32(bytes, this.#at + HEADER.nodes) - 1
     while (low <= high) {
       const middle = (low + high) >>> 1
-      const node = this.#nodeBody(middle)
-      const order = compare(bytes, node, octets, from, length)
-      if (order === 0) return node + 1 + length
+      let order = u16(bytes, table + ENTRY.octets * middle) - hash
+      if (order === 0) {
+        const node = this.#bodyOf(middle)
+        order = compare(bytes, node, octets, from, length)
+        if (order === 0) return node + 1 + length
+      }
       if (order < 0) low = middle + 1
       else high = middle - 1
     }
     return NOWHERE
   }
 
-  #nodeBody(number: number): number {
-    const table = this.#at + HEADER.octets + this.apexLength
-    return this.#at + i32(this.bytes, table + 4 * number)
+  get #table(): number {
+    return this.#at + HEADER.octets + this.bytes[this.#at + HEADER.apexLength]!
+  }
+
+  #bodyOf(node: number): number {
+    return this.#at + i32(this.bytes, this.#table + ENTRY.octets * node + ENTRY.offset)
   }
 }
 

@@ -1,0 +1,190 @@
+/**
+ * The nameserver beside NSD: queries a second on the same zones and the same questions, in turns, so
+ * that what else the machine does befalls both; what is quoted is the ratio of medians. Then how long
+ * an answer takes while the main thread is busy, and what zones take in memory.
+ * MAILSTEAD_BENCH_ZONES sets how many zones are held for the last.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { queryOf } from '#servers/dns/dig.ts'
+import { benchZone, masterFileOf, questionsAbout } from './dns-zones.ts'
+
+const run = promisify(execFile)
+const TURNS = Number(process.env.MAILSTEAD_BENCH_TURNS ?? 5)
+const TURN_SECONDS = 2
+const HELD_ZONES = Number(process.env.MAILSTEAD_BENCH_ZONES ?? 100_000)
+const ASKED_WHILE_BUSY = 5000
+const PORT = 15_353
+
+type Server = AsyncDisposable & { name: string; port: number }
+
+export async function dns(signal: AbortSignal): Promise<void> {
+  await ratios(1, signal)
+  await ratios(10_000, signal)
+  await whileBusy(signal)
+  await memory(signal)
+}
+
+async function ratios(zones: number, signal: AbortSignal): Promise<void> {
+  await using opened = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'mailstead-bench-'))
+  opened.defer(() => rm(directory, { recursive: true }))
+  const questions = join(directory, 'questions')
+  await writeFile(questions, questionsAbout(zones))
+  const servers: Server[] = [opened.use(await startNsd(directory, zones, signal))]
+  for (const sockets of ['batched', 'dgram']) {
+    const server = await startOurs(zones, sockets, '', signal)
+    servers.push(opened.use({ ...server, name: `ours, ${sockets}` }))
+  }
+  const seen = servers.map((): number[] => [])
+  for (let turn = 0; turn <= TURNS; turn++) {
+    for (const [i, { port }] of servers.entries()) {
+      const rate = await dnsperf(port, questions, signal)
+      if (turn > 0) seen[i]!.push(rate) // The first turn warms up.
+    }
+  }
+  console.log(
+    `\nqueries a second, ${zones === 1 ? 'one zone' : `${zones} zones`}, median of ${TURNS} turns`,
+  )
+  const nsd = median(seen[0]!)
+  for (const [i, { name }] of servers.entries()) {
+    const rate = median(seen[i]!)
+    console.log(
+      `  ${name.padEnd(16)}${Math.round(rate).toString().padStart(9)}  ${(rate / nsd).toFixed(2)} of NSD`,
+    )
+  }
+}
+
+async function dnsperf(port: number, questions: string, signal: AbortSignal): Promise<number> {
+  const load = ['-c', '4', '-q', '200', '-l', String(TURN_SECONDS), '-e', '-d', questions]
+  const { stdout } = await run('dnsperf', ['-s', '127.0.0.1', '-p', String(port), ...load], {
+    signal,
+  })
+  const rate = /Queries per second:\s+([\d.]+)/.exec(stdout)?.[1]
+  const lost = /Queries lost:\s+(\d+)/.exec(stdout)?.[1]
+  if (rate === undefined || lost === undefined) throw new Error(`dnsperf said: ${stdout}`)
+  return Number(rate)
+}
+
+async function startNsd(directory: string, zones: number, signal: AbortSignal): Promise<Server> {
+  const files = join(directory, 'zones')
+  await mkdir(files)
+  const parts: string[] = []
+  for (let i = 0; i < zones; i++) {
+    const zone = benchZone(i)
+    await writeFile(join(files, `${i}`), masterFileOf(zone))
+    parts.push(`zone:\n  name: ${zone.apex}\n  zonefile: ${i}\n`)
+  }
+  const conf = join(directory, 'nsd.conf')
+  await writeFile(
+    conf,
+    `server:
+  ip-address: 127.0.0.1@${PORT}
+  server-count: 1
+  username: ""
+  chroot: ""
+  zonesdir: "${files}"
+  pidfile: "${join(directory, 'nsd.pid')}"
+  xfrdfile: "${join(directory, 'xfrd.state')}"
+  zonelistfile: "${join(directory, 'zone.list')}"
+  xfrdir: "${directory}"
+  database: ""
+  rrl-ratelimit: 0
+  rrl-whitelist-ratelimit: 0
+remote-control:
+  control-enable: no
+${parts.join('')}`,
+  )
+  const child = spawn('nsd', ['-d', '-c', conf], { stdio: 'ignore' })
+  await answers(PORT, signal)
+  return { name: 'NSD', port: PORT, [Symbol.asyncDispose]: () => end(child) }
+}
+
+async function startOurs(zones: number, sockets: string, busy: string, signal: AbortSignal) {
+  const argv = ['--expose-gc', 'bench/dns-server.ts', String(zones), sockets, busy]
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], signal })
+  child.on('error', () => {})
+  const [line] = (await once(createInterface(child.stdout), 'line', { signal })) as [string]
+  const said = JSON.parse(line) as { port: number; rssOctets: number; startMs: number }
+  return { ...said, name: 'ours', [Symbol.asyncDispose]: () => end(child) }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+}
+
+async function answers(port: number, signal: AbortSignal): Promise<void> {
+  const socket = createSocket('udp4')
+  try {
+    let isAnswered = false
+    socket.on('message', () => {
+      isAnswered = true
+    })
+    while (!isAnswered) {
+      socket.send(queryOf('zone0.bench.test. SOA'), port, '127.0.0.1')
+      await delay(100, undefined, { signal })
+    }
+  } finally {
+    socket.close()
+  }
+}
+
+/** 1,000 queries a second, while our main thread does nothing else for 300 of every 500 ms. */
+async function whileBusy(signal: AbortSignal): Promise<void> {
+  console.log('\nmilliseconds to an answer while the main thread is busy 300 of every 500 ms')
+  for (const sockets of ['batched', 'dgram']) {
+    await using ours = await startOurs(1, sockets, 'busy', signal)
+    const { waits, lost } = await ask(ours.port, signal)
+    const tenths = [0.5, 0.95, 0.99, 1].map((share) => waits[Math.ceil(share * waits.length) - 1]!)
+    console.log(
+      `  ${sockets.padEnd(10)}p50 ${tenths[0]!.toFixed(2)}  p95 ${tenths[1]!.toFixed(2)}  p99 ${tenths[2]!.toFixed(2)}  worst ${tenths[3]!.toFixed(2)}  lost ${lost}`,
+    )
+  }
+}
+
+async function ask(port: number, signal: AbortSignal): Promise<{ waits: number[]; lost: number }> {
+  const socket = createSocket('udp4')
+  const sentAt: number[] = []
+  const waits: number[] = []
+  socket.on('message', (reply) => {
+    waits.push(performance.now() - sentAt[reply.readUInt16BE(0)]!)
+  })
+  const query = queryOf('zone0.bench.test. MX')
+  const startedAt = performance.now()
+  while (sentAt.length < ASKED_WHILE_BUSY) {
+    while (sentAt.length < performance.now() - startedAt && sentAt.length < ASKED_WHILE_BUSY) {
+      const packet = Buffer.from(query)
+      packet.writeUInt16BE(sentAt.length)
+      sentAt.push(performance.now())
+      socket.send(packet, port, '127.0.0.1')
+    }
+    await delay(1, undefined, { signal })
+  }
+  await delay(1000, undefined, { signal })
+  socket.close()
+  return { waits: waits.toSorted((a, b) => a - b), lost: sentAt.length - waits.length }
+}
+
+async function memory(signal: AbortSignal): Promise<void> {
+  await using few = await startOurs(1, 'auto', '', signal)
+  await using many = await startOurs(HELD_ZONES, 'auto', '', signal)
+  const each = (many.rssOctets - few.rssOctets) / HELD_ZONES
+  console.log(`\n${HELD_ZONES} zones of 12 rrsets, two of them DKIM keys of 2048 bits`)
+  console.log(`  ${Math.round(many.rssOctets / 1e6)} MB in all, ${Math.round(each)} octets a zone`)
+  console.log(`  read from words in ${(many.startMs / 1000).toFixed(1)} s`)
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)]!
+}
