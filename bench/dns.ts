@@ -7,7 +7,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -23,7 +23,8 @@ const HELD_ZONES = Number(process.env.MAILSTEAD_BENCH_ZONES ?? 100_000)
 const ASKED_WHILE_BUSY = 5000
 const PORT = 15_353
 
-type Server = AsyncDisposable & { name: string; port: number }
+type Server = AsyncDisposable & { name: string; port: number; pid: number }
+type Turn = { rate: number; cpuMicroseconds: number }
 
 export async function dns(signal: AbortSignal): Promise<void> {
   await ratios(1, signal)
@@ -43,23 +44,53 @@ async function ratios(zones: number, signal: AbortSignal): Promise<void> {
     const server = await startOurs(zones, sockets, '', signal)
     servers.push(opened.use({ ...server, name: `ours, ${sockets}` }))
   }
-  const seen = servers.map((): number[] => [])
+  const seen = servers.map((): Turn[] => [])
   for (let turn = 0; turn <= TURNS; turn++) {
-    for (const [i, { port }] of servers.entries()) {
-      const rate = await dnsperf(port, questions, signal)
-      if (turn > 0) seen[i]!.push(rate) // The first turn warms up.
+    for (const [i, server] of servers.entries()) {
+      const measured = await load(server, questions, signal)
+      if (turn > 0) seen[i]!.push(measured) // The first turn warms up.
     }
   }
-  console.log(
-    `\nqueries a second, ${zones === 1 ? 'one zone' : `${zones} zones`}, median of ${TURNS} turns`,
-  )
-  const nsd = median(seen[0]!)
+  const what = zones === 1 ? 'one zone' : `${zones} zones`
+  console.log(`\nqueries a second and processor time a query, ${what}, medians of ${TURNS} turns`)
+  const nsd = summary(seen[0]!)
   for (const [i, { name }] of servers.entries()) {
-    const rate = median(seen[i]!)
+    const { rate, cpuMicroseconds } = summary(seen[i]!)
+    const shares = `${(rate / nsd.rate).toFixed(2)} of NSD's rate, ${(nsd.cpuMicroseconds / cpuMicroseconds).toFixed(2)} of its queries a second of processor`
     console.log(
-      `  ${name.padEnd(16)}${Math.round(rate).toString().padStart(9)}  ${(rate / nsd).toFixed(2)} of NSD`,
+      `  ${name.padEnd(16)}${rate.toFixed(0).padStart(8)}  ${cpuMicroseconds.toFixed(2).padStart(6)} us  ${shares}`,
     )
   }
+}
+
+const summary = (turns: readonly Turn[]): Turn => ({
+  rate: median(turns.map(({ rate }) => rate)),
+  cpuMicroseconds: median(turns.map(({ cpuMicroseconds }) => cpuMicroseconds)),
+})
+
+/** One turn of dnsperf. */
+async function load({ port, pid }: Server, questions: string, signal: AbortSignal): Promise<Turn> {
+  const before = await cpuSeconds(pid)
+  const rate = await dnsperf(port, questions, signal)
+  const spent = (await cpuSeconds(pid)) - before
+  return { rate, cpuMicroseconds: (spent * 1e6) / (rate * TURN_SECONDS) }
+}
+
+const TICKS_A_SECOND = 100
+
+/** What a process and its children have used. */
+async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  const own = (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND
+  const theirs = await Promise.all(
+    children
+      .split(' ')
+      .filter(Boolean)
+      .map((each) => cpuSeconds(Number(each))),
+  )
+  return theirs.reduce((sum, seconds) => sum + seconds, own)
 }
 
 async function dnsperf(port: number, questions: string, signal: AbortSignal): Promise<number> {
@@ -104,7 +135,7 @@ ${parts.join('')}`,
   )
   const child = spawn('nsd', ['-d', '-c', conf], { stdio: 'ignore' })
   await answers(PORT, signal)
-  return { name: 'NSD', port: PORT, [Symbol.asyncDispose]: () => end(child) }
+  return { name: 'NSD', port: PORT, pid: child.pid!, [Symbol.asyncDispose]: () => end(child) }
 }
 
 async function startOurs(zones: number, sockets: string, busy: string, signal: AbortSignal) {
@@ -113,7 +144,7 @@ async function startOurs(zones: number, sockets: string, busy: string, signal: A
   child.on('error', () => {})
   const [line] = (await once(createInterface(child.stdout), 'line', { signal })) as [string]
   const said = JSON.parse(line) as { port: number; rssOctets: number; startMs: number }
-  return { ...said, name: 'ours', [Symbol.asyncDispose]: () => end(child) }
+  return { ...said, name: 'ours', pid: child.pid!, [Symbol.asyncDispose]: () => end(child) }
 }
 
 async function end(child: ChildProcess): Promise<void> {
