@@ -39,20 +39,6 @@ export function benchZone(number: number): ServedZone {
   }
 }
 
-/** The same in the format of master files. */
-export function masterFileOf({ apex, nameservers, rrsets }: ServedZone): string {
-  const soa = `${nameservers[0]} hostmaster.${apex} 1 14400 3600 1209600 60`
-  const lines = [`${apex} 60 IN SOA ${soa}`, ...nameservers.map((ns) => `${apex} 3600 IN NS ${ns}`)]
-  for (const { name, type, ttl, data } of rrsets) {
-    for (const each of data)
-      lines.push(`${name} ${ttl} IN ${type} ${type === 'TXT' ? quoted(each) : each}`)
-  }
-  return `${lines.join('\n')}\n`
-}
-
-const quoted = (text: string): string =>
-  (text.match(/.{1,255}/gs) ?? ['']).map((part) => `"${part.replace(/["\\]/g, '\\$&')}"`).join(' ')
-
 /** For dnsperf, a line each: what resolvers ask of such zones, a sixth of it for names that are not there. */
 export function questionsAbout(zones: number): string {
   const random = seededRandom(53)

@@ -7,23 +7,23 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { queryOf } from '#servers/dns/dig.ts'
-import { benchZone, masterFileOf, questionsAbout } from './dns-zones.ts'
+import { startNsd } from '../test/nsd.ts'
+import { benchZone, questionsAbout } from './dns-zones.ts'
 
 const run = promisify(execFile)
 const TURNS = Number(process.env.MAILSTEAD_BENCH_TURNS ?? 5)
 const TURN_SECONDS = 2
 const HELD_ZONES = Number(process.env.MAILSTEAD_BENCH_ZONES ?? 100_000)
 const ASKED_WHILE_BUSY = 5000
-const PORT = 15_353
 
-type Server = AsyncDisposable & { name: string; port: number; pid: number }
+type Server = { name: string; port: number; pid: number }
 type Turn = { rate: number; cpuMicroseconds: number }
 
 export async function dns(signal: AbortSignal): Promise<void> {
@@ -39,10 +39,11 @@ async function ratios(zones: number, signal: AbortSignal): Promise<void> {
   opened.defer(() => rm(directory, { recursive: true }))
   const questions = join(directory, 'questions')
   await writeFile(questions, questionsAbout(zones))
-  const servers: Server[] = [opened.use(await startNsd(directory, zones, signal))]
+  const nsd = opened.use(await startNsd(Array.from({ length: zones }, (_, i) => benchZone(i))))
+  const servers: Server[] = [{ ...nsd, name: 'NSD' }]
   for (const sockets of ['batched', 'dgram']) {
-    const server = await startOurs(zones, sockets, '', signal)
-    servers.push(opened.use({ ...server, name: `ours, ${sockets}` }))
+    const server = opened.use(await startOurs(zones, sockets, '', signal))
+    servers.push({ ...server, name: `ours, ${sockets}` })
   }
   const seen = servers.map((): Turn[] => [])
   for (let turn = 0; turn <= TURNS; turn++) {
@@ -53,10 +54,10 @@ async function ratios(zones: number, signal: AbortSignal): Promise<void> {
   }
   const what = zones === 1 ? 'one zone' : `${zones} zones`
   console.log(`\nqueries a second and processor time a query, ${what}, medians of ${TURNS} turns`)
-  const nsd = summary(seen[0]!)
+  const first = summary(seen[0]!)
   for (const [i, { name }] of servers.entries()) {
     const { rate, cpuMicroseconds } = summary(seen[i]!)
-    const shares = `${(rate / nsd.rate).toFixed(2)} of NSD's rate, ${(nsd.cpuMicroseconds / cpuMicroseconds).toFixed(2)} of its queries a second of processor`
+    const shares = `${(rate / first.rate).toFixed(2)} of NSD's rate, ${(first.cpuMicroseconds / cpuMicroseconds).toFixed(2)} of its queries a second of processor`
     console.log(
       `  ${name.padEnd(16)}${rate.toFixed(0).padStart(8)}  ${cpuMicroseconds.toFixed(2).padStart(6)} us  ${shares}`,
     )
@@ -104,40 +105,6 @@ async function dnsperf(port: number, questions: string, signal: AbortSignal): Pr
   return Number(rate)
 }
 
-async function startNsd(directory: string, zones: number, signal: AbortSignal): Promise<Server> {
-  const files = join(directory, 'zones')
-  await mkdir(files)
-  const parts: string[] = []
-  for (let i = 0; i < zones; i++) {
-    const zone = benchZone(i)
-    await writeFile(join(files, `${i}`), masterFileOf(zone))
-    parts.push(`zone:\n  name: ${zone.apex}\n  zonefile: ${i}\n`)
-  }
-  const conf = join(directory, 'nsd.conf')
-  await writeFile(
-    conf,
-    `server:
-  ip-address: 127.0.0.1@${PORT}
-  server-count: 1
-  username: ""
-  chroot: ""
-  zonesdir: "${files}"
-  pidfile: "${join(directory, 'nsd.pid')}"
-  xfrdfile: "${join(directory, 'xfrd.state')}"
-  zonelistfile: "${join(directory, 'zone.list')}"
-  xfrdir: "${directory}"
-  database: ""
-  rrl-ratelimit: 0
-  rrl-whitelist-ratelimit: 0
-remote-control:
-  control-enable: no
-${parts.join('')}`,
-  )
-  const child = spawn('nsd', ['-d', '-c', conf], { stdio: 'ignore' })
-  await answers(PORT, signal)
-  return { name: 'NSD', port: PORT, pid: child.pid!, [Symbol.asyncDispose]: () => end(child) }
-}
-
 async function startOurs(zones: number, sockets: string, busy: string, signal: AbortSignal) {
   const argv = ['--expose-gc', 'bench/dns-server.ts', String(zones), sockets, busy]
   const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], signal })
@@ -152,22 +119,6 @@ async function end(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit')
   child.kill('SIGTERM')
   await ended
-}
-
-async function answers(port: number, signal: AbortSignal): Promise<void> {
-  const socket = createSocket('udp4')
-  try {
-    let isAnswered = false
-    socket.on('message', () => {
-      isAnswered = true
-    })
-    while (!isAnswered) {
-      socket.send(queryOf('zone0.bench.test. SOA'), port, '127.0.0.1')
-      await delay(100, undefined, { signal })
-    }
-  } finally {
-    socket.close()
-  }
 }
 
 /** 1,000 queries a second, while our main thread does nothing else for 300 of every 500 ms. */
