@@ -106,6 +106,12 @@ function randomData(random: Random, type: RRsetType): string {
   if (type === 'CAA') return `0 issue "ca${octet()}.test"`
   if (type === 'MX') return `${octet()} ${target()}`
   if (type === 'SRV') return `0 1 ${octet()} ${target()}`
+  if (type === 'TXT' && random.chance(0.2)) {
+    const key = Buffer.from(Array.from({ length: 48 + random.below(300) }, octet)).toString(
+      'base64',
+    )
+    return `v=DKIM1; p=${key}${random.of(['', '; t=s', '='])}`
+  }
   if (type === 'TXT') return 't'.repeat(random.below(random.chance(0.1) ? 1500 : 60))
   return target()
 }

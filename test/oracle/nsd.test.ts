@@ -129,7 +129,14 @@ function zonesFor(seed: number): ServedZone[] {
     )
     const isApart = ({ name }: { name: string }) =>
       !children.some(({ apex }) => `.${name}`.endsWith(`.${apex}`))
-    const rrsets = [...cuts, ...loadable(zone.rrsets.filter(isApart), zone.apex)]
+    // Two names that are one.
+    const twice: RRset = {
+      name: `case.${zone.apex}`,
+      type: 'NS',
+      ttl: 60,
+      data: ['HOST.elsewhere.example.', 'host.elsewhere.example.'],
+    }
+    const rrsets = [twice, ...cuts, ...loadable(zone.rrsets.filter(isApart), zone.apex)]
     const signed = (zone.ds ?? []).filter(({ name }) =>
       rrsets.some((rrset) => rrset.name === name && rrset.type === 'NS'),
     )

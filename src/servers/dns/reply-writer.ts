@@ -5,6 +5,7 @@
 import { CLASS, TYPE } from '#dns/types.ts'
 import { HEADER_OCTETS, type Query } from './question.ts'
 import { RRSET, setU16, u16 } from './store/layout.ts'
+import { unpackedOctets, unpackTxt } from './store/packed-txt.ts'
 import type { ZoneReader } from './store/zone-reader.ts'
 import type { WireName } from './wire-name.ts'
 
@@ -22,7 +23,8 @@ const OPT_OCTETS = 11
 const POINTER = 0xc000
 /** Beyond these a call into the engine costs less than a loop. */
 const MAX_OCTETS_COPIED_ONE_BY_ONE = 32
-const OWNER_AND_FIXED_OCTETS = 10
+/** Type, class, TTL and the length of the rdata. */
+const FIXED_OCTETS = 10
 
 export class ReplyWriter {
   #out: Uint8Array = new Uint8Array()
@@ -134,31 +136,40 @@ export class ReplyWriter {
     const count = zone.count(rrset)
     const type = zone.type(rrset)
     const ttl = rrset + RRSET.ttl
+    const isPacked = zone.isPacked(rrset)
     let record = zone.firstRecord(rrset)
     for (let i = 0; i < count; i++) {
-      const length = u16(bytes, record)
-      if (!this.#owner(name, label) || this.#at + OWNER_AND_FIXED_OCTETS + length > this.#end) {
+      const stored = u16(bytes, record)
+      const length = isPacked ? unpackedOctets(bytes, record + 2) : stored
+      if (!this.#owner(name, label) || this.#at + FIXED_OCTETS + length > this.#end) {
         this.#at = start
         return false
       }
-      this.#record(type, bytes, ttl, record, length)
-      record += 2 + length
+      this.#fixed(type, bytes, ttl, length)
+      if (isPacked) unpackTxt(bytes, record + 2, stored, this.#out, this.#at)
+      else this.#rdata(bytes, record + 2, length)
+      this.#at += length
+      record += 2 + stored
     }
     this.#count(section, count)
     return true
   }
 
-  #record(type: number, bytes: Buffer, ttl: number, record: number, length: number): void {
+  #fixed(type: number, bytes: Uint8Array, ttl: number, length: number): void {
     const out = this.#out
-    let at = this.#at
+    const at = this.#at
     setU16(out, at, type)
     setU16(out, at + 2, CLASS.IN)
     for (let i = 0; i < 4; i++) out[at + 4 + i] = bytes[ttl + i]!
-    at += 8
-    // The length of the rdata, and the rdata.
-    if (length > MAX_OCTETS_COPIED_ONE_BY_ONE) bytes.copy(out, at, record, record + 2 + length)
-    else for (let i = 0; i < 2 + length; i++) out[at + i] = bytes[record + i]!
-    this.#at = at + 2 + length
+    setU16(out, at + 8, length)
+    this.#at = at + FIXED_OCTETS
+  }
+
+  #rdata(bytes: Buffer, from: number, length: number): void {
+    const out = this.#out
+    const at = this.#at
+    if (length > MAX_OCTETS_COPIED_ONE_BY_ONE) bytes.copy(out, at, from, from + length)
+    else for (let i = 0; i < length; i++) out[at + i] = bytes[from + i]!
   }
 
   /** RFC 1035 section 4.1.4. A pointer to the question also repeats the letter case of whoever asked. */

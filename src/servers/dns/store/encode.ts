@@ -11,10 +11,12 @@ import {
   FORMAT,
   HEADER,
   nodeHash,
+  PACKED,
   RRSET,
   setU16,
   setU32,
 } from './layout.ts'
+import { packTxt } from './packed-txt.ts'
 
 export type Unserved = { name: string; type: string; reason: string }
 
@@ -156,14 +158,17 @@ function nodeOctets(name: string, node: ReadonlyMap<number, WireRRset>): Buffer 
 }
 
 function rrsetOctets({ type, ttl, records }: WireRRset): Buffer {
-  const length = records.reduce((sum, { octets }) => sum + 2 + octets.length, 0)
+  const only = records.length === 1 && type === TYPE.TXT ? records[0]!.octets : undefined
+  const packed = only && packTxt(only)
+  const stored = packed ? [packed] : records.map(({ octets }) => octets)
+  const length = stored.reduce((sum, octets) => sum + 2 + octets.length, 0)
   const written = Buffer.alloc(RRSET.records + length)
   written.writeUInt16BE(type, RRSET.type)
   written.writeUInt32BE(ttl, RRSET.ttl)
-  written.writeUInt16BE(records.length, RRSET.count)
+  written.writeUInt16BE(records.length | (packed ? PACKED : 0), RRSET.count)
   written.writeUInt16BE(length, RRSET.length)
   let at: number = RRSET.records
-  for (const { octets } of records) {
+  for (const octets of stored) {
     written.writeUInt16BE(octets.length, at)
     written.set(octets, at + 2)
     at += 2 + octets.length

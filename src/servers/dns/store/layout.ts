@@ -8,7 +8,8 @@
  *   table    for each node the hash of its name u16 and the offset of its start u32, ordered by hash,
  *            then by `compareNodes`; so a look-up by halves touches one node, whatever names were chosen
  *   node     octets of the name u8 · labels below the apex, lowercase · number of rrsets u8 · rrsets
- *   rrset    type u16 · TTL u32 · number of records u16 · octets of the records u16 · records
+ *   rrset    type u16 · TTL u32 · number of records u16, with `PACKED` if there is one and it is packed
+ *            (see packed-txt.ts) · octets of the records u16 · records
  *   record   octets of the rdata u16 · rdata
  */
 
@@ -36,6 +37,9 @@ export const FLAG = {
 } as const
 
 export const RRSET = { type: 0, ttl: 2, count: 6, length: 8, records: 10 } as const
+
+/** No rrset that fits into a message has so many records that it needs this bit. */
+export const PACKED = 0x8000
 
 /** Positions count units of 16 octets, and a slab has 2^22 units at most: 64 MiB. */
 export const UNIT_BITS = 4

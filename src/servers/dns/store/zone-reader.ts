@@ -1,6 +1,6 @@
 /** Reads one zone in its blob: which nodes it has, and which rrsets they have. Allocates nothing. */
 import type { WireName } from '../wire-name.ts'
-import { ENTRY, FLAG, HEADER, i32, nodeHash, RRSET, u16 } from './layout.ts'
+import { ENTRY, FLAG, HEADER, i32, nodeHash, PACKED, RRSET, u16 } from './layout.ts'
 import { offsetOf, type StoreView } from './view.ts'
 
 /** Where nothing is. */
@@ -74,7 +74,11 @@ export class ZoneReader {
   }
 
   count(rrset: number): number {
-    return u16(this.bytes, rrset + RRSET.count)
+    return u16(this.bytes, rrset + RRSET.count) & ~PACKED
+  }
+
+  isPacked(rrset: number): boolean {
+    return (u16(this.bytes, rrset + RRSET.count) & PACKED) !== 0
   }
 
   /** Reads the name that a record points at, behind so many octets of its rdata; false if there is none. */
