@@ -35,7 +35,10 @@ const MAX_TARGETS = 64
 
 export class Responder {
   readonly query: Query
-  /** What the last reply said, and of which name: that of the question, or the apex for an absence. */
+  /**
+   * What the last reply said, and of which name: that of the question; where a wildcard stands for any
+   * number of names, their encloser; the cut of a referral; the apex for an absence.
+   */
   kind: Kind = 'error'
   nameHash = 0
   readonly #view: StoreView
@@ -52,6 +55,8 @@ export class Responder {
   /** Where a name led: a node, or a cut at a label. */
   #node = NOWHERE
   #cutLabel = NOWHERE
+  /** Where the encloser begins of which a wildcard stood in for the name; 0 when the name is there. */
+  #wildcardLabel = 0
 
   constructor(view: StoreView, cookies?: Cookies) {
     const { seed } = view.shared
@@ -156,7 +161,7 @@ export class Responder {
       }
       // RFC 1034 section 4.3.2: what a wildcard synthesizes is owned by the name asked for.
       this.#reply.needed(SECTION.answer, name, 0, this.#zone, rrset)
-      this.#saysOf('answer', query.name, 0)
+      if (aliases === 0) this.#saysOf('answer', query.name, this.#wildcardLabel)
       const isAlias = this.#isAlias(rrset)
       apexLabel = isAlias ? this.#next(rrset, aliases) : NOWHERE
       if (apexLabel === NOWHERE) {
@@ -173,6 +178,7 @@ export class Responder {
    */
   #walk(name: WireName, apexLabel: number): boolean {
     const zone = this.#zone
+    this.#wildcardLabel = 0
     if (!zone.has(FLAG.cuts)) {
       this.#node = zone.nodeAt(name, 0)
       if (this.#node !== NOWHERE || !zone.has(FLAG.wildcards)) return true
@@ -183,6 +189,7 @@ export class Responder {
       if (node === NOWHERE) {
         // RFC 4592 section 3.3.1: the source of synthesis is the wildcard right below the closest encloser.
         this.#node = zone.wildcardAt(name, label + 1)
+        this.#wildcardLabel = label + 1
         return true
       }
       this.#node = node

@@ -6,6 +6,8 @@ import { offsetOf } from './view.ts'
 const FIRST_SLAB_OCTETS = 2 ** 20
 const MAX_SLAB_OCTETS = 2 ** (SLAB_UNIT_BITS + UNIT_BITS)
 const MAX_SLABS = 1023
+/** Large sizes are rounded up, and the first unit of the first slab is not used. */
+export const MAX_ZONE_OCTETS = MAX_SLAB_OCTETS - 2 ** 17
 /** How much larger than its blob a freed room may be. */
 const MAX_WASTE = 1.25
 
@@ -56,7 +58,6 @@ export class Allocator {
   }
 
   #takeNew(units: number): number | undefined {
-    if (units > 2 ** SLAB_UNIT_BITS - 1) throw new RangeError('A zone is larger than a slab')
     for (; this.#slab < this.#usable; this.#slab++, this.#next = 0) {
       const slab = this.#shared.slabs[this.#slab]!
       if ((this.#next + units) << UNIT_BITS > slab.length) continue

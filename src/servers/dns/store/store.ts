@@ -4,9 +4,9 @@
  * the former's room is used again when no reader can hold its position any more.
  */
 import { WireName } from '../wire-name.ts'
-import { Allocator } from './allocator.ts'
+import { Allocator, MAX_ZONE_OCTETS } from './allocator.ts'
 import { apexOfBlob } from './encode.ts'
-import { FLAG, FORMAT, HEADER, i32, SLAB_UNIT_BITS, setU32, u16 } from './layout.ts'
+import { FORMAT, HEADER, i32, SLAB_UNIT_BITS, setU32, u16 } from './layout.ts'
 import {
   CONTROL,
   DELETED,
@@ -86,20 +86,13 @@ export class ZoneStore {
     ) {
       throw new RangeError('Not a zone of this format')
     }
+    if (blob.length > MAX_ZONE_OCTETS) throw new RangeError('A zone is larger than a slab')
     this.#change({ blob })
   }
 
   /** Serves nothing for the apex, a lowercase wire name, from now on. */
   delete(apex: Uint8Array): void {
     this.#change({ apex })
-  }
-
-  /** Whether a query for the name, or one below it, is to be reported. */
-  isWaiting(apex: Uint8Array): boolean {
-    const slot = this.#read(apex) ? this.#slotOf() : -1
-    if (slot === -1) return false
-    const position = this.#words[2 * slot + 1]!
-    return (this.#view.slabOf(position)[offsetOf(position) + HEADER.flags]! & FLAG.waiting) !== 0
   }
 
   /** Lets one more thread read. It takes each `Growth` that is posted and acknowledges its number. */
@@ -281,9 +274,12 @@ export class ZoneStore {
     if (this.#isDraining) return
     this.#isDraining = true
     let done = 0
-    while (done < this.#queued.length && this.#apply(this.#queued[done]!)) done++
-    this.#queued.splice(0, done)
-    this.#isDraining = false
+    try {
+      while (done < this.#queued.length && this.#apply(this.#queued[done]!)) done++
+    } finally {
+      this.#queued.splice(0, done)
+      this.#isDraining = false
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 /** One thread's answers: the store, cookies, the rate limit, its counters, and who is waited for. */
+import { systemClock } from '../../../clock.ts'
 import { textOf } from '../answer.ts'
 import { CookieJar } from '../defence/cookies.ts'
 import { RateLimit, VERDICT } from '../defence/rate-limit.ts'
@@ -47,7 +48,7 @@ export class Answerer {
   /** Once for all queries that have come in together. */
   tick(): void {
     this.#nowMs = performance.now()
-    this.#cookies.nowS = Math.floor((performance.timeOrigin + this.#nowMs) / 1000)
+    this.#cookies.nowS = Math.floor(systemClock.now().getTime() / 1000)
   }
 
   /** Answers the message between two offsets; gives the length of the reply, or 0 for none. */

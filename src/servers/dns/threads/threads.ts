@@ -59,9 +59,12 @@ export class DnsThreads implements AsyncDisposable {
       isOneOfMany: count > 1,
     }
     const tcp = opened.use(new Thread({ ...shared, entry: 'streams' }))
-    await tcp.start()
-    const { sockets, threads } = await startUdp(shared, options, count)
-    for (const thread of threads) opened.use(thread)
+    const starting = [startUdp(shared, options, count), tcp.start()] as const
+    const [udp, streams] = await Promise.allSettled(starting)
+    if (udp.status === 'rejected') throw udp.reason
+    for (const thread of udp.value.threads) opened.use(thread)
+    if (streams.status === 'rejected') throw streams.reason
+    const { threads, sockets } = udp.value
     opened.move()
     return new DnsThreads(threads, tcp, sockets, options.onNote)
   }
