@@ -27,8 +27,8 @@ export type ThreadOptions = {
 export type Listening = { port: number; receiveBufferOctets: number | undefined }
 
 const RESTART_MS = 1000
-const START_MS = 10_000
-const ANSWER_MS = 5000
+const START_MS = 30_000
+const ANSWER_MS = 15_000
 const STOP_MS = 1000
 
 const ENTRIES: Readonly<Record<Entry, URL>> = {
@@ -165,7 +165,12 @@ export class Thread implements AsyncDisposable {
   async #startAgain(): Promise<void> {
     await delay(RESTART_MS, undefined, { signal: this.#stopping.signal })
     await this.start()
-    const endpoints = [...this.#endpoints]
-    await Promise.all(endpoints.map(([id, endpoint]) => this.listen(id, endpoint)))
+    try {
+      const endpoints = [...this.#endpoints]
+      await Promise.all(endpoints.map(([id, endpoint]) => this.listen(id, endpoint)))
+    } catch (error) {
+      this.#options.onError(error)
+      await this.end() // And so it is started anew.
+    }
   }
 }
