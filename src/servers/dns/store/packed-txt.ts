@@ -10,6 +10,8 @@ const KEY = /\bp=([A-Za-z0-9+/]{64,}={0,2})/
 const STRING_OCTETS = 255
 const HEAD_OCTETS = 6
 const MAX_RDATA_OCTETS = 65_535
+/** To see whether what is packed comes back. */
+const unpacked = Buffer.alloc(MAX_RDATA_OCTETS)
 const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
 const PAD = 0x3d
 
@@ -26,7 +28,6 @@ export function packTxt(rdata: Buffer): Buffer | undefined {
   packed.writeUInt16BE(rdata.length, 0)
   packed.writeUInt16BE(before.length, 2)
   packed.writeUInt16BE(key.length, 4 + before.length)
-  const unpacked = Buffer.alloc(MAX_RDATA_OCTETS)
   const length = unpackTxt(packed, 0, packed.length, unpacked, 0)
   return unpacked.subarray(0, length).equals(rdata) ? packed : undefined
 }
