@@ -1,4 +1,4 @@
-/** Our nameserver alone, in a process of its own: `dns-server.ts ZONES SOCKETS BUSY`. Says on one line what it has. */
+/** Our nameserver alone, in a process of its own: `dns-server.ts ZONES SOCKETS BUSY`. Says on one line where. */
 
 import type { SocketsChoice } from '#servers/dns/threads/threads.ts'
 import { type FedName, startNameserver } from '#servers/nameserver.ts'
@@ -8,7 +8,6 @@ const [zones = '1', sockets = 'auto', busy = ''] = process.argv.slice(2)
 const BUSY_MS = 300
 const BUSY_EVERY_MS = 500
 
-const startedAt = performance.now()
 const nameserver = await startNameserver({
   listen: [{ address: '127.0.0.1', port: 0 }],
   platform: [],
@@ -34,11 +33,4 @@ if (busy)
     const until = performance.now() + BUSY_MS
     while (performance.now() < until);
   }, BUSY_EVERY_MS)
-globalThis.gc?.()
-console.log(
-  JSON.stringify({
-    port: nameserver.listeners[0]!.port,
-    rssOctets: process.memoryUsage.rss(),
-    startMs: performance.now() - startedAt,
-  }),
-)
+console.log(JSON.stringify({ port: nameserver.listeners[0]!.port }))

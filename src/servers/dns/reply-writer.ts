@@ -5,7 +5,6 @@
 import { CLASS, TYPE } from '#dns/types.ts'
 import { HEADER_OCTETS, type Query } from './question.ts'
 import { RRSET, setU16, u16 } from './store/layout.ts'
-import { unpackedOctets, unpackTxt } from './store/packed-txt.ts'
 import type { ZoneReader } from './store/zone-reader.ts'
 import type { WireName } from './wire-name.ts'
 
@@ -140,13 +139,13 @@ export class ReplyWriter {
     let record = zone.firstRecord(rrset)
     for (let i = 0; i < count; i++) {
       const stored = u16(bytes, record)
-      const length = isPacked ? unpackedOctets(bytes, record + 2) : stored
+      const length = isPacked ? zone.unpackedOctets(record) : stored
       if (!this.#owner(name, label) || this.#at + FIXED_OCTETS + length > this.#end) {
         this.#at = start
         return false
       }
       this.#fixed(type, bytes, ttl, length)
-      if (isPacked) unpackTxt(bytes, record + 2, stored, this.#out, this.#at)
+      if (isPacked) zone.unpack(rrset, record, this.#out, this.#at)
       else this.#rdata(bytes, record + 2, length)
       this.#at += length
       record += 2 + stored

@@ -16,6 +16,7 @@ import {
   setU16,
   setU32,
 } from './layout.ts'
+import { packSoa, soaOf } from './packed-soa.ts'
 import { packTxt } from './packed-txt.ts'
 
 export type Unserved = { name: string; type: string; reason: string }
@@ -112,9 +113,8 @@ function labelStarts(name: Buffer): number[] {
 function apexOf({ apex, nameservers, serial, ...ttls }: ServedZone): ServedRRset[] {
   const { negativeTtl = 60, nsTtl = 3600 } = ttls
   if (nameservers.length === 0) throw new RangeError(`No nameserver for ${apex}`)
-  const rname = apex === '.' ? 'hostmaster.' : `hostmaster.${apex}`
   // RFC 2308 section 3: an absence lasts for the lesser of the SOA's TTL and its minimum: make them one.
-  const soa = `${nameservers[0]} ${rname} ${serial} 14400 3600 1209600 ${negativeTtl}`
+  const soa = soaOf({ mname: nameservers[0]!, apex, serial, minimum: negativeTtl })
   return [
     { name: apex, type: 'SOA', ttl: negativeTtl, data: [soa] },
     { name: apex, type: 'NS', ttl: nsTtl, data: nameservers },
@@ -132,7 +132,7 @@ function write(apex: Buffer, flags: number, nodes: Nodes): Uint8Array {
     return { name, node, hash: nodeHash(Buffer.from(name, 'latin1'), 0, name.length) }
   })
   const sorted = hashed.sort((a, b) => a.hash - b.hash || compareNodes(a.name, b.name))
-  const bodies = sorted.map(({ name, node }) => nodeOctets(name, node))
+  const bodies = sorted.map(({ name, node }) => nodeOctets(name, node, apex))
   const table = HEADER.octets + apex.length
   const start = table + ENTRY.octets * bodies.length
   const blob = new Uint8Array(start + bodies.reduce((sum, { length }) => sum + length, 0))
@@ -152,14 +152,28 @@ function write(apex: Buffer, flags: number, nodes: Nodes): Uint8Array {
   return blob
 }
 
-function nodeOctets(name: string, node: ReadonlyMap<number, WireRRset>): Buffer {
+function nodeOctets(name: string, node: ReadonlyMap<number, WireRRset>, apex: Buffer): Buffer {
   const head = [Buffer.of(name.length), Buffer.from(name, 'latin1'), Buffer.of(node.size)]
-  return Buffer.concat([...head, ...[...node.values()].map(rrsetOctets)])
+  return Buffer.concat([
+    ...head,
+    ...[...node.values()].map((rrset) => rrsetOctets(rrset, packed(rrset, node, apex))),
+  ])
 }
 
-function rrsetOctets({ type, ttl, records }: WireRRset): Buffer {
-  const only = records.length === 1 && type === TYPE.TXT ? records[0]!.octets : undefined
-  const packed = only && packTxt(only)
+/** The packed form of the only record of an rrset, where it has one. */
+function packed(
+  { type, records }: WireRRset,
+  node: ReadonlyMap<number, WireRRset>,
+  apex: Buffer,
+): Buffer | undefined {
+  const [only, ...more] = records
+  if (only === undefined || more.length > 0) return undefined
+  if (type === TYPE.TXT) return packTxt(only.octets)
+  const mname = node.get(TYPE.NS)?.records[0]?.octets
+  return type === TYPE.SOA && mname ? packSoa(only.octets, mname, apex) : undefined
+}
+
+function rrsetOctets({ type, ttl, records }: WireRRset, packed: Buffer | undefined): Buffer {
   const stored = packed ? [packed] : records.map(({ octets }) => octets)
   const length = stored.reduce((sum, octets) => sum + 2 + octets.length, 0)
   const written = Buffer.alloc(RRSET.records + length)

@@ -9,7 +9,7 @@
  *            then by `compareNodes`; so a look-up by halves touches one node, whatever names were chosen
  *   node     octets of the name u8 · labels below the apex, lowercase · number of rrsets u8 · rrsets
  *   rrset    type u16 · TTL u32 · number of records u16, with `PACKED` if there is one and it is packed
- *            (see packed-txt.ts) · octets of the records u16 · records
+ *            (packed-txt.ts, packed-soa.ts) · octets of the records u16 · records
  *   record   octets of the rdata u16 · rdata
  */
 

@@ -97,6 +97,3 @@ function textOf(rdata: Buffer): string {
   }
   return parts.join('')
 }
-
-/** What the rdata has unpacked. */
-export const unpackedOctets = (packed: Uint8Array, at: number): number => u16(packed, at)

@@ -1,6 +1,9 @@
 /** Reads one zone in its blob: which nodes it has, and which rrsets they have. Allocates nothing. */
+import { TYPE } from '#dns/types.ts'
 import type { WireName } from '../wire-name.ts'
 import { ENTRY, FLAG, HEADER, i32, nodeHash, PACKED, RRSET, u16 } from './layout.ts'
+import { unpackSoa } from './packed-soa.ts'
+import { unpackTxt } from './packed-txt.ts'
 import { offsetOf, type StoreView } from './view.ts'
 
 /** Where nothing is. */
@@ -79,6 +82,25 @@ export class ZoneReader {
 
   isPacked(rrset: number): boolean {
     return (u16(this.bytes, rrset + RRSET.count) & PACKED) !== 0
+  }
+
+  /** How many octets the rdata of a packed record has. */
+  unpackedOctets(record: number): number {
+    return u16(this.bytes, record + 2)
+  }
+
+  /** Writes out the rdata of a packed record. */
+  unpack(rrset: number, record: number, into: Uint8Array, at: number): void {
+    const { bytes } = this
+    if (this.type(rrset) === TYPE.TXT) unpackTxt(bytes, record + 2, u16(bytes, record), into, at)
+    else this.#unpackSoa(record + 2, into, at)
+  }
+
+  #unpackSoa(packed: number, into: Uint8Array, at: number): void {
+    const ns = this.firstRecord(this.rrset(this.apexNode, TYPE.NS))
+    const mnameLength = u16(this.bytes, ns)
+    const apex = this.#at + HEADER.octets
+    unpackSoa(this.bytes, packed, ns + 2, mnameLength, apex, this.apexLength, into, at)
   }
 
   /** Reads the name that a record points at, behind so many octets of its rdata; false if there is none. */

@@ -48,6 +48,17 @@ const HEADER = { octets: 64, name: 0, nameLength: 8, iov: 16, iovs: 24, flags: 4
 const IOV = { octets: 16, base: 0, length: 8 }
 const SLOT = 32
 
+/** Nothing within the time, a signal, an ICMP message about an earlier reply, a kernel short of memory. */
+const PASSING: ReadonlySet<number> = new Set([
+  constants.errno.EAGAIN,
+  constants.errno.EINTR,
+  constants.errno.ECONNREFUSED,
+  constants.errno.EHOSTUNREACH,
+  constants.errno.ENETUNREACH,
+  constants.errno.ENOBUFS,
+  constants.errno.ENOMEM,
+])
+
 export type BatchedSocketOptions = {
   address: string
   port: number
@@ -150,7 +161,7 @@ export class BatchedSocket implements PacketSocket {
     this.#replies = 0
     const flags = how === 'wait' ? MSG_WAITFORONE : MSG_DONTWAIT
     const count = recvmmsg(this.fd, this.#inHeaders, MAX_BATCH, flags, null)
-    // Nothing within the time, a signal, or an ICMP message about an earlier reply: all pass.
+    if (count < 0 && !PASSING.has(koffi.errno())) throw systemError('recvmmsg')
     return Math.max(count, 0)
   }
 
@@ -263,10 +274,14 @@ function i32(value: number): Buffer {
 
 function checked(result: number, what: string): number {
   if (result >= 0) return result
+  throw systemError(what)
+}
+
+function systemError(what: string): Error {
   const errno = koffi.errno()
   const [code = `errno ${errno}`] =
     Object.entries(constants.errno).find(([, number]) => number === errno) ?? []
-  throw Object.assign(new Error(`${what} ${code}`), { code })
+  return Object.assign(new Error(`${what} ${code}`), { code })
 }
 
 const isFull = (errno: number): boolean =>
