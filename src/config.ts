@@ -22,6 +22,8 @@ export const SETTINGS = {
   httpListen: setting('MAILSTEAD_HTTP_LISTEN', 'address:port', '127.0.0.1:8080', 'Where the API listens.', oneEndpoint),
   httpHosts: setting('MAILSTEAD_HTTP_HOSTS', 'host names', '', 'Further names the API is reached by; a request for any other Host is refused.', (written) => list(written.toLowerCase())),
   dnsListen: setting('MAILSTEAD_DNS_LISTEN', 'address:port, …', '127.0.0.1:5300', 'Where the authoritative nameservers listen, over UDP and TCP each.', endpoints(53)),
+  dnsRateLimit: setting('MAILSTEAD_DNS_RATE_LIMIT', 'replies a second', '200', 'How often one prefix, a /24 or a /56, is answered over UDP about the same name; a quarter of it for errors; 0 for no limit. Loopback has none.', count(0, 1_000_000)),
+  dnsSockets: setting('MAILSTEAD_DNS_SOCKETS', 'auto, batched or dgram', 'auto', "How UDP packets are read: many in one system call (Linux on x64 and arm64), or one by one by Node's own means.", dnsSockets),
   smtpListen: setting('MAILSTEAD_SMTP_LISTEN', 'address:port, …', '127.0.0.1:2525', 'Where mail is received.', endpoints(25)),
   nameserverZone: setting('MAILSTEAD_NAMESERVER_ZONE', 'domain name', 'ns.mailstead.test', "The parent of the nameserver pool's names.", hostName),
   nameserverAddresses: setting('MAILSTEAD_NAMESERVER_ADDRESSES', 'addresses', '', "What the pool's names resolve to; the DNS listen addresses by default.", addresses),
@@ -236,6 +238,12 @@ function bootstrapKey(written: string): string | undefined {
   if (written === '') return undefined
   if (!/^ms_(live|test)_[0-9A-Za-z]{32,}$/.test(written))
     throw new Error('ms_live_ or ms_test_ and 32 or more letters or digits are wanted')
+  return written
+}
+
+function dnsSockets(written: string): 'auto' | 'batched' | 'dgram' {
+  if (written !== 'auto' && written !== 'batched' && written !== 'dgram')
+    throw new Error('auto, batched or dgram is wanted')
   return written
 }
 

@@ -39,7 +39,8 @@ const LAYERS: Record<string, Row> = {
     types: [...CONTRACTS, 'drivers/records.ts', 'engine/worker.ts'],
   },
   servers: {
-    uses: ['dns/*', 'names/*', 'policy/*', 'resolver/resolver.ts'],
+    // The clock: a thread cannot be handed one.
+    uses: ['clock.ts', 'dns/*', 'names/*', 'policy/*', 'resolver/resolver.ts'],
     types: ['drivers/zone/contract.ts'],
   },
   mail: {
@@ -131,6 +132,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   'dns-packet': ['servers/dns/dig.ts'],
   fastify: ['api/*'],
   'fastify-type-provider-zod': ['api/http.ts'],
+  koffi: ['servers/dns/threads/batched-socket.ts'],
   kysely: ['store/*', 'engine/*'],
   mailauth: [`${EMBEDDED}/compose.ts`, 'servers/smtp/judge.ts'],
   nodemailer: [`${EMBEDDED}/*`],

@@ -11,12 +11,13 @@ import { wakeForQuery } from '#store/domains.ts'
 import { platformSerial } from '#store/platform-serials.ts'
 import { changedNames, readServedNames } from '#store/served-names.ts'
 import { systemClock } from '../clock.ts'
+import { dnsCookieKey } from './dns-cookie-key.ts'
 import type { Foundation } from './foundation.ts'
 import { livePlatform } from './worlds.ts'
 
 /** The `dns` role. The platform's live names are served once there are any. */
 export async function openNameserver(foundation: Foundation, isLive: boolean): Promise<Nameserver> {
-  const { config, store, opened, onError } = foundation
+  const { config, logger, store, opened, onError } = foundation
   const platform = isLive ? platformZones(livePlatform(config)) : []
   const nameserver = await startNameserver({
     listen: config.dnsListen,
@@ -29,6 +30,9 @@ export async function openNameserver(foundation: Foundation, isLive: boolean): P
     },
     secondaries: secondariesOf(foundation),
     onError,
+    onNote: (note) => logger.warn(note),
+    sockets: config.dnsSockets,
+    defence: { rateLimit: config.dnsRateLimit, cookieKey: await dnsCookieKey(config) },
   })
   return opened.use(nameserver)
 }

@@ -1,20 +1,18 @@
 /**
  * The nameserver role: answers for the hosted zones and the platform's own. It keeps its last good
- * zones while the database is away, and follows every change within a second.
+ * zones while the database is away, and follows every change within a second. Queries are answered in
+ * threads of their own; this thread only keeps the store of zones up to date.
  */
+import { randomBytes } from 'node:crypto'
 import { absolute, relative } from '#names/domain-name.ts'
 import type { Endpoint } from '#names/ip.ts'
-import { answerQuery, type Transport } from './dns/answer.ts'
-import { listenDns } from './dns/listen.ts'
 import type { Listener } from './dns/listener.ts'
-import {
-  openSecondaries,
-  type Secondaries,
-  type SecondariesSettings,
-} from './dns/transfer/secondaries.ts'
-import { sourceOf } from './dns/transfer/served.ts'
+import { encodeWaiting, encodeZone, lowercaseWire, type Unserved } from './dns/store/encode.ts'
+import { ZoneStore } from './dns/store/store.ts'
+import type { Defence } from './dns/threads/protocol.ts'
+import { type Counts, DnsThreads, type SocketsChoice } from './dns/threads/threads.ts'
+import type { SecondariesSettings } from './dns/transfer/secondaries.ts'
 import type { ServedZone } from './dns/zone.ts'
-import { Zones } from './dns/zones.ts'
 import { type Feed, Follower } from './follower.ts'
 
 /** Where the zones are; handed in by the composition root. */
@@ -32,21 +30,24 @@ export type NameserverOptions = {
   /** Without them, nobody may transfer a zone. */
   secondaries?: SecondariesSettings
   onError: (error: unknown) => void
-}
-
-const NO_SECONDARIES: SecondariesSettings = {
-  notify: [],
-  keys: [],
-  addresses: [],
-  nowS: () => 0,
-  onTrouble: () => {},
+  /** What the operator should know. Not told unless asked for. */
+  onNote?: (note: string) => void
+  /** How packets are read and sent. `auto` unless told. */
+  sockets?: SocketsChoice
+  /** Threads for UDP; by the number of cores unless told. */
+  udpThreads?: number
+  /** No limit, and a key of this process's own for cookies, unless told. */
+  defence?: Partial<Omit<Defence, 'threads'>>
 }
 
 const WAKE_EVERY_MS = 2000
 const WOKEN_KEPT = 10_000
+const COOKIE_KEY_OCTETS = 16
 
 export type Nameserver = AsyncDisposable & {
   listeners: readonly Listener[]
+  /** What its threads have counted. */
+  readonly counts: Counts
   /** Listens at one more address. */
   listen(endpoint: Endpoint): Promise<Listener>
   /** Serves one more zone of the platform's own. */
@@ -56,41 +57,15 @@ export type Nameserver = AsyncDisposable & {
 /** Reads all zones, then listens. */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
-  const zones = new Zones()
-  const answer = (query: Uint8Array, transport: Transport) => {
-    const answered = answerQuery(query, zones, transport)
-    if (answered?.question) hosted.asked(answered.question.name)
-    return answered?.reply
-  }
-  const secondaries = opened.use(
-    await openSecondaries({
-      ...(options.secondaries ?? NO_SECONDARIES),
-      source: sourceOf(zones),
-      ordinary: answer,
-      from: options.listen.map(({ address }) => address),
-      onError: options.onError,
-    }),
-  )
-  const serve = (zone: ServedZone) => {
-    zones.set(zone)
-    secondaries.changed(absolute(zone.apex), true)
-  }
+  const store = new ZoneStore()
+  const serve = (zone: ServedZone) => store.put(encodeZone(zone).blob)
   for (const zone of options.platform) serve(zone)
-  const hosted = opened.use(new HostedZones(zones, secondaries, options))
+  const hosted = opened.use(new HostedZones(store, options))
   await hosted.start()
-  secondaries.start()
+  const threads = opened.use(await startThreads(store, hosted, options))
   const listeners: Listener[] = []
-  opened.defer(async () => {
-    await Promise.all(listeners.map((listener) => listener[Symbol.asyncDispose]()))
-  })
-  const listen = async ({ address, port }: Endpoint) => {
-    const listener = await listenDns({
-      address,
-      port,
-      answerFirst: secondaries.answer,
-      answer,
-      onError: options.onError,
-    })
+  const listen = async (endpoint: Endpoint) => {
+    const listener = await threads.listen(endpoint)
     listeners.push(listener)
     return listener
   }
@@ -98,24 +73,42 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   const closing = opened.move()
   return {
     listeners,
+    get counts() {
+      return threads.counts
+    },
     listen,
     serve,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
 
+function startThreads(
+  store: ZoneStore,
+  hosted: HostedZones,
+  { sockets = 'auto', udpThreads, defence, onError, onNote = () => {} }: NameserverOptions,
+): Promise<DnsThreads> {
+  const cookieKey = randomBytes(COOKIE_KEY_OCTETS)
+  return DnsThreads.start({
+    store,
+    sockets,
+    ...(udpThreads === undefined ? {} : { udpThreads }),
+    defence: { rateLimit: 0, limitsLoopback: false, cookieKey, ...defence },
+    onAsked: (name) => hosted.asked(name),
+    onError,
+    onNote,
+  })
+}
+
 /** The hosted zones in step with the database, and who waits for a query. */
 class HostedZones implements AsyncDisposable {
-  readonly #zones: Zones
-  readonly #secondaries: Secondaries
+  readonly #store: ZoneStore
   readonly #options: NameserverOptions
   readonly #follower: Follower<FedName>
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
 
-  constructor(zones: Zones, secondaries: Secondaries, options: NameserverOptions) {
-    this.#zones = zones
-    this.#secondaries = secondaries
+  constructor(store: ZoneStore, options: NameserverOptions) {
+    this.#store = store
     this.#options = options
     const { feed, onError } = options
     this.#follower = new Follower({ feed, take: (fed) => this.#take(fed), onError })
@@ -125,21 +118,17 @@ class HostedZones implements AsyncDisposable {
     return this.#follower.start()
   }
 
-  /** Wakes the domains that wait at or above a name somebody asked for. */
-  asked(question: string): void {
-    if (this.#waiting.size === 0) return
-    const labels = relative(question).split('.')
-    for (let skip = 0; skip < labels.length; skip++) {
-      const name = labels.slice(skip).join('.')
-      const ids = this.#waiting.get(name)
-      if (ids && this.#mayWake(name)) this.#options.feed.wake(ids).catch(this.#options.onError)
-    }
+  /** Wakes the domains that wait at a name, which or below which a query has asked for. */
+  asked(name: string): void {
+    const ids = this.#waiting.get(relative(name))
+    if (ids && this.#mayWake(name)) this.#options.feed.wake(ids).catch(this.#options.onError)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#follower[Symbol.asyncDispose]()
   }
 
+  /** Each thread reports a name once in a while; together they may not wake its domains more often. */
   #mayWake(name: string): boolean {
     const now = performance.now()
     if (now - (this.#woken.get(name) ?? Number.NEGATIVE_INFINITY) < WAKE_EVERY_MS) return false
@@ -149,14 +138,24 @@ class HostedZones implements AsyncDisposable {
   }
 
   #take({ name, zone, waiting }: FedName): void {
-    if (waiting.length > 0) this.#waiting.set(name, waiting)
+    const isWaiting = waiting.length > 0
+    if (isWaiting) this.#waiting.set(name, waiting)
     else this.#waiting.delete(name)
     try {
-      if (zone === undefined) this.#zones.delete(absolute(name))
-      else this.#zones.set(zone)
-      this.#secondaries.changed(absolute(name), zone !== undefined)
+      if (zone) this.#put(zone, isWaiting)
+      else if (isWaiting) this.#store.put(encodeWaiting(absolute(name)))
+      else this.#store.delete(lowercaseWire(absolute(name)))
     } catch (error) {
       this.#options.onError(error) // One zone that cannot be served leaves the others as they are.
     }
   }
+
+  #put(zone: ServedZone, isWaiting: boolean): void {
+    const { blob, unserved } = encodeZone(zone, { isWaiting })
+    this.#store.put(blob)
+    for (const rrset of unserved) this.#options.onError(new Error(sentenceOf(rrset)))
+  }
 }
+
+const sentenceOf = ({ name, type, reason }: Unserved): string =>
+  `${name} ${type} cannot be served, and is left out: ${reason}`

@@ -182,17 +182,26 @@ test('tcp: a client that does not read is not read from', async () => {
   socket.destroy()
 })
 
-test('tcp: connection 201 is closed, and there is room again when another leaves', async () => {
+test('tcp: whoever holds all 200 connections turns nobody away, and loses those idle longest', async () => {
   await using server = await listen()
-  const sockets = await Promise.all(Array.from({ length: 200 }, () => dial(server)))
-  const refused = await dial(server)
-  await once(refused.resume(), 'end')
-  refused.destroy()
-  sockets[0]!.destroy()
-  await sleep(20)
-  const socket = await dial(server)
-  socket.end(framed(QUERY))
-  assert.equal((await messagesOf(socket)).length, 1)
+  const closed: number[] = []
+  const sockets: Socket[] = []
+  for (let i = 0; i < 200; i++) {
+    const socket = await dial(server)
+    sockets.push(socket.resume().on('close', () => closed.push(i)))
+    socket.on('end', () => socket.end())
+  }
+  // The first has asked since, so it is not the one that has been idle longest.
+  sockets[0]!.write(framed(QUERY))
+  await once(sockets[0]!, 'data')
+  for (let i = 0; i < 3; i++) {
+    const socket = await dial(server)
+    socket.end(framed(QUERY))
+    assert.equal((await messagesOf(socket)).length, 1)
+  }
+  while (closed.length === 0) await turns()
+  assert.equal(closed[0], 1)
+  assert.ok(!closed.includes(0))
   for (const each of sockets) each.destroy()
 })
 

@@ -25,4 +25,9 @@ export type ListenOptions = {
   onError: (error: unknown) => void
 }
 
-export type Listener = AsyncDisposable & { address: string; port: number }
+export type Listener = AsyncDisposable & {
+  address: string
+  port: number
+  /** Of UDP: what the kernel keeps of a burst of queries, in octets. */
+  receiveBufferOctets?: number
+}

@@ -1,6 +1,7 @@
 /** DNS over TCP, RFC 7766: each message behind its length, many messages to a connection. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, isIPv6, type Server, type Socket } from 'node:net'
+import { type Connection, Connections } from './defence/connections.ts'
 import type { Listener, ListenOptions } from './listener.ts'
 
 const MAX_CONNECTIONS = 200
@@ -8,25 +9,23 @@ const MAX_CONNECTIONS = 200
 const MAX_QUERY_OCTETS = 4096
 /** RFC 7766 section 6.2.3: an idle connection is closed after some seconds. */
 const IDLE_MS = 10_000
-/** However slowly a client takes a reply of many messages, it is cut off after this. */
-const REPLY_MS = 10 * 60_000
 
 export async function listenTcp(options: ListenOptions): Promise<Listener> {
-  const open = new Set<Socket>()
+  const connections = new Connections<Conversation>(MAX_CONNECTIONS)
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    open.add(socket)
-    socket.on('close', () => open.delete(socket))
     // All that can fail here is the connection, and that is the client's affair.
     socket.on('error', () => {})
-    converse(socket, options).catch(() => socket.destroy())
+    const conversation = new Conversation(socket, options)
+    socket.on('close', () => connections.delete(conversation))
+    if (connections.add(conversation, conversation.remote)) conversation.hold()
+    else conversation.close()
   })
-  server.maxConnections = MAX_CONNECTIONS
   await bind(server, options)
   server.on('error', options.onError)
   return {
     address: options.address,
     port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: () => close(server, open),
+    [Symbol.asyncDispose]: () => close(server, connections),
   }
 }
 
@@ -36,10 +35,10 @@ async function bind(server: Server, { address, port }: ListenOptions): Promise<v
   await listening
 }
 
-async function close(server: Server, open: ReadonlySet<Socket>): Promise<void> {
+async function close(server: Server, connections: Connections<Conversation>): Promise<void> {
   const closed = once(server, 'close')
   server.close()
-  for (const socket of open) socket.destroy()
+  connections.closeAll()
   await closed
 }
 
@@ -47,19 +46,39 @@ async function close(server: Server, open: ReadonlySet<Socket>): Promise<void> {
  * One query after the other, and none is read before the last reply has left: that bounds what a
  * client can make us hold. Whoever does not finish a query, or does not read a reply, in time is cut off.
  */
-async function converse(socket: Socket, options: ListenOptions): Promise<void> {
-  const { answer, onError } = options
-  const remote = socket.remoteAddress ?? ''
-  const idle = setTimeout(() => socket.destroy(), IDLE_MS)
-  socket.on('close', () => clearTimeout(idle))
-  for await (const query of queriesIn(socket)) {
-    idle.refresh()
-    const first = await Promise.try(sendFirst, socket, query, idle, options).catch(onError)
-    if (first === 'sent') continue
-    const reply = await Promise.try(answer, query, 'tcp', remote).catch(onError)
-    if (reply) await send(socket, reply)
+class Conversation implements Connection {
+  readonly remote: string
+  idleSince: number | undefined = performance.now()
+  readonly #socket: Socket
+  readonly #options: ListenOptions
+
+  constructor(socket: Socket, options: ListenOptions) {
+    this.#socket = socket
+    this.#options = options
+    this.remote = socket.remoteAddress ?? ''
   }
-  socket.destroy()
+
+  close(): void {
+    this.#socket.destroy()
+  }
+
+  hold(): void {
+    this.#converse().catch(() => this.close())
+  }
+
+  async #converse(): Promise<void> {
+    const { answer, onError } = this.#options
+    const idle = setTimeout(() => this.close(), IDLE_MS)
+    this.#socket.on('close', () => clearTimeout(idle))
+    for await (const query of queriesIn(this.#socket)) {
+      idle.refresh()
+      this.idleSince = undefined
+      const reply = await Promise.try(answer, query, 'tcp', this.remote).catch(onError)
+      if (reply) await send(this.#socket, reply)
+      this.idleSince = performance.now()
+    }
+    this.close()
+  }
 }
 
 /** Cuts a stream into messages. Ends with the stream, or before a message that is too long. */
@@ -74,34 +93,6 @@ async function* queriesIn(socket: Socket): AsyncGenerator<Buffer> {
       yield unread.subarray(2, 2 + length)
       unread = unread.subarray(2 + length)
     }
-  }
-}
-
-/**
- * Sends what is answered before the ordinary answer, if anything is. The next message is made when the kernel
- * has the one before, so that a slow client makes us hold one.
- */
-async function sendFirst(
-  socket: Socket,
-  query: Buffer,
-  idle: NodeJS.Timeout,
-  { answerFirst }: ListenOptions,
-): Promise<'sent' | undefined> {
-  const messages = answerFirst?.(query, 'tcp', socket.remoteAddress ?? '')
-  if (messages === undefined) return undefined
-  const limit = setTimeout(() => socket.destroy(), REPLY_MS)
-  try {
-    for (const message of messages) {
-      await send(socket, message)
-      if (socket.destroyed) break
-      idle.refresh()
-    }
-    return 'sent'
-  } catch (error) {
-    socket.destroy() // What was begun cannot be ended.
-    throw error
-  } finally {
-    clearTimeout(limit)
   }
 }
 

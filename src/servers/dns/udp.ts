@@ -6,24 +6,36 @@ import type { Listener, ListenOptions } from './listener.ts'
 
 /** Queries under way at once; more are dropped, and asked again by whoever still wants to know. */
 const MAX_PENDING = 1000
+const RECEIVE_BUFFER_OCTETS = 4 * 2 ** 20
 
 export async function listenUdp(options: ListenOptions): Promise<Listener> {
   const socket = await bind(options)
   let pending = 0
   let isOpen = true
   socket.on('error', options.onError)
-  socket.on('message', async (query, remote) => {
+  socket.on('message', (query, remote) => {
     if (pending >= MAX_PENDING) return
+    try {
+      const reply = options.answer(query, 'udp', remote.address)
+      if (reply instanceof Promise) answerLater(reply, remote)
+      else if (reply) send(socket, reply, remote, options)
+    } catch (error) {
+      options.onError(error)
+    }
+  })
+  async function answerLater(
+    later: Promise<Buffer | undefined>,
+    remote: RemoteInfo,
+  ): Promise<void> {
     pending++
-    const reply = await Promise.try(answerOne, options, query, remote.address).catch(
-      options.onError,
-    )
+    const reply = await later.catch(options.onError)
     pending--
     if (reply && isOpen) send(socket, reply, remote, options)
-  })
+  }
   return {
     address: options.address,
     port: socket.address().port,
+    receiveBufferOctets: widenReceiveBuffer(socket),
     [Symbol.asyncDispose]() {
       isOpen = false
       return new Promise<void>((done) => socket.close(done))
@@ -31,16 +43,9 @@ export async function listenUdp(options: ListenOptions): Promise<Listener> {
   }
 }
 
-function answerOne({ answer, answerFirst }: ListenOptions, query: Buffer, remote: string) {
-  const messages = answerFirst?.(query, 'udp', remote)
-  if (messages === undefined) return answer(query, 'udp', remote)
-  for (const message of messages) return message // There is no other over UDP.
-  return undefined
-}
-
 async function bind({ address, port }: ListenOptions): Promise<Socket> {
   const v6 = isIPv6(address)
-  const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', ipv6Only: v6 })
+  const socket = createSocket({ type: v6 ? 'udp6' : 'udp4', ipv6Only: v6, lookup })
   const listening = once(socket, 'listening')
   socket.bind({ address, port })
   try {
@@ -50,6 +55,27 @@ async function bind({ address, port }: ListenOptions): Promise<Socket> {
     socket.close()
     throw error
   }
+}
+
+/** All addresses are numbers; without this, each packet sent would wait for a turn of its own. */
+function lookup(
+  address: string,
+  _options: unknown,
+  found: (error: null, address: string, family: number) => void,
+): void {
+  found(null, address, isIPv6(address) ? 6 : 4)
+}
+
+/** Asks for room for a burst; gives how much the kernel gave. */
+function widenReceiveBuffer(socket: Socket): number {
+  try {
+    socket.setRecvBufferSize(RECEIVE_BUFFER_OCTETS)
+  } catch {
+    // Some kernels refuse what Linux cuts down; what there is, is told below.
+  }
+  const octets = socket.getRecvBufferSize()
+  // Linux doubles what is asked for, to account for its own.
+  return process.platform === 'linux' ? octets / 2 : octets
 }
 
 function send(socket: Socket, reply: Buffer, remote: RemoteInfo, { onError }: ListenOptions): void {

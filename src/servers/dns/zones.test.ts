@@ -132,15 +132,28 @@ test('ds below an apex: the child answers for its own names', () => {
   assert.match(authority[0]!, /^mail\.acme\.test\. 60 SOA /)
 })
 
-test('a zone that cannot be served throws and leaves the former one in place', () => {
-  const zones = zonesOf(CHILD)
+test('an rrset that cannot be served is left out and reported, and the rest is served', () => {
+  const zones = zonesOf()
   const bad: RRset[] = [
     { name: CHILD.apex, type: 'A', ttl: 60, data: ['192.0.2.256'] },
-    { name: CHILD.apex, type: 'A', ttl: -1, data: ['192.0.2.2'] },
+    { name: CHILD.apex, type: 'MX', ttl: -1, data: ['10 mx.test.'] },
     txt('acme.test.', 'outside the zone'),
     txt('x.mail.acme.test', 'a relative name'),
+    txt('long.mail.acme.test.', 't'.repeat(65_000)),
   ]
-  for (const rrset of bad) assert.throws(() => zones.set({ ...CHILD, rrsets: [rrset] }), RangeError)
+  const unserved = zones.set({ ...CHILD, rrsets: [...bad, ...CHILD.rrsets] })
+  assert.deepEqual(
+    unserved.map(({ name, type }) => `${name} ${type}`),
+    bad.map(({ name, type }) => `${name} ${type}`),
+  )
+  for (const { reason } of unserved) assert.notEqual(reason, '')
+  assert.equal(dig(zones, ASKED).answer.length, 1)
+  assert.equal(dig(zones, `${CHILD.apex} A`).status, 'NOERROR aa')
+  assert.equal(dig(zones, `${CHILD.apex} SOA`).answer.length, 1)
+})
+
+test('a zone without nameservers throws and leaves the former one in place', () => {
+  const zones = zonesOf(CHILD)
   assert.throws(() => zones.set({ ...CHILD, nameservers: [] }), RangeError)
   assert.equal(dig(zones, ASKED).answer.length, 1)
 })

@@ -1,45 +1,25 @@
-/** The zones that we serve, and which of them answers for a name. */
-
-import { canonicalName, parentOf, suffixesOf } from '#dns/name.ts'
-import { TYPE } from '#dns/types.ts'
-import { type ServedZone, Zone } from './zone.ts'
+/** The zones of a server that asks and answers in one thread. */
+import { Responder } from './responder.ts'
+import { encodeZone, lowercaseWire, type Unserved } from './store/encode.ts'
+import { ZoneStore } from './store/store.ts'
+import { StoreView } from './store/view.ts'
+import type { ServedZone } from './zone.ts'
 
 export class Zones {
-  readonly #byApex = new Map<string, Zone>()
+  readonly #store = new ZoneStore()
+  readonly responder = new Responder(new StoreView(this.#store.shared))
 
-  /** Serves a zone from now on, in place of what was served at its apex. Throws, and keeps that, if it cannot. */
-  set(served: ServedZone): void {
-    const zone = new Zone(served)
-    this.#byApex.set(zone.apex, zone)
+  /**
+   * Serves a zone from now on, in place of what was served at its apex; gives the rrsets of it that
+   * cannot be served. Throws, and keeps what there was, if the apex or the nameservers are at fault.
+   */
+  set(served: ServedZone): readonly Unserved[] {
+    const { blob, unserved } = encodeZone(served)
+    this.#store.put(blob)
+    return unserved
   }
 
   delete(apex: string): void {
-    this.#byApex.delete(canonicalName(apex))
-  }
-
-  /**
-   * The zone that answers for a name. A child never shadows a parent: of two zones the enclosing one
-   * answers, unless it delegates the enclosed one's apex to exactly the enclosed one's nameservers.
-   * Otherwise whoever claims mail.acme.test could take answers away from acme.test, which is hosted
-   * here for someone else. And whoever merely claims acme.test takes nothing from mail.acme.test.
-   */
-  find(qname: string): Zone | undefined {
-    let current: Zone | undefined
-    for (const suffix of suffixesOf(qname).reverse()) {
-      const zone = this.#byApex.get(suffix)
-      if (zone !== undefined && (current === undefined || mayAnswer(zone, current))) current = zone
-    }
-    return current
-  }
-
-  /** The zone that answers for one type at a name. */
-  findFor(qname: string, type: number): Zone | undefined {
-    // RFC 4035 section 3.1.4.1: the DS of a zone is asked of its parent, if we serve it.
-    const above = type === TYPE.DS ? this.find(parentOf(qname)) : undefined
-    return above ?? this.find(qname)
+    this.#store.delete(lowercaseWire(apex))
   }
 }
-
-/** Whether a zone answers for itself below another. */
-const mayAnswer = (zone: Zone, above: Zone): boolean =>
-  (above.isUnconfirmed && !zone.isUnconfirmed) || above.delegates(zone)

@@ -9,7 +9,7 @@ import { HEADER_OCTETS, type Query, type Question, readQuery } from '#dns/query.
 import { checkQuery, type TsigCheck, type TsigKey, type TsigSigner } from '#dns/tsig.ts'
 import { CLASS, RCODE, TYPE } from '#dns/types.ts'
 import type { Transport } from '../answer.ts'
-import { UDP_SIZE } from '../wire.ts'
+import { UDP_SIZE } from '../reply-writer.ts'
 import type { Catalog } from './catalog.ts'
 import { emptyReply, type Frame, messagesOf, recordsOf, truncatedReply } from './messages.ts'
 import { behindBy, serialOf } from './serial.ts'

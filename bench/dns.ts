@@ -1,0 +1,179 @@
+/**
+ * The nameserver beside NSD: queries a second on the same zones and the same questions, in turns, so
+ * that what else the machine does befalls both; what is quoted is the ratio of medians. Then how long
+ * an answer takes while the main thread is busy, and what zones take in memory.
+ * MAILSTEAD_BENCH_ZONES sets how many zones are held for the last.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { queryOf } from '#servers/dns/dig.ts'
+import { startNsd } from '../test/nsd.ts'
+import { benchZone, questionsAbout } from './dns-zones.ts'
+
+const run = promisify(execFile)
+const TURNS = Number(process.env.MAILSTEAD_BENCH_TURNS ?? 5)
+const TURN_SECONDS = 2
+const HELD_ZONES = Number(process.env.MAILSTEAD_BENCH_ZONES ?? 1_000_000)
+const ASKED_WHILE_BUSY = 5000
+
+type Server = { name: string; port: number; pid: number }
+type Turn = { rate: number; cpuMicroseconds: number }
+
+export async function dns(signal: AbortSignal): Promise<void> {
+  await ratios(1, signal)
+  await ratios(10_000, signal)
+  await whileBusy(signal)
+  await memory(signal)
+}
+
+async function ratios(zones: number, signal: AbortSignal): Promise<void> {
+  await using opened = new AsyncDisposableStack()
+  const directory = await mkdtemp(join(tmpdir(), 'mailstead-bench-'))
+  opened.defer(() => rm(directory, { recursive: true }))
+  const questions = join(directory, 'questions')
+  await writeFile(questions, questionsAbout(zones))
+  const nsd = opened.use(await startNsd(Array.from({ length: zones }, (_, i) => benchZone(i))))
+  const servers: Server[] = [{ ...nsd, name: 'NSD' }]
+  for (const sockets of ['batched', 'dgram']) {
+    const server = opened.use(await startOurs(zones, sockets, '', signal))
+    servers.push({ ...server, name: `ours, ${sockets}` })
+  }
+  const seen = servers.map((): Turn[] => [])
+  for (let turn = 0; turn <= TURNS; turn++) {
+    for (const [i, server] of servers.entries()) {
+      const measured = await load(server, questions, signal)
+      if (turn > 0) seen[i]!.push(measured) // The first turn warms up.
+    }
+  }
+  const what = zones === 1 ? 'one zone' : `${zones} zones`
+  console.log(`\nqueries a second and processor time a query, ${what}, medians of ${TURNS} turns`)
+  const first = summary(seen[0]!)
+  for (const [i, { name }] of servers.entries()) {
+    const { rate, cpuMicroseconds } = summary(seen[i]!)
+    const shares = `${(rate / first.rate).toFixed(2)} of NSD's rate, ${(first.cpuMicroseconds / cpuMicroseconds).toFixed(2)} of its queries a second of processor`
+    console.log(
+      `  ${name.padEnd(16)}${rate.toFixed(0).padStart(8)}  ${cpuMicroseconds.toFixed(2).padStart(6)} us  ${shares}`,
+    )
+  }
+}
+
+const summary = (turns: readonly Turn[]): Turn => ({
+  rate: median(turns.map(({ rate }) => rate)),
+  cpuMicroseconds: median(turns.map(({ cpuMicroseconds }) => cpuMicroseconds)),
+})
+
+/** One turn of dnsperf. */
+async function load({ port, pid }: Server, questions: string, signal: AbortSignal): Promise<Turn> {
+  const before = await cpuSeconds(pid)
+  const rate = await dnsperf(port, questions, signal)
+  const spent = (await cpuSeconds(pid)) - before
+  return { rate, cpuMicroseconds: (spent * 1e6) / (rate * TURN_SECONDS) }
+}
+
+const TICKS_A_SECOND = 100
+
+/** What a process and its children have used. */
+async function cpuSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  const own = (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND
+  const theirs = await Promise.all(
+    children
+      .split(' ')
+      .filter(Boolean)
+      .map((each) => cpuSeconds(Number(each))),
+  )
+  return theirs.reduce((sum, seconds) => sum + seconds, own)
+}
+
+async function dnsperf(port: number, questions: string, signal: AbortSignal): Promise<number> {
+  const load = ['-c', '4', '-q', '200', '-l', String(TURN_SECONDS), '-e', '-d', questions]
+  const { stdout } = await run('dnsperf', ['-s', '127.0.0.1', '-p', String(port), ...load], {
+    signal,
+  })
+  const rate = /Queries per second:\s+([\d.]+)/.exec(stdout)?.[1]
+  const lost = /Queries lost:\s+(\d+)/.exec(stdout)?.[1]
+  if (rate === undefined || lost === undefined) throw new Error(`dnsperf said: ${stdout}`)
+  return Number(rate)
+}
+
+async function startOurs(zones: number, sockets: string, busy: string, signal: AbortSignal) {
+  const argv = ['bench/dns-server.ts', String(zones), sockets, busy]
+  const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'], signal })
+  child.on('error', () => {})
+  const [line] = (await once(createInterface(child.stdout), 'line', { signal })) as [string]
+  const said = JSON.parse(line) as { port: number }
+  return { ...said, name: 'ours', pid: child.pid!, [Symbol.asyncDispose]: () => end(child) }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  await ended
+}
+
+/** 1,000 queries a second, while our main thread does nothing else for 300 of every 500 ms. */
+async function whileBusy(signal: AbortSignal): Promise<void> {
+  console.log('\nmilliseconds to an answer while the main thread is busy 300 of every 500 ms')
+  for (const sockets of ['batched', 'dgram']) {
+    await using ours = await startOurs(1, sockets, 'busy', signal)
+    const { waits, lost } = await ask(ours.port, signal)
+    const tenths = [0.5, 0.95, 0.99, 1].map((share) => waits[Math.ceil(share * waits.length) - 1]!)
+    console.log(
+      `  ${sockets.padEnd(10)}p50 ${tenths[0]!.toFixed(2)}  p95 ${tenths[1]!.toFixed(2)}  p99 ${tenths[2]!.toFixed(2)}  worst ${tenths[3]!.toFixed(2)}  lost ${lost}`,
+    )
+  }
+}
+
+async function ask(port: number, signal: AbortSignal): Promise<{ waits: number[]; lost: number }> {
+  const socket = createSocket('udp4')
+  const sentAt: number[] = []
+  const waits: number[] = []
+  socket.on('message', (reply) => {
+    waits.push(performance.now() - sentAt[reply.readUInt16BE(0)]!)
+  })
+  const query = queryOf('zone0.bench.test. MX')
+  const startedAt = performance.now()
+  while (sentAt.length < ASKED_WHILE_BUSY) {
+    while (sentAt.length < performance.now() - startedAt && sentAt.length < ASKED_WHILE_BUSY) {
+      const packet = Buffer.from(query)
+      packet.writeUInt16BE(sentAt.length)
+      sentAt.push(performance.now())
+      socket.send(packet, port, '127.0.0.1')
+    }
+    await delay(1, undefined, { signal })
+  }
+  await delay(1000, undefined, { signal })
+  socket.close()
+  return { waits: waits.toSorted((a, b) => a - b), lost: sentAt.length - waits.length }
+}
+
+async function memory(signal: AbortSignal): Promise<void> {
+  const argv = ['--expose-gc', 'bench/dns-held.ts', String(HELD_ZONES)]
+  const { stdout } = await run(process.execPath, argv, { signal })
+  const held = JSON.parse(stdout) as Record<
+    'octetsAZone' | 'rssOctets' | 'seconds' | 'cpuSeconds',
+    number
+  >
+  console.log(
+    `\n${HELD_ZONES} zones of 12 rrsets, two of them DKIM keys of 2048 bits, put as blobs`,
+  )
+  console.log(
+    `  ${Math.round(held.rssOctets / 1e6)} MB the process, ${held.octetsAZone} octets a blob`,
+  )
+  console.log(`  ${held.seconds.toFixed(1)} s, ${held.cpuSeconds.toFixed(1)} s of processor`)
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)]!
+}

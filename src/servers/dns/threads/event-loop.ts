@@ -1,0 +1,58 @@
+/** A thread with an event loop, which answers over TCP, or over UDP where packets cannot be batched. */
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
+import type { Answer, Listener, ListenOptions } from '../listener.ts'
+import { Answerer } from './answerer.ts'
+import type { FromThread, ThreadData, ToThread } from './protocol.ts'
+
+const MAX_REPLY_OCTETS = 65_535
+
+export function runEventLoop(listenBy: (options: ListenOptions) => Promise<Listener>): void {
+  const port = parentPort as MessagePort
+  const data = workerData as ThreadData
+  const post = (message: FromThread) => port.postMessage(message)
+  const answerer = new Answerer({ ...data, onAsked: (name) => post({ is: 'asked', name }) })
+  const out = new Uint8Array(MAX_REPLY_OCTETS)
+  const listeners = new Map<number, Listener>()
+  const onError = (error: unknown) =>
+    post({ is: 'trouble', message: error instanceof Error ? error.message : String(error) })
+
+  const answer: Answer = (query, transport, remote) => {
+    answerer.tick()
+    answerer.remote.setText(remote)
+    const length = answerer.answer(query, 0, query.length, transport, out, 0)
+    return length === 0 ? undefined : Buffer.from(out.subarray(0, length))
+  }
+
+  async function listen({ id, address, port }: Extract<ToThread, { is: 'listen' }>): Promise<void> {
+    try {
+      const listener = await listenBy({ address, port, answer, onError })
+      listeners.set(id, listener)
+      const { receiveBufferOctets } = listener
+      post({ is: 'listening', id, port: listener.port, receiveBufferOctets })
+    } catch (error) {
+      const { message, code } = error as NodeJS.ErrnoException
+      post({ is: 'refused', id, message, code })
+    }
+  }
+
+  async function stop(): Promise<void> {
+    await Promise.all([...listeners.values()].map((listener) => listener[Symbol.asyncDispose]()))
+    port.close()
+  }
+
+  async function close(id: number): Promise<void> {
+    await listeners.get(id)?.[Symbol.asyncDispose]()
+    listeners.delete(id)
+    post({ is: 'closed', id })
+  }
+
+  port.on('message', (message: ToThread) => {
+    if (message.is === 'listen') listen(message)
+    if (message.is === 'close') close(message.id).catch(onError)
+    if (message.is === 'stop') stop().catch(onError)
+    if (message.is !== 'growth') return
+    answerer.view.grow(message.growth)
+    post({ is: 'acknowledged', number: message.growth.number })
+  })
+  post({ is: 'ready' })
+}
