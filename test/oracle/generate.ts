@@ -1,6 +1,6 @@
 /** Generated zones and questions: few labels, so that names meet, and every rule of the server in reach. */
 import { nameToWire } from '#dns/name.ts'
-import { numberOfType, TYPE } from '#dns/types.ts'
+import { numberOfType } from '#dns/types.ts'
 import type { RRset, RRsetType } from '#drivers/zone/contract.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
 import { seededRandom } from '../random.ts'
