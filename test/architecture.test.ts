@@ -39,7 +39,8 @@ const LAYERS: Record<string, Row> = {
     types: [...CONTRACTS, 'drivers/records.ts', 'engine/worker.ts'],
   },
   servers: {
-    uses: ['dns/*', 'names/*', 'policy/*', 'resolver/resolver.ts'],
+    // The log of zones is files.
+    uses: ['dns/*', 'files.ts', 'names/*', 'policy/*', 'resolver/resolver.ts'],
     types: ['drivers/zone/contract.ts'],
   },
   mail: {

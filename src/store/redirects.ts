@@ -8,7 +8,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import type { Database, Queryable } from './database.ts'
 import type { DomainRow } from './domains.ts'
 import { note } from './events.ts'
-import { touchName } from './served-names.ts'
+import { asked, byIndexes, touchName } from './served-names.ts'
 import type { Tables } from './tables.ts'
 
 export type RedirectRow = Selectable<Tables['redirects']>
@@ -193,17 +193,19 @@ export async function readRedirects(
   db: Database,
   names: readonly string[],
 ): Promise<RedirectedName[]> {
-  const rows = await db
-    .selectFrom('redirects as r')
-    .innerJoin('domains as d', 'd.id', 'r.domain_id')
-    .innerJoin('claims as c', 'c.domain_id', 'd.id')
-    .innerJoin('holders as h', 'h.claim_id', 'c.id')
-    .select(['d.name', 'd.world'])
-    .select(['r.target_domain', 'r.status_code', 'r.preserve_path', 'r.preserve_query_string'])
-    .where('d.name', 'in', names.length > 0 ? [...names] : [''])
-    .where('d.removal_requested_at', 'is', null)
-    .orderBy('d.world', 'desc')
-    .execute()
+  const rows = await byIndexes(db, (tx) =>
+    tx
+      .selectFrom(asked(names))
+      .innerJoin('domains as d', 'd.name', 'asked.name')
+      .innerJoin('redirects as r', 'r.domain_id', 'd.id')
+      .innerJoin('claims as c', 'c.domain_id', 'd.id')
+      .innerJoin('holders as h', 'h.claim_id', 'c.id')
+      .select(['d.name', 'd.world'])
+      .select(['r.target_domain', 'r.status_code', 'r.preserve_path', 'r.preserve_query_string'])
+      .where('d.removal_requested_at', 'is', null)
+      .orderBy('d.world', 'desc')
+      .execute(),
+  )
   const byName = new Map(rows.map((row) => [row.name, row]))
   return names.map((name) => ({ name, redirect: byName.get(name) }))
 }

@@ -15,16 +15,41 @@ export async function touchName(tx: Queryable, name: string): Promise<void> {
     on conflict (name) do update set changed = pg_current_xact_id()`.execute(tx)
 }
 
-export type Changes = { names: readonly string[]; mark: string }
+/** `database` names the database and its history: another value means that no mark of it holds. */
+export type Changes = { names: readonly string[]; mark: string; database: string }
 
-/** The names touched since `mark` ('0' for all), and the mark to ask from the next time. */
-export async function changedNames(db: Database, mark: string): Promise<Changes> {
-  const { rows } = await sql<{ name: string | null; mark: string }>`
-    select s.name, m.mark
-      from (select pg_snapshot_xmin(pg_current_snapshot())::text as mark) m
-      left join served_names s on s.changed >= ${mark}::xid8`.execute(db)
-  return { names: rows.flatMap(({ name }) => name ?? []), mark: rows[0]!.mark }
+/**
+ * A page of the names touched since `mark` ('0' for all) that come after `after`, in the order of the
+ * database; and the mark to ask from the next time, once all pages are read: that of the first page.
+ *
+ * A dump that was restored into another cluster brings transaction numbers that are still to come there.
+ * They are read with all names, and are not taken for changes ever after.
+ */
+export async function changedNames(
+  db: Database,
+  mark: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<Changes> {
+  const { rows } = await sql<{ name: string | null; mark: string; database: string }>`
+    select s.name, m.mark::text, m.database
+      from (select pg_snapshot_xmin(pg_current_snapshot()) as mark,
+                   pg_snapshot_xmax(pg_current_snapshot()) as next,
+                   ${identity} as database) m
+      left join lateral (
+        select name from served_names
+         where changed >= ${mark}::xid8 and name > ${after}
+           and (changed < m.next or ${mark}::xid8 = '0'::xid8)
+         order by name limit ${limit}::int) s on true`.execute(db)
+  const { mark: next, database } = rows[0]!
+  return { names: rows.flatMap(({ name }) => name ?? []), mark: next, database }
 }
+
+/** Another cluster, another database in it, a table made anew by a restore, or a history of its own. */
+const identity = sql`concat_ws('/',
+  (select system_identifier from pg_control_system()),
+  (select timeline_id from pg_control_checkpoint()),
+  (select oid from pg_database where datname = current_database()),
+  'served_names'::regclass::oid)`
 
 export type ServedName = {
   name: string
@@ -46,23 +71,66 @@ export async function readServedNames(
   names: readonly string[],
 ): Promise<ServedName[]> {
   if (names.length === 0) return []
-  const [zones, waiting] = await Promise.all([zonesNamed(db, names), waitingFor(db, names)])
-  const chosen = names.map((name) => chooseZone(zones.filter((zone) => zone.name === name)))
-  const early = chosen.flatMap((zone) => (zone && zone.holder === null ? zone.name : []))
-  const found = await foundElsewhere(db, early)
-  return names.map((name, index) => ({
-    name,
-    waiting: waiting.filter((domain) => domain.name === name).map(({ id }) => id),
-    zone: chosen[index] && servedZone(chosen[index], found.get(name) ?? []),
-  }))
+  const { zones, waiting, found } = await byIndexes(db, async (tx) => {
+    const zones = chosenOf(await zonesNamed(tx, names))
+    const early = [...zones.values()].filter(({ holder }) => holder === null)
+    const found = await foundElsewhere(
+      tx,
+      early.map(({ name }) => name),
+    )
+    return { zones, waiting: await waitingFor(tx, names), found }
+  })
+  const waitingOf = Map.groupBy(waiting, ({ name }) => name)
+  return names.map((name) => {
+    const zone = zones.get(name)
+    return {
+      name,
+      waiting: (waitingOf.get(name) ?? []).map(({ id }) => id),
+      zone: zone && servedZone(zone, found.get(name) ?? []),
+    }
+  })
+}
+
+/**
+ * Names are looked up by indexes, whatever Postgres expects. Where many rows were added and not analyzed yet,
+ * as after a restore, it would rather read whole tables for every page of names.
+ */
+export function byIndexes<Result>(
+  db: Database,
+  ask: (tx: Queryable) => Promise<Result>,
+): Promise<Result> {
+  return db.transaction().execute(async (tx) => {
+    await sql`select set_config(name, 'off', true)
+      from (values ('enable_seqscan'), ('enable_hashjoin'), ('enable_mergejoin')) s (name)`.execute(
+      tx,
+    )
+    return ask(tx)
+  })
+}
+
+function chosenOf(rows: readonly ZoneRow[]): Map<string, ZoneRow> {
+  const chosen = new Map<string, ZoneRow>()
+  for (const [name, candidates] of Map.groupBy(rows, ({ name }) => name)) {
+    const zone = chooseZone(candidates)
+    if (zone) chosen.set(name, zone)
+  }
+  return chosen
 }
 
 type ZoneRow = Awaited<ReturnType<typeof zonesNamed>>[number]
 
+/**
+ * The names as a table to join with: of a list of a thousand parameters Postgres expects so many rows
+ * that it reads whole tables.
+ */
+export const asked = (names: readonly string[]) =>
+  sql<{ name: string }>`unnest(${[...names]}::text[])`.as<'asked'>(sql`asked (name)`)
+
 /** The oldest claim first. */
-const zonesNamed = (db: Database, names: readonly string[]) =>
+const zonesNamed = (db: Queryable, names: readonly string[]) =>
   db
-    .selectFrom('zones as z')
+    .selectFrom(asked(names))
+    .innerJoin('zones as z', 'z.name', 'asked.name')
     .innerJoin('claims as c', 'c.id', 'z.claim_id')
     .innerJoin('domains as d', 'd.id', 'c.domain_id')
     .leftJoin('holders as h', (join) =>
@@ -70,15 +138,14 @@ const zonesNamed = (db: Database, names: readonly string[]) =>
     )
     .select(['z.name', 'z.claim_id', 'z.nameservers', 'z.rrsets', 'z.serial'])
     .select(['c.points_at_pool', 'd.status', 'h.claim_id as holder'])
-    .where('z.name', 'in', [...names])
     .orderBy('c.created_at')
     .execute()
 
-const waitingFor = (db: Database, names: readonly string[]) =>
+const waitingFor = (db: Queryable, names: readonly string[]) =>
   db
-    .selectFrom('domains as d')
+    .selectFrom(asked(names))
+    .innerJoin('domains as d', 'd.name', 'asked.name')
     .select(['d.id', 'd.name'])
-    .where('d.name', 'in', [...names])
     .where('d.removed_at', 'is', null)
     .where((is) =>
       is.or([
@@ -130,7 +197,7 @@ const EARLY_TTL_S = 300
  * of it since: the claims on a name are of different hands, but what it serves in public is the same.
  */
 async function foundElsewhere(
-  db: Database,
+  db: Queryable,
   names: readonly string[],
 ): Promise<Map<string, readonly RRset[]>> {
   if (names.length === 0) return new Map()

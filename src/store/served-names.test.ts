@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { sql } from 'kysely'
+import { testDatabase } from '../../test/database.ts'
+import { newId } from '../ids.ts'
+import { openDatabase } from './database.ts'
+import { changedNames, readServedNames, touchName } from './served-names.ts'
+
+const database = await testDatabase()
+const open = (connections: number) =>
+  openDatabase(database.connection, { connections, onError: () => undefined })
+const db = open(2)
+after(async () => {
+  await db.destroy()
+  await database[Symbol.asyncDispose]()
+})
+
+const FIRST = { after: '', limit: 1000 }
+
+/** All pages, as a follower asks for them. */
+async function allPages(mark: string, limit: number): Promise<string[]> {
+  const names: string[] = []
+  for (let after = ''; ; ) {
+    const page = await changedNames(db, mark, { after, limit })
+    names.push(...page.names)
+    if (page.names.length < limit) return names
+    after = page.names.at(-1)!
+  }
+}
+
+test('all names come in pages, each once', async () => {
+  await sql`insert into served_names (name)
+    select 'n' || n || '.test' from generate_series(1, 25) n`.execute(db)
+  const names = await allPages('0', 10)
+  assert.equal(names.length, 25)
+  assert.equal(new Set(names).size, 25)
+})
+
+test('since a mark, what has changed comes, whichever transaction ends first', async () => {
+  await using late = open(1)
+  const { promise: mayCommit, resolve: commit } = Promise.withResolvers<void>()
+  const { promise: isTouched, resolve: touched } = Promise.withResolvers<void>()
+  const lateEnd = late.transaction().execute(async (tx) => {
+    await touchName(tx, 'late.test')
+    touched()
+    await mayCommit
+  })
+  await isTouched
+  await touchName(db, 'early.test')
+  const { mark, names, database: before } = await changedNames(db, '0', FIRST)
+  assert.ok(names.includes('early.test') && !names.includes('late.test'))
+  commit()
+  await lateEnd
+  const next = await changedNames(db, mark, FIRST)
+  assert.ok(next.names.includes('late.test') && next.names.length < 10)
+  assert.equal(next.database, before)
+  assert.deepEqual((await changedNames(db, next.mark, FIRST)).names, [])
+})
+
+test('what a dump brought from a cluster that was further is read once, and is no change', async () => {
+  await sql`insert into served_names values ('restored.test', '9000000000')`.execute(db)
+  const { mark, names } = await changedNames(db, '0', FIRST)
+  assert.ok(names.includes('restored.test'))
+  assert.deepEqual((await changedNames(db, mark, FIRST)).names, [])
+  await touchName(db, 'restored.test')
+  assert.deepEqual((await changedNames(db, mark, FIRST)).names, ['restored.test'])
+})
+
+test('a database that was restored is another', async () => {
+  await using other = await testDatabase()
+  await using there = openDatabase(other.connection, { connections: 1, onError: () => undefined })
+  const identities = [
+    (await changedNames(db, '0', FIRST)).database,
+    (await changedNames(there, '0', FIRST)).database,
+  ]
+  await sql`create table copied (like served_names including all)`.execute(there)
+  await sql`drop table served_names`.execute(there)
+  await sql`alter table copied rename to served_names`.execute(there)
+  identities.push((await changedNames(there, '0', FIRST)).database)
+  assert.equal(new Set(identities).size, 3)
+})
+
+test('a page of names is read by indexes, also before anything was analyzed', async () => {
+  await using own = open(1)
+  const [workspace] = (
+    await sql<{ id: string }>`
+    insert into workspaces (id, name) values (${newId()}, 'w') returning id`.execute(own)
+  ).rows
+  await sql`insert into domains (id, workspace_id, world, name, status, zone_driver, sender_driver,
+                                 mailbox_driver, next_at)
+    select gen_random_uuid(), ${workspace!.id}, 'sandbox', 'd' || n || '.test',
+           case n % 20 when 0 then 'FAILED' when 1 then 'DNS_PENDING' else 'ACTIVE' end,
+           'embedded', 'embedded', 'embedded', 'infinity'
+      from generate_series(1, 20000) n`.execute(own)
+  await sql`insert into claims (id, domain_id, workspace_id, world, name)
+    select gen_random_uuid(), id, workspace_id, world, name from domains`.execute(own)
+  await sql`insert into zones (claim_id, world, name, nameservers)
+    select id, world, name, array['ns1.test', 'ns2.test'] from claims`.execute(own)
+  const names = Array.from({ length: 1000 }, (_, index) => `d${1 + index * 19}.test`)
+  const before = await tablesRead()
+  const served = await readServedNames(own, names)
+  assert.deepEqual(await tablesRead(), before)
+  assert.deepEqual(
+    served.map(({ name }) => name),
+    names,
+  )
+  assert.equal(served.filter(({ zone }) => zone).length, 50)
+  assert.equal(served.filter(({ waiting }) => waiting.length === 1).length, 100)
+
+  async function tablesRead() {
+    await sql`select pg_stat_force_next_flush()`.execute(own)
+    const { rows } = await sql<{ relname: string; seq_scan: string }>`
+      select relname, seq_scan from pg_stat_user_tables
+       where relname in ('zones', 'domains', 'claims', 'conditions') order by relname`.execute(own)
+    return rows
+  }
+})
