@@ -1,26 +1,53 @@
+import { join } from 'node:path'
+import { PAYLOADS } from '#servers/fed-name.ts'
 import { type Nameserver, startNameserver } from '#servers/nameserver.ts'
 import { platformZones } from '#servers/platform-zones.ts'
+import { openZoneLog } from '#servers/zone-log/zone-log.ts'
 import { TOPICS } from '#store/context.ts'
 import { wakeForQuery } from '#store/domains.ts'
 import { changedNames, readServedNames } from '#store/served-names.ts'
-import type { Foundation } from './foundation.ts'
+import type { Foundation, Ground } from './foundation.ts'
 import { livePlatform } from './worlds.ts'
 
-/** The `dns` role. The platform's live names are served once there are any. */
+/**
+ * The `dns` role, before the database is there: it serves what its log holds. The platform's live names are
+ * served once there are any.
+ */
 export async function openNameserver(
-  { config, store, opened, onError }: Foundation,
+  { config, logger, opened, onError }: Ground,
   isLive: boolean,
 ): Promise<Nameserver> {
+  const log = await openZoneLog({
+    path: join(config.dataDir, 'zones.log'),
+    meta: PAYLOADS,
+    now: () => Date.now(),
+    onError,
+  })
+  opened.use(log)
   const nameserver = await startNameserver({
     listen: config.dnsListen,
     platform: isLive ? platformZones(livePlatform(config)) : [],
-    feed: {
-      changed: (mark) => changedNames(store.db, mark),
-      read: (names) => readServedNames(store.db, names),
-      onChange: (heard) => store.doorbell.on(TOPICS.servedNames, heard),
-      wake: (ids) => wakeForQuery(store, ids),
-    },
+    log,
     onError,
   })
-  return opened.use(nameserver)
+  opened.use(nameserver)
+  if (log.mark) {
+    const asOf = new Date(log.mark.at).toISOString()
+    logger.info({ names: log.size, as_of: asOf }, `serves its zones as of ${asOf}`)
+  }
+  return nameserver
+}
+
+/** And with the database: the nameserver follows it until the foundation goes. */
+export async function followDatabase(
+  { store, opened }: Foundation,
+  nameserver: Nameserver,
+): Promise<void> {
+  const following = await nameserver.follow({
+    changed: (mark, page) => changedNames(store.db, mark, page),
+    read: (names) => readServedNames(store.db, names),
+    onChange: (heard) => store.doorbell.on(TOPICS.servedNames, heard),
+    wake: (ids) => wakeForQuery(store, ids),
+  })
+  opened.use(following)
 }

@@ -1,6 +1,6 @@
 /**
- * The nameserver role: answers for the hosted zones and the platform's own. It keeps its last good
- * zones while the database is away, and follows every change within a second.
+ * The nameserver role: answers for the hosted zones and the platform's own. It follows every change in
+ * the database within a second, and has its last good zones while that is away, also after a restart.
  */
 import { absolute, relative } from '#names/domain-name.ts'
 import type { Endpoint } from '#names/ip.ts'
@@ -9,7 +9,10 @@ import { listenDns } from './dns/listen.ts'
 import type { Listener } from './dns/listener.ts'
 import type { ServedZone } from './dns/zone.ts'
 import { Zones } from './dns/zones.ts'
-import { type Feed, Follower } from './follower.ts'
+import { type FedName, fedName, type KeptName, keptName } from './fed-name.ts'
+import { type Feed, Follower, type Journal } from './follower.ts'
+import { zoneJournal } from './zone-log/journal.ts'
+import type { ZoneLog } from './zone-log/zone-log.ts'
 
 /** Where the zones are; handed in by the composition root. */
 export type ZoneFeed = Feed<FedName> & {
@@ -17,12 +20,11 @@ export type ZoneFeed = Feed<FedName> & {
   wake(ids: readonly string[]): Promise<void>
 }
 
-export type FedName = { name: string; zone: ServedZone | undefined; waiting: readonly string[] }
-
 export type NameserverOptions = {
   listen: readonly Endpoint[]
   platform: readonly ServedZone[]
-  feed: ZoneFeed
+  /** What was served before, for the time until the database is there. */
+  log: ZoneLog
   onError: (error: unknown) => void
 }
 
@@ -30,20 +32,29 @@ const WAKE_EVERY_MS = 2000
 const WOKEN_KEPT = 10_000
 
 export type Nameserver = AsyncDisposable & {
+  /** None before it has all zones. */
   listeners: readonly Listener[]
+  /**
+   * Follows the database from now on. Resolves once it listens; rejects when it has not all zones yet, and
+   * they cannot be read. It may be called again when it rejected, or when what it gave was disposed of.
+   */
+  follow(feed: ZoneFeed): Promise<AsyncDisposable>
   /** Listens at one more address. */
   listen(endpoint: Endpoint): Promise<Listener>
   /** Serves one more zone of the platform's own. */
   serve(zone: ServedZone): void
 }
 
-/** Reads all zones, then listens. */
+/**
+ * Listens at once if the log has all zones, as old as they may be; else once they are read. Without all
+ * zones it would refuse to answer for some that are ours.
+ */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
   const zones = new Zones()
   for (const zone of options.platform) zones.set(zone)
-  const hosted = opened.use(new HostedZones(zones, options))
-  await hosted.start()
+  const hosted = new HostedZones(zones, options)
+  await options.log.read((name, payload) => hosted.take({ name, payload }))
   const answer = (query: Uint8Array, transport: Transport) => {
     const answered = answerQuery(query, zones, transport)
     if (answered?.question) hosted.asked(answered.question.name)
@@ -58,48 +69,67 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     listeners.push(listener)
     return listener
   }
-  for (const endpoint of options.listen) await listen(endpoint)
+  const listenAll = async () => {
+    for (const endpoint of options.listen.slice(listeners.length)) await listen(endpoint)
+  }
+  if (options.log.mark) await listenAll()
   const closing = opened.move()
   return {
     listeners,
     listen,
+    async follow(feed) {
+      const following = await hosted.follow(feed)
+      await listenAll()
+      return following
+    },
     serve: (zone) => zones.set(zone),
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
 }
 
-/** The hosted zones in step with the database, and who waits for a query. */
-class HostedZones implements AsyncDisposable {
+/** The hosted zones in step with the log and the database, and who waits for a query. */
+class HostedZones {
   readonly #zones: Zones
   readonly #options: NameserverOptions
-  readonly #follower: Follower<FedName>
+  readonly #journal: Journal<KeptName>
+  #feed: ZoneFeed | undefined
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
 
   constructor(zones: Zones, options: NameserverOptions) {
     this.#zones = zones
     this.#options = options
-    const { feed, onError } = options
-    this.#follower = new Follower({ feed, take: (fed) => this.#take(fed), onError })
+    this.#journal = zoneJournal(options.log)
   }
 
-  start(): Promise<void> {
-    return this.#follower.start()
+  /** Reads what changed since the log was kept: all, and waits for that, if it was never complete. */
+  async follow(feed: ZoneFeed): Promise<AsyncDisposable> {
+    const { log, onError } = this.#options
+    await using opened = new AsyncDisposableStack()
+    const kept = {
+      ...feed,
+      read: async (names: readonly string[]) => (await feed.read(names)).map(keptName),
+    }
+    const take = (name: KeptName) => this.take(name)
+    const follower = opened.use(new Follower({ feed: kept, take, journal: this.#journal, onError }))
+    this.#feed = feed
+    opened.defer(() => {
+      this.#feed = undefined
+    })
+    if (log.mark) follower.startBehind()
+    else await follower.start()
+    return opened.move()
   }
 
   /** Wakes the domains that wait at or above a name somebody asked for. */
   asked(question: string): void {
-    if (this.#waiting.size === 0) return
+    if (this.#waiting.size === 0 || this.#feed === undefined) return
     const labels = relative(question).split('.')
     for (let skip = 0; skip < labels.length; skip++) {
       const name = labels.slice(skip).join('.')
       const ids = this.#waiting.get(name)
-      if (ids && this.#mayWake(name)) this.#options.feed.wake(ids).catch(this.#options.onError)
+      if (ids && this.#mayWake(name)) this.#feed.wake(ids).catch(this.#options.onError)
     }
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#follower[Symbol.asyncDispose]()
   }
 
   #mayWake(name: string): boolean {
@@ -110,7 +140,9 @@ class HostedZones implements AsyncDisposable {
     return true
   }
 
-  #take({ name, zone, waiting }: FedName): void {
+  /** What is served for a name from now on. */
+  take(kept: KeptName): void {
+    const { name, zone, waiting } = fedName(kept)
     if (waiting.length > 0) this.#waiting.set(name, waiting)
     else this.#waiting.delete(name)
     try {
