@@ -3,8 +3,9 @@ import { crowd } from './crowd.ts'
 import { detection } from './detection.ts'
 import { handler } from './handler.ts'
 import { lists } from './lists.ts'
+import { zoneLog } from './zone-log.ts'
 
-const FIGURES = { detection, lists, handler, crowd }
+const FIGURES = { detection, lists, handler, crowd, 'zone-log': zoneLog }
 const LIMIT_MS = 20 * 60_000
 
 const stop = new AbortController()

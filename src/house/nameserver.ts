@@ -1,10 +1,12 @@
 import { join } from 'node:path'
+import { writeEndpoint } from '#names/ip.ts'
 import { PAYLOADS } from '#servers/fed-name.ts'
 import { type Nameserver, startNameserver } from '#servers/nameserver.ts'
 import { platformZones } from '#servers/platform-zones.ts'
-import { openZoneLog } from '#servers/zone-log/zone-log.ts'
+import { ZoneLog } from '#servers/zone-log/zone-log.ts'
 import { TOPICS } from '#store/context.ts'
 import { wakeForQuery } from '#store/domains.ts'
+import { lockDataDirectory } from '#store/embedded-postgres/lock.ts'
 import { changedNames, readServedNames } from '#store/served-names.ts'
 import type { Foundation, Ground } from './foundation.ts'
 import { livePlatform } from './worlds.ts'
@@ -17,10 +19,11 @@ export async function openNameserver(
   { config, logger, opened, onError }: Ground,
   isLive: boolean,
 ): Promise<Nameserver> {
-  const log = await openZoneLog({
+  const log = new ZoneLog({
     path: join(config.dataDir, 'zones.log'),
     meta: PAYLOADS,
     now: () => Date.now(),
+    lock: () => lockDataDirectory(config.dataDir, 'zones.pid'),
     onError,
   })
   opened.use(log)
@@ -33,7 +36,8 @@ export async function openNameserver(
   opened.use(nameserver)
   if (log.mark) {
     const asOf = new Date(log.mark.at).toISOString()
-    logger.info({ names: log.size, as_of: asOf }, `serves its zones as of ${asOf}`)
+    const dns = nameserver.listeners.map(writeEndpoint)
+    logger.info({ dns, names: log.size }, `serves its zones as of ${asOf}`)
   }
   return nameserver
 }

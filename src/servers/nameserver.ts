@@ -23,7 +23,7 @@ export type ZoneFeed = Feed<FedName> & {
 export type NameserverOptions = {
   listen: readonly Endpoint[]
   platform: readonly ServedZone[]
-  /** What was served before, for the time until the database is there. */
+  /** What was served before, for the time until the database is there. Not open yet. */
   log: ZoneLog
   onError: (error: unknown) => void
 }
@@ -54,7 +54,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   const zones = new Zones()
   for (const zone of options.platform) zones.set(zone)
   const hosted = new HostedZones(zones, options)
-  await options.log.read((name, payload) => hosted.take({ name, payload }))
+  await options.log.open((name, payload) => hosted.take({ name, payload }))
   const answer = (query: Uint8Array, transport: Transport) => {
     const answered = answerQuery(query, zones, transport)
     if (answered?.question) hosted.asked(answered.question.name)
@@ -91,7 +91,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
 class HostedZones {
   readonly #zones: Zones
   readonly #options: NameserverOptions
-  readonly #journal: Journal<KeptName>
+  #journal: Journal<KeptName> | undefined
   #feed: ZoneFeed | undefined
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
@@ -99,12 +99,12 @@ class HostedZones {
   constructor(zones: Zones, options: NameserverOptions) {
     this.#zones = zones
     this.#options = options
-    this.#journal = zoneJournal(options.log)
   }
 
   /** Reads what changed since the log was kept: all, and waits for that, if it was never complete. */
   async follow(feed: ZoneFeed): Promise<AsyncDisposable> {
     const { log, onError } = this.#options
+    this.#journal ??= zoneJournal(log)
     await using opened = new AsyncDisposableStack()
     const kept = {
       ...feed,

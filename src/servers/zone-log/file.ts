@@ -11,7 +11,7 @@ export type LogFile = {
   read(octets: Uint8Array, at: number): Promise<number>
   readSync(octets: Uint8Array, at: number): number
   /** Writes all, or throws: then any part of it may be there. */
-  write(parts: readonly Uint8Array[], at: number): Promise<void>
+  write(octets: Uint8Array, at: number): Promise<void>
   truncate(size: number): Promise<void>
   datasync(): Promise<void>
   close(): Promise<void>
@@ -41,19 +41,14 @@ function logFile(handle: FileHandle): LogFile {
     size: async () => (await handle.stat()).size,
     read: async (octets, at) => (await handle.read(octets, 0, octets.length, at)).bytesRead,
     readSync: (octets, at) => readSync(handle.fd, octets, 0, octets.length, at),
-    write: (parts, at) => writeAll(handle, parts, at),
+    write: (octets, at) => writeAll(handle, octets, at),
     truncate: (size) => handle.truncate(size),
     datasync: () => handle.datasync(),
     close: () => handle.close(),
   }
 }
 
-async function writeAll(
-  handle: FileHandle,
-  parts: readonly Uint8Array[],
-  at: number,
-): Promise<void> {
-  const octets = Buffer.concat(parts)
+async function writeAll(handle: FileHandle, octets: Uint8Array, at: number): Promise<void> {
   let done = 0
   while (done < octets.length) {
     const { bytesWritten } = await handle.write(octets, done, octets.length - done, at + done)

@@ -2,7 +2,7 @@
  * The octets of a log of zones; pure. Numbers are little-endian.
  *
  *   header   magic (8) · version (4) · length of the meta octets (4) · crc32 of all others (4) · 0 (4) · meta
- *   record   length of the body (4) · crc32 of length and body (4) · body
+ *   record   length of the body (4) · crc32 of the body, begun with that length (4) · body
  *   body     kind (2) · length of the key (2) · key · payload
  *
  * Header and records are filled up with zeros to a multiple of 8 octets, so that a record's place fits
@@ -70,19 +70,36 @@ export function decodeHeader(octets: Buffer): { meta: Buffer; end: number } | un
   return { meta: header.subarray(HEADER_OCTETS, HEADER_OCTETS + length), end }
 }
 
-export function encodeRecord({ kind, key, payload }: LogRecord): Buffer {
+/** Throws for a record that is larger than any may be. */
+export function sizeOf({ key, payload }: LogRecord): number {
   const keyLength = Buffer.byteLength(key)
   if (keyLength > MAX_KEY_OCTETS) throw new RangeError(`${key} is too long a name`)
   const length = BODY_HEAD_OCTETS + keyLength + payload.length
   if (length > MAX_BODY_OCTETS) throw new RangeError(`the zone ${key} is too large`)
-  const record = Buffer.alloc(padded(PREFIX_OCTETS + length))
-  record.writeUInt32LE(length)
-  record.writeUInt16LE(KINDS[kind], PREFIX_OCTETS)
-  record.writeUInt16LE(keyLength, PREFIX_OCTETS + 2)
-  record.write(key, PREFIX_OCTETS + BODY_HEAD_OCTETS)
-  record.set(payload, PREFIX_OCTETS + BODY_HEAD_OCTETS + keyLength)
-  record.writeUInt32LE(checksum(record, PREFIX_OCTETS + length), 4)
-  return record
+  return padded(PREFIX_OCTETS + length)
+}
+
+/** All records, one behind the other, and where each begins. */
+export function encodeRecords(records: readonly LogRecord[]): { octets: Buffer; begins: number[] } {
+  let size = 0
+  const begins = records.map((record) => {
+    size += sizeOf(record)
+    return size - sizeOf(record)
+  })
+  const octets = Buffer.alloc(size)
+  for (const [index, record] of records.entries()) writeRecord(record, octets, begins[index]!)
+  return { octets, begins }
+}
+
+function writeRecord({ kind, key, payload }: LogRecord, octets: Buffer, at: number): void {
+  const body = at + PREFIX_OCTETS
+  const keyLength = octets.write(key, body + BODY_HEAD_OCTETS)
+  const end = body + BODY_HEAD_OCTETS + keyLength + payload.length
+  octets.writeUInt16LE(KINDS[kind], body)
+  octets.writeUInt16LE(keyLength, body + 2)
+  octets.set(payload, end - payload.length)
+  octets.writeUInt32LE(end - body, at)
+  octets.writeUInt32LE(checksum(octets.subarray(body, end)), at + 4)
 }
 
 /**
@@ -100,7 +117,7 @@ export function decodeRecord(
   const whole = padded(PREFIX_OCTETS + length)
   if (octets.length - offset < whole) return whole
   const record = octets.subarray(offset, offset + PREFIX_OCTETS + length)
-  if (checksum(record, record.length) !== record.readUInt32LE(4)) return 'torn'
+  if (checksum(record.subarray(PREFIX_OCTETS)) !== record.readUInt32LE(4)) return 'torn'
   const kind = KIND_OF.get(record.readUInt16LE(PREFIX_OCTETS))
   const key = keyOf(record)
   if (kind === undefined || key === undefined) return 'torn'
@@ -122,9 +139,8 @@ export function keyOf(octets: Buffer): string | undefined {
   return end <= octets.length ? octets.toString('utf8', begin, end) : undefined
 }
 
-function checksum(record: Buffer, end: number): number {
-  return crc32(record.subarray(PREFIX_OCTETS, end), crc32(record.subarray(0, 4)))
-}
+/** It begins with the length, so that a wrong length is noticed too. */
+const checksum = (body: Buffer): number => crc32(body, body.length)
 
 function padded(octets: number): number {
   return Math.ceil(octets / UNIT) * UNIT

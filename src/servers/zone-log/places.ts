@@ -17,14 +17,19 @@ export class Places {
   readonly #nameAt: NameAt
   /** Tenants choose names, but not where they land. */
   readonly #seed = randomInt(2 ** 32)
-  #hashes = new Uint32Array(FIRST_SLOTS)
-  #units = new Uint32Array(FIRST_SLOTS)
+  #hashes: Uint32Array
+  #units: Uint32Array
   /** Which names the present reading of all names has met. */
-  #met = new Uint8Array(FIRST_SLOTS)
+  #met: Uint8Array
   #size = 0
 
-  constructor(nameAt: NameAt) {
+  /** For so many names it needs not grow, which takes a moment for each million. */
+  constructor(nameAt: NameAt, names = 0) {
+    const slots = Math.max(FIRST_SLOTS, 2 ** Math.ceil(Math.log2(2 * names + 2)))
     this.#nameAt = nameAt
+    this.#hashes = new Uint32Array(slots)
+    this.#units = new Uint32Array(slots)
+    this.#met = new Uint8Array(slots)
   }
 
   get size(): number {

@@ -2,7 +2,7 @@
 import type { LogFile } from './file.ts'
 import { decodeRecord, type FoundRecord } from './format.ts'
 
-const SLICE_OCTETS = 1024 * 1024
+const SLICE_OCTETS = 256 * 1024
 
 /**
  * The records between two places, a slice at a time; it ends before the first that is torn. Their octets

@@ -4,7 +4,7 @@ import type { LogFile, LogFiles } from './file.ts'
 import {
   decodeHeader,
   encodeHeader,
-  encodeRecord,
+  encodeRecords,
   KEY_PREFIX_OCTETS,
   keyOf,
   type LogRecord,
@@ -21,26 +21,30 @@ export type Mark = {
   at: number
 }
 
-export type Take = (key: string, payload: Uint8Array) => void
+/** What is said of a name, or that nothing is. The payload is a view that holds during the call. */
+export type Take = (key: string, payload: Uint8Array | undefined) => void
 
-/** Makes a file with nothing in it but a header. Throws where there is one. */
+/** Makes a file with nothing in it but a header, for so many names or more. Throws where there is one. */
 export async function createSegment(
   files: LogFiles,
   path: string,
   meta: Uint8Array,
+  names = 0,
 ): Promise<Segment> {
   const file = await files.open(path, 'wx+')
   const header = encodeHeader(meta)
-  await file.write([header], 0)
-  return new Segment(file, header.length)
+  await file.write(header, 0)
+  return new Segment(file, header.length, names)
 }
 
-/** The file, read; undefined where there is none, or none with this `meta`. Its torn end is not cut off yet. */
+/**
+ * The file, read from its first record to its last; undefined where there is none, or none with this `meta`.
+ * Its torn end is not cut off yet.
+ */
 export async function loadSegment(
   files: LogFiles,
   path: string,
-  meta: Uint8Array,
-  flags: 'r' | 'r+',
+  { meta, flags, take }: { meta: Uint8Array; flags: 'r' | 'r+'; take: Take },
 ): Promise<Segment | undefined> {
   const file = await files.open(path, flags).catch((error) => {
     if (hasCode(error, 'ENOENT')) return undefined
@@ -54,7 +58,7 @@ export async function loadSegment(
     return undefined
   }
   const segment = new Segment(file, header.end)
-  await segment.load()
+  await segment.load(take)
   return segment
 }
 
@@ -67,7 +71,7 @@ export class Segment {
   #records = 0
   #mark: Mark | undefined
 
-  constructor(file: LogFile, begin: number) {
+  constructor(file: LogFile, begin: number, names = 0) {
     this.file = file
     this.begin = begin
     this.#end = begin
@@ -76,7 +80,7 @@ export class Segment {
       const name = keyOf(prefix.subarray(0, file.readSync(prefix, at)))
       if (name === undefined) throw new Error(`the log of zones has no name at ${at} any more`)
       return name
-    })
+    }, names)
   }
 
   /** Where the next record will stand. */
@@ -94,11 +98,13 @@ export class Segment {
     return this.#records - this.places.size
   }
 
-  async load(): Promise<void> {
+  async load(take: Take): Promise<void> {
     for await (const records of scan(this.file, this.begin, await this.file.size())) {
-      for (const { end, ...record } of records) {
+      for (const record of records) {
         this.#note(record, record.at)
-        this.#end = end
+        this.#end = record.end
+        if (record.kind !== 'mark')
+          take(record.key, record.kind === 'set' ? record.payload : undefined)
       }
     }
   }
@@ -113,24 +119,13 @@ export class Segment {
     return this.file.truncate(this.#end)
   }
 
-  /** Hands out each name that is there, with its payload, a view that holds during the call. */
-  async read(take: Take): Promise<void> {
-    for await (const records of scan(this.file, this.begin, this.#end)) {
-      for (const { kind, key, payload, at } of records) {
-        if (kind === 'set' && this.places.isLatest(key, at)) take(key, payload)
-      }
-    }
-  }
-
   /** Writes records behind the last one. Throws what the disk says, and then knows none of them. */
   async add(records: readonly LogRecord[]): Promise<void> {
     if (records.length === 0) return
-    const parts = records.map(encodeRecord)
-    await this.file.write(parts, this.#end)
-    for (const [index, record] of records.entries()) {
-      this.#note(record, this.#end)
-      this.#end += parts[index]!.length
-    }
+    const { octets, begins } = encodeRecords(records)
+    await this.file.write(octets, this.#end)
+    for (const [index, record] of records.entries()) this.#note(record, this.#end + begins[index]!)
+    this.#end += octets.length
   }
 
   /**

@@ -8,15 +8,17 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { temporaryDirectory } from '../../../test/directories.ts'
 import { type LogFile, type LogFiles, systemFiles } from './file.ts'
-import { encodeHeader, encodeRecord } from './format.ts'
-import { openZoneLog, type ZoneLog, type ZoneLogOptions } from './zone-log.ts'
+import { encodeHeader, encodeRecords } from './format.ts'
+import { ZoneLog, type ZoneLogOptions } from './zone-log.ts'
 
 const META = Buffer.from('test')
 const KEYS = ['a.test', 'b.test', 'c.test', 'xn--bcher-kva.test', `${'long.'.repeat(48)}test`]
 
 async function logIn(directory: string, options: Partial<ZoneLogOptions> = {}): Promise<ZoneLog> {
   const path = join(directory, 'zones.log')
-  return openZoneLog({ path, meta: META, now: () => 0, onError: assert.ifError, ...options })
+  const log = new ZoneLog({ path, meta: META, now: () => 0, onError: assert.ifError, ...options })
+  await log.open(() => undefined)
+  return log
 }
 
 type Entry = readonly [key: string, payload: string | undefined]
@@ -25,19 +27,25 @@ const octets = (entries: readonly Entry[]) =>
     ([key, payload]) => [key, payload === undefined ? undefined : Buffer.from(payload)] as const,
   )
 
-/** What the log hands out, and its mark. */
-async function contentOf(log: ZoneLog): Promise<Record<string, string>> {
+/** What the next process finds, its mark included. */
+async function reread(
+  directory: string,
+  options: Partial<ZoneLogOptions> = { onError: () => undefined },
+): Promise<Record<string, string>> {
+  const path = join(directory, 'zones.log')
+  await using log = new ZoneLog({
+    path,
+    meta: META,
+    now: () => 0,
+    onError: assert.ifError,
+    ...options,
+  })
   const content: Record<string, string> = {}
-  await log.read((key, payload) => {
-    assert.ok(!(key in content), `${key} is handed out twice`)
-    content[key] = Buffer.from(payload).toString()
+  await log.open((key, payload) => {
+    if (payload) content[key] = Buffer.from(payload).toString()
+    else delete content[key]
   })
   return { ...content, ...(log.mark && { mark: log.mark.mark }) }
-}
-
-async function reread(directory: string): Promise<Record<string, string>> {
-  await using log = await logIn(directory, { onError: () => undefined })
-  return await contentOf(log)
 }
 
 const mark = (number: number) => ({ mark: String(number), database: 'one' })
@@ -47,7 +55,7 @@ describe('what is added is there after a restart', () => {
     await using directory = await temporaryDirectory()
     {
       await using log = await logIn(directory.path)
-      assert.deepEqual(await contentOf(log), {})
+      assert.equal(log.size, 0)
       await log.append(
         octets([
           ['a.test', 'one'],
@@ -142,7 +150,10 @@ function fileOf(steps: readonly Step[]): {
   for (const step of steps) {
     const [key, payload] = typeof step === 'number' ? ['', JSON.stringify(mark(step))] : step
     const kind = typeof step === 'number' ? 'mark' : payload === undefined ? 'delete' : 'set'
-    file = Buffer.concat([file, encodeRecord({ kind, key, payload: Buffer.from(payload ?? '') })])
+    file = Buffer.concat([
+      file,
+      encodeRecords([{ kind, key, payload: Buffer.from(payload ?? '') }]).octets,
+    ])
     state = {
       ...state,
       [kind === 'mark' ? 'mark' : key]: kind === 'mark' ? `${step}` : (payload ?? ''),
@@ -165,7 +176,7 @@ describe('of a damaged log, what is read is what was there at some moment', () =
       // What is added next stands behind them.
       await using log = await logIn(directory.path)
       await log.append(octets([['next.test', 'next']]))
-      assert.deepEqual(await contentOf(log), { ...expected, 'next.test': 'next' })
+      assert.deepEqual(await reread(directory.path), { ...expected, 'next.test': 'next' })
     })
     await fc.assert(property, { numRuns: 150 })
   })
@@ -218,10 +229,11 @@ function isEqual(one: Record<string, string>, other: Record<string, string>): bo
 }
 
 const WRITER = `
-  import { openZoneLog } from '${import.meta.dirname}/zone-log.ts'
-  const log = await openZoneLog({
+  import { ZoneLog } from '${import.meta.dirname}/zone-log.ts'
+  const log = new ZoneLog({
     path: process.argv[1], meta: Buffer.from('test'), now: () => 0, onError: console.error,
   })
+  await log.open(() => undefined)
   for (let round = 0; ; round++) {
     const entries = Array.from({ length: 50 }, (_, index) => ['n' + index + '.test', Buffer.from(round + ' '.repeat(index * 40))])
     await log.append(entries)
@@ -282,7 +294,7 @@ describe('compaction', () => {
       assert.ok((await stat(path)).size < before / 5)
       for (const key of KEYS.slice(2)) expected[key] = `29${'x'.repeat(10_000)}`
       Object.assign(expected, { [KEYS[0]!]: 'late', 'new.test': 'new' })
-      assert.deepEqual(await contentOf(log), expected)
+      assert.deepEqual(await reread(directory.path), expected)
       await log.append(octets([['after.test', 'after']]))
     }
     assert.deepEqual(await reread(directory.path), { ...expected, 'after.test': 'after' })
@@ -313,10 +325,9 @@ function smallDisk(disk: { room: number }): LogFiles {
       const file = await systemFiles.open(path, flags)
       return {
         ...file,
-        async write(parts, at) {
-          const octets = Buffer.concat(parts)
+        async write(octets, at) {
           const fitting = octets.subarray(0, Math.max(0, disk.room - at))
-          if (fitting.length > 0) await file.write([fitting], at)
+          if (fitting.length > 0) await file.write(fitting, at)
           if (fitting.length < octets.length) throw full()
         },
       }
@@ -380,7 +391,7 @@ describe('a disk that cannot be written', () => {
       disk.room = 300
       await log.compact()
       assert.equal(errors.length, 1)
-      assert.deepEqual(Object.keys(await contentOf(log)), ['a.test', 'b.test'])
+      assert.deepEqual(Object.keys(await reread(directory.path)), ['a.test', 'b.test'])
     }
     assert.deepEqual(await readdir(directory.path), ['zones.log'])
   })
@@ -400,11 +411,42 @@ describe('a disk that cannot be written', () => {
     }
     const errors: unknown[] = []
     await using log = await logIn(directory.path, { files, onError: (error) => errors.push(error) })
-    assert.deepEqual(await contentOf(log), { 'a.test': 'one' })
-    assert.deepEqual([log.isBehind, errors.length], [true, 1])
+    assert.deepEqual([log.size, log.isBehind, errors.length], [1, true, 1])
+    assert.deepEqual(await reread(directory.path, { files, onError: () => undefined }), {
+      'a.test': 'one',
+    })
     await log.append(octets([['b.test', 'two']]))
     await log.tryAgain()
     assert.equal(errors.length, 2)
+  })
+
+  test('because another process writes it can be read, and is written once that has ended', async () => {
+    await using directory = await temporaryDirectory()
+    const errors: unknown[] = []
+    let isHeld = true
+    const lock = async () => {
+      if (isHeld) throw new Error('held')
+      return { [Symbol.asyncDispose]: async () => undefined }
+    }
+    await using writer = await logIn(directory.path)
+    await writer.append(octets([['a.test', 'one']]))
+    const path = join(directory.path, 'zones.log')
+    await writeFile(`${path}.new`, 'a compaction under way')
+    await using other = await logIn(directory.path, {
+      lock,
+      onError: (error) => errors.push(error),
+    })
+    assert.deepEqual([other.size, other.isBehind, errors.length], [1, true, 1])
+    assert.equal(await readFile(`${path}.new`, 'utf8'), 'a compaction under way')
+    await writer.append(octets([['b.test', 'two']]))
+    isHeld = false
+    await other.tryAgain()
+    await other.append(octets([['c.test', 'three']]))
+    assert.deepEqual(await reread(directory.path), {
+      'a.test': 'one',
+      'b.test': 'two',
+      'c.test': 'three',
+    })
   })
 
   test('and has none leaves a log that keeps nothing', async () => {
@@ -412,7 +454,7 @@ describe('a disk that cannot be written', () => {
     await using log = await logIn('/proc/nowhere', { onError: (error) => errors.push(error) })
     await log.append(octets([['a.test', 'one']]))
     await log.complete(mark(1))
-    assert.deepEqual(await contentOf(log), {})
+    assert.deepEqual([log.size, log.mark], [0, undefined])
     assert.equal(log.isBehind, true)
     assert.equal(errors.length, 1)
   })

@@ -19,6 +19,8 @@ export type ZoneLogOptions = {
   meta: Uint8Array
   /** The time of day, in milliseconds since 1970. */
   now(): number
+  /** Held by the one process that may write the file; rejects while another does. */
+  lock?(): Promise<AsyncDisposable>
   /** Trouble with the file. */
   onError(error: unknown): void
   files?: LogFiles
@@ -30,16 +32,10 @@ const REST_MS = 300_000
 /** Fewer outdated records are not worth the work. */
 const OUTDATED_AT_LEAST = 10_000
 
-/** Opens the log, or begins one. Never rejects: without a file it keeps nothing. */
-export async function openZoneLog(options: ZoneLogOptions): Promise<ZoneLog> {
-  const log = new ZoneLog(options)
-  await log.open()
-  return log
-}
-
 export class ZoneLog implements AsyncDisposable {
   readonly #options: ZoneLogOptions
   readonly #files: LogFiles
+  #lock: AsyncDisposable | undefined
   #segment: Segment | undefined
   #isReadOnly = false
   /** When a disk that could not be written is tried again. */
@@ -75,26 +71,27 @@ export class ZoneLog implements AsyncDisposable {
     return this.#restUntil !== undefined && this.#options.now() >= this.#restUntil
   }
 
-  async open(): Promise<void> {
+  /**
+   * Opens the log, or begins one, and hands out all that was ever added and is still there, in that order:
+   * of a name, the last holds. Never rejects: without a file it keeps nothing.
+   */
+  async open(take: Take): Promise<void> {
     const { path, meta, onError } = this.#options
     try {
+      this.#lock ??= await this.#options.lock?.()
       await this.#files.remove(draftOf(path))
-      this.#segment = await this.#openForWriting()
+      this.#segment = await this.#openForWriting(take)
       this.#isReadOnly = false
     } catch (error) {
       this.#fail(error)
       // What cannot be written may still be read.
       this.#isReadOnly = true
-      this.#segment ??= await loadSegment(this.#files, path, meta, 'r').catch((again) => {
+      const reading = loadSegment(this.#files, path, { meta, flags: 'r', take })
+      this.#segment ??= await reading.catch((again) => {
         onError(again)
         return undefined
       })
     }
-  }
-
-  /** Hands out each name that is there, with its payload, a view that holds during the call. */
-  async read(take: Take): Promise<void> {
-    await this.#segment?.read(take)
   }
 
   /**
@@ -118,7 +115,7 @@ export class ZoneLog implements AsyncDisposable {
   tryAgain(): Promise<void> {
     return this.#inTurn(async () => {
       this.#restUntil = undefined
-      if (!this.#segment || this.#isReadOnly) return this.open()
+      if (!this.#segment || this.#isReadOnly) return this.open(() => undefined)
       await this.#segment.cut().catch((error) => this.#fail(error))
     })
   }
@@ -163,12 +160,13 @@ export class ZoneLog implements AsyncDisposable {
       if (this.#syncing) await this.#sync()
       await this.#segment?.file.close()
       this.#segment = undefined
+      await this.#lock?.[Symbol.asyncDispose]()
     })
   }
 
-  async #openForWriting(): Promise<Segment> {
+  async #openForWriting(take: Take): Promise<Segment> {
     const { path, meta, onError } = this.#options
-    const found = await loadSegment(this.#files, path, meta, 'r+')
+    const found = await loadSegment(this.#files, path, { meta, flags: 'r+', take })
     if (!found) {
       await this.#files.remove(path)
       return createSegment(this.#files, path, meta)
@@ -185,7 +183,7 @@ export class ZoneLog implements AsyncDisposable {
     const { signal } = this.#stop
     const old = this.#segment
     if (!old) return
-    const next = await createSegment(this.#files, draft, this.#options.meta)
+    const next = await createSegment(this.#files, draft, this.#options.meta, this.size)
     await using opened = new AsyncDisposableStack()
     opened.defer(() => next.file.close())
     const copied = await old.copyTo(next, old.begin, signal)
