@@ -97,9 +97,10 @@ test('a page of names is read by indexes, also before anything was analyzed', as
   await sql`insert into zones (claim_id, world, name, nameservers)
     select id, world, name, array['ns1.test', 'ns2.test'] from claims`.execute(own)
   const names = Array.from({ length: 1000 }, (_, index) => `d${1 + index * 19}.test`)
-  const before = await tablesRead()
+  const before = await rowsRead()
   const served = await readServedNames(own, names)
-  assert.deepEqual(await tablesRead(), before)
+  const read = (await rowsRead()) - before
+  assert.ok(read < 10 * names.length, `${read} rows were read`)
   assert.deepEqual(
     served.map(({ name }) => name),
     names,
@@ -107,11 +108,11 @@ test('a page of names is read by indexes, also before anything was analyzed', as
   assert.equal(served.filter(({ zone }) => zone).length, 50)
   assert.equal(served.filter(({ waiting }) => waiting.length === 1).length, 100)
 
-  async function tablesRead() {
+  async function rowsRead(): Promise<number> {
     await sql`select pg_stat_force_next_flush()`.execute(own)
-    const { rows } = await sql<{ relname: string; seq_scan: string }>`
-      select relname, seq_scan from pg_stat_user_tables
-       where relname in ('zones', 'domains', 'claims', 'conditions') order by relname`.execute(own)
-    return rows
+    const { rows } = await sql<{ read: string }>`
+      select sum(seq_tup_read) + (select sum(idx_tup_read) from pg_stat_user_indexes) as read
+        from pg_stat_user_tables`.execute(own)
+    return Number(rows[0]!.read)
   }
 })

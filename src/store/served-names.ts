@@ -71,15 +71,13 @@ export async function readServedNames(
   names: readonly string[],
 ): Promise<ServedName[]> {
   if (names.length === 0) return []
-  const { zones, waiting, found } = await byIndexes(db, async (tx) => {
-    const zones = chosenOf(await zonesNamed(tx, names))
-    const early = [...zones.values()].filter(({ holder }) => holder === null)
-    const found = await foundElsewhere(
-      tx,
-      early.map(({ name }) => name),
-    )
-    return { zones, waiting: await waitingFor(tx, names), found }
-  })
+  const [rows, waiting] = await Promise.all([zonesNamed(db, names), waitingFor(db, names)])
+  const zones = chosenOf(rows)
+  const early = [...zones.values()].filter(({ holder }) => holder === null)
+  const found = await foundElsewhere(
+    db,
+    early.map(({ name }) => name),
+  )
   const waitingOf = Map.groupBy(waiting, ({ name }) => name)
   return names.map((name) => {
     const zone = zones.get(name)
@@ -88,23 +86,6 @@ export async function readServedNames(
       waiting: (waitingOf.get(name) ?? []).map(({ id }) => id),
       zone: zone && servedZone(zone, found.get(name) ?? []),
     }
-  })
-}
-
-/**
- * Names are looked up by indexes, whatever Postgres expects. Where many rows were added and not analyzed yet,
- * as after a restore, it would rather read whole tables for every page of names.
- */
-export function byIndexes<Result>(
-  db: Database,
-  ask: (tx: Queryable) => Promise<Result>,
-): Promise<Result> {
-  return db.transaction().execute(async (tx) => {
-    await sql`select set_config(name, 'off', true)
-      from (values ('enable_seqscan'), ('enable_hashjoin'), ('enable_mergejoin')) s (name)`.execute(
-      tx,
-    )
-    return ask(tx)
   })
 }
 
@@ -117,48 +98,52 @@ function chosenOf(rows: readonly ZoneRow[]): Map<string, ZoneRow> {
   return chosen
 }
 
-type ZoneRow = Awaited<ReturnType<typeof zonesNamed>>[number]
+type ZoneRow = {
+  name: string
+  claim_id: string
+  nameservers: readonly string[]
+  rrsets: readonly RRset[]
+  serial: string
+  points_at_pool: boolean
+  status: string
+  holder: string | null
+}
 
 /**
- * The names as a table to join with: of a list of a thousand parameters Postgres expects so many rows
- * that it reads whole tables.
+ * The oldest claim first. Each name is looked up for itself, by indexes: `offset 0` keeps Postgres from making
+ * joins of these, for which it reads whole tables where many rows were not analyzed yet, as after a restore. A
+ * second condition on a table stands outside, so that no other index is taken for it.
  */
-export const asked = (names: readonly string[]) =>
-  sql<{ name: string }>`unnest(${[...names]}::text[])`.as<'asked'>(sql`asked (name)`)
+async function zonesNamed(db: Database, names: readonly string[]): Promise<readonly ZoneRow[]> {
+  const { rows } = await sql<ZoneRow>`
+    select z.name, z.claim_id, z.nameservers, z.rrsets, z.serial, c.points_at_pool, d.status,
+           h.claim_id as holder
+      from unnest(${[...names]}::text[]) asked (name)
+      cross join lateral (select * from zones where name = asked.name offset 0) z
+      cross join lateral (select * from claims where id = z.claim_id offset 0) c
+      cross join lateral (select status from domains where id = c.domain_id offset 0) d
+      left join lateral (
+        select claim_id from holders where name = z.name and world = z.world offset 0) h on true
+     order by c.created_at`.execute(db)
+  return rows
+}
 
-/** The oldest claim first. */
-const zonesNamed = (db: Queryable, names: readonly string[]) =>
-  db
-    .selectFrom(asked(names))
-    .innerJoin('zones as z', 'z.name', 'asked.name')
-    .innerJoin('claims as c', 'c.id', 'z.claim_id')
-    .innerJoin('domains as d', 'd.id', 'c.domain_id')
-    .leftJoin('holders as h', (join) =>
-      join.onRef('h.name', '=', 'z.name').onRef('h.world', '=', 'z.world'),
-    )
-    .select(['z.name', 'z.claim_id', 'z.nameservers', 'z.rrsets', 'z.serial'])
-    .select(['c.points_at_pool', 'd.status', 'h.claim_id as holder'])
-    .orderBy('c.created_at')
-    .execute()
-
-const waitingFor = (db: Queryable, names: readonly string[]) =>
-  db
-    .selectFrom(asked(names))
-    .innerJoin('domains as d', 'd.name', 'asked.name')
-    .select(['d.id', 'd.name'])
-    .where('d.removed_at', 'is', null)
-    .where((is) =>
-      is.or([
-        is('d.status', 'in', SET_UP),
-        is.and([is('d.status', '=', 'FAILED'), is.not(is.exists(delegationMet))]),
-        is('d.removal_requested_at', 'is not', null),
-      ]),
-    )
-    .execute()
+/** Domains to wake at a query for their names; looked up as zones are. */
+async function waitingFor(db: Database, names: readonly string[]) {
+  const { rows } = await sql<{ id: string; name: string }>`
+    select d.id, d.name
+      from unnest(${[...names]}::text[]) asked (name)
+      cross join lateral (select * from domains where name = asked.name offset 0) d
+     where d.removed_at is null
+       and (d.status = any(${[...SET_UP]})
+         or (d.status = 'FAILED' and not exists ${delegationMet})
+         or d.removal_requested_at is not null)`.execute(db)
+  return rows
+}
 
 /** Whose failure lies elsewhere is tried again when somebody says so, not whenever its name is asked for. */
 const delegationMet = sql`(select from conditions k
-  where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met')`
+  where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met' offset 0)`
 
 /**
  * The holder's zone; without a holder that of the oldest claim being set up, unless the parent shows
@@ -197,18 +182,22 @@ const EARLY_TTL_S = 300
  * of it since: the claims on a name are of different hands, but what it serves in public is the same.
  */
 async function foundElsewhere(
-  db: Queryable,
+  db: Database,
   names: readonly string[],
 ): Promise<Map<string, readonly RRset[]>> {
   if (names.length === 0) return new Map()
   const { rows } = await sql<CustomerRecord & { domain: string }>`
-    select d.name as domain, r.name, r.type, r.value, least(r.ttl, ${EARLY_TTL_S}) as ttl
-      from (select distinct on (name) id, name from domains d
-             where name = any(${[...names]}) and status = any(${[...SET_UP]})
-               and removal_requested_at is null and exists (
-                 select from customer_records where domain_id = d.id and origin = 'imported')
-             order by name, created_at desc) d
-      join customer_records r on r.domain_id = d.id and r.origin = 'imported'`.execute(db)
+    select asked.name as domain, r.name, r.type, r.value, least(r.ttl, ${EARLY_TTL_S}) as ttl
+      from unnest(${[...names]}::text[]) asked (name)
+      cross join lateral (
+        select id from (select * from domains where name = asked.name offset 0) d
+         where status = any(${[...SET_UP]}) and removal_requested_at is null
+           and exists (select from customer_records
+                        where domain_id = d.id and origin = 'imported' offset 0)
+         order by created_at desc limit 1) d
+      cross join lateral (
+        select * from customer_records
+         where domain_id = d.id and origin = 'imported' offset 0) r`.execute(db)
   const found = Map.groupBy(rows, ({ domain }) => domain)
   return new Map([...found].map(([name, records]) => [name, withCustomers([], records, [])]))
 }
