@@ -36,7 +36,8 @@ for (const [what, error, is, sentence] of UNUSABLE) {
 
 // biome-ignore format: a table
 const BUGS: readonly unknown[] = [
-  new TypeError('undefined is not a function'), coded('42P01'), coded('23505'), coded('EADDRINUSE'), 'ENOENT', undefined,
+  new TypeError('undefined is not a function'), coded('42P01'), coded('23505'), 'ENOENT', undefined,
+  Object.assign(coded('EACCES'), { syscall: 'listen' }), Object.assign(coded('ENOENT'), { syscall: 'open' }),
 ]
 
 test('what speaks of something else is no reason to wait', () => {

@@ -32,7 +32,7 @@ const REFUSALS = ['SASL:', 'The server does not support SSL connections']
 
 /** Undefined for an error that says nothing of the kind. */
 export function unusableBecause(error: unknown): Unusable | undefined {
-  if (!(error instanceof Error)) return undefined
+  if (!(error instanceof Error) || !mayBeOfConnection(error)) return undefined
   const code = 'code' in error ? String(error.code) : ''
   const known = KNOWN.find(([pattern]) => pattern.test(code))
   if (known) return { is: known[1], sentence: `${known[2]} (${wordsOf(error, code)})` }
@@ -45,3 +45,9 @@ export function unusableBecause(error: unknown): Unusable | undefined {
 
 /** An error of several addresses, as of `localhost`, has no message of its own. */
 const wordsOf = ({ message }: Error, code: string): string => message || code
+
+/** Other calls of the system meet the same codes, as a file that is not there and a port that is not ours. */
+const mayBeOfConnection = (error: Error): boolean =>
+  !('syscall' in error) || CALLS_OF_CONNECTIONS.includes(String(error.syscall))
+
+const CALLS_OF_CONNECTIONS = ['connect', 'getaddrinfo', 'read', 'write']
