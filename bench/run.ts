@@ -4,8 +4,9 @@ import { detection } from './detection.ts'
 import { dns } from './dns.ts'
 import { handler } from './handler.ts'
 import { lists } from './lists.ts'
+import { zoneLog } from './zone-log.ts'
 
-const FIGURES = { detection, lists, handler, crowd, dns }
+const FIGURES = { detection, lists, handler, crowd, dns, 'zone-log': zoneLog }
 const LIMIT_MS = 20 * 60_000
 
 const stop = new AbortController()
