@@ -267,6 +267,24 @@ for (const sockets of KINDS) {
   })
 }
 
+test('batched: several threads share one port', { skip: skipFor('batched') }, async () => {
+  const errors: unknown[] = []
+  const onError = (error: unknown) => errors.push(error)
+  await using threads = await start('batched', { udpThreads: 3, onError })
+  const listener = await threads.listen(HERE)
+  // The kernel spreads askers over the threads by their ports.
+  for (let i = 0; i < 40; i++) {
+    using asker = client(listener)
+    assert.equal(decode(await asker.ask(QUERY)).answers!.length, 1)
+  }
+  await threads.endOne('udp')
+  for (let i = 0; i < 40; i++) {
+    using asker = client(listener)
+    await asker.ask(QUERY)
+  }
+  assert.equal(errors.length, 1, 'one thread was ended, and started anew')
+})
+
 test('auto: where packets cannot be batched, they are read one by one', async () => {
   const notes: string[] = []
   await using threads = await start('auto', { onNote: (note) => notes.push(note) })
