@@ -135,10 +135,10 @@ class HostedZones {
     const { log, onError } = this.#options
     this.#journal ??= zoneJournal(log)
     await using opened = new AsyncDisposableStack()
-    const kept = {
-      ...feed,
-      read: async (names: readonly string[]) =>
-        (await feed.read(names)).flatMap((fed) => this.#kept(fed)),
+    const kept: Feed<KeptName> = {
+      changed: (mark, page) => feed.changed(mark, page),
+      read: async (names) => (await feed.read(names)).flatMap((fed) => this.#kept(fed)),
+      onChange: (heard) => feed.onChange(heard),
     }
     const take = (name: KeptName) => this.take(name)
     const follower = opened.use(new Follower({ feed: kept, take, journal: this.#journal, onError }))

@@ -96,6 +96,7 @@ test('a page of names is read by indexes, also before anything was analyzed', as
     select gen_random_uuid(), id, workspace_id, world, name from domains`.execute(own)
   await sql`insert into zones (claim_id, world, name, nameservers)
     select id, world, name, array['ns1.test', 'ns2.test'] from claims`.execute(own)
+  await sql`insert into served_names (name) select name from zones`.execute(own)
   const names = Array.from({ length: 1000 }, (_, index) => `d${1 + index * 19}.test`)
   const before = await rowsRead()
   const served = await readServedNames(own, names)

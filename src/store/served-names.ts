@@ -129,6 +129,7 @@ async function zonesNamed(db: Database, names: readonly string[]): Promise<reado
     select z.name, z.world, z.claim_id, z.nameservers, z.rrsets, s.serial, c.points_at_pool, d.status,
            h.claim_id as holder
       from unnest(${[...names]}::text[]) asked (name)
+      cross join lateral (select serial from served_names where name = asked.name offset 0) s
       cross join lateral (select * from zones where name = asked.name offset 0) z
       cross join lateral (select * from claims where id = z.claim_id offset 0) c
       cross join lateral (select status from domains where id = c.domain_id offset 0) d
