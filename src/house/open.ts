@@ -11,6 +11,7 @@ import { openApi } from './api.ts'
 import { type Foundation, firstKey, type HouseOptions, layFoundation } from './foundation.ts'
 import { openInbound } from './inbound.ts'
 import { openNameserver } from './nameserver.ts'
+import { openPaceShare } from './pace-share.ts'
 import { MISBEHAVES_NOT, portsBuilder } from './ports.ts'
 import { openRedirects, redirectAddresses } from './redirect.ts'
 import { openSandbox, type Sandbox } from './sandbox.ts'
@@ -42,7 +43,10 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       ? await openSandbox(foundation, nameserver, accounts.sandbox)
       : undefined
   const firstKeyFile = sandbox ? await firstKey(foundation) : undefined
-  const worlds = openWorlds(foundation, live.isConfigured, sandbox)
+  // Nobody but the workers asks others' servers.
+  const asks = has('worker') && live.isConfigured
+  const share = asks ? await openPaceShare(foundation) : () => 0
+  const worlds = openWorlds(foundation, live.isConfigured ? share : undefined, sandbox)
   const ports = portsOf(foundation, worlds, accounts, sandbox)
   const smtp = has('smtp') ? await openInbound(foundation, worlds) : []
   sandbox?.setInboundPorts(smtp)
@@ -62,9 +66,13 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   }
 }
 
-function openWorlds({ config }: Foundation, isLive: boolean, sandbox: Sandbox | undefined): Worlds {
+function openWorlds(
+  { config }: Foundation,
+  share: (() => number) | undefined,
+  sandbox: Sandbox | undefined,
+): Worlds {
   const worlds = new Map<WorldName, World>()
-  if (isLive) worlds.set('live', liveWorld(config))
+  if (share) worlds.set('live', liveWorld(config, share))
   if (sandbox) worlds.set('sandbox', sandbox.world)
   return worlds
 }

@@ -7,6 +7,7 @@ import { embeddedSenderDriver } from '#drivers/sender/embedded/driver.ts'
 import { unconfigured } from '#drivers/unconfigured.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import { embeddedZoneDriver } from '#drivers/zone/embedded/driver.ts'
+import type { View } from '#resolver/view.ts'
 import type { StoreContext } from '#store/context.ts'
 import { custodyStore } from '#store/custody.ts'
 import { customerBook } from '#store/customer-records.ts'
@@ -46,17 +47,14 @@ export type PortsParts = {
   dkimRotationDays: number
 }
 
-/** The ports of a domain, by where it was placed. */
+/** The ports of a domain for one pass, by where it was placed. */
 export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
   const { store, world, misbehaviour } = parts
-  const { zones, senders, mailboxes } = withEmbedded(parts)
+  const { zones, mailboxes } = withEmbedded(parts)
   const all = [...zones.values()].flatMap(({ pool }) => pool ?? [])
   const books = {
-    observer: world.observer,
-    publicDns: world.publicDns,
     records: recordBook(store),
     customers: customerBook(store),
-    surveyor: world.surveyor,
     probes: probeBook(store),
     inboxes: inboxBook(store),
     redirects: redirectBook(store, parts.redirectAddresses),
@@ -67,10 +65,12 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
     zones.get(account) ?? { driver: unconfigured(account).zone, pool: [] }
   return (placed) => {
     const { driver, pool } = zoneHost(placed.zone)
-    const sender = senders.get(placed.sender) ?? unconfigured(placed.sender).sender
+    const view = world.view()
+    const sender = senderAt(placed.sender, parts, view)
     const mailbox = mailboxes.get(placed.mailbox) ?? unconfigured(placed.mailbox).mailbox
     return {
       ...books,
+      ...view,
       zone: misbehaviour.zone(driver),
       sender: misbehaviour.sender(sender),
       mailbox: misbehaviour.mailbox(mailbox),
@@ -80,19 +80,24 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
   }
 }
 
-function withEmbedded({ store, world, accounts, dkimRotationDays }: PortsParts) {
+function withEmbedded({ store, world, accounts }: PortsParts) {
   const { mailHost, pool } = world.platform
   const zone = { driver: embeddedZoneDriver(zoneStore(store, world.name)), pool }
-  const sender = embeddedSenderDriver({
-    store: senderStore(store, world.name),
-    publicDns: world.publicDns,
-    mailHost,
-    rotationDays: dkimRotationDays,
-  })
   const mailbox = embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)
   return {
     zones: new Map<string, ZoneAccount>([...accounts.zones, ['embedded', zone]]),
-    senders: new Map([...accounts.senders, ['embedded', sender]]),
     mailboxes: new Map([...accounts.mailboxes, ['embedded', mailbox]]),
   }
+}
+
+/** The embedded sender looks at the public DNS as the rest of the pass does. */
+function senderAt(account: string, parts: PortsParts, { publicDns }: View): SenderDriver {
+  const { store, world, accounts, dkimRotationDays } = parts
+  if (account !== 'embedded') return accounts.senders.get(account) ?? unconfigured(account).sender
+  return embeddedSenderDriver({
+    store: senderStore(store, world.name),
+    publicDns,
+    mailHost: world.platform.mailHost,
+    rotationDays: dkimRotationDays,
+  })
 }

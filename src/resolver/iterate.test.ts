@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { a, ns, REFUSED, type Said, serve, soa } from '../../test/nameserver.ts'
-import { iterativeResolver } from './iterate.ts'
 import { unpaced } from './pace.ts'
 import { LookupFailed } from './resolver.ts'
+import { viewsThrough } from './view.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
@@ -22,12 +22,10 @@ const port = await serve(opened, ROOT, 0, () => ({
 await serve(opened, GOOD, port, () => said.good)
 await serve(opened, LAME, port, () => said.lame)
 
-const resolver = iterativeResolver({
-  rootHints: [ROOT],
-  dnsPort: () => port,
-  mayConnect: () => true,
-  pace: unpaced,
-})
+const view = viewsThrough(
+  { rootHints: [ROOT], dnsPort: () => port, mayConnect: () => true, pace: unpaced },
+  () => performance.now(),
+)
 
 /** Servers are asked in random order: so often, each comes first at some time. */
 const TIMES = 20
@@ -35,7 +33,11 @@ const TIMES = 20
 async function seen(): Promise<Set<string>> {
   const all = new Set<string>()
   for (let time = 0; time < TIMES; time++) {
-    const { rcode, records } = await resolver.resolve(NAME, 'A', AbortSignal.timeout(10_000))
+    const { rcode, records } = await view().publicDns.resolve(
+      NAME,
+      'A',
+      AbortSignal.timeout(10_000),
+    )
     all.add([rcode, ...records.map(({ data }) => data)].join(' '))
   }
   return all

@@ -21,7 +21,7 @@ const never = new AbortController().signal
 /** When each of so many questions went, in milliseconds, all of them wanted at once. */
 async function ask(times: number, urgency: Urgency, perSecond: number): Promise<number[]> {
   const clock = sleepingClock()
-  const pace = paced(perSecond, clock)
+  const pace = paced(() => perSecond, clock)
   const went: number[] = []
   for (let asked = 0; asked < times; asked++) {
     await pace('192.0.2.1', urgency, never)
@@ -48,7 +48,7 @@ for (const [urgency, perSecond, most] of [
 }
 
 test('an asked question goes before routine ones that wait already', async () => {
-  const pace = paced(2, systemClock)
+  const pace = paced(() => 2, systemClock)
   await pace('192.0.2.1', 'routine', never)
   const went: string[] = []
   const one = async (urgency: Urgency) => {
@@ -61,14 +61,14 @@ test('an asked question goes before routine ones that wait already', async () =>
 
 test('each server has a budget of its own', async () => {
   const clock = sleepingClock()
-  const pace = paced(1, clock)
+  const pace = paced(() => 1, clock)
   await pace('192.0.2.1', 'asked', never)
   await pace('192.0.2.2', 'asked', never)
   assert.equal(clock.ms, 0)
 })
 
 test('a question that is given up waits no longer', async () => {
-  const pace = paced(1, sleepingClock())
+  const pace = paced(() => 1, sleepingClock())
   await pace('192.0.2.1', 'asked', never)
   await assert.rejects(pace('192.0.2.1', 'asked', AbortSignal.abort()), { name: 'AbortError' })
 })

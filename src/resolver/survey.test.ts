@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode } from 'dns-packet'
 import { unpaced } from './pace.ts'
-import { surveyor } from './survey.ts'
+import { viewsThrough } from './view.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
@@ -88,7 +88,7 @@ for (const [, address, messages] of ZONES) {
   await serveTransfer(address, port, messages)
 }
 const reach = { rootHints: [ROOT], dnsPort: () => port, mayConnect: () => true, pace: unpaced }
-const { survey } = surveyor(reach)
+const { survey } = viewsThrough(reach, () => performance.now())().surveyor
 
 async function found(name: string): Promise<string[]> {
   const questions = [{ name, type: 'A' as const }]

@@ -1,14 +1,14 @@
 /** What a name serves now, asked of its present nameservers: whole where they give the zone, else by name. */
 import type { RecordType } from 'dns-packet'
+import type { Cut, Cuts } from './cuts.ts'
 import {
   askCut,
-  type Cut,
+  descend,
+  heardFrom,
   type Inquiry,
   inquiry,
+  nearestCut,
   type Reach,
-  referralOf,
-  rootCut,
-  serversOf,
   spend,
 } from './iterate.ts'
 import type { Rr } from './reply.ts'
@@ -29,7 +29,6 @@ export type Surveyor = {
   survey(name: string, questions: readonly Asked[], signal: AbortSignal): Promise<Survey>
 }
 
-const REFERRALS = 16
 const SERVERS_TRIED = 2
 /** More than any survey asks, with the walk that leads to it. */
 const QUESTIONS = 300
@@ -37,10 +36,10 @@ const SERVERS_HEARD = 8
 /** So many questions in vain, and the rest is not asked. */
 const SILENCES = 3
 
-export function surveyor(reach: Reach): Surveyor {
+export function surveyor(reach: Reach, cuts: Cuts): Surveyor {
   return {
     async survey(name, questions, signal) {
-      const asking = { ...inquiry(reach, 'asked', signal), questionsLeft: QUESTIONS }
+      const asking = { ...inquiry(reach, cuts, 'asked', signal), questionsLeft: QUESTIONS }
       const cut = await zoneCutOf(asking, name)
       if (cut === undefined) return { records: [], isComplete: true }
       const heard = await heardOf(asking, cut, name)
@@ -80,7 +79,7 @@ async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
   const heard = await Promise.all(
     cut.servers.slice(0, SERVERS_HEARD).map(async (server) => {
       try {
-        await askCut(asking, { zone: cut.zone, servers: [server] }, name, 'SOA')
+        await askCut(asking, { ...cut, servers: [server] }, name, 'SOA')
         return [server]
       } catch (error) {
         if (error instanceof LookupFailed) return []
@@ -90,7 +89,7 @@ async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
   )
   const servers = heard.flat()
   if (servers.length === 0) throw new LookupFailed(`no server of ${cut.zone} answers for ${name}`)
-  return { zone: cut.zone, servers }
+  return { ...cut, servers }
 }
 
 /** The zone from the first of its servers that gives it. */
@@ -105,14 +104,9 @@ async function transferred(asking: Inquiry, { zone, servers }: Cut): Promise<Rr[
 }
 
 /** The zone the name is in and its servers; undefined when there is no such name. */
-async function zoneCutOf(asking: Inquiry, name: string) {
-  let cut = rootCut(asking.reach)
-  for (let step = 0; step < REFERRALS; step++) {
-    const reply = await askCut(asking, cut, name, 'SOA')
-    if (reply.rcode === 'NXDOMAIN') return undefined
-    const next = referralOf(reply, name, cut.zone)
-    if (next === undefined) return cut
-    cut = await serversOf(asking, next, reply)
-  }
-  throw new LookupFailed(`${name} is referred on too often`)
+async function zoneCutOf(asking: Inquiry, name: string): Promise<Cut | undefined> {
+  const ask = (cut: Cut) => heardFrom(asking, cut, name, 'SOA')
+  const { cut, reply } = await descend(asking, name, await nearestCut(asking, name), ask)
+  if (!reply) throw new LookupFailed(`no server of ${cut.zone || 'the root'} answers for ${name}`)
+  return reply.rcode === 'NXDOMAIN' ? undefined : cut
 }

@@ -12,6 +12,7 @@ import * as unmet from '../../migrations/0009-unmet.ts'
 import * as abandoned from '../../migrations/0010-abandoned.ts'
 import * as oldRows from '../../migrations/0011-old-rows.ts'
 import * as derived from '../../migrations/0012-derived.ts'
+import * as paceShares from '../../migrations/0013-pace-shares.ts'
 import { openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -28,6 +29,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0010-abandoned': abandoned,
   '0011-old-rows': oldRows,
   '0012-derived': derived,
+  '0013-pace-shares': paceShares,
 }
 
 /**
