@@ -8,14 +8,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { giveShareUp, renewShare } from '#store/pace-shares.ts'
 import type { Foundation } from './foundation.ts'
 
-const RENEWED_EVERY_MS = 1000
-/** A process that was killed keeps its share from the others for so long. */
-const LEASE_MS = 6000
-/** We stop before others begin. */
-const MARGIN_MS = 500
+/** A process that was killed keeps its share from the others for `leaseMs`. */
+const TIMES = { renewedEveryMs: 1000, leaseMs: 6000 }
+/** We stop before others begin, by this part of the lease. */
+const MARGIN = 0.1
 
 /** The share as it is now, from 0 to 1. It is given up with everything else that was opened. */
-export async function openPaceShare({ store, opened, onError }: Foundation): Promise<() => number> {
+export async function openPaceShare(
+  { store, opened, onError }: Pick<Foundation, 'store' | 'opened' | 'onError'>,
+  { renewedEveryMs, leaseMs } = TIMES,
+): Promise<() => number> {
   const process = randomUUID()
   const stop = new AbortController()
   let held = { share: 0, until: 0 }
@@ -25,10 +27,10 @@ export async function openPaceShare({ store, opened, onError }: Foundation): Pro
   async function renew(): Promise<void> {
     const began = performance.now()
     try {
-      const renewed = await renewShare(store, process, share(), LEASE_MS)
+      const renewed = await renewShare(store, process, share(), leaseMs)
       held = {
         share: Math.min(renewed.share, renewed.evenly),
-        until: began + LEASE_MS - MARGIN_MS,
+        until: began + leaseMs * (1 - MARGIN),
       }
       isAway = false
     } catch (error) {
@@ -40,7 +42,7 @@ export async function openPaceShare({ store, opened, onError }: Foundation): Pro
 
   async function keepRenewing(): Promise<void> {
     while (!stop.signal.aborted) {
-      await delay(RENEWED_EVERY_MS, undefined, { signal: stop.signal }).catch(() => undefined)
+      await delay(renewedEveryMs, undefined, { signal: stop.signal }).catch(() => undefined)
       if (!stop.signal.aborted) await renew()
     }
   }

@@ -102,18 +102,15 @@ async function askOnce(
 }
 
 /**
- * RFC 6891 section 7: who does not know EDNS says FORMERR, and some say NOTIMP. BADVERS to version 0, the
- * lowest, is the answer of a server that knows it no better.
+ * RFC 6891 section 7: who does not know EDNS says FORMERR, and some say NOTIMP. An extended RCODE, as
+ * BADVERS, is about EDNS itself.
  */
 function isAgainstEdns(message: DecodedPacket): boolean {
-  const { rcode } = toReply(message)
-  return rcode === 'FORMERR' || rcode === 'NOTIMP' || extendedRcodeOf(message) << 4 === BADVERS
+  const { rcode } = message as DecodedPacket & { rcode: string }
+  const { additionals = [] } = message
+  const isExtended = additionals.some((rr) => rr.type === 'OPT' && rr.extendedRcode > 0)
+  return rcode === 'FORMERR' || rcode === 'NOTIMP' || isExtended
 }
-
-const BADVERS = 16
-
-const extendedRcodeOf = ({ additionals = [] }: DecodedPacket): number =>
-  additionals.flatMap((rr) => (rr.type === 'OPT' ? [rr.extendedRcode] : []))[0] ?? 0
 
 type Channel = (wire: Wire) => Promise<void>
 /** Looks at a message; true when it was the awaited one. */
