@@ -106,6 +106,8 @@ export type OwnedRecord = {
 
 export type ProbeBook = {
   latest(domain: Domain): Promise<Probe | undefined>
+  /** The last that was judged, if any. */
+  lastJudged(domain: Domain): Promise<JudgedProbe | undefined>
   /** Notes a probe before it is sent, so that its arrival is expected. */
   open(domain: Domain, probe: { recipient: string; fingerprint: string }): Promise<void>
   /** Notes that it is on its way. */
@@ -128,6 +130,13 @@ export type Probe = {
   /** Undefined while it is only noted. */
   sentAt: Date | undefined
   judgement: ProbeJudgement | undefined
+}
+
+/** `followedAt` is when the first was sent after it. */
+export type JudgedProbe = {
+  fingerprint: string
+  judgement: ProbeJudgement
+  followedAt: Date | undefined
 }
 
 export type ProbeJudgement = {

@@ -11,6 +11,12 @@ export function subdomainPolicy(record: string): DmarcPolicy {
   return STRENGTH.find((policy) => policy === value.toLowerCase()) ?? 'none'
 }
 
+/** What a record asks of receivers for the name it stands at. */
+export function ownPolicy(record: string): DmarcPolicy {
+  const value = tag(record, 'p') ?? 'none'
+  return STRENGTH.find((policy) => policy === value.toLowerCase()) ?? 'none'
+}
+
 function tag(record: string, name: string): string | undefined {
   return new RegExp(`(?:^|;)\\s*${name}\\s*=\\s*([^;\\s]+)`, 'i').exec(record)?.[1]
 }

@@ -109,7 +109,10 @@ test('a share that grows smaller counts from the next question on', async () => 
 
 test('our own servers are asked at once, and are no part of the pace', async () => {
   const clock = sleepingClock()
-  const pace = sparing(paced(() => 1, clock), (address) => address === '192.0.2.53')
+  const pace = sparing(
+    paced(() => 1, clock),
+    (address) => address === '192.0.2.53',
+  )
   for (const _ of [1, 2, 3]) await pace('192.0.2.53', 'routine', never)
   await pace('192.0.2.1', 'asked', never)
   assert.equal(clock.ms, 0)

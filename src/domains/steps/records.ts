@@ -3,7 +3,7 @@ import { DriverError } from '#drivers/errors.ts'
 import type { NeededRecord } from '#drivers/records.ts'
 import type { Change, RRset } from '#drivers/zone/contract.ts'
 import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
-import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
+import { type DmarcPolicy, isDmarc, ownPolicy, subdomainPolicy } from '#policy/dmarc.ts'
 import { SPF_LOOKUP_LIMIT, spfLookups } from '#policy/spf.ts'
 import { type CustomerRecord, excludes } from '../customer-records.ts'
 import {
@@ -153,9 +153,12 @@ async function withRedirect(pass: Pass, wanted: readonly OwnedRecord[]): Promise
 
 /**
  * `none`, unless an enclosing domain asks more of its subdomains: a domain must not become weaker by
- * coming here. RFC 9989 section 4.10: at most eight names are asked on the way up.
+ * coming here. What it began with stays. RFC 9989 section 4.10: at most eight names are asked on the way up.
  */
 async function startingPolicy({ domain, ports, signal }: Pass): Promise<DmarcPolicy> {
+  const ours = await ports.records.list(domain)
+  const begun = ours.find(({ purpose }) => purpose === 'dmarc')
+  if (begun) return ownPolicy(begun.value)
   for (const ancestor of ancestorsOf(domain.name).slice(0, 8)) {
     const { records } = await ports.publicDns.resolve(`_dmarc.${ancestor}`, 'TXT', signal)
     const record = records.find(({ data }) => isDmarc(data))
