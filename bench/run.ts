@@ -1,10 +1,11 @@
 /** `npm run bench [-- name …]`: measures the figures we quote, each against the product as a user runs it. */
+import { active } from './active.ts'
 import { crowd } from './crowd.ts'
 import { detection } from './detection.ts'
 import { handler } from './handler.ts'
 import { lists } from './lists.ts'
 
-const FIGURES = { detection, lists, handler, crowd }
+const FIGURES = { detection, lists, handler, crowd, active }
 const LIMIT_MS = 20 * 60_000
 
 const stop = new AbortController()

@@ -14,6 +14,8 @@ export type World = Reach & {
   /** The public DNS, for one pass. */
   view(): View
   clock: Clock
+  /** The parent is asked about one name at most so often, in milliseconds. */
+  soonestLookMs: number
   platform: Platform
 }
 

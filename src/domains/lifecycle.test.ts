@@ -5,7 +5,7 @@ import { memorySenderDriver } from '#drivers/sender/memory.ts'
 import { memoryZoneDriver } from '#drivers/zone/memory.ts'
 import { absolute } from '#names/domain-name.ts'
 import type { ParentAnswer } from '#resolver/parent.ts'
-import { days, hours, minutes } from '../clock.ts'
+import { days, hours, minutes, seconds } from '../clock.ts'
 import { afterLook } from './conditions.ts'
 import {
   failedStage,
@@ -283,6 +283,7 @@ function openWorld(changes: Partial<Domain> = {}) {
       refused: async () => assert.fail('there is no redirect here'),
     },
     clock: { now: () => NOW, sleep: async () => undefined },
+    soonestLookMs: seconds(2),
     probeHost: 'probe.mx.example',
     zoneHost: () => zone,
   }

@@ -69,7 +69,7 @@ function planNextLook(pass: Pass, pen: Pen): Outcome {
   const stage = firstUnmet(domain.conditions) ?? LIFECYCLE.at(-1)!
   const verdict = domain.conditions.get(stage.met)?.verdict
   const now = ports.clock.now()
-  const dueMs = verdict ? nextLookMs(stage.met, verdict, domain, now) : 0
+  const dueMs = verdict ? nextLookMs(stage.met, verdict, domain, now, ports.soonestLookMs) : 0
   const afterMs = Math.min(
     dueMs,
     redirectLookMs(pass.redirectUnseenSince, now),
@@ -101,7 +101,11 @@ async function afterTrouble(
     const verdict = failed(error.kind, trouble)
     await pen.refused(verdict)
     // An active domain goes on being looked at: what was refused once may be right again.
-    return { afterMs: nextLookMs('zone_ready', verdict, domain, ports.clock.now()), failures }
+    const now = ports.clock.now()
+    return {
+      afterMs: nextLookMs('zone_ready', verdict, domain, now, ports.soonestLookMs),
+      failures,
+    }
   }
   await pen.couldNotLook(trouble, afterMs)
   // Who names a time is not failing; who does not is asked ever more slowly.

@@ -55,6 +55,8 @@ export type Ports = {
   inboxes: InboxBook
   redirects: RedirectBook
   clock: Clock
+  /** The parent is asked about one name at most so often, in milliseconds, unless someone asks. */
+  soonestLookMs: number
   /** Where probe messages are received and judged, without trailing dot; undefined without an inbound. */
   probeHost: string | undefined
   /** The zone host of another domain, by the name of its account. */

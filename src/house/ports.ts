@@ -59,6 +59,7 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
     inboxes: inboxBook(store),
     redirects: redirectBook(store, parts.redirectAddresses),
     clock: world.clock,
+    soonestLookMs: world.soonestLookMs,
     probeHost: parts.receivesMail ? world.platform.probeHost : undefined,
   }
   const zoneHost = (account: string): ZoneAccount =>

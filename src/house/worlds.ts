@@ -105,6 +105,7 @@ export function liveWorld(config: Config, share: () => number): World {
     resolver: configuredResolver(config),
     view: viewsThrough(reach, () => performance.now()),
     clock: systemClock,
+    soonestLookMs: 2000,
     platform,
   }
 }
@@ -137,6 +138,8 @@ export function sandboxWorld(ports: SandboxPorts): World {
     resolver: { resolve: (...question) => view().publicDns.resolve(...question) },
     view,
     clock: systemClock,
+    // The parent is our own: nobody is spared by waiting.
+    soonestLookMs: 200,
     platform: sandboxPlatform(),
   }
 }
