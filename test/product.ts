@@ -12,6 +12,7 @@ export type Product = AsyncDisposable & {
   dns: string
   smtp: string
   dataDir: string
+  pid: number
   /** What the process has written to its standard error so far. */
   log(): string
   /** As by `kill -9`: nothing gets a chance to tidy up. */
@@ -66,6 +67,7 @@ export async function startProduct({
     dns: dns!,
     smtp: smtp!,
     dataDir,
+    pid: child.pid!,
     log: () => log,
     kill: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),

@@ -93,7 +93,11 @@ function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {
   return { name: absolute(name), type: 'TXT', ttl: TTL_S, data, purpose: 'spf' }
 }
 
-function verificationOf(name: string, key: DkimKey, published: readonly string[]): Verification {
+function verificationOf(
+  name: string,
+  key: Pick<DkimKey, 'publicKey'>,
+  published: readonly string[],
+): Verification {
   if (published.some((record) => dkimPublicKey(record) === key.publicKey)) return { is: 'verified' }
   const reason = published.length === 0 ? 'key_missing' : 'key_mismatch'
   const what = published.length === 0 ? 'no key' : 'another key'
