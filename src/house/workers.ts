@@ -21,7 +21,7 @@ const STOCK_EVERY_MS = 15_000
 
 /** The `worker` role: passes over domains, attempts at messages, and a stock of key pairs. */
 export function openWorkers(foundation: Foundation, worlds: Worlds, ports: PortsOf): void {
-  const { store, opened, logger, onError } = foundation
+  const { config, store, opened, logger, onError } = foundation
   const { db, doorbell } = store
   const onFailed = (failure: Failure) => logger.warn(failure, 'domain failed')
   const load = (row: Taken) => loadForPass(store, row, ports)
@@ -35,6 +35,7 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
     topic: TOPICS.domainsDue,
     atOnce: DOMAINS_AT_ONCE,
     passLimitMs: DOMAIN_LIMIT_MS,
+    givesWay: config.roles.some((role) => role !== 'worker'),
     work: (row, signal) => domainPass(row, load, signal, onFailed),
     // Whoever waits for the end of the pass looks again.
     onDone: ({ id }) => doorbell.ring(TOPICS.domain(id)),
