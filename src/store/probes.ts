@@ -13,6 +13,7 @@ export function probeBook({ db }: StoreContext): ProbeBook {
         .selectAll()
         .where('domain_id', '=', id)
         .orderBy('id', 'desc')
+        .limit(1)
         .executeTakeFirst()
       return (
         row && {

@@ -29,6 +29,9 @@ import {
   wantedRedirect,
 } from './redirect.ts'
 
+/** Our own nameservers follow a change within some 20 ms. */
+const FOLLOWED_AFTER_MS = 30
+
 export const records: Step = {
   async ensure(pass) {
     const theirs = await customersMail(pass)
@@ -42,6 +45,8 @@ export const records: Step = {
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
     tellRepairs(pass, plan)
     await carryOut(pass, wanted, plan)
+    // A look at once would be in vain, and cost another pass.
+    if (plan.changes.length > 0) await pass.ports.clock.sleep(FOLLOWED_AFTER_MS, pass.signal)
     // Not before ours is there: a pass may end anywhere.
     await pass.ports.customers.drop(pass.domain, theirs.mx)
     if (theirs.mx.length > 0 || theirs.spf.length > 0) await publishCustomers(pass)

@@ -57,7 +57,8 @@ export function embeddedSenderDriver({
       return { is: 'registered', records: [...dkim, spfNeeded(claim, mailHost)] }
     },
     async verifyDomain(claim, signal) {
-      const key = await registered(store, claim)
+      const keys = await store.keys.list(claim.claimId)
+      const key = keys.find(({ state }) => state === 'signing') ?? notRegistered(claim)
       const name = dkimName(key.selector, claim.name)
       const { records } = await publicDns.resolve(name, 'TXT', signal)
       return verificationOf(
