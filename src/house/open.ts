@@ -43,7 +43,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
       ? await openSandbox(foundation, nameserver, accounts.sandbox)
       : undefined
   const firstKeyFile = sandbox ? await firstKey(foundation) : undefined
-  // Nobody but the workers asks others' servers.
+  // Only workers ask others' servers.
   const asks = has('worker') && live.isConfigured
   const share = asks ? await openPaceShare(foundation) : () => 0
   const worlds = openWorlds(foundation, live.isConfigured ? share : undefined, sandbox)

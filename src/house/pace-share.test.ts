@@ -52,7 +52,7 @@ function mostInASecond(log: readonly number[]): number {
   )
 }
 
-test('two processes together ask no more often than one may, whoever comes and goes', async () => {
+test('two processes together ask no more often than one may, while processes come and go', async () => {
   const log: number[] = []
   const first = await process(log)
   await delay(1100)

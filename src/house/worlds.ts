@@ -138,7 +138,7 @@ export function sandboxWorld(ports: SandboxPorts): World {
     resolver: { resolve: (...question) => view().publicDns.resolve(...question) },
     view,
     clock: systemClock,
-    // The parent is our own: nobody is spared by waiting.
+    // The parent is our own, and need not be spared.
     soonestLookMs: 200,
     platform: sandboxPlatform(),
   }

@@ -1,7 +1,7 @@
 /**
  * The way down the DNS, remembered: where the root and the registries delegate to, and the addresses of
  * nameservers, for as long as their TTLs allow. Never an answer to a question, and never the delegation of a
- * name that somebody registered, beyond the pass that saw it.
+ * name that a customer may register, beyond the pass that saw it.
  */
 import { isPublicSuffix } from '#names/domain-name.ts'
 import type { Urgency } from './pace.ts'
@@ -83,7 +83,7 @@ export class Cuts {
   }
 
   keep(zone: string, referral: Reply): void {
-    // Who offers recursion may stand in the place of a registry's server: what it says is not passed on.
+    // A server that offers recursion may stand in the place of a registry's: other passes do not hear of it.
     if (isPublicSuffix(zone) && !referral.recursionAvailable) {
       this.#shared.referrals.put(zone, referral, ttlOf(referral))
     } else {

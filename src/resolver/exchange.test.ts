@@ -216,7 +216,7 @@ test('what another address says is not heard', async () => {
   )
 })
 
-test('who drops whatever has EDNS in it is asked without at last', async () => {
+test('a server that drops whatever has EDNS in it is asked without at last', async () => {
   const script = { udp: (query: Query) => (query.hasEdns ? [] : good(query)) }
   assert.deepEqual(await ask(script), [SEEN, 'udp edns', 'udp edns', 'udp plain'])
 })

@@ -94,7 +94,7 @@ async function askOnce(
   await asking.turn()
   const { message, hasOurCase } = await send(asking, transport, { edns, limitMs })
   if (edns && isAgainstEdns(message)) return askOnce(asking, transport, { edns: false, limitMs })
-  // A forger does not know the case of our letters; a connection is proof enough of who answers.
+  // A forger does not know the case of our letters; over TCP none can answer in the server's place.
   if (transport === 'udp' && (message.flag_tc || !hasOurCase)) {
     return askOnce(asking, 'tcp', { edns, limitMs })
   }
@@ -102,8 +102,8 @@ async function askOnce(
 }
 
 /**
- * RFC 6891 section 7: who does not know EDNS says FORMERR, and some say NOTIMP. An extended RCODE, as
- * BADVERS, is about EDNS itself.
+ * RFC 6891 section 7: a server that does not know EDNS says FORMERR, and some say NOTIMP. An extended
+ * RCODE, as BADVERS, is about EDNS itself.
  */
 function isAgainstEdns(message: DecodedPacket): boolean {
   const { rcode } = message as DecodedPacket & { rcode: string }

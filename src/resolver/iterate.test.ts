@@ -134,7 +134,7 @@ const NOWHERE: [what: string, referrals: Record<string, string>][] = [
 ]
 
 for (const [what, referrals] of NOWHERE) {
-  test(`found by nobody, and soon: ${what}`, async () => {
+  test(`not found, and given up soon: ${what}`, async () => {
     let asked = 0
     await using stack = new AsyncDisposableStack()
     const own = await serve(stack, '127.0.0.68', 0, (name) => {

@@ -1,6 +1,6 @@
 /**
  * The public DNS as it stands now: every question is walked down from the nearest zone that a registry
- * runs, and no answer is cached, so what is seen is what anyone would see who has not looked before.
+ * runs, and no answer is cached: what is seen is what a resolver sees that asks for the first time.
  */
 import { randomInt } from 'node:crypto'
 import type { RecordType } from 'dns-packet'
@@ -249,7 +249,7 @@ async function addressesOf(inquiry: Inquiry, name: string): Promise<readonly str
   const { cuts, beingFound } = inquiry
   const known = cuts.addressesOf(name)
   if (known) return known
-  // Zones whose servers are named in each other, without glue, are found by nobody.
+  // Zones whose servers are named in each other, without glue, cannot be found.
   if (beingFound.has(name)) return []
   beingFound.add(name)
   try {

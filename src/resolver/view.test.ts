@@ -1,4 +1,4 @@
-/** Who is asked what, when passes look at domains one after another and at once. */
+/** Which servers are asked what, when passes look at domains one after another and at once. */
 import assert from 'node:assert/strict'
 import { after, beforeEach, test } from 'node:test'
 import type { Answer } from 'dns-packet'
@@ -136,7 +136,7 @@ test('the delegation of a domain is asked for anew in every pass', async () => {
   )
 })
 
-test('an absence is remembered by nobody', async () => {
+test('an absence is not remembered', async () => {
   const { view } = views()
   const one = view()
   for (const _ of [1, 2]) {
@@ -216,7 +216,7 @@ test('a question that someone waits for does not wait for one of routine', async
   await routine
 })
 
-test('who waits for the question of a pass that is given up asks itself', async () => {
+test('a pass that waits for the question of another, which is given up, asks itself', async () => {
   const gate = Promise.withResolvers<void>()
   let isFirst = true
   const pace = async (_address: string, _urgency: Urgency, signal: AbortSignal) => {

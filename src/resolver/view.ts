@@ -10,7 +10,7 @@ import { type Surveyor, surveyor } from './survey.ts'
 
 export type View = {
   observer: Observer
-  /** As someone sees it who asks for the first time. */
+  /** Answers as a resolver gets them that asks for the first time. */
   publicDns: Resolver
   surveyor: Surveyor
 }

@@ -50,7 +50,7 @@ export const records: Step = {
     // Not before ours is there: a pass may end anywhere.
     await pass.ports.customers.drop(pass.domain, theirs.mx)
     if (theirs.mx.length > 0 || theirs.spf.length > 0) await publishCustomers(pass)
-    const seen = await Promise.all(wanted.map((record) => lookFromOutside(pass, record)))
+    const seen = await lookAtAll(pass, wanted)
     await pass.ports.records.replace(pass.domain, seen)
     if (redirect && !seen.some(isSeenRedirect(pass))) pass.redirectUnseenSince = redirect.changedAt
     // Mail does not wait for a redirect, and is not lost with it.
@@ -229,6 +229,13 @@ function tellRepairs({ domain, tell }: Pass, { current, former, changes }: ZoneP
 function union(a: readonly OwnedRecord[], b: readonly OwnedRecord[]): OwnedRecord[] {
   const key = ({ name, type, value }: OwnedRecord) => `${name} ${type} ${value}`
   return [...new Map([...a, ...b].map((record) => [key(record), record])).values()]
+}
+
+/** The first look finds the way to the zone's servers, which all others take. */
+async function lookAtAll(pass: Pass, records: readonly OwnedRecord[]): Promise<OwnedRecord[]> {
+  const first = await Promise.all(records.slice(0, 1).map((each) => lookFromOutside(pass, each)))
+  const others = records.slice(1).map((each) => lookFromOutside(pass, each))
+  return [...first, ...(await Promise.all(others))]
 }
 
 async function lookFromOutside({ ports, signal }: Pass, record: OwnedRecord): Promise<OwnedRecord> {
