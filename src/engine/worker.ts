@@ -53,7 +53,7 @@ const KEPT_FOR_FRESH = 0.25
 const BUSY_PAUSE_MS = 50
 const POLL_MS = 1000
 const LEAST_PAUSE_MS = 10
-/** While more is due than there is room for, places that become free are gathered for so long. */
+/** Where nothing gives way and more is due than there is room for, free places are gathered for so long. */
 const GATHER_MS = 20
 const PAUSE_AFTER_ERROR_MS = 500
 
@@ -129,7 +129,7 @@ class Worker implements AsyncDisposable {
   /** Rows that were looked at before go one by one while the process is busy: who asks it now goes first. */
   #freeForOthers(): number {
     const free = this.#free() - Math.floor(this.#options.atOnce * KEPT_FOR_FRESH)
-    if (this.#options.givesWay === false || !this.#loop.isBusy()) return free
+    if (!this.#givesWay() || !this.#loop.isBusy()) return free
     return performance.now() - this.#othersTakenAt < BUSY_PAUSE_MS ? 0 : Math.min(free, 1)
   }
 
@@ -147,13 +147,19 @@ class Worker implements AsyncDisposable {
     this.#underWay.set(row.id, { row, abort, done })
   }
 
+  #givesWay(): boolean {
+    return this.#options.givesWay ?? true
+  }
+
   #placeIsFree(): void {
-    if (!this.#isFull) this.#kicked.abort()
-    else
-      this.#gathering ??= setTimeout(() => {
-        this.#gathering = undefined
-        this.#kicked.abort()
-      }, GATHER_MS)
+    if (!this.#isFull || this.#givesWay()) {
+      this.#kicked.abort()
+      return
+    }
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined
+      this.#kicked.abort()
+    }, GATHER_MS)
   }
 
   async #run(row: Taken, signal: AbortSignal): Promise<void> {
