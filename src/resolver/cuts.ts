@@ -21,11 +21,14 @@ export type SharedCuts = {
   addresses: Shelf<readonly string[]>
   /** The questions for a cut that are under way, by what they look for. */
   underWay: Map<string, Promise<unknown>>
+  /** Registries' names at which an answer showed no cut: there is nothing to wait for. */
+  uncut: Shelf<true>
 }
 
 /** A registry's own NS set is kept for days; after this long a change of its servers is known here too. */
 const KEPT_AT_MOST_S = 86_400
 const CUTS = 5000
+const UNCUT_KEPT_S = 600
 const HOSTS = 20_000
 /** No pass meets so many. */
 const OWN_CUTS = 200
@@ -35,6 +38,7 @@ export const sharedCuts = (now: () => number): SharedCuts => ({
   referrals: new Shelf(CUTS, now),
   addresses: new Shelf(HOSTS, now),
   underWay: new Map(),
+  uncut: new Shelf(CUTS, now),
 })
 
 /** Values that are kept for their TTL; the one that was put in first makes room. */
@@ -119,9 +123,9 @@ export class Cuts {
     ask: () => Promise<T>,
   ): Promise<{ said: T } | undefined> {
     const below = suffixBelow(zone, name)
-    if (below === undefined) return { said: await ask() }
+    const { underWay, uncut, referrals } = this.#shared
+    if (below === undefined || uncut.get(below)) return { said: await ask() }
     const key = `${urgency} ${below}`
-    const { underWay } = this.#shared
     const other = underWay.get(key)
     if (other) {
       await Promise.race([other.catch(() => undefined), aborted(signal)])
@@ -130,7 +134,9 @@ export class Cuts {
     const asking = ask()
     underWay.set(key, asking)
     try {
-      return { said: await asking }
+      const said = await asking
+      if (!referrals.get(below)) uncut.put(below, true, UNCUT_KEPT_S)
+      return { said }
     } finally {
       underWay.delete(key)
     }

@@ -203,6 +203,21 @@ test('passes that look for the same registry at once ask the root once', async (
   assert.equal(log.filter(([address]) => address === ROOT).length, 1)
 })
 
+test('where the answers show no cut, no pass waits for another again', async () => {
+  const atOnce = { now: 0, most: 0 }
+  const pace = async () => {
+    atOnce.most = Math.max(atOnce.most, ++atOnce.now)
+    await new Promise((resolve) => setImmediate(resolve))
+    atOnce.now -= 1
+  }
+  const { view } = views(pace)
+  const look = (name: string) => view().observer.look(name, 'one', 'routine', signal)
+  await look('first.nowhere')
+  atOnce.most = 0
+  await Promise.all([look('second.nowhere'), look('third.nowhere'), look('fourth.nowhere')])
+  assert.equal(atOnce.most, 3)
+})
+
 test('a question that someone waits for does not wait for one of routine', async () => {
   const held = Promise.withResolvers<void>()
   const pace = async (_: string, urgency: Urgency) => {
