@@ -12,6 +12,7 @@ export type Product = AsyncDisposable & {
   dns: string
   smtp: string
   dataDir: string
+  pid: number
   /** What the process has written to its standard error so far. */
   log(): string
   /** As by `kill -9`: nothing gets a chance to tidy up. */
@@ -28,6 +29,7 @@ export type ProductOptions = {
 
 /** A process that may never be ready. */
 export type Process = AsyncDisposable & {
+  pid: number
   /** What it has written to its standard error so far. */
   log(): string
   /** Its ready line; rejects when it ends before, or after a minute. */
@@ -42,8 +44,11 @@ export type Process = AsyncDisposable & {
 export async function startProduct(options: ProductOptions): Promise<Product> {
   const key = options.settings.MAILSTEAD_BOOTSTRAP_KEY ?? makeApiKey('sandbox')
   const settings = { MAILSTEAD_BOOTSTRAP_KEY: key, ...options.settings }
-  const { log, ready, end } = spawnProduct({ ...options, settings })
-  const line = await ready()
+  const { pid, log, ready, end } = spawnProduct({ ...options, settings })
+  const line = await ready().catch(async (error) => {
+    await end('SIGKILL')
+    throw error
+  })
   const [api, dns, smtp] = [
     'API (\\S+?)[,.]?(?= |$)',
     'DNS (\\S+?)[,.]?(?= |$)',
@@ -54,6 +59,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     dns: dns!,
     smtp: smtp!,
     dataDir: options.dataDir,
+    pid,
     log,
     kill: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),
@@ -83,6 +89,7 @@ export function spawnProduct({ dataDir, settings, under = [] }: ProductOptions):
     return ended()
   }
   return {
+    pid: child.pid!,
     log: () => log,
     ready: () => line,
     end,

@@ -18,6 +18,7 @@ import {
 } from './foundation.ts'
 import { openInbound } from './inbound.ts'
 import { followDatabase, openNameserver } from './nameserver.ts'
+import { openPaceShare } from './pace-share.ts'
 import { MISBEHAVES_NOT, portsBuilder } from './ports.ts'
 import { openRedirects, redirectAddresses } from './redirect.ts'
 import { openSandbox, type Sandbox } from './sandbox.ts'
@@ -71,7 +72,10 @@ async function openRoles(
       ? await openSandbox(foundation, nameserver, accounts.sandbox)
       : undefined
   const firstKeyFile = sandbox ? await firstKey(foundation) : undefined
-  const worlds = openWorlds(foundation, live.isConfigured, sandbox)
+  // Only workers ask others' servers.
+  const asks = has('worker') && live.isConfigured
+  const share = asks ? await openPaceShare(foundation) : () => 0
+  const worlds = openWorlds(foundation, live.isConfigured ? share : undefined, sandbox)
   const ports = portsOf(foundation, worlds, accounts, sandbox)
   const smtp = has('smtp') ? await openInbound(foundation, worlds) : []
   sandbox?.setInboundPorts(smtp)
@@ -88,9 +92,13 @@ async function openRoles(
   }
 }
 
-function openWorlds({ config }: Foundation, isLive: boolean, sandbox: Sandbox | undefined): Worlds {
+function openWorlds(
+  { config }: Foundation,
+  share: (() => number) | undefined,
+  sandbox: Sandbox | undefined,
+): Worlds {
   const worlds = new Map<WorldName, World>()
-  if (isLive) worlds.set('live', liveWorld(config))
+  if (share) worlds.set('live', liveWorld(config, share))
   if (sandbox) worlds.set('sandbox', sandbox.world)
   return worlds
 }

@@ -15,6 +15,7 @@ import * as oldRows from '../../migrations/0011-old-rows.ts'
 import * as derived from '../../migrations/0012-derived.ts'
 import * as importNote from '../../migrations/0013-import-note.ts'
 import * as secondaries from '../../migrations/0014-secondaries.ts'
+import * as paceShares from '../../migrations/0015-pace-shares.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -33,6 +34,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0012-derived': derived,
   '0013-import-note': importNote,
   '0014-secondaries': secondaries,
+  '0015-pace-shares': paceShares,
 }
 
 /** The database has a migration that this code does not know. */
