@@ -6,6 +6,7 @@ import { isDone } from './lifecycle.ts'
 import { spread } from './spread.ts'
 import { SECOND_SIGHT_MS } from './steps/delegation.ts'
 import type { Condition, ConditionType, Domain, Verdict } from './types.ts'
+import { IMPORTING } from './waits.ts'
 
 /** After a verdict on the last stage of a pass; `soonestMs` as in `delegationLookMs`. */
 export function nextLookMs(
@@ -30,8 +31,13 @@ function lookMs(
   if (verdict.is === 'failed') return days(7)
   if (type === 'delegated')
     return delegationLookMs(now.getTime() - domain.askedAt.getTime(), soonestMs)
+  if ('reason' in verdict && verdict.reason === IMPORTING)
+    return importLookMs(now.getTime() - domain.createdAt.getTime())
   return waitingLookMs(domain.conditions.get(type))
 }
+
+/** Nameservers that did not answer are given some seconds; the import ends by the clock. */
+const importLookMs = (ageMs: number): number => clamp(ageMs / 4, seconds(2), seconds(30))
 
 /**
  * The older the wish, the rarer the look; a query that reaches us shortens any wait. `soonestMs` is what
