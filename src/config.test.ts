@@ -118,6 +118,8 @@ const REFUSED: [name: string, values: string[]][] = [
   ['MAILSTEAD_RATE_LIMIT_PER_MINUTE',    ['-1', '1000001', 'off']],
   ['MAILSTEAD_RATE_LIMIT_PER_HOUR',      ['-1', '100000001', '1k']],
   ['MAILSTEAD_WAIT_MS',                  ['-1', '30001', '5s', '1.5', 'Infinity', '5,000']],
+  ['MAILSTEAD_DNS_RATE_LIMIT',           ['-1', 'off', '1.5']],
+  ['MAILSTEAD_DNS_SOCKETS',              ['udp', 'Auto']],
   ['MAILSTEAD_LOG_LEVEL',                ['trace', 'INFO', 'silent']],
 ]
 

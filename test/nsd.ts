@@ -1,5 +1,5 @@
 /** A real NSD on loopback, with the zones that a test or a bench gives it. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -19,7 +19,20 @@ export const withoutNsd = missing('NSD (Debian: nsd)', () => existsSync(SERVER))
 
 export type Nsd = AsyncDisposable & { port: number; pid: number }
 
+/** A port that was free may be taken by the time NSD binds it, so it is tried again. */
+const STARTS = 4
+
 export async function startNsd(zones: readonly ServedZone[]): Promise<Nsd> {
+  for (let left = STARTS; ; left--) {
+    try {
+      return await startOnce(zones)
+    } catch (error) {
+      if (left <= 1 || !/Address already in use/.test(String(error))) throw error
+    }
+  }
+}
+
+async function startOnce(zones: readonly ServedZone[]): Promise<Nsd> {
   await using opened = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'mailstead-nsd-'))
   opened.defer(() => rm(directory, { recursive: true }))
@@ -37,7 +50,7 @@ export async function startNsd(zones: readonly ServedZone[]): Promise<Nsd> {
     await ended
   })
   try {
-    await answers(port, zones[0]!.apex)
+    await answers(port, zones[0]!.apex, child)
   } catch (error) {
     throw new Error(await readFile(join(directory, 'log'), 'utf8'), { cause: error })
   }
@@ -94,7 +107,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-async function answers(port: number, apex: string): Promise<void> {
+async function answers(port: number, apex: string, child: ChildProcess): Promise<void> {
   const socket = createSocket('udp4')
   const signal = AbortSignal.timeout(START_MS)
   try {
@@ -103,6 +116,7 @@ async function answers(port: number, apex: string): Promise<void> {
       isAnswered = true
     })
     while (!isAnswered) {
+      if (child.exitCode !== null) throw new Error(`NSD ended with ${child.exitCode}`)
       socket.send(queryOf(`${apex} SOA`), port, '127.0.0.1')
       await delay(50, undefined, { signal })
     }

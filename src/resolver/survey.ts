@@ -56,7 +56,9 @@ export function surveyor(reach: Reach, cuts: Cuts): Surveyor {
       const asking = { ...inquiry(reach, cuts, 'asked', signal), questionsLeft: QUESTIONS }
       const cut = await zoneCutOf(asking, name)
       if (cut === undefined) return { records: [], isWhole: true, unanswered: [] }
-      const heard = await heardOf(asking, without(cut, wanted.except), name)
+      // Servers that are no source for the name are one for the zone around it.
+      const sources = cut.zone === name ? without(cut, wanted.except) : cut
+      const heard = await heardOf(asking, sources, name)
       const whole = cut.zone === name ? await transferred(asking, heard) : undefined
       if (!whole) return askAll(asking, heard, name, wanted)
       const records = whole.filter((rr) => rr.name !== name || rr.type !== 'NS')

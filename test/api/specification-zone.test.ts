@@ -104,6 +104,8 @@ const IMPORT: readonly Line[] = [
   ['which then are gone',                     'DELETE /domains/{moving}/records/{found}',      404, refused('record_not_found')],
   ['nothing was found of a new name',         'GET /domains/{waiting}/import',                 200, { records: [] }],
   ['neither true nor false → 422',            'POST /domains/{waiting}/import {"take_mail":"yes"}', 422, wrong('take_mail', 'type_error.bool')],
+  ['a zone file adds its records',            'POST /domains/{waiting}/import {"zone_file":"www 300 IN A 192.0.2.1"}', 200, { ...said, state: 'done', file: { added: 1, present: 0, left_out: [] } }],
+  ['with a line that is none → 422',          'POST /domains/{waiting}/import {"zone_file":"www 300 IN A 192.0.2"}', 422, violation(['body', 'zone_file', 1], 'value_error.zone_file')],
   ['of an unknown domain → 404',              'GET /domains/{unknown}/import',                 404, noDomain],
   ['nor can it be decided on → 404',          'POST /domains/{unknown}/import {}',             404, noDomain],
 ]
