@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { absolute } from '#names/domain-name.ts'
 import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
-import { CHANGES_KEPT } from '#servers/dns/transfer/source.ts'
+import { type CatalogStore, CHANGES_KEPT } from '#servers/dns/transfer/source.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
 import { type Nameserver, startNameserver } from '#servers/nameserver.ts'
 import { platformZones } from '#servers/platform-zones.ts'
@@ -27,6 +27,7 @@ export async function openNameserver(foundation: Foundation, isLive: boolean): P
       read: (names) => readServedNames(store.db, names),
       onChange: (heard) => store.doorbell.on(TOPICS.servedNames, heard),
       wake: (ids) => wakeForQuery(store, ids),
+      catalog: catalogStoreOf(foundation),
     },
     secondaries: secondariesOf(foundation),
     onError,
@@ -37,17 +38,24 @@ export async function openNameserver(foundation: Foundation, isLive: boolean): P
   return opened.use(nameserver)
 }
 
-function secondariesOf({ config, store, logger }: Foundation): SecondariesSettings {
-  const apex = config.catalogZone && absolute(config.catalogZone)
+/** Undefined where the settings name no secondary and no key. */
+function secondariesOf({ config, logger }: Foundation): SecondariesSettings | undefined {
+  const { secondaries, transferKeys, transferAddresses } = config
+  if (secondaries.length + transferKeys.length + transferAddresses.length === 0) return undefined
   return {
     notify: config.secondaries,
     keys: config.transferKeys,
     addresses: config.transferAddresses,
-    ...(apex ? { catalog: { apex, store: catalogStore(store, apex, CHANGES_KEPT) } } : {}),
+    catalogApex: config.catalogZone && absolute(config.catalogZone),
     nowS: () => systemClock.now().getTime() / 1000,
     onTrouble: (sentence) => logger.warn(sentence),
   }
 }
+
+const catalogStoreOf = ({ config, store }: Foundation): CatalogStore | undefined =>
+  config.catalogZone === undefined
+    ? undefined
+    : catalogStore(store, absolute(config.catalogZone), CHANGES_KEPT)
 
 /** The platform's zones with serials that rise when the settings change what is in them. */
 export function withSerials(

@@ -11,7 +11,8 @@ import { encodeWaiting, encodeZone, lowercaseWire, type Unserved } from './dns/s
 import { ZoneStore } from './dns/store/store.ts'
 import type { Defence } from './dns/threads/protocol.ts'
 import { type Counts, DnsThreads, type SocketsChoice } from './dns/threads/threads.ts'
-import type { SecondariesSettings } from './dns/transfer/secondaries.ts'
+import { Secondaries, type SecondariesSettings } from './dns/transfer/secondaries.ts'
+import type { CatalogStore } from './dns/transfer/source.ts'
 import type { ServedZone } from './dns/zone.ts'
 import { type Feed, Follower } from './follower.ts'
 
@@ -19,6 +20,8 @@ import { type Feed, Follower } from './follower.ts'
 export type ZoneFeed = Feed<FedName> & {
   /** A query for a name that waits for its delegation has come in. */
   wake(ids: readonly string[]): Promise<void>
+  /** The rows of the catalog, where the settings of secondaries have one. */
+  catalog?: CatalogStore | undefined
 }
 
 export type FedName = { name: string; zone: ServedZone | undefined; waiting: readonly string[] }
@@ -28,7 +31,7 @@ export type NameserverOptions = {
   platform: readonly ServedZone[]
   feed: ZoneFeed
   /** Without them, nobody may transfer a zone. */
-  secondaries?: SecondariesSettings
+  secondaries?: SecondariesSettings | undefined
   onError: (error: unknown) => void
   /** What the operator should know. Not told unless asked for. */
   onNote?: (note: string) => void
@@ -58,11 +61,13 @@ export type Nameserver = AsyncDisposable & {
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
   const store = new ZoneStore()
-  const serve = (zone: ServedZone) => store.put(encodeZone(zone).blob)
+  const secondaries = options.secondaries && new Secondaries(store, options.secondaries)
+  const serve = (zone: ServedZone) =>
+    store.put(encodeZone(zone).blob, () => secondaries?.changed(absolute(zone.apex), zone))
   for (const zone of options.platform) serve(zone)
-  const hosted = opened.use(new HostedZones(store, options))
+  const hosted = opened.use(new HostedZones(store, secondaries, options))
   await hosted.start()
-  const threads = opened.use(await startThreads(store, hosted, options))
+  const threads = opened.use(await startThreads(store, hosted, secondaries, options))
   const listeners: Listener[] = []
   const listen = async (endpoint: Endpoint) => {
     const listener = await threads.listen(endpoint)
@@ -70,6 +75,10 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     return listener
   }
   for (const endpoint of options.listen) await listen(endpoint)
+  const { feed, onError } = options
+  const from = options.listen.map(({ address }) => address)
+  const starting = secondaries?.start({ catalogStore: feed.catalog, from, onError })
+  if (starting) opened.use(await starting)
   const closing = opened.move()
   return {
     listeners,
@@ -85,6 +94,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
 function startThreads(
   store: ZoneStore,
   hosted: HostedZones,
+  secondaries: Secondaries | undefined,
   { sockets = 'auto', udpThreads, defence, onError, onNote = () => {} }: NameserverOptions,
 ): Promise<DnsThreads> {
   const cookieKey = randomBytes(COOKIE_KEY_OCTETS)
@@ -93,6 +103,7 @@ function startThreads(
     sockets,
     ...(udpThreads === undefined ? {} : { udpThreads }),
     defence: { rateLimit: 0, limitsLoopback: false, cookieKey, ...defence },
+    secondaries,
     onAsked: (name) => hosted.asked(name),
     onError,
     onNote,
@@ -102,13 +113,15 @@ function startThreads(
 /** The hosted zones in step with the database, and who waits for a query. */
 class HostedZones implements AsyncDisposable {
   readonly #store: ZoneStore
+  readonly #secondaries: Secondaries | undefined
   readonly #options: NameserverOptions
   readonly #follower: Follower<FedName>
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
 
-  constructor(store: ZoneStore, options: NameserverOptions) {
+  constructor(store: ZoneStore, secondaries: Secondaries | undefined, options: NameserverOptions) {
     this.#store = store
+    this.#secondaries = secondaries
     this.#options = options
     const { feed, onError } = options
     this.#follower = new Follower({ feed, take: (fed) => this.#take(fed), onError })
@@ -141,18 +154,19 @@ class HostedZones implements AsyncDisposable {
     const isWaiting = waiting.length > 0
     if (isWaiting) this.#waiting.set(name, waiting)
     else this.#waiting.delete(name)
+    const changed = () => this.#secondaries?.changed(absolute(name), zone)
     try {
-      if (zone) this.#put(zone, isWaiting)
-      else if (isWaiting) this.#store.put(encodeWaiting(absolute(name)))
-      else this.#store.delete(lowercaseWire(absolute(name)))
+      if (zone) this.#put(zone, isWaiting, changed)
+      else if (isWaiting) this.#store.put(encodeWaiting(absolute(name)), changed)
+      else this.#store.delete(lowercaseWire(absolute(name)), changed)
     } catch (error) {
       this.#options.onError(error) // One zone that cannot be served leaves the others as they are.
     }
   }
 
-  #put(zone: ServedZone, isWaiting: boolean): void {
+  #put(zone: ServedZone, isWaiting: boolean, changed: () => void): void {
     const { blob, unserved } = encodeZone(zone, { isWaiting })
-    this.#store.put(blob)
+    this.#store.put(blob, changed)
     for (const rrset of unserved) this.#options.onError(new Error(sentenceOf(rrset)))
   }
 }
