@@ -143,7 +143,7 @@ export function lastRecordType(
     type = u16(message, at)
     at += 10 + u16(message, at + 8)
   }
-  return type
+  return at > end ? undefined : type
 }
 
 const u16 = (message: Uint8Array, at: number): number => message[at]! * 256 + message[at + 1]!

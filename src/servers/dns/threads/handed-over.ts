@@ -48,7 +48,7 @@ export class HandedOver {
 
   /** Whether the message between two offsets is to be handed over. */
   isFor(message: Uint8Array, start: number, end: number, remote: Remote): boolean {
-    return this.#concern !== undefined && this.#concern.has(message, start, end, remote)
+    return this.#concern?.has(message, start, end, remote) ?? false
   }
 
   /**
@@ -72,10 +72,12 @@ export class HandedOver {
   /** Asks for the next message of a reply. */
   next(id: number, heard: (told: Told) => void): void {
     const underWay = this.#underWay.get(id)
-    if (underWay === undefined) return heard('failed')
-    underWay.heard = heard
-    underWay.untilMs = performance.now() + STEP_MS
-    this.#post({ is: 'next', id })
+    if (underWay === undefined) heard('failed')
+    else {
+      underWay.heard = heard
+      underWay.untilMs = performance.now() + STEP_MS
+      this.#post({ is: 'next', id })
+    }
   }
 
   /** No more is wanted of it. */
@@ -96,8 +98,7 @@ export class HandedOver {
   }
 
   /** Gives up what has been waited for too long; to be called about once a second. */
-  expire(): void {
-    const nowMs = performance.now()
+  expire(nowMs = performance.now()): void {
     for (const [id, { heard, untilMs }] of this.#underWay) {
       if (heard === undefined || nowMs < untilMs) continue
       this.end(id)

@@ -40,8 +40,8 @@ export const COUNTER = {
 export const COUNTERS = 5
 /** How many addresses one thread listens at. */
 export const MAX_LISTENERS = 64
-/** How many messages of secondaries one thread has handed over at once. */
-export const MAX_HANDED_OVER = 64
+/** How many messages of secondaries one thread has handed over at once: more than the connections of an address. */
+export const MAX_HANDED_OVER = 256
 
 /**
  * What the main thread says to a message that was handed over: the next message of the reply, or that there

@@ -93,10 +93,10 @@ export class ThreadTransfers implements Disposable {
     const { id, transport } = underWay
     try {
       underWay.messages ??= this.#messages(underWay)
-      if (underWay.messages === undefined) return this.#sayLast(id, 'ordinary')
-      const { value, done } = underWay.messages.next()
-      if (done) return this.#sayLast(id, 'end')
-      this.#say(id, new Uint8Array(value))
+      const next = underWay.messages?.next()
+      if (next === undefined) this.#sayLast(id, 'ordinary')
+      else if (next.done) this.#sayLast(id, 'end')
+      else this.#say(id, new Uint8Array(next.value))
       if (transport === 'udp') this.#end(id) // There is no other over UDP.
     } catch (error) {
       this.#sayLast(id, 'failed')

@@ -10,6 +10,9 @@ import { WireName } from '../wire-name.ts'
 import { ZoneFinder } from '../zone-finder.ts'
 import type { TransferRRset, TransferSource, TransferZone } from './source.ts'
 
+/** A copy of a zone that is larger is shared by all transfers of that version. */
+const LARGE_OCTETS = 2 ** 16
+
 /** To be used in the thread that writes the store, for nothing else keeps what it looks at in place. */
 export class ServedZones implements TransferSource {
   readonly #view: StoreView
@@ -17,6 +20,7 @@ export class ServedZones implements TransferSource {
   readonly #name: WireName
   readonly #found = new ZoneReader()
   readonly #members = new Map<string, string>()
+  readonly #large = new Map<string, WeakRef<TransferZone>>()
 
   constructor({ shared }: Pick<ZoneStore, 'shared'>) {
     this.#view = new StoreView(shared)
@@ -24,8 +28,12 @@ export class ServedZones implements TransferSource {
     this.#name = new WireName(shared.seed)
   }
 
-  /** Notes which label an apex has in the catalog; without one it is given to no secondary. */
+  /**
+   * To be called when an apex has another zone: notes which label it has in the catalog. Without one it is
+   * given to no secondary.
+   */
   setMember(apex: string, memberId: string | undefined): void {
+    this.#large.delete(apex)
     if (memberId === undefined) this.#members.delete(apex)
     else this.#members.set(apex, memberId)
   }
@@ -38,7 +46,14 @@ export class ServedZones implements TransferSource {
     if (!this.#name.read(wire, 0, wire.length)) return undefined
     this.#view.enter()
     if (this.#finder.find(this.#name, 0, this.#found) !== 0) return undefined
-    return transferZone(memberId, Buffer.from(this.#found.blob))
+    return this.#large.get(apex)?.deref() ?? this.#copy(apex, memberId)
+  }
+
+  #copy(apex: string, memberId: string): TransferZone {
+    const { blob } = this.#found
+    const zone = transferZone(memberId, Buffer.from(blob))
+    if (blob.length > LARGE_OCTETS) this.#large.set(apex, new WeakRef(zone))
+    return zone
   }
 }
 
