@@ -17,7 +17,7 @@ import { type Client, until } from '../test/client.ts'
 import { testDatabase } from '../test/database.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { startProduct } from '../test/product.ts'
-import { type Parent, type Question, startParent } from './parent.ts'
+import { mostInASecond, type Parent, type Question, startParent } from './parent.ts'
 import { printTable } from './table.ts'
 
 const CROWD = 10_000
@@ -88,7 +88,7 @@ async function fill(db: Postgres): Promise<void> {
       claim: newId(),
       name: nameOf(index),
       asked: new Date(now - ageMs),
-      next: new Date(now + Math.random() * delegationLookMs(ageMs)),
+      next: new Date(now + Math.random() * delegationLookMs(ageMs, 2000)),
       report: judge(NOT_THERE, { name: nameOf(index), pair: PAIR, pool: PAIR }, new Date(now)),
     }
   })
@@ -216,19 +216,6 @@ function reportBudget(log: readonly Question[], measured: { from: number; to: nu
   console.log(`  ${Math.round(perSecond)} questions a second, of ${SERVERS * BUDGET}`)
   console.log(`  most that one server got in any second: ${most}; ${later} without the warm-up`)
   console.log(`target: at most ${BUDGET} for each server: ${metIf(most <= BUDGET)}`)
-}
-
-/** For each server, the fullest of all windows of a second. */
-function mostInASecond(log: readonly Question[]): number[] {
-  const byServer = Map.groupBy(log, ({ server }) => server)
-  return [...byServer.values()].map((questions) => {
-    let first = 0
-    const windows = questions.map(({ at }, last) => {
-      while (at - questions[first]!.at >= 1000) first++
-      return last - first + 1
-    })
-    return Math.max(...windows)
-  })
 }
 
 const metIf = (isMet: boolean): string => (isMet ? 'met' : 'missed')

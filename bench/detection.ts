@@ -12,9 +12,9 @@ import { expect } from '../demo/unexpected.ts'
 import { printTable, type Row } from './table.ts'
 
 const DOMAINS = 15
-const TARGET_P50_MS = 2000
+const TARGET_MS = { p50: 500, p95: 1000 }
 const LOOK_EVERY_MS = 20
-/** The looks of a new domain are 2 s apart; this spans more than one of them. */
+/** At a random moment between two looks, at an age at which someone still waits before the screen. */
 const PUBLISHED_AFTER_MS = { least: 2500, most: 5000 }
 
 type Measured = { totalMs: number; stages: ReadonlyMap<string, number> }
@@ -69,7 +69,9 @@ function report(measured: readonly Measured[]): void {
     values: measured.map((each) => each.stages.get(type)!),
   }))
   const total = { what: 'published → ACTIVE', values: measured.map(({ totalMs }) => totalMs) }
-  const { p50 } = printTable([...rows, total])
-  const verdict = p50 <= TARGET_P50_MS ? 'met' : 'missed'
-  console.log(`target: p50 of the last line at most ${TARGET_P50_MS} ms: ${verdict}`)
+  const { p50, p95 } = printTable([...rows, total])
+  const verdict = p50 <= TARGET_MS.p50 && p95 <= TARGET_MS.p95 ? 'met' : 'missed'
+  console.log(
+    `target: of the last line, p50 at most ${TARGET_MS.p50} ms and p95 at most ${TARGET_MS.p95}: ${verdict}`,
+  )
 }

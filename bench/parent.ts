@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import packet from 'dns-packet'
 
-export type Question = { server: number; name: string; at: number }
+export type Question = { server: number; name: string; type: string; at: number }
 
 export type Parent = AsyncDisposable & {
   /** `address:port` of each server. */
@@ -20,7 +20,11 @@ export type Parent = AsyncDisposable & {
 const NXDOMAIN = 3
 const TTL_S = 60
 
-export async function startParent(servers: number): Promise<Parent> {
+/** `glue` is the addresses of nameservers that it knows; it gives them with each delegation. */
+export async function startParent(
+  servers: number,
+  glue: Readonly<Record<string, string>> = {},
+): Promise<Parent> {
   await using opened = new AsyncDisposableStack()
   const delegations = new Map<string, readonly string[]>()
   const log: Question[] = []
@@ -29,9 +33,11 @@ export async function startParent(servers: number): Promise<Parent> {
     const answer = (query: Buffer) => {
       const at = Date.now()
       const { id, questions } = packet.decode(query)
-      const name = questions![0]!.name.toLowerCase()
-      log.push({ server, name, at })
-      return packet.encode({ type: 'response', id, questions, ...said(name, delegations) } as never)
+      const { type, name: asked } = questions![0]!
+      const name = asked.toLowerCase()
+      log.push({ server, name, type, at })
+      const reply = { type: 'response', id, questions, ...said(name, delegations, glue) }
+      return packet.encode(reply as never)
     }
     const address = `127.0.13.${server + 1}`
     const port = await listenTcp(address, answer, opened)
@@ -48,7 +54,13 @@ export async function startParent(servers: number): Promise<Parent> {
 }
 
 /** A referral, or that there is no such name. */
-function said(name: string, delegations: ReadonlyMap<string, readonly string[]>) {
+function said(
+  name: string,
+  delegations: ReadonlyMap<string, readonly string[]>,
+  glue: Readonly<Record<string, string>>,
+) {
+  const address = (host: string) => ({ type: 'A', name: host, ttl: TTL_S, data: glue[host] })
+  if (glue[name]) return { flags: packet.AUTHORITATIVE_ANSWER, answers: [address(name)] }
   const labels = name.split('.')
   const cut = labels
     .map((_, skip) => labels.slice(skip).join('.'))
@@ -58,7 +70,8 @@ function said(name: string, delegations: ReadonlyMap<string, readonly string[]>)
   const authorities = delegations
     .get(cut)!
     .map((data) => ({ type: 'NS', name: cut, ttl: TTL_S, data }))
-  return { flags: 0, authorities }
+  const known = delegations.get(cut)!.filter((host) => glue[host])
+  return { flags: 0, authorities, additionals: known.map(address) }
 }
 
 const SOA = {
@@ -111,4 +124,17 @@ async function listenUdp(
   socket.bind(port, address)
   await once(socket, 'listening')
   opened.defer(() => void socket.close())
+}
+
+/** For each server, the fullest of all windows of a second. */
+export function mostInASecond(log: readonly Question[]): number[] {
+  const byServer = Map.groupBy(log, ({ server }) => server)
+  return [...byServer.values()].map((questions) => {
+    let first = 0
+    const windows = questions.map(({ at }, last) => {
+      while (at - questions[first]!.at >= 1000) first++
+      return last - first + 1
+    })
+    return Math.max(...windows)
+  })
 }

@@ -1,11 +1,13 @@
 /** `npm run bench [-- name …]`: measures the figures we quote, each against the product as a user runs it. */
+import { active } from './active.ts'
 import { crowd } from './crowd.ts'
 import { detection } from './detection.ts'
 import { dns } from './dns.ts'
 import { handler } from './handler.ts'
 import { lists } from './lists.ts'
+import { zoneLog } from './zone-log.ts'
 
-const FIGURES = { detection, lists, handler, crowd, dns }
+const FIGURES = { detection, lists, handler, crowd, active, dns, 'zone-log': zoneLog }
 const LIMIT_MS = 20 * 60_000
 
 const stop = new AbortController()

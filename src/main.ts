@@ -11,6 +11,7 @@ import { type Config, ConfigError, readConfig } from './config.ts'
  * Whoever gives up earlier leaves a Postgres behind.
  */
 const STOP_LIMIT_MS = 35_000
+const LINGER_MS = 200
 
 async function run(): Promise<void> {
   const config = readSettings()
@@ -18,7 +19,11 @@ async function run(): Promise<void> {
   const stop = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
   const pidFile = join(config.dataDir, 'mailstead.pid')
-  const house = await openHouse({ config, logger, signal: stop.signal })
+  const house = await openHouse({ config, logger, signal: stop.signal }).catch((error) => {
+    if (stop.signal.aborted) return undefined
+    throw error
+  })
+  if (!house) return sayStopped()
   await writeFile(pidFile, `${process.pid}\n`)
   process.stdout.write(`${readyLine(house)}\n`)
   if (!stop.signal.aborted)
@@ -26,7 +31,13 @@ async function run(): Promise<void> {
   setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref()
   await house[Symbol.asyncDispose]()
   await rm(pidFile, { force: true })
+  sayStopped()
+}
+
+/** A connection that is still being tried to a host that is silent is not waited for. */
+function sayStopped(): void {
   process.stdout.write('Mailstead has stopped.\n')
+  setTimeout(() => process.exit(0), LINGER_MS).unref()
 }
 
 function readSettings(): Config {

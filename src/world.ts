@@ -2,9 +2,8 @@
 
 import type { PoolName } from '#domains/claims.ts'
 import type { Reach } from '#resolver/iterate.ts'
-import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
-import type { Surveyor } from '#resolver/survey.ts'
+import type { View } from '#resolver/view.ts'
 import type { Clock } from './clock.ts'
 
 export type World = Reach & {
@@ -12,11 +11,11 @@ export type World = Reach & {
   smtpPort(address: string): number
   /** For the MX of outgoing mail and for judging incoming mail. */
   resolver: Resolver
-  /** The public DNS as someone sees it who asks for the first time. */
-  publicDns: Resolver
-  observer: Observer
-  surveyor: Surveyor
+  /** The public DNS, for one pass. */
+  view(): View
   clock: Clock
+  /** The parent is asked about one name at most so often, in milliseconds. */
+  soonestLookMs: number
   platform: Platform
 }
 

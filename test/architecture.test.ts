@@ -39,8 +39,8 @@ const LAYERS: Record<string, Row> = {
     types: [...CONTRACTS, 'drivers/records.ts', 'engine/worker.ts'],
   },
   servers: {
-    // The clock: a thread cannot be handed one.
-    uses: ['clock.ts', 'dns/*', 'names/*', 'policy/*', 'resolver/resolver.ts'],
+    // The clock: a thread cannot be handed one. The log of zones is files.
+    uses: ['clock.ts', 'dns/*', 'files.ts', 'names/*', 'policy/*', 'resolver/resolver.ts'],
     types: ['drivers/zone/contract.ts'],
   },
   mail: {

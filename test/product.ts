@@ -12,6 +12,7 @@ export type Product = AsyncDisposable & {
   dns: string
   smtp: string
   dataDir: string
+  pid: number
   /** What the process has written to its standard error so far. */
   log(): string
   /** As by `kill -9`: nothing gets a chance to tidy up. */
@@ -26,49 +27,73 @@ export type ProductOptions = {
   under?: readonly string[]
 }
 
+/** A process that may never be ready. */
+export type Process = AsyncDisposable & {
+  pid: number
+  /** What it has written to its standard error so far. */
+  log(): string
+  /** Its ready line; rejects when it ends before, or after a minute. */
+  ready(): Promise<string>
+  /** Ends it by that signal; its exit code. Of one that has ended already, the code. */
+  end(signal: NodeJS.Signals): Promise<number | null>
+  /** Waits for it to end by itself. */
+  ended(): Promise<number | null>
+}
+
 /** Starts it and waits for its ready line. */
-export async function startProduct({
-  dataDir,
-  settings,
-  under = [],
-}: ProductOptions): Promise<Product> {
-  const key = settings.MAILSTEAD_BOOTSTRAP_KEY ?? makeApiKey('sandbox')
+export async function startProduct(options: ProductOptions): Promise<Product> {
+  const key = options.settings.MAILSTEAD_BOOTSTRAP_KEY ?? makeApiKey('sandbox')
+  const settings = { MAILSTEAD_BOOTSTRAP_KEY: key, ...options.settings }
+  const { pid, log, ready, end } = spawnProduct({ ...options, settings })
+  const line = await ready().catch(async (error) => {
+    await end('SIGKILL')
+    throw error
+  })
+  const [api, dns, smtp] = [
+    'API (\\S+?)[,.]?(?= |$)',
+    'DNS (\\S+?)[,.]?(?= |$)',
+    'SMTP (\\S+?)[,.]?(?= |$)',
+  ].map((pattern) => new RegExp(pattern).exec(line)?.[1] ?? '')
+  return {
+    client: new Client(api!, key),
+    dns: dns!,
+    smtp: smtp!,
+    dataDir: options.dataDir,
+    pid,
+    log,
+    kill: async () => void (await end('SIGKILL')),
+    stop: () => end('SIGTERM'),
+    [Symbol.asyncDispose]: async () => void (await end('SIGTERM')),
+  }
+}
+
+/** Starts it and waits for nothing. */
+export function spawnProduct({ dataDir, settings, under = [] }: ProductOptions): Process {
   const [command, ...args] = [...under, process.execPath, 'src/main.ts']
   const child = spawn(command!, args, {
-    env: {
-      ...process.env,
-      ...FREE_PORTS,
-      ...UNLIMITED,
-      MAILSTEAD_DATA_DIR: dataDir,
-      MAILSTEAD_BOOTSTRAP_KEY: key,
-      ...settings,
-    },
+    env: { ...process.env, ...FREE_PORTS, ...UNLIMITED, MAILSTEAD_DATA_DIR: dataDir, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let log = ''
   child.stderr.on('data', (chunk) => {
     log += chunk
   })
-  const line = await readyLine(child, () => log)
-  const [api, dns, smtp] = [
-    'API (\\S+?)[,.]?(?= |$)',
-    'DNS (\\S+?)[,.]?(?= |$)',
-    'SMTP (\\S+?)[,.]?(?= |$)',
-  ].map((pattern) => new RegExp(pattern).exec(line)?.[1] ?? '')
-  const end = async (signal: NodeJS.Signals) => {
-    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
-    const exited = once(child, 'exit')
+  const line = readyLine(child, () => log)
+  line.catch(() => undefined) // Not all wait for it.
+  const ended = async () => {
+    if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    return child.exitCode
+  }
+  const end = (signal: NodeJS.Signals) => {
     child.kill(signal)
-    return ((await exited) as [number | null])[0]
+    return ended()
   }
   return {
-    client: new Client(api!, key),
-    dns: dns!,
-    smtp: smtp!,
-    dataDir,
+    pid: child.pid!,
     log: () => log,
-    kill: async () => void (await end('SIGKILL')),
-    stop: () => end('SIGTERM'),
+    ready: () => line,
+    end,
+    ended,
     [Symbol.asyncDispose]: async () => void (await end('SIGTERM')),
   }
 }
@@ -86,5 +111,6 @@ async function readyLine(child: ChildProcess, log: () => string): Promise<string
     () => reject(new Error(`the product was not ready in time: ${log()}`)),
     READY_LIMIT_MS,
   )
+  timer.unref()
   return promise.finally(() => clearTimeout(timer))
 }

@@ -16,8 +16,10 @@ import { Catalog } from '#servers/dns/transfer/catalog.ts'
 import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
 import type { CatalogChange, CatalogStore } from '#servers/dns/transfer/source.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
-import { type FedName, type Nameserver, startNameserver } from '#servers/nameserver.ts'
+import type { FedName } from '#servers/fed-name.ts'
+import type { Nameserver } from '#servers/nameserver.ts'
 import { temporaryDirectory } from './directories.ts'
+import { startNameserverRole } from './nameserver-role.ts'
 import { missing } from './needs.ts'
 import { freePort } from './pdns.ts'
 
@@ -230,9 +232,10 @@ export class ZoneRows {
 
   feed() {
     return {
-      changed: async (mark: string) => ({
-        names: [...new Set(this.#changes.slice(Number(mark)))],
+      changed: async (mark: string, { after }: { after: string }) => ({
+        names: after === '' ? [...new Set(this.#changes.slice(Number(mark)))] : [],
         mark: String(this.#changes.length),
+        database: 'rows',
       }),
       read: async (names: readonly string[]): Promise<FedName[]> =>
         names.map((name) => ({ name, zone: this.#zones.get(name), waiting: [] })),
@@ -260,10 +263,9 @@ export async function startPrimary(
 ): Promise<Primary> {
   const troubles: string[] = []
   const { port = 0, catalog, sockets = 'auto', ...secondaries } = settings
-  const nameserver = await startNameserver({
+  const feed = { ...rows.feed(), catalog: catalog?.store }
+  const nameserver = await startNameserverRole(feed, {
     listen: [{ address: '127.0.0.1', port }],
-    platform: [],
-    feed: { ...rows.feed(), catalog: catalog?.store },
     sockets,
     secondaries: {
       notify: [],

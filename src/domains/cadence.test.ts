@@ -49,12 +49,12 @@ const DELEGATION: [ageMs: number, expected: number][] = [
 
 test('the delegation is looked at often at first, then ever more rarely', () => {
   for (const [ageMs, expected] of DELEGATION)
-    assert.equal(delegationLookMs(ageMs), expected, `${ageMs} ms`)
+    assert.equal(delegationLookMs(ageMs, seconds(2)), expected, `${ageMs} ms`)
 })
 
 test('a wait for the delegation counts from when it was last asked about', () => {
   const domain = { ...DOMAIN, createdAt: before(days(99)), askedAt: before(hours(1)) }
-  assert.equal(nextLookMs('delegated', waiting, domain, NOW), minutes(3))
+  assert.equal(nextLookMs('delegated', waiting, domain, NOW, seconds(2)), minutes(3))
 })
 
 /** After a wait of so long. */
@@ -68,22 +68,28 @@ function domainWaiting(type: ConditionType, waitedMs: number): Domain {
 
 test('others’ work is asked about at once at first, then every five minutes at the latest', () => {
   const after = (waitedMs: number) =>
-    nextLookMs('sender_verified', waiting, domainWaiting('sender_verified', waitedMs), NOW)
+    nextLookMs(
+      'sender_verified',
+      waiting,
+      domainWaiting('sender_verified', waitedMs),
+      NOW,
+      seconds(2),
+    )
   assert.ok(after(0) > 0 && after(0) <= 200)
   assert.equal(after(minutes(1)), seconds(15))
   assert.equal(after(minutes(20)), minutes(5))
   assert.equal(after(days(2)), minutes(5))
-  assert.equal(nextLookMs('sender_verified', waiting, DOMAIN, NOW), after(0))
+  assert.equal(nextLookMs('sender_verified', waiting, DOMAIN, NOW, seconds(2)), after(0))
 })
 
 test('a failed stage is left alone for a week', () => {
   for (const type of ['zone_ready', 'delegated', 'mail_proven'] as const)
-    assert.equal(nextLookMs(type, failed, domainWaiting(type, days(30)), NOW), days(7))
+    assert.equal(nextLookMs(type, failed, domainWaiting(type, days(30)), NOW, seconds(2)), days(7))
 })
 
 test('an active domain is looked at within the hour, each at a time of its own', () => {
   const idsOf = (ending: string) => ({ ...DOMAIN, id: DOMAIN.id.slice(0, -4) + ending })
-  const after = (ending: string) => nextLookMs('mail_proven', met, idsOf(ending), NOW)
+  const after = (ending: string) => nextLookMs('mail_proven', met, idsOf(ending), NOW, seconds(2))
   assert.equal(after('0000'), minutes(45))
   assert.equal(after('8000'), minutes(50))
   assert.ok(after('ffff') > minutes(54.9) && after('ffff') < minutes(55))
@@ -92,18 +98,18 @@ test('an active domain is looked at within the hour, each at a time of its own',
 
 test('a loss that was seen once is looked at again after ten minutes', () => {
   const domain = { ...DOMAIN, delegation: LOST }
-  assert.equal(nextLookMs('mail_proven', met, domain, NOW), minutes(10))
-  assert.notEqual(nextLookMs('delegated', waiting, domain, NOW), minutes(10))
+  assert.equal(nextLookMs('mail_proven', met, domain, NOW, seconds(2)), minutes(10))
+  assert.notEqual(nextLookMs('delegated', waiting, domain, NOW, seconds(2)), minutes(10))
 })
 
 test('an active domain that lost its delegation is looked at again within its grace', () => {
   const domain = { ...DOMAIN, activatedAt: before(days(60)), askedAt: before(days(60)) }
-  assert.ok(nextLookMs('delegated', waiting, domain, NOW) < days(3))
+  assert.ok(nextLookMs('delegated', waiting, domain, NOW, seconds(2)) < days(3))
 })
 
 test('an active domain is looked at within the hour though a stage was given up', () => {
   const domain = { ...DOMAIN, activatedAt: before(days(60)) }
-  assert.ok(nextLookMs('records_published', failed, domain, NOW) <= hours(1))
+  assert.ok(nextLookMs('records_published', failed, domain, NOW, seconds(2)) <= hours(1))
 })
 
 const because = (kind: DriverErrorKind, retryAfterMs?: number): DriverError =>

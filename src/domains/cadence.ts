@@ -6,28 +6,45 @@ import { isDone } from './lifecycle.ts'
 import { spread } from './spread.ts'
 import { SECOND_SIGHT_MS } from './steps/delegation.ts'
 import type { Condition, ConditionType, Domain, Verdict } from './types.ts'
+import { IMPORTING } from './waits.ts'
 
-/** After a verdict on the last stage of a pass. */
+/** After a verdict on the last stage of a pass; `soonestMs` as in `delegationLookMs`. */
 export function nextLookMs(
   type: ConditionType,
   verdict: Verdict,
   domain: Domain,
   now: Date,
+  soonestMs: number,
 ): number {
-  const soonest = domain.activatedAt ? activeLookMs(domain) : Number.POSITIVE_INFINITY
-  return Math.min(soonest, lookMs(type, verdict, domain, now))
+  const latest = domain.activatedAt ? activeLookMs(domain) : Number.POSITIVE_INFINITY
+  return Math.min(latest, lookMs(type, verdict, domain, now, soonestMs))
 }
 
-function lookMs(type: ConditionType, verdict: Verdict, domain: Domain, now: Date): number {
+function lookMs(
+  type: ConditionType,
+  verdict: Verdict,
+  domain: Domain,
+  now: Date,
+  soonestMs: number,
+): number {
   if (isDone(verdict)) return domain.delegation?.lostAt ? SECOND_SIGHT_MS : activeLookMs(domain)
   if (verdict.is === 'failed') return days(7)
-  if (type === 'delegated') return delegationLookMs(now.getTime() - domain.askedAt.getTime())
+  if (type === 'delegated')
+    return delegationLookMs(now.getTime() - domain.askedAt.getTime(), soonestMs)
+  if ('reason' in verdict && verdict.reason === IMPORTING)
+    return importLookMs(now.getTime() - domain.createdAt.getTime())
   return waitingLookMs(domain.conditions.get(type))
 }
 
-/** The older the wish, the rarer the look; a query that reaches us shortens any wait. */
-export function delegationLookMs(ageMs: number): number {
-  return ageMs > days(30) ? days(7) : clamp(ageMs / 20, seconds(2), minutes(15))
+/** Nameservers that did not answer are given some seconds; the import ends by the clock. */
+const importLookMs = (ageMs: number): number => clamp(ageMs / 4, seconds(2), seconds(30))
+
+/**
+ * The older the wish, the rarer the look; a query that reaches us shortens any wait. `soonestMs` is what
+ * the parent's servers are spared between two looks at one name.
+ */
+export function delegationLookMs(ageMs: number, soonestMs: number): number {
+  return ageMs > days(30) ? days(7) : clamp(ageMs / 20, soonestMs, minutes(15))
 }
 
 /** Sending needs a delegation seen within the hour, so an active domain is looked at within it. */

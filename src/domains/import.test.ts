@@ -52,7 +52,7 @@ test('names of the zone that its records speak of are asked for as well', () => 
     rr(
       'acme.test',
       'TXT',
-      'v=spf1 a:out.acme.test include:_spf.acme.test include:%{i}.acme.test -all',
+      'v=spf1 a:out.acme.test include:_spf.acme.test include:%{i}.acme.test mx:bad..acme.test -all',
     ),
     rr('acme.test', 'TXT', 'a:not-a-policy.acme.test'),
     rr('_sip._tls.acme.test', 'SRV', '0 0 443 pbx.acme.test.'),

@@ -62,13 +62,19 @@ export function furtherQuestions(name: string, found: readonly Rr[]): Asked[] {
     if (['MX', 'SRV', 'CNAME', 'NS'].includes(type)) return [relative(data.split(' ').at(-1)!)]
     return type === 'TXT' && isSpf(data) ? namesInSpf(data) : []
   })
-  const inside = [...new Set(named)].filter((each) => each !== name && isInside(each, name))
+  const inside = [...new Set(named)].filter(
+    (each) => each !== name && isName(each) && isInside(each, name),
+  )
   const types = ['A', 'AAAA', 'TXT', 'MX'] as const
   return inside
     .slice(0, NAMED_INSIDE)
     .flatMap((each) => types.map((type) => ({ name: each, type })))
 }
 const NAMED_INSIDE = 20
+
+/** What a broken policy has in place of a name cannot be asked for. */
+const isName = (text: string): boolean =>
+  /^[\w-]{1,63}(?:\.[\w-]{1,63})*$/.test(text) && text.length < 254
 
 /** Where a policy sends its reader (RFC 7208 sections 5 and 6); a name with a macro is none yet. */
 const namesInSpf = (policy: string): string[] =>

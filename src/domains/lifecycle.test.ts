@@ -5,7 +5,7 @@ import { memorySenderDriver } from '#drivers/sender/memory.ts'
 import { memoryZoneDriver } from '#drivers/zone/memory.ts'
 import { absolute } from '#names/domain-name.ts'
 import type { ParentAnswer } from '#resolver/parent.ts'
-import { days, hours, minutes } from '../clock.ts'
+import { days, hours, minutes, seconds } from '../clock.ts'
 import { afterLook } from './conditions.ts'
 import {
   failedStage,
@@ -18,7 +18,7 @@ import {
   statusOf,
   tearDownServices,
 } from './lifecycle.ts'
-import type { OwnedRecord, Pen, Ports, Probe } from './ports.ts'
+import type { JudgedProbe, OwnedRecord, Pen, Ports, Probe, ProbeJudgement } from './ports.ts'
 import type { Pass } from './step.ts'
 import type {
   Condition,
@@ -195,6 +195,7 @@ type State = {
   holds: boolean
   records: readonly OwnedRecord[]
   probe: Probe | undefined
+  judged: JudgedProbe | undefined
 }
 
 /** A world in memory in which all goes well, until told otherwise. */
@@ -216,6 +217,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     holds: false,
     records: [],
     probe: undefined,
+    judged: undefined,
   }
   const zone = memoryZoneDriver()
   const ports: Ports = {
@@ -262,6 +264,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     surveyor: { survey: async () => ({ records: [], isWhole: true, unanswered: [] }) },
     probes: {
       latest: async () => state.probe,
+      lastJudged: async () => state.judged,
       // Judged as soon as it is sent.
       open: async (_domain, { fingerprint }) => {
         state.probe = { fingerprint, sentAt: NOW, judgement: PASS }
@@ -280,6 +283,7 @@ function openWorld(changes: Partial<Domain> = {}) {
       refused: async () => assert.fail('there is no redirect here'),
     },
     clock: { now: () => NOW, sleep: async () => undefined },
+    soonestLookMs: seconds(2),
     probeHost: 'probe.mx.example',
     zoneHost: () => zone,
   }
@@ -616,6 +620,53 @@ describe('a pass', () => {
     assert.deepEqual(await ports.zone.readZone(claim, signal), [])
     assert.deepEqual(await ports.mailbox.listMailboxes(claim, signal), [])
     await assert.rejects(ports.sender.verifyDomain(claim, signal))
+  })
+
+  // biome-ignore format: a table
+  const RENEWALS: [what: string, judgedAs: Partial<ProbeJudgement>, followedAt: Date | undefined, isSame: boolean, expected: string][] = [
+    ['whose next message goes out now',           {},                          undefined,        true,  'met mail_proven'],
+    ['whose next message went out an hour ago',   {},                          before(hours(1)), true,  'met mail_proven'],
+    ['whose next message has been out for a day', {},                          before(days(1)),  true,  'waiting mail_proven'],
+    ['of other records',                          {},                          undefined,        false, 'waiting mail_proven'],
+    ['that was none',                             { dmarc: { result: 'fail' } }, undefined,      true,  'waiting mail_proven'],
+  ]
+
+  for (const [what, judgedAs, followedAt, isSame, expected] of RENEWALS) {
+    test(`renews a proof ${what}: ${expected}`, async () => {
+      const { pass, pen, log, state, ports } = openWorld()
+      await reconcile(pass, pen)
+      const { fingerprint } = state.probe!
+      state.judged = {
+        fingerprint: isSame ? fingerprint : 'another',
+        judgement: { ...PASS, ...judgedAs },
+        followedAt,
+      }
+      state.probe = { fingerprint, sentAt: before(days(31)), judgement: PASS }
+      let sent = 0
+      ports.probes.open = async () => void sent++
+      log.length = 0
+      await reconcile(pass, pen)
+      assert.equal(verdictsIn(log).at(-1), expected)
+      assert.equal(sent, 1)
+    })
+  }
+
+  test('keeps the DMARC policy a domain began with, and asks for it no more', async () => {
+    const { pass, pen, ports, state } = openWorld()
+    const { resolve } = ports.publicDns
+    const asked: string[] = []
+    ports.publicDns.resolve = async (name, type, signal) => {
+      asked.push(name)
+      const data = 'v=DMARC1; p=none; sp=quarantine'
+      const records = [{ name, type, ttl: 300, data }]
+      return name === '_dmarc.example' ? { rcode: 'NOERROR', records } : resolve(name, type, signal)
+    }
+    for (const times of [1, 1]) {
+      await reconcile(pass, pen)
+      assert.equal(asked.filter((name) => name === '_dmarc.example').length, times)
+      const { value } = state.records.find(({ purpose }) => purpose === 'dmarc')!
+      assert.match(value, /p=quarantine/)
+    }
   })
 })
 

@@ -3,25 +3,47 @@ import { DriverError } from '#drivers/errors.ts'
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import { backOffMs, nextLookMs, redirectLookMs } from './cadence.ts'
-import { firstUnmet, LIFECYCLE, reconcile } from './lifecycle.ts'
+import { failedStage, firstUnmet, LIFECYCLE, reconcile } from './lifecycle.ts'
 import type { Pen, Ports } from './ports.ts'
 import { type Removal, removalPass } from './removal.ts'
 import { CouldNotAsk, failed, type Pass } from './step.ts'
-import type { Domain } from './types.ts'
+import type { ConditionType, Domain } from './types.ts'
 
 export type LoadedDomain = { domain: Domain; removal: Removal | undefined; ports: Ports; pen: Pen }
 
 /** What a pass that took no look found out: the row was removed meanwhile. */
 const NOTHING_LEFT: Outcome = { afterMs: 86_400_000, failures: 0 }
 
-/** Works one taken row off. Throws only what is a bug, an abort, or the database going away. */
+/** Why a domain has failed, by the stage that it cannot do without. */
+export type Failure = { domain: string; stage: ConditionType; reason: string; message: string }
+
+/**
+ * Works one taken row off. Throws only what is a bug, an abort, or the database going away. `onFailed` is
+ * told when the domain has failed in this very pass.
+ */
 export async function domainPass(
   row: Taken,
   load: (row: Taken) => Promise<LoadedDomain | undefined>,
   signal: AbortSignal,
+  onFailed: (failure: Failure) => void,
 ): Promise<Outcome> {
   const loaded = await load(row)
   if (loaded === undefined) return NOTHING_LEFT
+  const former = failureOf(loaded.domain)
+  const outcome = await workOff(row, loaded, signal)
+  const failure = failureOf(loaded.domain)
+  if (failure && failure.stage !== former?.stage) onFailed(failure)
+  return outcome
+}
+
+function failureOf({ name, conditions, activatedAt }: Domain): Failure | undefined {
+  const stage = failedStage(conditions, activatedAt !== undefined)?.met
+  const verdict = stage && conditions.get(stage)?.verdict
+  if (!verdict || !('reason' in verdict)) return undefined
+  return { domain: name, stage, reason: verdict.reason, message: verdict.message }
+}
+
+async function workOff(row: Taken, loaded: LoadedDomain, signal: AbortSignal): Promise<Outcome> {
   const { domain, ports, pen, removal } = loaded
   const pass: Pass = {
     domain,
@@ -47,7 +69,7 @@ function planNextLook(pass: Pass, pen: Pen): Outcome {
   const stage = firstUnmet(domain.conditions) ?? LIFECYCLE.at(-1)!
   const verdict = domain.conditions.get(stage.met)?.verdict
   const now = ports.clock.now()
-  const dueMs = verdict ? nextLookMs(stage.met, verdict, domain, now) : 0
+  const dueMs = verdict ? nextLookMs(stage.met, verdict, domain, now, ports.soonestLookMs) : 0
   const afterMs = Math.min(
     dueMs,
     redirectLookMs(pass.redirectUnseenSince, now),
@@ -79,7 +101,11 @@ async function afterTrouble(
     const verdict = failed(error.kind, trouble)
     await pen.refused(verdict)
     // An active domain goes on being looked at: what was refused once may be right again.
-    return { afterMs: nextLookMs('zone_ready', verdict, domain, ports.clock.now()), failures }
+    const now = ports.clock.now()
+    return {
+      afterMs: nextLookMs('zone_ready', verdict, domain, now, ports.soonestLookMs),
+      failures,
+    }
   }
   await pen.couldNotLook(trouble, afterMs)
   // Who names a time is not failing; who does not is asked ever more slowly.

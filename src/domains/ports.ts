@@ -58,6 +58,8 @@ export type Ports = {
   inboxes: InboxBook
   redirects: RedirectBook
   clock: Clock
+  /** The parent is asked about one name at most so often, in milliseconds, unless someone asks. */
+  soonestLookMs: number
   /** Where probe messages are received and judged, without trailing dot; undefined without an inbound. */
   probeHost: string | undefined
   /** The zone host of another domain, by the name of its account. */
@@ -109,6 +111,8 @@ export type OwnedRecord = {
 
 export type ProbeBook = {
   latest(domain: Domain): Promise<Probe | undefined>
+  /** The last that was judged, if any. */
+  lastJudged(domain: Domain): Promise<JudgedProbe | undefined>
   /** Notes a probe before it is sent, so that its arrival is expected. */
   open(domain: Domain, probe: { recipient: string; fingerprint: string }): Promise<void>
   /** Notes that it is on its way. */
@@ -131,6 +135,13 @@ export type Probe = {
   /** Undefined while it is only noted. */
   sentAt: Date | undefined
   judgement: ProbeJudgement | undefined
+}
+
+/** `followedAt` is when the first was sent after it. */
+export type JudgedProbe = {
+  fingerprint: string
+  judgement: ProbeJudgement
+  followedAt: Date | undefined
 }
 
 export type ProbeJudgement = {

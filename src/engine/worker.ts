@@ -40,6 +40,11 @@ export type WorkerOptions = {
   /** The row has been given back after its work. */
   onDone?: (row: Taken) => void
   passLimitMs: number
+  /**
+   * Whether rows that were looked at before are taken one by one while the process is busy: it has more to
+   * do than this. True, unless told.
+   */
+  givesWay?: boolean
   onError: (error: unknown, row?: Taken) => void
 }
 
@@ -48,6 +53,8 @@ const KEPT_FOR_FRESH = 0.25
 const BUSY_PAUSE_MS = 50
 const POLL_MS = 1000
 const LEAST_PAUSE_MS = 10
+/** Where nothing gives way and more is due than there is room for, free places are gathered for so long. */
+const GATHER_MS = 20
 const PAUSE_AFTER_ERROR_MS = 500
 
 /** Starts working; disposing it aborts what is under way and waits for it. */
@@ -67,6 +74,8 @@ class Worker implements AsyncDisposable {
   readonly #bell: Disposable
   readonly #loop = eventLoopWatch()
   #othersTakenAt = 0
+  #isFull = false
+  #gathering: NodeJS.Timeout | undefined
   #kicked = new AbortController()
 
   constructor(options: WorkerOptions) {
@@ -81,6 +90,7 @@ class Worker implements AsyncDisposable {
     this.#bell[Symbol.dispose]()
     await Promise.all(this.#loops)
     await Promise.all([...this.#underWay.values()].map(({ done }) => done))
+    clearTimeout(this.#gathering)
   }
 
   async #forever(turn: () => Promise<void>): Promise<void> {
@@ -103,8 +113,8 @@ class Worker implements AsyncDisposable {
     for (const row of rows) this.#begin(row)
     if (rows.length > 0) this.#othersTakenAt = performance.now()
     // With no room left, the next is taken when one of these is done.
-    const isFull = rows.length >= free
-    const waitMs = isFull ? BUSY_PAUSE_MS : await untilNextDue(db, table, POLL_MS, mine)
+    this.#isFull = rows.length >= free
+    const waitMs = this.#isFull ? BUSY_PAUSE_MS : await untilNextDue(db, table, POLL_MS, mine)
     // A row that is due but held in somebody's transaction must not be asked for without a pause.
     await pause(
       Math.max(waitMs, LEAST_PAUSE_MS),
@@ -119,7 +129,7 @@ class Worker implements AsyncDisposable {
   /** Rows that were looked at before go one by one while the process is busy: who asks it now goes first. */
   #freeForOthers(): number {
     const free = this.#free() - Math.floor(this.#options.atOnce * KEPT_FOR_FRESH)
-    if (!this.#loop.isBusy()) return free
+    if (!this.#givesWay() || !this.#loop.isBusy()) return free
     return performance.now() - this.#othersTakenAt < BUSY_PAUSE_MS ? 0 : Math.min(free, 1)
   }
 
@@ -132,9 +142,24 @@ class Worker implements AsyncDisposable {
     ])
     const done = this.#run(row, signal).finally(() => {
       this.#underWay.delete(row.id)
-      this.#kicked.abort()
+      this.#placeIsFree()
     })
     this.#underWay.set(row.id, { row, abort, done })
+  }
+
+  #givesWay(): boolean {
+    return this.#options.givesWay ?? true
+  }
+
+  #placeIsFree(): void {
+    if (!this.#isFull || this.#givesWay()) {
+      this.#kicked.abort()
+      return
+    }
+    this.#gathering ??= setTimeout(() => {
+      this.#gathering = undefined
+      this.#kicked.abort()
+    }, GATHER_MS)
   }
 
   async #run(row: Taken, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import { startAdmin } from '#api/admin.ts'
 import { keyChecker } from '#api/auth.ts'
 import type { ApiContext } from '#api/context.ts'
+import { startMeanwhile } from '#api/meanwhile.ts'
 import type { ProblemCode } from '#api/problems.ts'
 import { startApi } from '#api/server.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
@@ -13,7 +14,7 @@ import type { WorldName } from '#store/tables.ts'
 import type { Config } from '../config.ts'
 import type { Accounts } from './accounts.ts'
 import { adminSocketPath, makeAdminDirectory } from './admin-path.ts'
-import type { Foundation } from './foundation.ts'
+import type { Foundation, Ground } from './foundation.ts'
 import { noteUses } from './key-uses.ts'
 import { redirectAddresses } from './redirect.ts'
 import type { Sandbox } from './sandbox.ts'
@@ -51,6 +52,10 @@ export async function openApi(foundation: Foundation, parts: ApiParts): Promise<
   await openAdmin(foundation)
   return `http://${writeEndpoint(api)}`
 }
+
+/** While Postgres is awaited: says so to all who ask. */
+export const openMeanwhile = ({ config }: Ground): Promise<AsyncDisposable> =>
+  startMeanwhile(config.httpListen)
 
 type OwnContext = Omit<ApiContext, 'store' | 'authorize' | 'identify' | 'forgetKeys'>
 

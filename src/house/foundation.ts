@@ -1,7 +1,7 @@
 /** What every role stands on: settings, log, database, doorbell, vault, and a stack of what to end. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ClientConfig } from 'pg'
+import { Client, type ClientConfig } from 'pg'
 import type { Logger } from 'pino'
 import type { Rests } from '#drivers/guard.ts'
 import { openDoorbell } from '#engine/doorbell.ts'
@@ -10,9 +10,9 @@ import { ensureWorkspace, FIRST_WORKSPACE, hasApiKeys, keepApiKey } from '#store
 import type { StoreContext } from '#store/context.ts'
 import { openDatabase } from '#store/database.ts'
 import { DIRECTORY_MODE, startPostgres } from '#store/embedded-postgres.ts'
-import { migrate } from '#store/migrate.ts'
+import { migrate, NewerSchema } from '#store/migrate.ts'
 import { openVault } from '#store/vault.ts'
-import type { Config } from '../config.ts'
+import { type Config, ConfigError } from '../config.ts'
 import { keptCertificate, keptSecretKey, writeFirstKey } from './keepsakes.ts'
 
 export type HouseOptions = {
@@ -24,26 +24,62 @@ export type HouseOptions = {
   rests?: Partial<Rests>
 }
 
-export type Foundation = {
+/** What is there without a database. */
+export type Ground = {
   config: Config
   logger: Logger
-  store: StoreContext
-  /** For STARTTLS. */
-  tls: { key: string; cert: string }
   /** Ends, in reverse, what was begun. */
   opened: AsyncDisposableStack
   /** Notes trouble that ends nothing. */
   onError(error: unknown): void
 }
 
-export async function layFoundation(
-  { config, logger, signal }: HouseOptions,
+export type Foundation = Ground & {
+  store: StoreContext
+  /** For STARTTLS. */
+  tls: { key: string; cert: string }
+}
+
+export async function layGround(
+  { config, logger }: HouseOptions,
   opened: AsyncDisposableStack,
-): Promise<Foundation> {
-  const onError = (error: unknown) => logger.error({ err: error }, 'trouble')
+): Promise<Ground> {
   await mkdir(config.dataDir, { recursive: true, mode: DIRECTORY_MODE })
-  const connection = await openServer(config, logger, opened, signal)
-  await migrate(connection, onError)
+  const onError = (error: unknown) => logger.error({ err: error }, 'trouble')
+  return { config, logger, opened, onError }
+}
+
+/** How Postgres is reached. */
+export type Connection = ClientConfig
+
+/** How to reach Postgres: that of the settings, or our own, which is started. */
+export async function openServer(
+  { config, logger, opened }: Ground,
+  signal: AbortSignal | undefined,
+): Promise<Connection> {
+  if (config.databaseUrl !== '') return connectionTo(config.databaseUrl)
+  const postgres = await startPostgres({
+    dataDir: join(config.dataDir, 'postgres'),
+    onLog: (line) => logger.debug({ postgres: line }, 'postgres says'),
+    onTrouble: (sentence) => logger.error(sentence),
+    ...(signal ? { signal } : {}),
+  })
+  return opened.use(postgres).connection
+}
+
+function connectionTo(connectionString: string): Connection {
+  try {
+    new Client({ connectionString })
+  } catch {
+    throw new ConfigError('DATABASE_URL: postgres://user:password@host:port/database is wanted.')
+  }
+  return { connectionString }
+}
+
+/** Brings the schema up to date and opens the store. Throws what Postgres says when it cannot. */
+export async function layFoundation(ground: Ground, connection: Connection): Promise<Foundation> {
+  const { config, logger, opened, onError } = ground
+  await migrate(connection, onError).catch(refuseNewer)
   const db = openDatabase(connection, { onError })
   opened.defer(() => db.destroy())
   const doorbell = opened.use(await openDoorbell(db, connection, onError))
@@ -51,22 +87,14 @@ export async function layFoundation(
   const store = { db, doorbell, vault }
   await ensureWorkspace(store, FIRST_WORKSPACE, 'First workspace')
   const tls = await keptCertificate(config.dataDir, config.mailHost)
-  return { config, logger, store, tls, opened, onError }
+  return { ...ground, store, tls }
 }
 
-async function openServer(
-  config: Config,
-  logger: Logger,
-  opened: AsyncDisposableStack,
-  signal: AbortSignal | undefined,
-): Promise<ClientConfig> {
-  if (config.databaseUrl !== '') return { connectionString: config.databaseUrl }
-  const postgres = await startPostgres({
-    dataDir: join(config.dataDir, 'postgres'),
-    onLog: (line) => logger.debug({ postgres: line }, 'postgres says'),
-    ...(signal ? { signal } : {}),
-  })
-  return opened.use(postgres).connection
+function refuseNewer(error: unknown): never {
+  if (!(error instanceof NewerSchema)) throw error
+  throw new ConfigError(
+    `The database was used by a newer Mailstead (it knows ${error.migration}); start that one.`,
+  )
 }
 
 const keptKey = ({ dataDir }: Config, logger: Logger): Promise<Buffer> =>

@@ -1,45 +1,84 @@
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { absolute } from '#names/domain-name.ts'
+import { writeEndpoint } from '#names/ip.ts'
 import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
 import { type CatalogStore, CHANGES_KEPT } from '#servers/dns/transfer/source.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
-import { type Nameserver, startNameserver } from '#servers/nameserver.ts'
+import { PAYLOADS } from '#servers/fed-name.ts'
+import { type Nameserver, startNameserver, type ZoneFeed } from '#servers/nameserver.ts'
 import { platformZones } from '#servers/platform-zones.ts'
+import { ZoneLog } from '#servers/zone-log/zone-log.ts'
 import { catalogStore } from '#store/catalog.ts'
 import { type StoreContext, TOPICS } from '#store/context.ts'
 import { wakeForQuery } from '#store/domains.ts'
+import { lockDataDirectory } from '#store/embedded-postgres/lock.ts'
 import { platformSerial } from '#store/platform-serials.ts'
 import { changedNames, readServedNames } from '#store/served-names.ts'
 import { systemClock } from '../clock.ts'
 import { dnsCookieKey } from './dns-cookie-key.ts'
-import type { Foundation } from './foundation.ts'
+import type { Foundation, Ground } from './foundation.ts'
 import { livePlatform } from './worlds.ts'
 
-/** The `dns` role. The platform's live names are served once there are any. */
-export async function openNameserver(foundation: Foundation, isLive: boolean): Promise<Nameserver> {
-  const { config, logger, store, opened, onError } = foundation
-  const platform = isLive ? platformZones(livePlatform(config)) : []
+/**
+ * The `dns` role, before the database is there: it serves what its log holds. The platform's live names are
+ * served once there are any.
+ */
+export async function openNameserver(
+  { config, logger, opened, onError }: Ground,
+  isLive: boolean,
+): Promise<Nameserver> {
+  const log = new ZoneLog({
+    path: join(config.dataDir, 'zones.log'),
+    meta: PAYLOADS,
+    now: () => Date.now(),
+    lock: () => lockDataDirectory(config.dataDir, 'zones.pid'),
+    onError,
+  })
+  opened.use(log)
   const nameserver = await startNameserver({
     listen: config.dnsListen,
-    platform: (await withSerials(store, platform)).map(asMember),
-    feed: {
-      changed: (mark) => changedNames(store.db, mark),
-      read: (names) => readServedNames(store.db, names),
-      onChange: (heard) => store.doorbell.on(TOPICS.servedNames, heard),
-      wake: (ids) => wakeForQuery(store, ids),
-      catalog: catalogStoreOf(foundation),
-    },
-    secondaries: secondariesOf(foundation),
+    platform: isLive ? platformZones(livePlatform(config)) : [],
+    log,
+    secondaries: secondariesOf({ config, logger }),
     onError,
     onNote: (note) => logger.warn(note),
     sockets: config.dnsSockets,
     defence: { rateLimit: config.dnsRateLimit, cookieKey: await dnsCookieKey(config) },
   })
-  return opened.use(nameserver)
+  opened.use(nameserver)
+  if (log.mark) {
+    const asOf = new Date(log.mark.at).toISOString()
+    const dns = nameserver.listeners.map(writeEndpoint)
+    logger.info({ dns, names: log.size }, `serves its zones as of ${asOf}`)
+  }
+  return nameserver
+}
+
+/** And with the database: the nameserver follows it until the foundation goes. */
+export async function followDatabase(
+  foundation: Foundation,
+  nameserver: Nameserver,
+  isLive: boolean,
+): Promise<void> {
+  const { config, store, opened } = foundation
+  const platform = isLive ? platformZones(livePlatform(config)) : []
+  for (const zone of await withSerials(store, platform)) nameserver.serve(asMember(zone))
+  const feed: ZoneFeed = {
+    changed: (mark, page) => changedNames(store.db, mark, page),
+    read: (names) => readServedNames(store.db, names),
+    onChange: (heard) => store.doorbell.on(TOPICS.servedNames, heard),
+    wake: (ids) => wakeForQuery(store, ids),
+    catalog: catalogStoreOf(foundation),
+  }
+  opened.use(await nameserver.follow(feed))
 }
 
 /** Undefined where the settings name no secondary and no key. */
-function secondariesOf({ config, logger }: Foundation): SecondariesSettings | undefined {
+function secondariesOf({
+  config,
+  logger,
+}: Pick<Ground, 'config' | 'logger'>): SecondariesSettings | undefined {
   const { secondaries, transferKeys, transferAddresses } = config
   if (secondaries.length + transferKeys.length + transferAddresses.length === 0) return undefined
   return {

@@ -1,21 +1,30 @@
 /** The composition root: settings in, everything that runs out; disposing it ends it in reverse. */
 
 import { writeEndpoint } from '#names/ip.ts'
+import type { Nameserver } from '#servers/nameserver.ts'
 import type { StoreContext } from '#store/context.ts'
 import type { PortsOf } from '#store/domain-passes.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Role } from '../config.ts'
 import type { World, Worlds } from '../world.ts'
 import { type Accounts, openAccounts } from './accounts.ts'
-import { openApi } from './api.ts'
-import { type Foundation, firstKey, type HouseOptions, layFoundation } from './foundation.ts'
+import { openApi, openMeanwhile } from './api.ts'
+import {
+  type Foundation,
+  firstKey,
+  type HouseOptions,
+  layGround,
+  openServer,
+} from './foundation.ts'
 import { openInbound } from './inbound.ts'
-import { openNameserver } from './nameserver.ts'
+import { followDatabase, openNameserver } from './nameserver.ts'
+import { openPaceShare } from './pace-share.ts'
 import { MISBEHAVES_NOT, portsBuilder } from './ports.ts'
 import { openRedirects, redirectAddresses } from './redirect.ts'
 import { openSandbox, type Sandbox } from './sandbox.ts'
+import { whenPostgresAnswers } from './waiting.ts'
 import { openWorkers } from './workers.ts'
-import { liveObstacles, liveWorld } from './worlds.ts'
+import { type LiveState, liveObstacles, liveWorld } from './worlds.ts'
 
 export type House = AsyncDisposable & {
   /** Where each listener really listens, for the ready line and for tests. */
@@ -27,44 +36,69 @@ export type House = AsyncDisposable & {
   store: StoreContext
 }
 
-/** Starts what the settings ask for. Throws, with nothing left running, when a part cannot start. */
+/**
+ * Starts what the settings ask for. Waits for Postgres as long as it takes; the nameserver answers meanwhile,
+ * if it has its zones. Throws, with nothing left running, when a part cannot start, or the signal aborts.
+ */
 export async function openHouse(options: HouseOptions): Promise<House> {
   await using opened = new AsyncDisposableStack()
-  const foundation = await layFoundation(options, opened)
-  const accounts = await openAccounts(foundation, options.rests)
+  const ground = await layGround(options, opened)
   const has = (role: Role) => options.config.roles.includes(role)
   const live = liveObstacles(options.config)
+  const nameserver = has('dns') ? await openNameserver(ground, live.isConfigured) : undefined
+  const connection = await openServer(ground, options.signal)
+  const roles = await whenPostgresAnswers(ground, connection, {
+    signal: options.signal,
+    answerMeanwhile: () => (has('api') ? openMeanwhile(ground) : undefined),
+    open: (foundation) => openRoles(foundation, nameserver, live, options.rests),
+  })
+  const closing = opened.move()
+  return { ...roles, [Symbol.asyncDispose]: () => closing.disposeAsync() }
+}
 
-  const nameserver = has('dns') ? await openNameserver(foundation, live.isConfigured) : undefined
+async function openRoles(
+  foundation: Foundation,
+  nameserver: Nameserver | undefined,
+  live: LiveState,
+  rests: HouseOptions['rests'],
+): Promise<Omit<House, typeof Symbol.asyncDispose>> {
+  const { config, store } = foundation
+  const has = (role: Role) => config.roles.includes(role)
+  const accounts = await openAccounts(foundation, rests)
+  if (nameserver) await followDatabase(foundation, nameserver, live.isConfigured)
   const isWhole = has('api') && has('worker') && has('smtp')
   const sandbox =
-    nameserver && isWhole && !options.config.laboratory
+    nameserver && isWhole && !config.laboratory
       ? await openSandbox(foundation, nameserver, accounts.sandbox)
       : undefined
   const firstKeyFile = sandbox ? await firstKey(foundation) : undefined
-  const worlds = openWorlds(foundation, live.isConfigured, sandbox)
+  // Only workers ask others' servers.
+  const asks = has('worker') && live.isConfigured
+  const share = asks ? await openPaceShare(foundation) : () => 0
+  const worlds = openWorlds(foundation, live.isConfigured ? share : undefined, sandbox)
   const ports = portsOf(foundation, worlds, accounts, sandbox)
   const smtp = has('smtp') ? await openInbound(foundation, worlds) : []
   sandbox?.setInboundPorts(smtp)
   if (has('worker')) openWorkers(foundation, worlds, ports)
   const redirect = has('redirect') ? await openRedirects(foundation) : []
   const api = has('api') ? await openApi(foundation, { ports, accounts, sandbox, live }) : undefined
-
-  const closing = opened.move()
   return {
     api,
     dns: nameserver?.listeners.map(writeEndpoint) ?? [],
     smtp: smtp.map(writeEndpoint),
     redirect: redirect.map(writeEndpoint),
     firstKeyFile,
-    store: foundation.store,
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+    store,
   }
 }
 
-function openWorlds({ config }: Foundation, isLive: boolean, sandbox: Sandbox | undefined): Worlds {
+function openWorlds(
+  { config }: Foundation,
+  share: (() => number) | undefined,
+  sandbox: Sandbox | undefined,
+): Worlds {
   const worlds = new Map<WorldName, World>()
-  if (isLive) worlds.set('live', liveWorld(config))
+  if (share) worlds.set('live', liveWorld(config, share))
   if (sandbox) worlds.set('sandbox', sandbox.world)
   return worlds
 }

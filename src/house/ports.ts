@@ -7,6 +7,7 @@ import { embeddedSenderDriver } from '#drivers/sender/embedded/driver.ts'
 import { unconfigured } from '#drivers/unconfigured.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import { embeddedZoneDriver } from '#drivers/zone/embedded/driver.ts'
+import type { View } from '#resolver/view.ts'
 import type { StoreContext } from '#store/context.ts'
 import { custodyStore } from '#store/custody.ts'
 import { customerBook } from '#store/customer-records.ts'
@@ -46,53 +47,52 @@ export type PortsParts = {
   dkimRotationDays: number
 }
 
-/** The ports of a domain, by where it was placed. */
+/** The ports of a domain for one pass, by where it was placed. */
 export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
-  const { store, world, misbehaviour } = parts
-  const { zones, senders, mailboxes } = withEmbedded(parts)
-  const all = [...zones.values()].flatMap(({ pool }) => pool ?? [])
-  const books = {
-    observer: world.observer,
-    publicDns: world.publicDns,
-    records: recordBook(store),
-    customers: customerBook(store),
-    surveyor: world.surveyor,
-    probes: probeBook(store),
-    inboxes: inboxBook(store),
-    redirects: redirectBook(store, parts.redirectAddresses),
-    clock: world.clock,
-    probeHost: parts.receivesMail ? world.platform.probeHost : undefined,
-  }
-  const zoneHost = (account: string): ZoneAccount =>
-    zones.get(account) ?? { driver: unconfigured(account).zone, pool: [] }
+  const { store, world, accounts, misbehaviour } = parts
+  const { pool } = world.platform
+  const all = [...pool, ...[...accounts.zones.values()].flatMap((zone) => zone.pool ?? [])]
   return (placed) => {
-    const { driver, pool } = zoneHost(placed.zone)
-    const sender = senders.get(placed.sender) ?? unconfigured(placed.sender).sender
-    const mailbox = mailboxes.get(placed.mailbox) ?? unconfigured(placed.mailbox).mailbox
+    const view = world.view()
+    const at = drivers(parts, view)
+    const { driver, pool: own = [] } = at.zone(placed.zone)
     return {
-      ...books,
+      ...view,
+      records: recordBook(store),
+      customers: customerBook(store),
+      probes: probeBook(store),
+      inboxes: inboxBook(store),
+      redirects: redirectBook(store, parts.redirectAddresses),
+      clock: world.clock,
+      soonestLookMs: world.soonestLookMs,
+      probeHost: parts.receivesMail ? world.platform.probeHost : undefined,
       zone: misbehaviour.zone(driver),
-      sender: misbehaviour.sender(sender),
-      mailbox: misbehaviour.mailbox(mailbox),
-      custody: custodyStore(store, world.name, { own: pool ?? [], all }),
-      zoneHost: (account) => zoneHost(account).driver,
+      sender: misbehaviour.sender(at.sender(placed.sender)),
+      mailbox: misbehaviour.mailbox(at.mailbox(placed.mailbox)),
+      custody: custodyStore(store, world.name, { own, all }),
+      zoneHost: (account) => at.zone(account).driver,
     }
   }
 }
 
-function withEmbedded({ store, world, accounts, dkimRotationDays }: PortsParts) {
+/** By account. The embedded ones are made for the pass, and look at the public DNS as the rest of it does. */
+function drivers(parts: PortsParts, { publicDns }: View) {
+  const { store, world, accounts, dkimRotationDays: rotationDays } = parts
   const { mailHost, pool } = world.platform
+  const senders = senderStore(store, world.name)
+  const sender = embeddedSenderDriver({ store: senders, publicDns, mailHost, rotationDays })
   const zone = { driver: embeddedZoneDriver(zoneStore(store, world.name)), pool }
-  const sender = embeddedSenderDriver({
-    store: senderStore(store, world.name),
-    publicDns: world.publicDns,
-    mailHost,
-    rotationDays: dkimRotationDays,
-  })
   const mailbox = embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)
+  const isOwn = (account: string) => account === 'embedded'
   return {
-    zones: new Map<string, ZoneAccount>([...accounts.zones, ['embedded', zone]]),
-    senders: new Map([...accounts.senders, ['embedded', sender]]),
-    mailboxes: new Map([...accounts.mailboxes, ['embedded', mailbox]]),
+    zone: (account: string): ZoneAccount =>
+      (isOwn(account) ? zone : accounts.zones.get(account)) ?? {
+        driver: unconfigured(account).zone,
+        pool: [],
+      },
+    sender: (account: string): SenderDriver =>
+      (isOwn(account) ? sender : accounts.senders.get(account)) ?? unconfigured(account).sender,
+    mailbox: (account: string): MailboxDriver =>
+      (isOwn(account) ? mailbox : accounts.mailboxes.get(account)) ?? unconfigured(account).mailbox,
   }
 }

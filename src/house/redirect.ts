@@ -18,7 +18,8 @@ export async function openRedirects({
 }: Foundation): Promise<readonly Endpoint[]> {
   if (config.redirectListen.length === 0) return []
   const feed = {
-    changed: (mark: string) => changedNames(store.db, mark),
+    changed: (mark: string, page: { after: string; limit: number }) =>
+      changedNames(store.db, mark, page),
     read: async (names: readonly string[]) =>
       (await readRedirects(store.db, names)).map(({ name, redirect }) => ({
         name,

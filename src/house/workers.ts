@@ -1,4 +1,4 @@
-import { domainPass } from '#domains/pass.ts'
+import { domainPass, type Failure } from '#domains/pass.ts'
 import type { DeliverOptions } from '#drivers/sender/embedded/deliver.ts'
 import { startWorker, type Taken } from '#engine/worker.ts'
 import { deliveryPass, type QueueBook } from '#mail/queue.ts'
@@ -21,8 +21,9 @@ const STOCK_EVERY_MS = 15_000
 
 /** The `worker` role: passes over domains, attempts at messages, and a stock of key pairs. */
 export function openWorkers(foundation: Foundation, worlds: Worlds, ports: PortsOf): void {
-  const { store, opened, onError } = foundation
+  const { config, store, opened, logger, onError } = foundation
   const { db, doorbell } = store
+  const onFailed = (failure: Failure) => logger.warn(failure, 'domain failed')
   const load = (row: Taken) => loadForPass(store, row, ports)
   // Rows of a world that is off in this process are another's, or wait until it is on again.
   const mine = inWorlds([...worlds.keys()])
@@ -34,7 +35,8 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
     topic: TOPICS.domainsDue,
     atOnce: DOMAINS_AT_ONCE,
     passLimitMs: DOMAIN_LIMIT_MS,
-    work: (row, signal) => domainPass(row, load, signal),
+    givesWay: config.roles.some((role) => role !== 'worker'),
+    work: (row, signal) => domainPass(row, load, signal, onFailed),
     // Whoever waits for the end of the pass looks again.
     onDone: ({ id }) => doorbell.ring(TOPICS.domain(id)),
     onError,

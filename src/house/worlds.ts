@@ -5,13 +5,12 @@ import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { nameserverPool } from '#domains/claims.ts'
 import { isSpecialUse } from '#names/domain-name.ts'
 import { isLoopback, isPrivateAddress, parseEndpoint } from '#names/ip.ts'
-import { iterativeResolver, type Reach } from '#resolver/iterate.ts'
-import { paced, unpaced } from '#resolver/pace.ts'
-import { parentObserver } from '#resolver/parent.ts'
+import type { Reach } from '#resolver/iterate.ts'
+import { paced, shareOf, sparing, unpaced } from '#resolver/pace.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import { ROOT_HINTS } from '#resolver/root-hints.ts'
 import { stubResolver } from '#resolver/stub.ts'
-import { surveyor } from '#resolver/survey.ts'
+import { viewsThrough } from '#resolver/view.ts'
 import { SANDBOX } from '#sandbox/names.ts'
 import { systemClock } from '../clock.ts'
 import type { Config } from '../config.ts'
@@ -75,24 +74,44 @@ export function liveObstacles(config: Config): LiveState {
   }
 }
 
-export function liveWorld(config: Config): World {
+/** `share` is what part of the questions that others' servers may be asked is this process's own now. */
+export function liveWorld(config: Config, share: () => number): World {
   const hasIPv6 = Object.values(networkInterfaces()).flat().some(isGlobalIPv6)
   const hints =
     config.rootHints.length > 0
       ? config.rootHints
       : ROOT_HINTS.map((address) => ({ address, port: 53 }))
-  const ports = new Map(hints.map(({ address, port }) => [address, port]))
+  // In a laboratory our own nameservers need not have the port of DNS to themselves.
+  const own = config.laboratory ? config.dnsListen.filter(({ port }) => port !== 0) : []
+  const ports = new Map([...own, ...hints].map(({ address, port }) => [address, port]))
+  const platform = livePlatform(config)
+  const rootHints = hints.map(({ address }) => address)
   const reach: Reach = {
-    rootHints: hints.map(({ address }) => address),
+    rootHints,
     dnsPort: (address) => ports.get(address) ?? 53,
     mayConnect: (address) => {
       if (isIPv6(address) && !hasIPv6) return false
       return config.laboratory || !isPrivateAddress(address)
     },
-    pace: paced(config.parentQueriesPerSecond, systemClock),
+    pace: sparing(
+      paced(() => shareOf(config.parentQueriesPerSecond, share()), systemClock),
+      (address) => isOurs(platform, address) && !rootHints.includes(address),
+    ),
   }
-  return worldOf('live', reach, () => 25, livePlatform(config), configuredResolver(config))
+  return {
+    ...reach,
+    name: 'live',
+    smtpPort: () => 25,
+    resolver: configuredResolver(config),
+    view: viewsThrough(reach, () => performance.now()),
+    clock: systemClock,
+    soonestLookMs: 2000,
+    platform,
+  }
 }
+
+const isOurs = ({ pool }: Platform, asked: string): boolean =>
+  pool.some(({ address }) => address === asked)
 
 /** Without one, questions and mail over IPv6 could only be waited for in vain. */
 const isGlobalIPv6 = (each?: NetworkInterfaceInfo): boolean =>
@@ -111,32 +130,17 @@ export function sandboxWorld(ports: SandboxPorts): World {
     mayConnect: isLoopback,
     pace: unpaced,
   }
-  return worldOf(
-    'sandbox',
-    reach,
-    (address) => ports.smtp(address) ?? 9,
-    sandboxPlatform(),
-    iterativeResolver(reach),
-  )
-}
-
-function worldOf(
-  name: World['name'],
-  reach: Reach,
-  smtpPort: World['smtpPort'],
-  platform: Platform,
-  resolver: Resolver,
-): World {
+  const view = viewsThrough(reach, () => performance.now())
   return {
-    name,
     ...reach,
-    smtpPort,
-    resolver,
-    publicDns: iterativeResolver(reach),
-    observer: parentObserver(reach, () => performance.now()),
-    surveyor: surveyor(reach),
+    name: 'sandbox',
+    smtpPort: (address) => ports.smtp(address) ?? 9,
+    resolver: { resolve: (...question) => view().publicDns.resolve(...question) },
+    view,
     clock: systemClock,
-    platform,
+    // The parent is our own, and need not be spared.
+    soonestLookMs: 200,
+    platform: sandboxPlatform(),
   }
 }
 

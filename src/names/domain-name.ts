@@ -94,6 +94,10 @@ const SANDBOX_TLDS = ['test', 'example']
 export const isWithin = (name: string, zone: string): boolean =>
   zone === '' || name === zone || name.endsWith(`.${zone}`)
 
+/** Whether registries delegate the names below it to others; a TLD that nobody knows is one, too. */
+export const isPublicSuffix = (name: string): boolean =>
+  getPublicSuffix(name, { allowPrivateDomains: false }) === name
+
 export const isSpecialUse = (name: string): boolean =>
   SPECIAL_USE.some((zone) => isWithin(name, zone))
 

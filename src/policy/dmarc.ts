@@ -38,6 +38,12 @@ function invalidTag(record: string): string | undefined {
 const wantsReports = (record: string): boolean =>
   /(?:^|;)\s*rua\s*=\s*[a-z][a-z0-9+.-]*:/i.test(record)
 
+/** What a record asks of receivers for the name it stands at. */
+export function ownPolicy(record: string): DmarcPolicy {
+  const value = tag(record, 'p') ?? 'none'
+  return STRENGTH.find((policy) => policy === value.toLowerCase()) ?? 'none'
+}
+
 function tag(record: string, name: string): string | undefined {
   return new RegExp(`(?:^|;)\\s*${name}\\s*=\\s*([^;\\s]+)`, 'i').exec(record)?.[1]
 }

@@ -1,6 +1,7 @@
 /**
- * One question to one server, and its answer: over UDP first, over TCP when the answer was cut short
- * or did not keep the case of our question. `node:dns` shows neither flags nor authority nor TTLs.
+ * One question to one server, and its answer: over UDP first, over TCP when the answer was cut short or did
+ * not keep the case of our question, without EDNS for servers that do not know it. `node:dns` shows neither
+ * flags nor authority nor TTLs.
  */
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
@@ -8,7 +9,7 @@ import { connect, isIPv6 } from 'node:net'
 import type { Message } from '#dns/message.ts'
 import { nameOf, writtenName } from '#dns/name.ts'
 import { writeQuery } from '#dns/query.ts'
-import { numberOfType, type TypeName } from '#dns/types.ts'
+import { numberOfType, RCODE, type TypeName } from '#dns/types.ts'
 import { absolute } from '#names/domain-name.ts'
 import { decode, type Reply, toReply } from './reply.ts'
 
@@ -26,25 +27,47 @@ export type Server = { address: string; port: number }
 /** No usable answer came: this says nothing about what was asked for. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
-  readonly outcome: 'timeout' | 'unreachable' | 'malformed'
+  readonly outcome: 'timeout' | 'unreachable'
+  /** Silence, or a connection that was closed without a word, may be an accident. */
+  readonly isWorthAnotherTry: boolean
 
-  constructor(outcome: 'timeout' | 'unreachable' | 'malformed', message: string) {
+  constructor(how: 'timeout' | 'unreachable' | 'closed', message: string) {
     super(message)
-    this.outcome = outcome
+    this.outcome = how === 'closed' ? 'unreachable' : how
+    this.isWorthAnotherTry = how !== 'unreachable'
   }
 }
 
-const TRY_MS = 3000
-const TRIES = 2
 // The size that travels unfragmented nearly everywhere (DNS Flag Day 2020).
 const UDP_PAYLOAD_SIZE = 1232
+
+/** One try: with or without EDNS, and how long an answer is waited for. */
+type Try = { edns: boolean; limitMs: number }
+
+/**
+ * What a silent server is tried with. Some drop what has EDNS in it (RFC 6891 section 7); without it no DS
+ * is shown, so that is the last resort.
+ */
+const TRIES: Record<Transport, readonly Try[]> = {
+  udp: [
+    { edns: true, limitMs: 3000 },
+    { edns: true, limitMs: 2000 },
+    { edns: false, limitMs: 2000 },
+  ],
+  tcp: [
+    { edns: true, limitMs: 3000 },
+    { edns: true, limitMs: 3000 },
+  ],
+}
 
 /** To be waited for before each message that is sent to that server. */
 export type Turn = () => Promise<void>
 
 const AT_ONCE: Turn = async () => {}
 
-/** Asks once, with at most two tries of 3 s each. Throws `NoAnswer`, or the signal's reason. */
+type Asking = { server: Server; question: Question; signal: AbortSignal; turn: Turn }
+
+/** Asks once, with at most three tries, 7 s in all. Throws `NoAnswer`, or the signal's reason. */
 export async function exchange(
   server: Server,
   question: Question,
@@ -52,52 +75,64 @@ export async function exchange(
   signal: AbortSignal,
   turn: Turn = AT_ONCE,
 ): Promise<Reply & { transport: Transport }> {
+  const asking = { server, question, signal, turn }
   let failure: unknown
-  for (let attempt = 0; attempt < TRIES; attempt++) {
+  for (const each of TRIES[transport]) {
     signal.throwIfAborted()
     try {
-      return await askOnce(server, question, transport, signal, turn)
+      return await askOnce(asking, transport, each)
     } catch (error) {
       failure = error
-      if (!(error instanceof NoAnswer) || error.outcome !== 'timeout') throw error
+      if (!(error instanceof NoAnswer) || !error.isWorthAnotherTry) throw error
     }
   }
   throw failure
 }
 
+/** One answer, by whatever the server needs: without EDNS, or over TCP, or both. */
 async function askOnce(
-  server: Server,
-  question: Question,
+  asking: Asking,
   transport: Transport,
-  signal: AbortSignal,
-  turn: Turn,
-) {
-  await turn()
-  if (transport === 'udp') {
-    const reply = await send(server, question, viaUdp, signal)
-    if (reply !== undefined && !reply.isTruncated) return { ...toReply(reply), transport }
-    await turn()
+  { edns, limitMs }: Try,
+): Promise<Reply & { transport: Transport }> {
+  await asking.turn()
+  const { message, hasOurCase } = await send(asking, transport, { edns, limitMs })
+  if (edns && isAgainstEdns(message)) return askOnce(asking, transport, { edns: false, limitMs })
+  // A forger does not know the case of our letters; over TCP none can answer in the server's place.
+  if (transport === 'udp' && (message.isTruncated || !hasOurCase)) {
+    return askOnce(asking, 'tcp', { edns, limitMs })
   }
-  const reply = await send(server, question, viaTcp, signal)
-  if (reply === undefined) throw new NoAnswer('malformed', 'the answer was to another question')
-  return { ...toReply(reply), transport: 'tcp' as const }
+  return { ...toReply(message), transport }
 }
 
-type Channel = (server: Server, query: Buffer, accept: Accept, signal: AbortSignal) => Promise<void>
+/**
+ * RFC 6891 section 7: a server that does not know EDNS says FORMERR, and some say NOTIMP. An extended
+ * RCODE, as BADVERS, is about EDNS itself.
+ */
+function isAgainstEdns({ rcode }: Message): boolean {
+  return rcode === RCODE.FORMERR || rcode === RCODE.NOTIMP || rcode > MAX_PLAIN_RCODE
+}
+
+const MAX_PLAIN_RCODE = 15
+
+type Channel = (wire: Wire) => Promise<void>
 /** Looks at a message; true when it was the awaited one. */
 type Accept = (message: Buffer) => boolean
+type Wire = { server: Server; query: Buffer; accept: Accept; limitMs: number; signal: AbortSignal }
 
-/** The decoded answer, or undefined when it came with the question's case changed (see 0x20 below). */
-async function send(server: Server, question: Question, channel: Channel, signal: AbortSignal) {
+/** The message that answers, and whether it came with the case of every letter as it was asked. */
+async function send(
+  { server, question, signal }: Asking,
+  transport: Transport,
+  { edns, limitMs }: Try,
+): Promise<{ message: Message; hasOurCase: boolean }> {
   const id = randomInt(0x10000)
   const name = randomCase(absolute(question.name))
   let answer: Message | undefined
   const accept = (message: Buffer) => {
     const decoded = decode(message)
-    if (decoded === undefined || decoded.id !== id || !decoded.isResponse) return false
-    const asked = decoded.questions[0]
-    if (asked === undefined || !isSame(asked, question)) return false
-    answer = writtenName(asked.labels) === name ? decoded : undefined
+    if (decoded === undefined || !isAnswer(decoded, id, question)) return false
+    answer = decoded
     return true
   }
   const query = writeQuery({
@@ -105,23 +140,30 @@ async function send(server: Server, question: Question, channel: Channel, signal
     name,
     type: question.type,
     isRecursionDesired: question.recursive,
-    udpSize: UDP_PAYLOAD_SIZE,
+    udpSize: edns ? UDP_PAYLOAD_SIZE : undefined,
   })
-  await channel(server, query, accept, signal)
-  return answer
+  const channel: Channel = transport === 'udp' ? viaUdp : viaTcp
+  await channel({ server, query, accept, limitMs, signal })
+  const asked = answer!.questions[0]
+  return { message: answer!, hasOurCase: !asked || writtenName(asked.labels) === name }
 }
 
-const isSame = (asked: Message['questions'][number], { name, type }: Question): boolean =>
-  nameOf(asked.labels) === absolute(name) && asked.type === numberOfType(type)
+/** Whether it answers this question. What a server could not read, it need not repeat. */
+function isAnswer(message: Message, id: number, { name, type }: Question): boolean {
+  if (message.id !== id || !message.isResponse) return false
+  const asked = message.questions[0]
+  if (asked === undefined) return isAgainstEdns(message)
+  return nameOf(asked.labels) === absolute(name) && asked.type === numberOfType(type)
+}
 
 /** A forger must guess the case of every letter too (draft-vixie-dnsext-dns0x20). */
 const randomCase = (name: string): string =>
   name.replace(/[a-z]/g, (letter) => (randomInt(2) === 0 ? letter : letter.toUpperCase()))
 
-function viaUdp(server: Server, query: Buffer, accept: Accept, signal: AbortSignal): Promise<void> {
+function viaUdp({ server, query, accept, ...limits }: Wire): Promise<void> {
   const socket = createSocket(isIPv6(server.address) ? 'udp6' : 'udp4')
   return settle(
-    signal,
+    limits,
     () => socket.close(),
     (resolve, reject) => {
       socket.on('error', reject)
@@ -132,25 +174,38 @@ function viaUdp(server: Server, query: Buffer, accept: Accept, signal: AbortSign
   )
 }
 
-function viaTcp(server: Server, query: Buffer, accept: Accept, signal: AbortSignal): Promise<void> {
+/** RFC 7766 section 6.2.1 lets a server close whenever it likes: each question has a connection of its own. */
+function viaTcp({ server, query, accept, ...limits }: Wire): Promise<void> {
   const socket = connect({ host: server.address, port: server.port })
-  let received = Buffer.alloc(0)
+  const messages = messageReader()
   return settle(
-    signal,
+    limits,
     () => socket.destroy(),
     (resolve, reject) => {
       socket.on('error', reject)
-      socket.on('close', () => reject(new NoAnswer('unreachable', 'the connection was closed')))
+      socket.on('close', () => reject(new NoAnswer('closed', 'the connection was closed')))
       socket.on('connect', () => socket.write(Buffer.concat([lengthOf(query), query])))
       socket.on('data', (chunk) => {
-        received = Buffer.concat([received, chunk])
-        if (received.length < 2 || received.length < 2 + received.readUInt16BE(0)) return
-        const message = received.subarray(2, 2 + received.readUInt16BE(0))
-        if (accept(message)) resolve()
-        else reject(new NoAnswer('malformed', 'not an answer to our question'))
+        // RFC 7766 section 7: an answer is known by its id and question, and others may come first.
+        if (messages(chunk).some(accept)) resolve()
       })
     },
   )
+}
+
+/** Cuts a stream into messages. It holds one message at most, and that is never longer than 65,535 octets. */
+function messageReader(): (chunk: Buffer) => Buffer[] {
+  let received = Buffer.alloc(0)
+  return (chunk) => {
+    const messages: Buffer[] = []
+    received = Buffer.concat([received, chunk])
+    while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
+      const end = 2 + received.readUInt16BE(0)
+      messages.push(received.subarray(2, end))
+      received = received.subarray(end)
+    }
+    return messages
+  }
 }
 
 // RFC 1035 section 4.2.2: a two-octet length stands before each message on a stream.
@@ -162,12 +217,12 @@ export function lengthOf(message: Buffer): Buffer {
 
 /** Runs a socket's life as a promise: ended by its result, by the time limit, or by the signal. */
 async function settle(
-  signal: AbortSignal,
+  { limitMs, signal }: { limitMs: number; signal: AbortSignal },
   close: () => void,
   begin: (resolve: () => void, reject: (error: unknown) => void) => void,
 ): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const timer = setTimeout(() => reject(new NoAnswer('timeout', 'no answer in time')), TRY_MS)
+  const timer = setTimeout(() => reject(new NoAnswer('timeout', 'no answer in time')), limitMs)
   const abort = () => reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
   try {

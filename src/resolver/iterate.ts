@@ -1,10 +1,11 @@
 /**
- * The public DNS as it stands now: every question is walked down from the root and nothing is cached,
- * so what is seen is what anyone would see who has not looked before.
+ * The public DNS as it stands now: every question is walked down from the nearest zone that a registry
+ * runs, and no answer is cached: what is seen is what a resolver sees that asks for the first time.
  */
 import { randomInt } from 'node:crypto'
 import type { TypeName } from '#dns/types.ts'
-import { isWithin, relative } from '#names/domain-name.ts'
+import { ancestorsOf, isWithin, relative } from '#names/domain-name.ts'
+import type { Cut, Cuts, NamedServer } from './cuts.ts'
 import { exchange, NoAnswer } from './exchange.ts'
 import type { Pace, Urgency } from './pace.ts'
 import type { Reply, Rr } from './reply.ts'
@@ -19,9 +20,6 @@ export type Reach = {
   pace: Pace
 }
 
-export type NamedServer = { name: string; address: string }
-export type Cut = { zone: string; servers: readonly NamedServer[] }
-
 /** At most so many questions for one look-up, with all it leads to (RFC 1034 section 5.3.3). */
 const QUESTIONS = 50
 const CNAMES = 8
@@ -29,14 +27,22 @@ const REFERRALS = 16
 const NAMESERVERS_TRIED = 4
 
 /** One look-up with all it leads to: how far it may reach, and how many questions it has left. */
-export type Inquiry = { reach: Reach; urgency: Urgency; signal: AbortSignal; questionsLeft: number }
+export type Inquiry = {
+  reach: Reach
+  cuts: Cuts
+  urgency: Urgency
+  signal: AbortSignal
+  questionsLeft: number
+  /** The nameservers whose addresses are being looked up. */
+  beingFound: Set<string>
+}
 
-export const inquiry = (reach: Reach, urgency: Urgency, signal: AbortSignal): Inquiry => ({
-  reach,
-  urgency,
-  signal,
-  questionsLeft: QUESTIONS,
-})
+export const inquiry = (
+  reach: Reach,
+  cuts: Cuts,
+  urgency: Urgency,
+  signal: AbortSignal,
+): Inquiry => ({ reach, cuts, urgency, signal, questionsLeft: QUESTIONS, beingFound: new Set() })
 
 /** To be called before each message: counts it, and waits for that server's turn. */
 export async function spend(inquiry: Inquiry, address: string): Promise<void> {
@@ -44,16 +50,19 @@ export async function spend(inquiry: Inquiry, address: string): Promise<void> {
   await inquiry.reach.pace(address, inquiry.urgency, inquiry.signal)
 }
 
-export function iterativeResolver(reach: Reach): Resolver {
-  return { resolve: (name, type, signal) => resolve(inquiry(reach, 'asked', signal), name, type) }
+export function iterativeResolver(reach: Reach, cuts: Cuts): Resolver {
+  return {
+    resolve: (name, type, signal) => resolve(inquiry(reach, cuts, 'asked', signal), name, type),
+  }
 }
 
 async function resolve(inquiry: Inquiry, name: string, type: TypeName): Promise<Lookup> {
   let current = name
   for (let cname = 0; cname <= CNAMES; cname++) {
-    const reply = await walk(inquiry, current, type)
+    const reply = await answerTo(inquiry, current, type)
     const records = reply.answers.filter((rr) => rr.type === type && rr.name === current)
     if (records.length > 0) return { rcode: 'NOERROR', records }
+    // RFC 6672 section 3.1: a DNAME comes with the CNAME that it means for this name.
     const alias = reply.answers.find((rr) => rr.type === 'CNAME' && rr.name === current)
     if (alias === undefined) return { rcode: rcodeOf(reply), records: [] }
     current = relative(alias.data)
@@ -61,30 +70,114 @@ async function resolve(inquiry: Inquiry, name: string, type: TypeName): Promise<
   throw new LookupFailed(`${name} is an alias of an alias too often`)
 }
 
-/** From the root down to the server that answers with authority. */
-async function walk(inquiry: Inquiry, name: string, type: TypeName): Promise<Reply> {
-  let cut = rootCut(inquiry.reach)
+/** What the servers say that answer for the name with authority. */
+async function answerTo(inquiry: Inquiry, name: string, type: TypeName): Promise<Reply> {
+  const ask = (cut: Cut) => heardFrom(inquiry, cut, name, type)
+  const { cut, reply } = await descend(inquiry, name, await nearestCut(inquiry, name), ask)
+  return reply ?? nobodyAnswers(cut, name)
+}
+
+/** The lowest zone at the name or above it that is known; the root, if no other. */
+export async function nearestCut(inquiry: Inquiry, name: string): Promise<Cut> {
+  for (const zone of [name, ...ancestorsOf(name)]) {
+    const known = inquiry.cuts.at(zone)
+    if (!known) continue
+    const cut = await serversOf(inquiry, zone, known.referral)
+    return { ...cut, isRemembered: cut.isRemembered || known.isRemembered }
+  }
+  return rootCut(inquiry.reach)
+}
+
+/** Asks the servers of a zone. Undefined when none says anything useful about the name. */
+export type Ask = (cut: Cut) => Promise<Reply | undefined>
+
+/**
+ * Follows referrals down from a zone, to the one whose servers refer no further; or to the one that refers
+ * to `name` itself, when `name` is not to be entered. Where servers that were remembered are of no use, it
+ * begins anew at the root, once.
+ */
+export async function descend(
+  inquiry: Inquiry,
+  name: string,
+  from: Cut,
+  ask: Ask,
+  stopsAbove: 'nothing' | 'name' = 'nothing',
+): Promise<{ cut: Cut; reply: Reply | undefined }> {
+  let cut = from
+  let hasBegunAnew = false
   for (let step = 0; step < REFERRALS; step++) {
-    const reply = await askCut(inquiry, cut, name, type)
-    const next = referralOf(reply, name, cut.zone)
-    if (next === undefined) return reply
-    cut = await serversOf(inquiry, next, reply)
+    const answered = await askWithOthers(inquiry, cut, name, ask)
+    if ('deeper' in answered) {
+      cut = answered.deeper
+      continue
+    }
+    const { reply } = answered
+    if (reply === undefined && cut.isRemembered && !hasBegunAnew) {
+      inquiry.cuts.forget(cut)
+      hasBegunAnew = true
+      cut = rootCut(inquiry.reach)
+      continue
+    }
+    const next = reply && referralOf(reply, name, cut.zone)
+    if (next === undefined || (next === name && stopsAbove === 'name')) return { cut, reply }
+    cut = await serversOf(inquiry, next, reply!)
   }
   throw new LookupFailed(`${name} is referred on too often`)
+}
+
+/** Passes that look for the same registry's servers at the same moment ask for them once. */
+async function askWithOthers(
+  inquiry: Inquiry,
+  cut: Cut,
+  name: string,
+  ask: Ask,
+): Promise<{ deeper: Cut } | { reply: Reply | undefined }> {
+  const { cuts, urgency, signal } = inquiry
+  const first = await cuts.firstToAsk(cut.zone, name, urgency, signal, () =>
+    askAndKeep(inquiry, cut, name, ask),
+  )
+  signal.throwIfAborted()
+  if (first) return { reply: first.said }
+  const nearest = await nearestCut(inquiry, name)
+  const isDeeper = nearest.zone.length > cut.zone.length
+  return isDeeper ? { deeper: nearest } : { reply: await askAndKeep(inquiry, cut, name, ask) }
+}
+
+/** A referral is known to the rest of the pass, one to a registry's zone to all passes. */
+async function askAndKeep({ cuts }: Inquiry, cut: Cut, name: string, ask: Ask) {
+  const reply = await ask(cut)
+  const next = reply && referralOf(reply, name, cut.zone)
+  if (next !== undefined) cuts.keep(next, reply!)
+  return reply
 }
 
 export const rootCut = (reach: Reach): Cut => ({
   zone: '',
   servers: reach.rootHints.map((address) => ({ name: 'root', address })),
+  isRemembered: false,
 })
 
-/** Asks the servers of a zone, in random order, until one answers usefully. */
+/** What the servers of a zone say. Throws `LookupFailed` when none of them says anything useful. */
 export async function askCut(
   inquiry: Inquiry,
   cut: Cut,
   name: string,
   type: TypeName,
 ): Promise<Reply> {
+  return (await heardFrom(inquiry, cut, name, type)) ?? nobodyAnswers(cut, name)
+}
+
+function nobodyAnswers({ zone }: Cut, name: string): never {
+  throw new LookupFailed(`no server of ${zone || 'the root'} answers for ${name}`)
+}
+
+/** Asks the servers of a zone, in random order, until one answers usefully. */
+export async function heardFrom(
+  inquiry: Inquiry,
+  cut: Cut,
+  name: string,
+  type: TypeName,
+): Promise<Reply | undefined> {
   for (const { address } of shuffled(cut.servers).slice(0, NAMESERVERS_TRIED)) {
     try {
       const server = { address, port: inquiry.reach.dnsPort(address) }
@@ -96,7 +189,7 @@ export async function askCut(
       if (!(error instanceof NoAnswer)) throw error
     }
   }
-  throw new LookupFailed(`no server of ${cut.zone || 'the root'} answers for ${name}`)
+  return undefined
 }
 
 /** A server that merely knows of the zone, or refers back to it or up, says nothing of the name. */
@@ -115,15 +208,19 @@ export function referralOf(reply: Reply, name: string, zone: string): string | u
   return ns.name === zone ? undefined : ns.name
 }
 
-/** The addresses of a zone's servers: from glue where there is some, else looked up. */
-export async function serversOf(inquiry: Inquiry, zone: string, reply: Reply): Promise<Cut> {
-  const cut = reply.authorities.filter((rr) => rr.type === 'NS' && rr.name === zone)
-  const names = new Set(cut.map((rr) => relative(rr.data)))
-  const servers = await addressed(inquiry, names, (name) => addressesIn(reply.additionals, name))
+/** The servers of a zone that a reply refers to: by glue where there is some, else looked up. */
+async function serversOf(inquiry: Inquiry, zone: string, reply: Reply): Promise<Cut> {
+  const ns = reply.authorities.filter((rr) => rr.type === 'NS' && rr.name === zone)
+  const names = new Set(ns.map((rr) => relative(rr.data)))
+  const glueOf = (name: string) => addressesIn(reply.additionals, name)
+  const isRemembered = [...names].some(
+    (name) => glueOf(name).length === 0 && inquiry.cuts.addressesOf(name) !== undefined,
+  )
+  const servers = await addressed(inquiry, names, glueOf)
   if (servers.length === 0) {
     throw new LookupFailed(`no server of ${zone} has an address we may ask`)
   }
-  return { zone, servers }
+  return { zone, servers, isRemembered }
 }
 
 /** Nameservers with their addresses, as far as they may be asked. */
@@ -148,15 +245,27 @@ const addressesIn = (rrs: readonly Rr[], name: string): string[] =>
     .map((rr) => rr.data)
 
 /** A nameserver that cannot be found is passed over: its siblings may do. */
-async function addressesOf(inquiry: Inquiry, name: string): Promise<string[]> {
+async function addressesOf(inquiry: Inquiry, name: string): Promise<readonly string[]> {
+  const { cuts, beingFound } = inquiry
+  const known = cuts.addressesOf(name)
+  if (known) return known
+  // Zones whose servers are named in each other, without glue, cannot be found.
+  if (beingFound.has(name)) return []
+  beingFound.add(name)
   try {
-    const found = await resolve(inquiry, name, 'A')
-    return found.records.map((rr) => rr.data)
+    const { records } = await resolve(inquiry, name, 'A')
+    const addresses = records.map((rr) => rr.data)
+    if (addresses.length > 0) cuts.keepAddresses(name, addresses, leastTtl(records))
+    return addresses
   } catch (error) {
     if (error instanceof LookupFailed) return []
     throw error
+  } finally {
+    beingFound.delete(name)
   }
 }
+
+const leastTtl = (rrs: readonly Rr[]): number => Math.min(...rrs.map(({ ttl }) => ttl))
 
 function rcodeOf(reply: Reply): 'NOERROR' | 'NXDOMAIN' {
   return reply.rcode === 'NXDOMAIN' ? 'NXDOMAIN' : 'NOERROR'

@@ -2,18 +2,17 @@
  * What the parent's own servers say about the delegation of a name. No cache stands between, so a
  * change at the registrar is seen in the first answer after the registry has published it.
  */
-import { relative } from '#names/domain-name.ts'
+import { ancestorsOf, relative } from '#names/domain-name.ts'
+import type { Cut, Cuts, NamedServer } from './cuts.ts'
 import { exchange, NoAnswer, type Transport } from './exchange.ts'
 import {
   addressed,
-  type Cut,
+  descend,
   type Inquiry,
   inquiry,
-  type NamedServer,
+  nearestCut,
   type Reach,
   referralOf,
-  rootCut,
-  serversOf,
   spend,
 } from './iterate.ts'
 import type { Urgency } from './pace.ts'
@@ -69,56 +68,35 @@ export type Observer = {
   ): Promise<readonly ParentAnswer[]>
 }
 
-const CUT_KEPT_MS = 300_000
-const CUTS_KEPT = 1000
-const STEPS = 16
-
-/** An observer that remembers the zone cuts it met for five minutes, but never an answer. */
-export function parentObserver(reach: Reach, now: () => number): Observer {
-  const cuts = new Map<string, { cut: Cut; until: number }>()
-  let turn = 0
-
-  function remember(cut: Cut): void {
-    if (cuts.size >= CUTS_KEPT) cuts.clear()
-    cuts.set(cut.zone, { cut, until: now() + CUT_KEPT_MS })
-  }
-
-  function nearestKnownCut(name: string): Cut {
-    const labels = name.split('.')
-    for (let skip = 1; skip < labels.length; skip++) {
-      const known = cuts.get(labels.slice(skip).join('.'))
-      if (known !== undefined && known.until > now()) return known.cut
-    }
-    return rootCut(reach)
-  }
-
+/** `nextTurn` counts up: whose turn it is of a parent's servers, that all are asked alike. */
+export function parentObserver(reach: Reach, cuts: Cuts, nextTurn: () => number): Observer {
   /** Descends to the zone whose servers, asked for the name, refer to it or answer about it. */
   async function findParent(inquiry: Inquiry, name: string) {
-    let cut = nearestKnownCut(name)
-    for (let step = 0; step < STEPS; step++) {
-      const { reply, answer } = await askAny(inquiry, cut, name, turn++)
-      const next = reply && referralOf(reply, name, cut.zone)
-      if (reply === undefined || next === undefined || next === name) return { cut, answer }
-      cut = await serversOf(inquiry, next, reply)
-      remember(cut)
+    let last: Asked | undefined
+    const ask = async (cut: Cut) => {
+      last = await askAny(inquiry, cut, name, nextTurn())
+      return isUseful(last.answer) ? last.reply : undefined
     }
-    throw new LookupFailed(`the parent of ${name} was not found in ${STEPS} referrals`)
+    const from = await nearestCut(inquiry, ancestorsOf(name)[0] ?? '')
+    const { cut } = await descend(inquiry, name, from, ask, 'name')
+    return { cut, answer: last!.answer }
   }
 
   return {
     async serving(name, nameservers, signal) {
-      const asking = inquiry(reach, 'routine', signal)
-      const cut = { zone: name, servers: await addressed(asking, nameservers) }
+      const asking = inquiry(reach, cuts, 'routine', signal)
+      const servers = await addressed(asking, nameservers)
+      const cut = { zone: name, servers, isRemembered: false }
       const asked = cut.servers.map((server) => askServer(asking, cut, server, name, 'udp'))
       return (await Promise.all(asked)).map(({ answer }) => answer)
     },
     async look(name, extent, urgency, signal) {
-      const looking = inquiry(reach, urgency, signal)
+      const looking = inquiry(reach, cuts, urgency, signal)
       const { cut, answer } = await findParent(looking, name)
       const answers = extent === 'one' ? [answer] : await askAll(looking, cut, name)
       // Who answers with authority is no parent (any more): the cut is looked for anew.
       const isStale = answers.some(({ outcome }) => outcome === 'authoritative')
-      if (isStale || !answers.some(isAnswer)) cuts.delete(cut.zone)
+      if (isStale || !answers.some(isAnswer)) cuts.forget(cut)
       return {
         parent: cut.zone,
         serverCount: new Set(cut.servers.map((server) => server.name)).size,
@@ -135,9 +113,11 @@ export const isAnswer = ({ outcome }: ParentAnswer): boolean =>
   outcome === 'nxdomain' ||
   outcome === 'authoritative'
 
+type Asked = { reply?: Reply; answer: ParentAnswer }
+
 /** One server after the other, beginning with the one whose turn it is, until one answers. */
-async function askAny(inquiry: Inquiry, cut: Cut, name: string, turn: number) {
-  let last: { reply?: Reply; answer: ParentAnswer } | undefined
+async function askAny(inquiry: Inquiry, cut: Cut, name: string, turn: number): Promise<Asked> {
+  let last: Asked | undefined
   for (let tried = 0; tried < cut.servers.length; tried++) {
     const server = cut.servers[(turn + tried) % cut.servers.length]!
     last = await askServer(inquiry, cut, server, name, 'udp')
@@ -161,7 +141,7 @@ async function askServer(
   server: NamedServer,
   name: string,
   transport: Transport,
-): Promise<{ reply?: Reply; answer: ParentAnswer }> {
+): Promise<Asked> {
   let began = performance.now()
   const turn = async () => {
     await spend(inquiry, server.address)

@@ -5,13 +5,15 @@ import { createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode } from 'dns-packet'
 import { unpaced } from './pace.ts'
-import { surveyor } from './survey.ts'
+import { viewsThrough } from './view.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
 
 const ROOT = '127.0.0.63'
-const REFUSED = 5
+const [FORMERR, REFUSED] = [1, 5]
+/** Of a server that knows no EDNS. */
+const OLD = '127.0.0.68'
 const a = (name: string, data: string): Answer => ({ name, type: 'A', ttl: 300, data })
 const ns = (name: string, data: string): Answer => ({ name, type: 'NS', ttl: 300, data })
 const soa = (name: string): Answer => {
@@ -23,8 +25,13 @@ const soa = (name: string): Answer => {
 async function serveUdp(address: string, port: number): Promise<number> {
   const socket = createSocket('udp4')
   socket.on('message', (message, from) => {
-    const { id, questions } = decode(message)
+    const { id, questions, additionals: asked } = decode(message)
     const { type } = questions![0]!
+    if (address === OLD && asked?.length) {
+      const reply = encode({ type: 'response', id: id!, flags: FORMERR })
+      socket.send(reply, from.port, from.address)
+      return
+    }
     const name = questions![0]!.name.toLowerCase()
     const zone = name.split('.').slice(-2).join('.')
     const isRoot = address === ROOT
@@ -78,6 +85,7 @@ const ZONES: [zone: string, address: string, messages: Message[]][] = [
   ['open.test',    '127.0.0.64', [{ answers: [soa('open.test'), ns('open.test', 'ns.open.test'), WHOLE[0]!] }, { answers: [WHOLE[1]!] }, { answers: [WHOLE[2]!, soa('open.test')] }]],
   ['closed.test',  '127.0.0.65', [{ rcode: REFUSED, answers: [] }]],
   ['cut-off.test', '127.0.0.66', [{ answers: [soa('cut-off.test'), a('half.cut-off.test', '192.0.2.9')] }]],
+  ['old.test',     '127.0.0.68', [{ rcode: REFUSED, answers: [] }]],
   ['bare.test',    '127.0.0.67', [{ answers: [a('bare.test', '192.0.2.9'), soa('bare.test')] }]],
 ]
 const ADDRESS_OF = Object.fromEntries(ZONES.map(([zone, address]) => [zone, address]))
@@ -88,7 +96,7 @@ for (const [, address, messages] of ZONES) {
   await serveTransfer(address, port, messages)
 }
 const reach = { rootHints: [ROOT], dnsPort: () => port, mayConnect: () => true, pace: unpaced }
-const { survey } = surveyor(reach)
+const { survey } = viewsThrough(reach, () => performance.now())().surveyor
 
 async function found(name: string): Promise<string[]> {
   const questions = [{ name, type: 'A' as const }]
@@ -114,6 +122,10 @@ for (const [what, zone] of [
     assert.deepEqual(await found(zone), [`${zone} A 192.0.2.1`])
   })
 }
+
+test('a server that knows no EDNS is asked without', async () => {
+  assert.deepEqual(await found('old.test'), ['old.test A 192.0.2.1'])
+})
 
 test('a name inside a zone is asked for: what a wildcard above gives it is no record of the zone', async () => {
   assert.deepEqual(await found('inside.open.test'), [])

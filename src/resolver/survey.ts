@@ -1,14 +1,14 @@
 /** What a name serves now, asked of its present nameservers: whole where they give the zone, else by name. */
 import type { TypeName } from '#dns/types.ts'
+import type { Cut, Cuts } from './cuts.ts'
 import {
   askCut,
-  type Cut,
+  descend,
+  heardFrom,
   type Inquiry,
   inquiry,
+  nearestCut,
   type Reach,
-  referralOf,
-  rootCut,
-  serversOf,
   spend,
 } from './iterate.ts'
 import type { Reply, Rr } from './reply.ts'
@@ -41,7 +41,6 @@ export type Surveyor = {
   survey(name: string, wanted: Wanted, signal: AbortSignal): Promise<Survey>
 }
 
-const REFERRALS = 16
 const SERVERS_TRIED = 2
 /** More than any survey asks, with the walk that leads to it. */
 const QUESTIONS = 400
@@ -51,10 +50,10 @@ const NAMES_AT_ONCE = 8
 /** What is not answered by then is unanswered: somebody waits for the whole. */
 const LIMIT_MS = 8000
 
-export function surveyor(reach: Reach): Surveyor {
+export function surveyor(reach: Reach, cuts: Cuts): Surveyor {
   return {
     async survey(name, wanted, signal) {
-      const asking = { ...inquiry(reach, 'asked', signal), questionsLeft: QUESTIONS }
+      const asking = { ...inquiry(reach, cuts, 'asked', signal), questionsLeft: QUESTIONS }
       const cut = await zoneCutOf(asking, name)
       if (cut === undefined) return { records: [], isWhole: true, unanswered: [] }
       const heard = await heardOf(asking, without(cut, wanted.except), name)
@@ -66,9 +65,9 @@ export function surveyor(reach: Reach): Surveyor {
   }
 }
 
-const without = ({ zone, servers }: Cut, except: readonly string[]): Cut => ({
-  zone,
-  servers: servers.filter((server) => !except.includes(server.name)),
+const without = (cut: Cut, except: readonly string[]): Cut => ({
+  ...cut,
+  servers: cut.servers.filter((server) => !except.includes(server.name)),
 })
 
 async function askAll(
@@ -155,7 +154,7 @@ async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
   const heard = await Promise.all(
     cut.servers.slice(0, SERVERS_HEARD).map(async (server) => {
       try {
-        await askCut(asking, { zone: cut.zone, servers: [server] }, name, 'SOA')
+        await askCut(asking, { ...cut, servers: [server] }, name, 'SOA')
         return [server]
       } catch (error) {
         if (error instanceof LookupFailed) return []
@@ -165,7 +164,7 @@ async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
   )
   const servers = heard.flat()
   if (servers.length === 0) throw new LookupFailed(`no server of ${cut.zone} answers for ${name}`)
-  return { zone: cut.zone, servers }
+  return { ...cut, servers }
 }
 
 /** The zone from the first of its servers that gives it. */
@@ -180,14 +179,9 @@ async function transferred(asking: Inquiry, { zone, servers }: Cut): Promise<Rr[
 }
 
 /** The zone the name is in and its servers; undefined when there is no such name. */
-async function zoneCutOf(asking: Inquiry, name: string) {
-  let cut = rootCut(asking.reach)
-  for (let step = 0; step < REFERRALS; step++) {
-    const reply = await askCut(asking, cut, name, 'SOA')
-    if (reply.rcode === 'NXDOMAIN') return undefined
-    const next = referralOf(reply, name, cut.zone)
-    if (next === undefined) return cut
-    cut = await serversOf(asking, next, reply)
-  }
-  throw new LookupFailed(`${name} is referred on too often`)
+async function zoneCutOf(asking: Inquiry, name: string): Promise<Cut | undefined> {
+  const ask = (cut: Cut) => heardFrom(asking, cut, name, 'SOA')
+  const { cut, reply } = await descend(asking, name, await nearestCut(asking, name), ask)
+  if (!reply) throw new LookupFailed(`no server of ${cut.zone || 'the root'} answers for ${name}`)
+  return reply.rcode === 'NXDOMAIN' ? undefined : cut
 }

@@ -5,11 +5,32 @@
 
 /** Where the names are; handed in by the composition root. */
 export type Feed<Fed> = {
-  /** The names changed since `mark`, '0' for all, and the next mark. */
-  changed(mark: string): Promise<{ names: readonly string[]; mark: string }>
+  /**
+   * A page of the names changed since `mark`, '0' for all, that come after `after`; and the next mark,
+   * which holds once all pages are read. `database` is another where no mark of before holds any more.
+   */
+  changed(mark: string, page: { after: string; limit: number }): Promise<Changed>
   read(names: readonly string[]): Promise<readonly Fed[]>
   /** Calls at every change that may be there to read. */
   onChange(heard: () => void): Disposable
+}
+
+type Changed = Position & { names: readonly string[] }
+
+/** Up to where the changes of a database are known. */
+export type Position = { mark: string; database: string }
+
+/** Keeps what was read for the next process. No call rejects. */
+export type Journal<Fed> = {
+  /** Up to where it is complete. It goes back when something could not be kept. */
+  position(): Promise<Position | undefined>
+  keep(page: readonly Fed[]): Promise<void>
+  /** All names are read from here on. */
+  begin(): Promise<void>
+  /** The names that are kept, and were not read since `begin`. */
+  unread(): Iterable<string>
+  /** All that changed before this position is kept. */
+  complete(position: Position, hasChanged: boolean): Promise<void>
 }
 
 const POLL_MS = 1000
@@ -19,15 +40,17 @@ export type FollowerOptions<Fed> = {
   feed: Feed<Fed>
   /** What is known of one name, now; must not throw. */
   take(fed: Fed): void
+  journal?: Journal<Fed>
   onError(error: unknown): void
 }
 
 export class Follower<Fed> implements AsyncDisposable {
   readonly #options: FollowerOptions<Fed>
-  #mark = '0'
+  #position: Position | undefined
   #refreshing: Promise<void> | undefined
   #isStale = false
-  #isEnding = false
+  readonly #stop = new AbortController()
+  readonly #caughtUp = Promise.withResolvers<void>()
   #timer: NodeJS.Timeout | undefined
   #bell: Disposable | undefined
 
@@ -35,37 +58,98 @@ export class Follower<Fed> implements AsyncDisposable {
     this.#options = options
   }
 
-  /** Reads all names; rejects when they cannot be read. */
+  /** Resolves once all that was there at the start has been read; never, if it cannot be. */
+  get caughtUp(): Promise<void> {
+    return this.#caughtUp.promise
+  }
+
+  /** Reads all names, or what changed since the journal was kept; rejects when they cannot be read. */
   async start(): Promise<void> {
     await this.#read()
-    this.#bell = this.#options.feed.onChange(() => this.#refresh())
-    this.#timer = setInterval(() => this.#refresh(), POLL_MS)
+    this.#follow()
+  }
+
+  /** As `start`, where what is known is good enough to begin with. */
+  startBehind(): void {
+    this.#follow()
+    this.#refresh()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#isEnding = true
+    this.#stop.abort()
     clearInterval(this.#timer)
     this.#bell?.[Symbol.dispose]()
     await this.#refreshing
+  }
+
+  #follow(): void {
+    this.#bell = this.#options.feed.onChange(() => this.#refresh())
+    this.#timer = setInterval(() => this.#refresh(), POLL_MS)
   }
 
   /** One reading at a time; a change that comes meanwhile is read right after. */
   #refresh(): void {
     this.#isStale = this.#refreshing !== undefined
     this.#refreshing ??= this.#read()
-      .catch(this.#options.onError)
+      .catch((error) => {
+        if (!this.#stop.signal.aborted) this.#options.onError(error)
+      })
       .finally(() => {
         this.#refreshing = undefined
-        if (this.#isStale && !this.#isEnding) this.#refresh()
+        if (this.#isStale && !this.#stop.signal.aborted) this.#refresh()
       })
   }
 
   async #read(): Promise<void> {
-    const { feed, take } = this.#options
-    const { names, mark } = await feed.changed(this.#mark)
-    for (let done = 0; done < names.length; done += NAMES_A_READ) {
-      for (const fed of await feed.read(names.slice(done, done + NAMES_A_READ))) take(fed)
+    const { journal } = this.#options
+    const since = journal ? await journal.position() : this.#position
+    if (!since) return this.#readAll()
+    const first = await this.#page(since.mark, '')
+    if (!isLater(first, since)) return this.#readAll()
+    await this.#takePages(since.mark, first)
+    await this.#complete(first, first.names.length > 0)
+  }
+
+  /** All names, and those that were known and are not there any more. */
+  async #readAll(): Promise<void> {
+    const { journal } = this.#options
+    await journal?.begin()
+    const first = await this.#page('0', '')
+    await this.#takePages('0', first)
+    const unread = [...(journal?.unread() ?? [])]
+    for (let done = 0; done < unread.length; done += NAMES_A_READ)
+      await this.#take(unread.slice(done, done + NAMES_A_READ))
+    await this.#complete(first, true)
+  }
+
+  #page(mark: string, after: string): Promise<Changed> {
+    this.#stop.signal.throwIfAborted()
+    return this.#options.feed.changed(mark, { after, limit: NAMES_A_READ })
+  }
+
+  async #takePages(mark: string, first: Changed): Promise<void> {
+    let { names } = first
+    while (names.length > 0) {
+      await this.#take(names)
+      if (names.length < NAMES_A_READ) return
+      names = (await this.#page(mark, names.at(-1)!)).names
     }
-    this.#mark = mark
+  }
+
+  async #take(names: readonly string[]): Promise<void> {
+    const { feed, take, journal } = this.#options
+    const page = await feed.read(names)
+    for (const fed of page) take(fed)
+    await journal?.keep(page)
+  }
+
+  async #complete({ mark, database }: Position, hasChanged: boolean): Promise<void> {
+    this.#position = { mark, database }
+    await this.#options.journal?.complete(this.#position, hasChanged)
+    this.#caughtUp.resolve()
   }
 }
+
+/** Whether the changes since a position are all there is to read: the database, its history, went on. */
+const isLater = (now: Position, since: Position): boolean =>
+  now.database === since.database && BigInt(now.mark) >= BigInt(since.mark)

@@ -1,126 +1,127 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { writeEndpoint } from '#names/ip.ts'
+import { temporaryDirectory } from '../../test/directories.ts'
 import { ask } from '../../test/dns.ts'
-import { queryOf } from './dns/dig.ts'
-import type { ServedZone } from './dns/zone.ts'
-import {
-  type FedName,
-  type Nameserver,
-  type NameserverOptions,
-  startNameserver,
-} from './nameserver.ts'
+import { type FedName, PAYLOADS } from './fed-name.ts'
+import { type Nameserver, startNameserver, type ZoneFeed } from './nameserver.ts'
+import { ZoneLog } from './zone-log/zone-log.ts'
 
-const zone = (apex: string, text = 'here'): ServedZone => ({
-  apex,
-  nameservers: ['ns1.pool.test.'],
-  serial: 1,
-  rrsets: [{ name: apex, type: 'TXT', ttl: 60, data: [text] }],
+const zoneOf = (name: string, address: string): FedName => ({
+  name,
+  waiting: [],
+  zone: {
+    apex: `${name}.`,
+    nameservers: ['ns1.pool.test.', 'ns2.pool.test.'],
+    serial: 1,
+    rrsets: [{ name: `${name}.`, type: 'A', ttl: 60, data: [address] }],
+  },
 })
 
-const QUERY = queryOf('acme.test. TXT')
-
-/** A feed that a test fills. */
-class TestFeed {
-  readonly woken: string[] = []
-  readonly #names = new Map<string, FedName>()
-  #changed: string[] = []
-  #heard: () => void = () => {}
-
-  put(fed: FedName): void {
-    this.#names.set(fed.name, fed)
-    this.#changed.push(fed.name)
-    this.#heard()
+/** A database: which names changed in which transaction. */
+function databaseOf(identity: string, rows: readonly (readonly [FedName, changed: number])[]) {
+  const read: string[] = []
+  const woken: string[] = []
+  const feed: ZoneFeed = {
+    changed: async (mark, { after }) => ({
+      names: rows.filter(([, at]) => after === '' && at >= Number(mark)).map(([{ name }]) => name),
+      mark: String(Math.max(0, ...rows.map(([, at]) => at)) + 1),
+      database: identity,
+    }),
+    async read(names) {
+      read.push(...names)
+      const found = (name: string) => rows.find(([fed]) => fed.name === name)?.[0]
+      return names.map((name) => found(name) ?? { name, zone: undefined, waiting: [] })
+    },
+    onChange: () => ({ [Symbol.dispose]: () => undefined }),
+    wake: async (ids) => void woken.push(...ids),
   }
-
-  async changed() {
-    const names = this.#changed
-    this.#changed = []
-    return { names, mark: '1' }
-  }
-
-  async read(names: readonly string[]) {
-    return names.map((name) => this.#names.get(name)!)
-  }
-
-  onChange(heard: () => void): Disposable {
-    this.#heard = heard
-    return { [Symbol.dispose]: () => {} }
-  }
-
-  async wake(ids: readonly string[]) {
-    this.woken.push(...ids)
-  }
+  return { feed, read, woken }
 }
 
-async function start(
-  options: Partial<NameserverOptions> = {},
-  feed = new TestFeed(),
-): Promise<Nameserver> {
-  return startNameserver({
-    listen: [{ address: '127.0.0.1', port: 0 }],
-    platform: [zone('acme.test.')],
-    feed,
-    onError: (error) => assert.fail(String(error)),
-    ...options,
-  })
+async function start(directory: string, opened: AsyncDisposableStack): Promise<Nameserver> {
+  const onError = assert.ifError
+  const log = opened.use(
+    new ZoneLog({ path: join(directory, 'zones.log'), meta: PAYLOADS, now: () => 0, onError }),
+  )
+  const listen = [{ address: '127.0.0.1', port: 0 }]
+  return opened.use(await startNameserver({ listen, platform: [], log, onError }))
 }
 
-const at = ({ listeners }: Nameserver) => `127.0.0.1:${listeners[0]!.port}`
-
-for (const sockets of ['auto', 'dgram'] as const) {
-  test(`${sockets}: zones of the platform and of the feed are served, and changes followed`, async () => {
-    const feed = new TestFeed()
-    feed.put({ name: 'fed.test', zone: zone('fed.test.', 'one'), waiting: [] })
-    await using nameserver = await start({ sockets }, feed)
-    const text = async (name: string) => (await ask(at(nameserver), name, 'TXT')).answers[0]?.data
-    assert.deepEqual(String(await text('acme.test')), 'here')
-    assert.deepEqual(String(await text('fed.test')), 'one')
-    feed.put({ name: 'fed.test', zone: zone('fed.test.', 'two'), waiting: [] })
-    while (String(await text('fed.test')) !== 'two');
-    feed.put({ name: 'fed.test', zone: undefined, waiting: [] })
-    while ((await ask(at(nameserver), 'fed.test', 'TXT')).rcode !== 'REFUSED');
-    assert.ok(nameserver.counts.replies >= 4)
-  })
-
-  test(`${sockets}: who waits for a name is woken by a query for it or below it`, async () => {
-    const feed = new TestFeed()
-    feed.put({ name: 'early.test', zone: undefined, waiting: ['a', 'b'] })
-    feed.put({ name: 'late.test', zone: zone('late.test.'), waiting: ['c'] })
-    feed.put({ name: 'done.test', zone: zone('done.test.'), waiting: [] })
-    await using nameserver = await start({ sockets }, feed)
-    for (const name of ['x.early.test', 'early.test', 'LATE.test', 'done.test']) {
-      await ask(at(nameserver), name, 'A')
-    }
-    while (feed.woken.length < 3) await ask(at(nameserver), 'done.test', 'A')
-    assert.deepEqual(feed.woken, ['a', 'b', 'c'])
-  })
-
-  test(`${sockets}: an rrset that cannot be served is reported, and the rest is served`, async () => {
-    const feed = new TestFeed()
-    const bad = { name: 'fed.test.', type: 'A', ttl: 60, data: ['256.0.0.1'] } as const
-    const fed = zone('fed.test.')
-    feed.put({ name: 'fed.test', zone: { ...fed, rrsets: [bad, ...fed.rrsets] }, waiting: [] })
-    const told: unknown[] = []
-    await using nameserver = await start({ sockets, onError: (error) => told.push(error) }, feed)
-    assert.equal((await ask(at(nameserver), 'fed.test', 'TXT')).answers.length, 1)
-    assert.match(String(told), /^Error: fed\.test\. A cannot be served, and is left out: /)
-  })
-
-  test(`${sockets}: UDP and TCP are answered while this thread stands still`, async () => {
-    await using nameserver = await start({ sockets })
-    const port = nameserver.listeners[0]!.port
-    const script = `
-      const dgram = require('node:dgram'), net = require('node:net')
-      const query = Buffer.from('${QUERY.toString('hex')}', 'hex')
-      const udp = dgram.createSocket('udp4').on('message', () => { answers |= 1; done() })
-      let answers = 0
-      const done = () => { if (answers === 3) { require('node:fs').writeSync(1, 'answered'); process.exit() } }
-      setInterval(() => udp.send(query, ${port}, '127.0.0.1'), 100)
-      net.connect(${port}, '127.0.0.1', function () { this.write(Buffer.concat([Buffer.of(0, query.length), query])) })
-        .on('data', () => { answers |= 2; done() })`
-    // Until the asker is gone, this thread stands still.
-    const asker = spawnSync(process.execPath, ['-e', script], { encoding: 'utf8', timeout: 20_000 })
-    assert.equal(asker.stdout, 'answered')
-  })
+const addressOf = async (nameserver: Nameserver, name: string): Promise<unknown> => {
+  const { rcode, answers } = await ask(writeEndpoint(nameserver.listeners[0]!), name, 'A')
+  return answers[0]?.data ?? rcode
 }
+
+test('without zones of before, it listens once it has read them', async () => {
+  await using directory = await temporaryDirectory()
+  await using opened = new AsyncDisposableStack()
+  const nameserver = await start(directory.path, opened)
+  assert.deepEqual(nameserver.listeners, [])
+  const away = { ...databaseOf('one', []).feed, changed: () => Promise.reject(new Error('away')) }
+  await assert.rejects(nameserver.follow(away), { message: 'away' })
+  assert.deepEqual(nameserver.listeners, [])
+  const { feed } = databaseOf('one', [[zoneOf('a.test', '192.0.2.1'), 1]])
+  opened.use(await nameserver.follow(feed))
+  assert.equal(await addressOf(nameserver, 'a.test'), '192.0.2.1')
+})
+
+test('with zones of before, it answers at once, and reads what has changed since', async () => {
+  await using directory = await temporaryDirectory()
+  const [a, b] = [zoneOf('a.test', '192.0.2.1'), zoneOf('b.test', '192.0.2.2')]
+  {
+    await using opened = new AsyncDisposableStack()
+    const nameserver = await start(directory.path, opened)
+    opened.use(
+      await nameserver.follow(
+        databaseOf('one', [
+          [a, 1],
+          [b, 2],
+        ]).feed,
+      ),
+    )
+  }
+  await using opened = new AsyncDisposableStack()
+  const nameserver = await start(directory.path, opened)
+  assert.equal(await addressOf(nameserver, 'a.test'), '192.0.2.1')
+  const { feed, read } = databaseOf('one', [
+    [a, 1],
+    [zoneOf('b.test', '192.0.2.3'), 3],
+  ])
+  await using _ = await nameserver.follow(feed)
+  while ((await addressOf(nameserver, 'b.test')) !== '192.0.2.3');
+  assert.deepEqual(read, ['b.test'])
+})
+
+test('zones of before that another database does not have go', async () => {
+  await using directory = await temporaryDirectory()
+  const rows = ['a.test', 'b.test'].map((name) => [zoneOf(name, '192.0.2.1'), 1] as const)
+  {
+    await using opened = new AsyncDisposableStack()
+    const nameserver = await start(directory.path, opened)
+    opened.use(await nameserver.follow(databaseOf('one', rows).feed))
+  }
+  await using opened = new AsyncDisposableStack()
+  const nameserver = await start(directory.path, opened)
+  await using _ = await nameserver.follow(databaseOf('two', rows.slice(0, 1)).feed)
+  while ((await addressOf(nameserver, 'b.test')) !== 'REFUSED');
+  assert.equal(await addressOf(nameserver, 'a.test'), '192.0.2.1')
+})
+
+test('a name that waits for a query is woken, of before or not, once there is a database', async () => {
+  await using directory = await temporaryDirectory()
+  const waiting = { ...zoneOf('a.test', '192.0.2.1'), waiting: ['the domain'] }
+  const { feed, woken } = databaseOf('one', [[waiting, 1]])
+  {
+    await using opened = new AsyncDisposableStack()
+    opened.use(await (await start(directory.path, opened)).follow(feed))
+  }
+  await using opened = new AsyncDisposableStack()
+  const nameserver = await start(directory.path, opened)
+  await addressOf(nameserver, 'a.test')
+  assert.deepEqual(woken, [])
+  await using _ = await nameserver.follow(feed)
+  while (woken.length === 0) await addressOf(nameserver, 'a.test')
+  assert.deepEqual(woken, ['the domain'])
+})

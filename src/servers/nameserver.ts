@@ -1,20 +1,23 @@
 /**
- * The nameserver role: answers for the hosted zones and the platform's own. It keeps its last good
- * zones while the database is away, and follows every change within a second. Queries are answered in
- * threads of their own; this thread only keeps the store of zones up to date.
+ * The nameserver role: answers for the hosted zones and the platform's own. It follows every change in
+ * the database within a second, and has its last good zones while that is away, also after a restart.
+ * Queries are answered in threads of their own; this thread only keeps the store of zones up to date.
  */
 import { randomBytes } from 'node:crypto'
 import { absolute, relative } from '#names/domain-name.ts'
 import type { Endpoint } from '#names/ip.ts'
 import type { Listener } from './dns/listener.ts'
-import { encodeWaiting, encodeZone, lowercaseWire, type Unserved } from './dns/store/encode.ts'
+import { encodeZone, lowercaseWire, type Unserved } from './dns/store/encode.ts'
 import { ZoneStore } from './dns/store/store.ts'
 import type { Defence } from './dns/threads/protocol.ts'
 import { type Counts, DnsThreads, type SocketsChoice } from './dns/threads/threads.ts'
 import { Secondaries, type SecondariesSettings } from './dns/transfer/secondaries.ts'
 import type { CatalogStore } from './dns/transfer/source.ts'
 import type { ServedZone } from './dns/zone.ts'
-import { type Feed, Follower } from './follower.ts'
+import { type FedName, type KeptName, keptName, readPayload } from './fed-name.ts'
+import { type Feed, Follower, type Journal } from './follower.ts'
+import { zoneJournal } from './zone-log/journal.ts'
+import type { ZoneLog } from './zone-log/zone-log.ts'
 
 /** Where the zones are; handed in by the composition root. */
 export type ZoneFeed = Feed<FedName> & {
@@ -24,12 +27,11 @@ export type ZoneFeed = Feed<FedName> & {
   catalog?: CatalogStore | undefined
 }
 
-export type FedName = { name: string; zone: ServedZone | undefined; waiting: readonly string[] }
-
 export type NameserverOptions = {
   listen: readonly Endpoint[]
   platform: readonly ServedZone[]
-  feed: ZoneFeed
+  /** What was served before, for the time until the database is there. Not open yet. */
+  log: ZoneLog
   /** Without them, nobody may transfer a zone. */
   secondaries?: SecondariesSettings | undefined
   onError: (error: unknown) => void
@@ -48,16 +50,25 @@ const WOKEN_KEPT = 10_000
 const COOKIE_KEY_OCTETS = 16
 
 export type Nameserver = AsyncDisposable & {
+  /** None before it has all zones. */
   listeners: readonly Listener[]
   /** What its threads have counted. */
   readonly counts: Counts
+  /**
+   * Follows the database from now on. Resolves once it listens; rejects when it has not all zones yet, and
+   * they cannot be read. It may be called again when it rejected, or when what it gave was disposed of.
+   */
+  follow(feed: ZoneFeed): Promise<AsyncDisposable>
   /** Listens at one more address. */
   listen(endpoint: Endpoint): Promise<Listener>
   /** Serves one more zone of the platform's own. */
   serve(zone: ServedZone): void
 }
 
-/** Reads all zones, then listens. */
+/**
+ * Listens at once if the log has all zones, as old as they may be; else once they are read. Without all
+ * zones it would refuse to answer for some that are ours.
+ */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
   const store = new ZoneStore()
@@ -65,8 +76,8 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
   const serve = (zone: ServedZone) =>
     store.put(encodeZone(zone).blob, () => secondaries?.changed(absolute(zone.apex), zone))
   for (const zone of options.platform) serve(zone)
-  const hosted = opened.use(new HostedZones(store, secondaries, options))
-  await hosted.start()
+  const hosted = new HostedZones(store, secondaries, options)
+  await options.log.open((name, payload) => hosted.take({ name, payload }))
   const threads = opened.use(await startThreads(store, hosted, secondaries, options))
   const listeners: Listener[] = []
   const listen = async (endpoint: Endpoint) => {
@@ -74,11 +85,10 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     listeners.push(listener)
     return listener
   }
-  for (const endpoint of options.listen) await listen(endpoint)
-  const { feed, onError } = options
-  const from = options.listen.map(({ address }) => address)
-  const starting = secondaries?.start({ catalogStore: feed.catalog, from, onError })
-  if (starting) opened.use(await starting)
+  const listenAll = async () => {
+    for (const endpoint of options.listen.slice(listeners.length)) await listen(endpoint)
+  }
+  if (options.log.mark) await listenAll()
   const closing = opened.move()
   return {
     listeners,
@@ -86,6 +96,16 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
       return threads.counts
     },
     listen,
+    async follow(feed) {
+      await using following = new AsyncDisposableStack()
+      const { caughtUp } = following.use(await hosted.follow(feed))
+      await listenAll()
+      const from = options.listen.map(({ address }) => address)
+      const { onError } = options
+      const starting = { catalogStore: feed.catalog, from, onError }
+      if (secondaries) following.use(secondaries.startAfter(caughtUp, starting))
+      return following.move()
+    },
     serve,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
   }
@@ -110,12 +130,13 @@ function startThreads(
   })
 }
 
-/** The hosted zones in step with the database, and who waits for a query. */
-class HostedZones implements AsyncDisposable {
+/** The hosted zones in step with the log and the database, and who waits for a query. */
+class HostedZones {
   readonly #store: ZoneStore
   readonly #secondaries: Secondaries | undefined
   readonly #options: NameserverOptions
-  readonly #follower: Follower<FedName>
+  #journal: Journal<KeptName> | undefined
+  #feed: ZoneFeed | undefined
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
 
@@ -123,22 +144,58 @@ class HostedZones implements AsyncDisposable {
     this.#store = store
     this.#secondaries = secondaries
     this.#options = options
-    const { feed, onError } = options
-    this.#follower = new Follower({ feed, take: (fed) => this.#take(fed), onError })
   }
 
-  start(): Promise<void> {
-    return this.#follower.start()
+  /** Reads what changed since the log was kept: all, and waits for that, if it was never complete. */
+  async follow(feed: ZoneFeed): Promise<AsyncDisposable & { caughtUp: Promise<void> }> {
+    const { log, onError } = this.#options
+    this.#journal ??= zoneJournal(log)
+    await using opened = new AsyncDisposableStack()
+    const kept: Feed<KeptName> = {
+      changed: (mark, page) => feed.changed(mark, page),
+      read: async (names) => (await feed.read(names)).flatMap((fed) => this.#kept(fed)),
+      onChange: (heard) => feed.onChange(heard),
+    }
+    const take = (name: KeptName) => this.take(name)
+    const follower = opened.use(new Follower({ feed: kept, take, journal: this.#journal, onError }))
+    this.#feed = feed
+    opened.defer(() => {
+      this.#feed = undefined
+    })
+    if (log.mark) follower.startBehind()
+    else await follower.start()
+    const following = opened.move()
+    const { caughtUp } = follower
+    return { caughtUp, [Symbol.asyncDispose]: () => following.disposeAsync() }
   }
 
   /** Wakes the domains that wait at a name, which or below which a query has asked for. */
   asked(name: string): void {
     const ids = this.#waiting.get(relative(name))
-    if (ids && this.#mayWake(name)) this.#options.feed.wake(ids).catch(this.#options.onError)
+    if (ids && this.#feed && this.#mayWake(name)) {
+      this.#feed.wake(ids).catch(this.#options.onError)
+    }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#follower[Symbol.asyncDispose]()
+  /** What is served for a name from now on. */
+  take({ name, payload }: KeptName): void {
+    const { waiting, memberId, blob } = payload ? readPayload(payload) : NOTHING
+    if (waiting.length > 0) this.#waiting.set(name, waiting)
+    else this.#waiting.delete(name)
+    const changed = () => this.#secondaries?.changed(absolute(name), blob && { memberId })
+    if (blob) this.#store.put(blob, changed)
+    else this.#store.delete(lowercaseWire(absolute(name)), changed)
+  }
+
+  /** One zone that cannot be served leaves the others as they are, and what was served for its name. */
+  #kept(fed: FedName): KeptName[] {
+    const { onError } = this.#options
+    try {
+      return [keptName(fed, (rrset) => onError(new Error(sentenceOf(rrset))))]
+    } catch (error) {
+      onError(error)
+      return []
+    }
   }
 
   /** Each thread reports a name once in a while; together they may not wake its domains more often. */
@@ -149,27 +206,9 @@ class HostedZones implements AsyncDisposable {
     this.#woken.set(name, now)
     return true
   }
-
-  #take({ name, zone, waiting }: FedName): void {
-    const isWaiting = waiting.length > 0
-    if (isWaiting) this.#waiting.set(name, waiting)
-    else this.#waiting.delete(name)
-    const changed = () => this.#secondaries?.changed(absolute(name), zone)
-    try {
-      if (zone) this.#put(zone, isWaiting, changed)
-      else if (isWaiting) this.#store.put(encodeWaiting(absolute(name)), changed)
-      else this.#store.delete(lowercaseWire(absolute(name)), changed)
-    } catch (error) {
-      this.#options.onError(error) // One zone that cannot be served leaves the others as they are.
-    }
-  }
-
-  #put(zone: ServedZone, isWaiting: boolean, changed: () => void): void {
-    const { blob, unserved } = encodeZone(zone, { isWaiting })
-    this.#store.put(blob, changed)
-    for (const rrset of unserved) this.#options.onError(new Error(sentenceOf(rrset)))
-  }
 }
+
+const NOTHING = { waiting: [], memberId: undefined, blob: undefined }
 
 const sentenceOf = ({ name, type, reason }: Unserved): string =>
   `${name} ${type} cannot be served, and is left out: ${reason}`

@@ -19,7 +19,8 @@ export type CustomerRecordRow = Selectable<Tables['customer_records']>
 /** What a pass knows of the customer's own records. */
 export function customerBook({ db }: StoreContext): CustomerBook {
   return {
-    async list({ id }) {
+    async list({ id, hasOwnRecords }) {
+      if (!hasOwnRecords) return { wanted: [], unwanted: [] }
       const rows = await db
         .selectFrom('customer_records')
         .selectAll()

@@ -9,6 +9,7 @@ import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
 import { note } from './events.ts'
+import { ReadOnce } from './read-once.ts'
 import type { Tables } from './tables.ts'
 
 /** An RSA-2048 pair takes about 130 ms to make, so a few are made ahead of need. */
@@ -17,10 +18,24 @@ const generate = promisify(generateKeyPair)
 
 export const sealLabel = (claimId: string): string => `dkim:${claimId}`
 
-export function keyStore(context: StoreContext): KeyStore {
+/** The keys of registrations, for one pass. */
+export function keyStore(
+  context: StoreContext,
+  known = new ReadOnce<readonly KeptKey[]>(),
+): KeyStore {
+  const { begin, sign, revoke, drop } = keyChanges(context)
+  return {
+    list: (claimId) => known.get(claimId, () => listKeys(context.db, claimId)),
+    begin: (claim, ...rest) => known.writing(claim.claimId, () => begin(claim, ...rest)),
+    sign: (claimId, ...rest) => known.writing(claimId, () => sign(claimId, ...rest)),
+    revoke: (claimId, ...rest) => known.writing(claimId, () => revoke(claimId, ...rest)),
+    drop: (claimId, ...rest) => known.writing(claimId, () => drop(claimId, ...rest)),
+  }
+}
+
+function keyChanges(context: StoreContext): Omit<KeyStore, 'list'> {
   const { db, doorbell } = context
   return {
-    list: (claimId) => listKeys(db, claimId),
     async begin(claim, occasion, at) {
       const { claimId } = claim
       if ((await listKeys(db, claimId)).some(({ state }) => state === 'pending')) return 'under_way'

@@ -24,8 +24,10 @@ export type PostgresOptions = {
   readonly dataDir: string
   /** Of `initdb` and `postgres`, 15 or later; default: those that npm brought. */
   readonly binDir?: string
-  /** Called with each line of the server's log and each act of the supervisor. */
+  /** Called with each line of the server's log, and when it runs again. */
   readonly onLog: (line: string) => void
+  /** Called when the server ended by itself, and when it could not be started again. */
+  readonly onTrouble?: (sentence: string) => void
   /** Settings of Postgres beside or instead of ours. */
   readonly settings?: Readonly<Record<string, string>>
   /** Gives up the start; has no effect on a server that has started. */
@@ -48,12 +50,12 @@ const SMALL_INSTALL = {
  * from a crash), or `signal` aborts.
  */
 export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
-  const { onLog, signal = new AbortController().signal } = options
+  const { onLog, onTrouble = onLog, signal = new AbortController().signal } = options
   signal.throwIfAborted()
   await using started = new AsyncDisposableStack()
   const plan = await prepare(options, signal, started)
   const launch = (each: AbortSignal) => launchServer(plan, each)
-  const supervisor = started.use(new Supervisor(await launch(signal), launch, onLog))
+  const supervisor = started.use(new Supervisor(await launch(signal), launch, { onLog, onTrouble }))
   return handle(plan.connection, supervisor, started.move())
 }
 

@@ -1,56 +1,66 @@
+import { sql } from 'kysely'
 import type { MailboxStore } from '#drivers/mailbox/embedded/driver.ts'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
+import { ReadOnce } from './read-once.ts'
 import type { WorldName } from './tables.ts'
 
-/** The rows behind the embedded mailbox service. */
+/** The rows behind the embedded mailbox service, for one pass. */
 export function mailboxStore({ db }: StoreContext, world: WorldName): MailboxStore {
+  const known = new ReadOnce<readonly string[] | undefined>()
+  const mailboxesOf = (claimId: string) => known.get(claimId, () => readMailboxes(db, claimId))
   return {
     async createDomain({ claimId, name }) {
-      await db
-        .insertInto('mail_domains')
-        .values({ claim_id: claimId, world, name })
-        .onConflict((c) => c.doNothing())
-        .execute()
+      if (await mailboxesOf(claimId)) return
+      const values = { claim_id: claimId, world, name }
+      const making = db.insertInto('mail_domains').values(values)
+      await known.writing(claimId, () => making.onConflict((c) => c.doNothing()).execute())
     },
     async removeDomain(claimId) {
-      await db.deleteFrom('mail_domains').where('claim_id', '=', claimId).execute()
+      const removing = db.deleteFrom('mail_domains').where('claim_id', '=', claimId)
+      await known.writing(claimId, () => removing.execute())
     },
     createMailbox(claimId, localpart) {
-      return db.transaction().execute(async (tx) => {
-        // Held, so that the mail domain is not taken away between the two.
-        const domain = await tx
-          .selectFrom('mail_domains')
-          .select('claim_id')
-          .where('claim_id', '=', claimId)
-          .forKeyShare()
-          .executeTakeFirst()
-        if (domain === undefined) return false
-        await tx
-          .insertInto('mailboxes')
-          .values({ claim_id: claimId, localpart })
-          .onConflict((c) => c.doNothing())
-          .execute()
-        return true
-      })
+      const making = db.transaction()
+      return known.writing(claimId, () =>
+        making.execute(async (tx) => {
+          // Held, so that the mail domain is not taken away between the two.
+          const domain = await tx
+            .selectFrom('mail_domains')
+            .select('claim_id')
+            .where('claim_id', '=', claimId)
+            .forKeyShare()
+            .executeTakeFirst()
+          if (domain === undefined) return false
+          await tx
+            .insertInto('mailboxes')
+            .values({ claim_id: claimId, localpart })
+            .onConflict((c) => c.doNothing())
+            .execute()
+          return true
+        }),
+      )
     },
     async removeMailbox(claimId, localpart) {
-      await db
+      const removing = db
         .deleteFrom('mailboxes')
         .where('claim_id', '=', claimId)
         .where('localpart', '=', localpart)
-        .execute()
+      await known.writing(claimId, () => removing.execute())
     },
-    async listMailboxes(claimId) {
-      const rows = await db
-        .selectFrom('mailboxes')
-        .select('localpart')
-        .where('claim_id', '=', claimId)
-
-        .execute()
-      return rows.map(({ localpart }) => localpart).toSorted()
-    },
+    listMailboxes: async (claimId) => (await mailboxesOf(claimId)) ?? [],
   }
+}
+
+/** Sorted; undefined when there is no mail domain of this claim. */
+async function readMailboxes(
+  db: Database,
+  claimId: string,
+): Promise<readonly string[] | undefined> {
+  const { rows } = await sql<{ localparts: string[] }>`
+    select array(select localpart from mailboxes b where b.claim_id = m.claim_id) as localparts
+      from mail_domains m where m.claim_id = ${claimId}`.execute(db)
+  return rows[0]?.localparts.toSorted()
 }
 
 /** What a recipient's domain is to us. Mail goes to the claim that holds the name, whatever else exists. */

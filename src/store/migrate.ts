@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import type { ClientConfig } from 'pg'
 import * as house from '../../migrations/0001-house.ts'
@@ -14,7 +15,8 @@ import * as oldRows from '../../migrations/0011-old-rows.ts'
 import * as derived from '../../migrations/0012-derived.ts'
 import * as importNote from '../../migrations/0013-import-note.ts'
 import * as secondaries from '../../migrations/0014-secondaries.ts'
-import { openDatabase } from './database.ts'
+import * as paceShares from '../../migrations/0015-pace-shares.ts'
+import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
 const MIGRATIONS: Record<string, Migration> = {
@@ -32,11 +34,24 @@ const MIGRATIONS: Record<string, Migration> = {
   '0012-derived': derived,
   '0013-import-note': importNote,
   '0014-secondaries': secondaries,
+  '0015-pace-shares': paceShares,
+}
+
+/** The database has a migration that this code does not know. */
+export class NewerSchema extends Error {
+  override readonly name = 'NewerSchema'
+  readonly migration: string
+
+  constructor(migration: string, options: { cause: unknown }) {
+    super(`${migration} is not among the migrations`, options)
+    this.migration = migration
+  }
 }
 
 /**
  * Brings the schema up to date. Several processes may do so at once; one does the work. It takes a
- * connection of its own, for a change to a large table takes longer than any query may.
+ * connection of its own, for a change to a large table takes longer than any query may. Throws `NewerSchema`
+ * when the database is ahead.
  */
 export async function migrate(
   connection: ClientConfig,
@@ -45,5 +60,13 @@ export async function migrate(
   await using db = openDatabase(connection, { connections: 1, queryLimitMs: 0, onError })
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
   const { error } = await migrator.migrateToLatest()
-  if (error !== undefined) throw error
+  if (error === undefined) return
+  const unknown = await unknownMigration(db).catch(() => undefined) // The error says it all.
+  throw unknown === undefined ? error : new NewerSchema(unknown, { cause: error })
+}
+
+async function unknownMigration(db: Database): Promise<string | undefined> {
+  const { rows } = await sql<{ name: string }>`
+    select name from kysely_migration order by name desc`.execute(db)
+  return rows.find(({ name }) => !Object.hasOwn(MIGRATIONS, name))?.name
 }

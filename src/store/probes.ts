@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { ProbeBook } from '#domains/ports.ts'
 import { wakeRow } from '#engine/due-rows.ts'
 import type { Authentication } from '#servers/smtp/judge.ts'
@@ -12,6 +13,7 @@ export function probeBook({ db }: StoreContext): ProbeBook {
         .selectAll()
         .where('domain_id', '=', id)
         .orderBy('id', 'desc')
+        .limit(1)
         .executeTakeFirst()
       return (
         row && {
@@ -20,6 +22,20 @@ export function probeBook({ db }: StoreContext): ProbeBook {
           judgement: row.judgement ?? undefined,
         }
       )
+    },
+    async lastJudged({ id }) {
+      const { rows } = await sql<{
+        fingerprint: string
+        judgement: Authentication
+        followed_at: Date | null
+      }>`
+        select p.fingerprint, p.judgement,
+               (select min(f.sent_at) from probes f where f.domain_id = p.domain_id and f.id > p.id)
+                 as followed_at
+          from probes p where p.domain_id = ${id} and p.judged_at is not null
+         order by p.id desc limit 1`.execute(db)
+      const [row] = rows
+      return row && { ...row, followedAt: row.followed_at ?? undefined }
     },
     async open({ id }, { recipient, fingerprint }) {
       await db

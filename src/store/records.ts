@@ -1,65 +1,69 @@
 import type { OwnedRecord, RecordBook } from '#domains/ports.ts'
+import type { Domain } from '#domains/types.ts'
 import type { Purpose } from '#drivers/records.ts'
 import type { RRsetType } from '#drivers/zone/contract.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
+import type { Queryable } from './database.ts'
+import { ReadOnce } from './read-once.ts'
 
-/** The records of a domain that are ours. What is seen unchanged is not written again. */
+/** The records of a domain that are ours, for one pass. What is seen unchanged is not written again. */
 export function recordBook({ db }: StoreContext): RecordBook {
+  const known = new ReadOnce<readonly OwnedRecord[]>()
+  const list = ({ id }: Domain) => known.get(id, () => listRecords(db, id))
   return {
-    async list({ id }) {
-      const rows = await db
-        .selectFrom('records')
-        .selectAll()
-        .where('domain_id', '=', id)
-        .orderBy('id')
-        .execute()
-      return rows.map((row) => ({
-        name: row.name,
-        type: row.type as RRsetType,
-        value: row.value,
-        ttl: row.ttl,
-        purpose: row.purpose as Purpose,
-        status: row.status as OwnedRecord['status'],
-        observed: row.observed,
-      }))
-    },
+    list,
     async replace(domain, records) {
-      const before = await this.list(domain)
+      const before = await list(domain)
       if (inOrder(before) === inOrder(records)) return
-      await db.transaction().execute(async (tx) => {
-        for (const gone of before.filter((old) => !records.some((record) => isSame(old, record)))) {
-          await tx
-            .deleteFrom('records')
-            .where('domain_id', '=', domain.id)
-            .where('name', '=', gone.name)
-            .where('type', '=', gone.type)
-            .where('value', '=', gone.value)
-            .execute()
-        }
-        for (const record of records) {
-          const seen = {
-            ttl: record.ttl,
-            purpose: record.purpose,
-            status: record.status,
-            observed: [...record.observed],
-            last_checked_at: new Date(),
-          }
-          await tx
-            .insertInto('records')
-            .values({
-              id: newId(),
-              domain_id: domain.id,
-              name: record.name,
-              type: record.type,
-              value: record.value,
-              ...seen,
-            })
-            .onConflict((c) => c.columns(['domain_id', 'name', 'type', 'value']).doUpdateSet(seen))
-            .execute()
-        }
-      })
+      await known.writing(domain.id, () =>
+        db.transaction().execute((tx) => replaceRecords(tx, domain.id, before, records)),
+      )
     },
+  }
+}
+
+async function listRecords(db: Queryable, domainId: string): Promise<OwnedRecord[]> {
+  const rows = await db
+    .selectFrom('records')
+    .selectAll()
+    .where('domain_id', '=', domainId)
+    .orderBy('id')
+    .execute()
+  return rows.map((row) => ({
+    name: row.name,
+    type: row.type as RRsetType,
+    value: row.value,
+    ttl: row.ttl,
+    purpose: row.purpose as Purpose,
+    status: row.status as OwnedRecord['status'],
+    observed: row.observed,
+  }))
+}
+
+async function replaceRecords(
+  tx: Queryable,
+  domainId: string,
+  before: readonly OwnedRecord[],
+  records: readonly OwnedRecord[],
+): Promise<void> {
+  for (const gone of before.filter((old) => !records.some((record) => isSame(old, record)))) {
+    await tx
+      .deleteFrom('records')
+      .where('domain_id', '=', domainId)
+      .where('name', '=', gone.name)
+      .where('type', '=', gone.type)
+      .where('value', '=', gone.value)
+      .execute()
+  }
+  for (const record of records) {
+    const { name, type, value, observed, ...about } = record
+    const seen = { ...about, observed: [...observed], last_checked_at: new Date() }
+    await tx
+      .insertInto('records')
+      .values({ id: newId(), domain_id: domainId, name, type, value, ...seen })
+      .onConflict((c) => c.columns(['domain_id', 'name', 'type', 'value']).doUpdateSet(seen))
+      .execute()
   }
 }
 

@@ -193,17 +193,16 @@ export async function readRedirects(
   db: Database,
   names: readonly string[],
 ): Promise<RedirectedName[]> {
-  const rows = await db
-    .selectFrom('redirects as r')
-    .innerJoin('domains as d', 'd.id', 'r.domain_id')
-    .innerJoin('claims as c', 'c.domain_id', 'd.id')
-    .innerJoin('holders as h', 'h.claim_id', 'c.id')
-    .select(['d.name', 'd.world'])
-    .select(['r.target_domain', 'r.status_code', 'r.preserve_path', 'r.preserve_query_string'])
-    .where('d.name', 'in', names.length > 0 ? [...names] : [''])
-    .where('d.removal_requested_at', 'is', null)
-    .orderBy('d.world', 'desc')
-    .execute()
+  // Looked up one by one, as zones are.
+  const { rows } = await sql<RedirectSettings & { name: string }>`
+    select d.name, r.target_domain, r.status_code, r.preserve_path, r.preserve_query_string
+      from unnest(${[...names]}::text[]) asked (name)
+      cross join lateral (select * from domains where name = asked.name offset 0) d
+      cross join lateral (select * from redirects where domain_id = d.id offset 0) r
+      cross join lateral (select id from claims where domain_id = d.id offset 0) c
+      cross join lateral (select from holders where claim_id = c.id offset 0) h
+     where d.removal_requested_at is null
+     order by d.world desc`.execute(db)
   const byName = new Map(rows.map((row) => [row.name, row]))
   return names.map((name) => ({ name, redirect: byName.get(name) }))
 }

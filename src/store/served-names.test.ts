@@ -1,97 +1,119 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
-import { behindBy } from '#servers/dns/transfer/serial.ts'
-import { testStore } from '../../test/store.ts'
+import { testDatabase } from '../../test/database.ts'
 import { newId } from '../ids.ts'
-import { custodyStore } from './custody.ts'
-import { readServedNames } from './served-names.ts'
-import type { WorldName } from './tables.ts'
-import { zoneStore } from './zones.ts'
+import { openDatabase } from './database.ts'
+import { changedNames, readServedNames, touchName } from './served-names.ts'
 
-const store = await testStore()
-after(() => store[Symbol.asyncDispose]())
-const { db } = store
+const database = await testDatabase()
+const open = (connections: number) =>
+  openDatabase(database.connection, { connections, onError: () => undefined })
+const db = open(2)
+after(async () => {
+  await db.destroy()
+  await database[Symbol.asyncDispose]()
+})
 
-/** A claim on the name whose zone holds a text. */
-async function claimOn(name: string, text: string, world: WorldName = 'live') {
-  const [workspace, id, claimId] = [newId(), newId(), newId()]
-  const pair = [`${claimId}.ns.test`, 'kit.ns.test']
-  await sql`insert into workspaces (id, name) values (${workspace}, 'one')`.execute(db)
-  await sql`
-    insert into domains (id, workspace_id, world, name, status, zone_driver, sender_driver, mailbox_driver)
-    values (${id}, ${workspace}, ${world}, ${name}, 'DNS_PENDING', 'embedded', 'embedded', 'embedded')`.execute(
-    db,
-  )
-  await sql`
-    insert into claims (id, domain_id, workspace_id, world, name, nameservers)
-    values (${claimId}, ${id}, ${workspace}, ${world}, ${name}, ${pair})`.execute(db)
-  const claim = { claimId, name, nameservers: pair }
-  const zones = zoneStore(store, world)
-  const say = (data: string) =>
-    zones.edit(claimId, () => [{ name: `${name}.`, type: 'TXT', ttl: 60, data: [data] }])
-  await zones.create(claim)
-  await say(text)
-  return { claim, say, remove: () => zones.remove(claim) }
+const FIRST = { after: '', limit: 1000 }
+
+/** All pages, as a follower asks for them. */
+async function allPages(mark: string, limit: number): Promise<string[]> {
+  const names: string[] = []
+  for (let after = ''; ; ) {
+    const page = await changedNames(db, mark, { after, limit })
+    names.push(...page.names)
+    if (page.names.length < limit) return names
+    after = page.names.at(-1)!
+  }
 }
 
-async function served(name: string) {
-  const [found] = await readServedNames(db, [name])
-  const { serial, rrsets, memberId } = found?.zone ?? {}
-  return { serial, memberId, text: rrsets?.flatMap(({ data }) => data).join() }
-}
+test('all names come in pages, each once', async () => {
+  await sql`insert into served_names (name)
+    select 'n' || n || '.test' from generate_series(1, 25) n`.execute(db)
+  const names = await allPages('0', 10)
+  assert.equal(names.length, 25)
+  assert.equal(new Set(names).size, 25)
+})
 
-test('the serial of a name rises with every change of what is served, whoever has the name', async () => {
-  const name = 'serial.test'
-  const custody = custodyStore(store, 'live', { own: [], all: [] })
-  const first = await claimOn(name, 'first')
-  const seen = [await served(name)]
-  const note = async () => void seen.push(await served(name))
-  await custody.confirm(first.claim)
-  await note()
-  for (let change = 0; change < 20; change++) await first.say(`first ${change}`)
-  await note()
-  const second = await claimOn(name, 'second')
-  await custody.confirm(second.claim)
-  await note()
-  await first.remove()
-  await note()
-  await second.remove()
-  await note()
-  const third = await claimOn(name, 'third')
-  await custody.confirm(third.claim)
-  await note()
+test('since a mark, what has changed comes, whichever transaction ends first', async () => {
+  await using late = open(1)
+  const { promise: mayCommit, resolve: commit } = Promise.withResolvers<void>()
+  const { promise: isTouched, resolve: touched } = Promise.withResolvers<void>()
+  const lateEnd = late.transaction().execute(async (tx) => {
+    await touchName(tx, 'late.test')
+    touched()
+    await mayCommit
+  })
+  await isTouched
+  await touchName(db, 'early.test')
+  const { mark, names, database: before } = await changedNames(db, '0', FIRST)
+  assert.ok(names.includes('early.test') && !names.includes('late.test'))
+  commit()
+  await lateEnd
+  const next = await changedNames(db, mark, FIRST)
+  assert.ok(next.names.includes('late.test') && next.names.length < 10)
+  assert.equal(next.database, before)
+  assert.deepEqual((await changedNames(db, next.mark, FIRST)).names, [])
+})
 
+test('what a dump brought from a cluster that was further is read once, and is no change', async () => {
+  await sql`insert into served_names values ('restored.test', '9000000000')`.execute(db)
+  const { mark, names } = await changedNames(db, '0', FIRST)
+  assert.ok(names.includes('restored.test'))
+  assert.deepEqual((await changedNames(db, mark, FIRST)).names, [])
+  await touchName(db, 'restored.test')
+  assert.deepEqual((await changedNames(db, mark, FIRST)).names, ['restored.test'])
+})
+
+test('a database that was restored is another', async () => {
+  await using other = await testDatabase()
+  await using there = openDatabase(other.connection, { connections: 1, onError: () => undefined })
+  const identities = [
+    (await changedNames(db, '0', FIRST)).database,
+    (await changedNames(there, '0', FIRST)).database,
+  ]
+  await sql`create table copied (like served_names including all)`.execute(there)
+  await sql`drop table served_names`.execute(there)
+  await sql`alter table copied rename to served_names`.execute(there)
+  identities.push((await changedNames(there, '0', FIRST)).database)
+  assert.equal(new Set(identities).size, 3)
+})
+
+test('a page of names is read by indexes, also before anything was analyzed', async () => {
+  await using own = open(1)
+  const [workspace] = (
+    await sql<{ id: string }>`
+    insert into workspaces (id, name) values (${newId()}, 'w') returning id`.execute(own)
+  ).rows
+  await sql`insert into domains (id, workspace_id, world, name, status, zone_driver, sender_driver,
+                                 mailbox_driver, next_at)
+    select gen_random_uuid(), ${workspace!.id}, 'sandbox', 'd' || n || '.test',
+           case n % 20 when 0 then 'FAILED' when 1 then 'DNS_PENDING' else 'ACTIVE' end,
+           'embedded', 'embedded', 'embedded', 'infinity'
+      from generate_series(1, 20000) n`.execute(own)
+  await sql`insert into claims (id, domain_id, workspace_id, world, name)
+    select gen_random_uuid(), id, workspace_id, world, name from domains`.execute(own)
+  await sql`insert into zones (claim_id, world, name, nameservers)
+    select id, world, name, array['ns1.test', 'ns2.test'] from claims`.execute(own)
+  await sql`insert into served_names (name) select name from zones`.execute(own)
+  const names = Array.from({ length: 1000 }, (_, index) => `d${1 + index * 19}.test`)
+  const before = await rowsRead()
+  const served = await readServedNames(own, names)
+  const read = (await rowsRead()) - before
+  assert.ok(read < 10 * names.length, `${read} rows were read`)
   assert.deepEqual(
-    seen.map(({ text }) => text),
-    ['', 'first', 'first 19', 'second', 'second', undefined, 'third'],
+    served.map(({ name }) => name),
+    names,
   )
-  const serials = seen.flatMap(({ serial }) => serial ?? [])
-  for (const [index, serial] of serials.slice(1).entries())
-    assert.ok(behindBy(serial, serials[index]!), `${serial} after ${serials[index]}`)
-})
+  assert.equal(served.filter(({ zone }) => zone).length, 50)
+  assert.equal(served.filter(({ waiting }) => waiting.length === 1).length, 100)
 
-test('a name that is added anew is another member of the catalog', async () => {
-  const first = await claimOn('anew.test', 'x')
-  const before = (await served('anew.test')).memberId
-  await first.remove()
-  await claimOn('anew.test', 'x')
-  const now = (await served('anew.test')).memberId
-  assert.ok(before && now)
-  assert.notEqual(before, now)
-})
-
-test('secondaries are given nothing of the sandbox', async () => {
-  await claimOn('sandboxed.test', 'x', 'sandbox')
-  const { serial, memberId } = await served('sandboxed.test')
-  assert.ok(serial !== undefined)
-  assert.equal(memberId, undefined)
-})
-
-test('a serial goes around after 2^32', async () => {
-  const { say } = await claimOn('around.test', 'x')
-  await sql`update served_names set serial = ${2 ** 32 - 1} where name = 'around.test'`.execute(db)
-  assert.equal((await served('around.test')).serial, 2 ** 32 - 1)
-  await say('y')
-  assert.equal((await served('around.test')).serial, 0)
+  async function rowsRead(): Promise<number> {
+    await sql`select pg_stat_force_next_flush()`.execute(own)
+    const { rows } = await sql<{ read: string }>`
+      select sum(seq_tup_read) + (select sum(idx_tup_read) from pg_stat_user_indexes) as read
+        from pg_stat_user_tables`.execute(own)
+    return Number(rows[0]!.read)
+  }
 })

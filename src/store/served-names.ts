@@ -9,6 +9,7 @@ import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute } from '#names/domain-name.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
 import type { Database, Queryable } from './database.ts'
+import type { WorldName } from './tables.ts'
 
 export async function touchName(tx: Queryable, name: string): Promise<void> {
   await sql`insert into served_names (name) values (${name}) ${ELSE_TOUCH}`.execute(tx)
@@ -22,16 +23,41 @@ export async function touchName(tx: Queryable, name: string): Promise<void> {
 export const ELSE_TOUCH = sql`on conflict (name) do update
   set changed = pg_current_xact_id(), serial = served_names.serial + 1`
 
-export type Changes = { names: readonly string[]; mark: string }
+/** `database` names the database and its history: another value means that no mark of it holds. */
+export type Changes = { names: readonly string[]; mark: string; database: string }
 
-/** The names touched since `mark` ('0' for all), and the mark to ask from the next time. */
-export async function changedNames(db: Database, mark: string): Promise<Changes> {
-  const { rows } = await sql<{ name: string | null; mark: string }>`
-    select s.name, m.mark
-      from (select pg_snapshot_xmin(pg_current_snapshot())::text as mark) m
-      left join served_names s on s.changed >= ${mark}::xid8`.execute(db)
-  return { names: rows.flatMap(({ name }) => name ?? []), mark: rows[0]!.mark }
+/**
+ * A page of the names touched since `mark` ('0' for all) that come after `after`, in the order of the
+ * database; and the mark to ask from the next time, once all pages are read: that of the first page.
+ *
+ * A dump that was restored into another cluster brings transaction numbers that are still to come there.
+ * They are read with all names, and are not taken for changes ever after.
+ */
+export async function changedNames(
+  db: Database,
+  mark: string,
+  { after, limit }: { after: string; limit: number },
+): Promise<Changes> {
+  const { rows } = await sql<{ name: string | null; mark: string; database: string }>`
+    select s.name, m.mark::text, m.database
+      from (select pg_snapshot_xmin(pg_current_snapshot()) as mark,
+                   pg_snapshot_xmax(pg_current_snapshot()) as next,
+                   ${identity} as database) m
+      left join lateral (
+        select name from served_names
+         where changed >= ${mark}::xid8 and name > ${after}
+           and (changed < m.next or ${mark}::xid8 = '0'::xid8)
+         order by name limit ${limit}::int) s on true`.execute(db)
+  const { mark: next, database } = rows[0]!
+  return { names: rows.flatMap(({ name }) => name ?? []), mark: next, database }
 }
+
+/** Another cluster, another database in it, a table made anew by a restore, or a history of its own. */
+const identity = sql`concat_ws('/',
+  (select system_identifier from pg_control_system()),
+  (select timeline_id from pg_control_checkpoint()),
+  (select oid from pg_database where datname = current_database()),
+  'served_names'::regclass::oid)`
 
 export type ServedName = {
   name: string
@@ -53,56 +79,82 @@ export async function readServedNames(
   names: readonly string[],
 ): Promise<ServedName[]> {
   if (names.length === 0) return []
-  const [zones, waiting] = await Promise.all([zonesNamed(db, names), waitingFor(db, names)])
-  const chosen = names.map((name) => chooseZone(zones.filter((zone) => zone.name === name)))
-  const early = chosen.flatMap((zone) => (zone && zone.holder === null ? zone.name : []))
-  const found = await foundElsewhere(db, early)
-  return names.map((name, index) => ({
-    name,
-    waiting: waiting.filter((domain) => domain.name === name).map(({ id }) => id),
-    zone: chosen[index] && servedZone(chosen[index], found.get(name) ?? []),
-  }))
+  const [rows, waiting] = await Promise.all([zonesNamed(db, names), waitingFor(db, names)])
+  const zones = chosenOf(rows)
+  const early = [...zones.values()].filter(({ holder }) => holder === null)
+  const found = await foundElsewhere(
+    db,
+    early.map(({ name }) => name),
+  )
+  const waitingOf = Map.groupBy(waiting, ({ name }) => name)
+  return names.map((name) => {
+    const zone = zones.get(name)
+    return {
+      name,
+      waiting: (waitingOf.get(name) ?? []).map(({ id }) => id),
+      zone: zone && servedZone(zone, found.get(name) ?? []),
+    }
+  })
 }
 
-type ZoneRow = Awaited<ReturnType<typeof zonesNamed>>[number]
+function chosenOf(rows: readonly ZoneRow[]): Map<string, ZoneRow> {
+  const chosen = new Map<string, ZoneRow>()
+  for (const [name, candidates] of Map.groupBy(rows, ({ name }) => name)) {
+    const zone = chooseZone(candidates)
+    if (zone) chosen.set(name, zone)
+  }
+  return chosen
+}
+
+type ZoneRow = {
+  name: string
+  world: WorldName
+  claim_id: string
+  nameservers: readonly string[]
+  rrsets: readonly RRset[]
+  serial: string
+  points_at_pool: boolean
+  status: string
+  holder: string | null
+}
 
 /**
  * The oldest claim first. The serial is read in the same statement: with it, and never before it, goes what
- * is served.
+ * is served. Each name is looked up for itself, by indexes: `offset 0` keeps Postgres from making
+ * joins of these, for which it reads whole tables where many rows were not analyzed yet, as after a restore. A
+ * second condition on a table stands outside, so that no other index is taken for it.
  */
-const zonesNamed = (db: Database, names: readonly string[]) =>
-  db
-    .selectFrom('zones as z')
-    .innerJoin('claims as c', 'c.id', 'z.claim_id')
-    .innerJoin('domains as d', 'd.id', 'c.domain_id')
-    .leftJoin('holders as h', (join) =>
-      join.onRef('h.name', '=', 'z.name').onRef('h.world', '=', 'z.world'),
-    )
-    .innerJoin('served_names as s', 's.name', 'z.name')
-    .select(['z.name', 'z.world', 'z.claim_id', 'z.nameservers', 'z.rrsets', 's.serial'])
-    .select(['c.points_at_pool', 'd.status', 'h.claim_id as holder'])
-    .where('z.name', 'in', [...names])
-    .orderBy('c.created_at')
-    .execute()
+async function zonesNamed(db: Database, names: readonly string[]): Promise<readonly ZoneRow[]> {
+  const { rows } = await sql<ZoneRow>`
+    select z.name, z.world, z.claim_id, z.nameservers, z.rrsets, s.serial, c.points_at_pool, d.status,
+           h.claim_id as holder
+      from unnest(${[...names]}::text[]) asked (name)
+      cross join lateral (select serial from served_names where name = asked.name offset 0) s
+      cross join lateral (select * from zones where name = asked.name offset 0) z
+      cross join lateral (select * from claims where id = z.claim_id offset 0) c
+      cross join lateral (select status from domains where id = c.domain_id offset 0) d
+      left join lateral (
+        select claim_id from holders where name = z.name and world = z.world offset 0) h on true
+     order by c.created_at`.execute(db)
+  return rows
+}
 
-const waitingFor = (db: Database, names: readonly string[]) =>
-  db
-    .selectFrom('domains as d')
-    .select(['d.id', 'd.name'])
-    .where('d.name', 'in', [...names])
-    .where('d.removed_at', 'is', null)
-    .where((is) =>
-      is.or([
-        is('d.status', 'in', SET_UP),
-        is.and([is('d.status', '=', 'FAILED'), is.not(is.exists(delegationMet))]),
-        is('d.removal_requested_at', 'is not', null),
-      ]),
-    )
-    .execute()
+/** Domains to wake at a query for their names; looked up as zones are. */
+async function waitingFor(db: Database, names: readonly string[]) {
+  const { rows } = await sql<{ id: string; name: string }>`
+    select d.id, d.name
+      from unnest(${[...names]}::text[]) asked (name)
+      cross join lateral (select * from domains where name = asked.name offset 0) d
+     where d.removed_at is null
+       and (d.status = any(${[...SET_UP]})
+         or (d.status = 'FAILED' and not exists ${delegationMet})
+         or d.removal_requested_at is not null)`.execute(db)
+  return rows
+}
 
 /** Whose failure lies elsewhere is tried again when somebody says so, not whenever its name is asked for. */
 const delegationMet = sql`(select from conditions k
-  where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met')`
+  where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met' offset 0)`
 
 /**
  * The holder's zone; without a holder that of the oldest claim being set up, unless the parent shows
@@ -151,13 +203,17 @@ async function foundElsewhere(
 ): Promise<Map<string, readonly RRset[]>> {
   if (names.length === 0) return new Map()
   const { rows } = await sql<CustomerRecord & { domain: string }>`
-    select d.name as domain, r.name, r.type, r.value, least(r.ttl, ${EARLY_TTL_S}) as ttl
-      from (select distinct on (name) id, name from domains d
-             where name = any(${[...names]}) and status = any(${[...SET_UP]})
-               and removal_requested_at is null and exists (
-                 select from customer_records where domain_id = d.id and origin = 'imported')
-             order by name, created_at desc) d
-      join customer_records r on r.domain_id = d.id and r.origin = 'imported'`.execute(db)
+    select asked.name as domain, r.name, r.type, r.value, least(r.ttl, ${EARLY_TTL_S}) as ttl
+      from unnest(${[...names]}::text[]) asked (name)
+      cross join lateral (
+        select id from (select * from domains where name = asked.name offset 0) d
+         where status = any(${[...SET_UP]}) and removal_requested_at is null
+           and exists (select from customer_records
+                        where domain_id = d.id and origin = 'imported' offset 0)
+         order by created_at desc limit 1) d
+      cross join lateral (
+        select * from customer_records
+         where domain_id = d.id and origin = 'imported' offset 0) r`.execute(db)
   const found = Map.groupBy(rows, ({ domain }) => domain)
   return new Map([...found].map(([name, records]) => [name, withCustomers([], records, [])]))
 }

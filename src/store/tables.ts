@@ -56,6 +56,7 @@ export type Tables = {
   probes: ProbeRow
   customer_records: CustomerRecordRow
   driver_notes: { account: string; claim_id: string; key: string; value: string }
+  pace_shares: { process: string; share: number; until: Date }
   turns: { key: string; holder: string; lease_until: Date }
   handed_over: HandedOverRow
   provider_events: { account: string; event_id: string; received_at: Generated<Date> }

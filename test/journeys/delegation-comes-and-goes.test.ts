@@ -10,6 +10,8 @@ import { testHouse } from '../house.ts'
 const house = await testHouse()
 after(() => house[Symbol.asyncDispose]())
 const { client, store } = house
+/** The level of a warning in the log. */
+const WARN = 40
 
 test('a query that reaches our servers wakes a domain that has waited long', async () => {
   const { body: added } = await client.post('/domains', { domain: 'sleepy.test' })
@@ -74,6 +76,15 @@ test('a stage that is refused fails the domain, and a retry takes up from there'
   assert.equal(failed.failure.stage, 'sender_registered')
   assert.equal(failed.failure.retryable, true)
   assert.equal((await client.get(`/domains/${added.domain_id}/progress`)).body.is_failed, true)
+  const told = house.logLines
+    .map((line) => JSON.parse(line))
+    .filter(({ msg }) => msg === 'domain failed')
+    .filter(({ domain }) => domain === 'refused.test')
+  assert.deepEqual(
+    told.map(({ level, stage, reason }) => [level, stage, reason]),
+    [[WARN, 'sender_registered', failed.failure.reason]],
+    'one line of the log says which, where and why',
+  )
   await client.sandbox('DELETE', '/outcomes/refused.test')
   const retried = await client.post(`/domains/${added.domain_id}/activate`)
   assert.equal(retried.status, 200)

@@ -125,6 +125,26 @@ test('what was changed in the zone is put back, and told for each rrset', async 
   )
 })
 
+test('a proof that has grown old is renewed, and meanwhile the domain lacks nothing', async () => {
+  const { domain_id: id } = await client.addActive('renewed.test')
+  await sql`update probes set sent_at = now() - interval '31 days' where domain_id = ${id}`.execute(
+    db,
+  )
+  const before = await typesOf(id)
+  await client.post(`/domains/${id}/check`)
+  const judged = () =>
+    db
+      .selectFrom('probes')
+      .select('judged_at')
+      .where('domain_id', '=', id)
+      .where('judged_at', 'is not', null)
+      .execute()
+  await until(judged, ({ length }) => length === 2)
+  const { body } = await client.post(`/domains/${id}/check`)
+  assert.equal(conditionOf(body, 'mail_proven').status, 'met')
+  assert.deepEqual(await typesOf(id), before)
+})
+
 test('a loss within its grace is told once, and so is its end', async () => {
   const { domain_id: id, nameservers } = await client.addActive('graceful.test')
   const look = () => client.post(`/domains/${id}/check`)

@@ -10,8 +10,9 @@ import { promisify } from 'node:util'
 import { UNKNOWN_ID } from '../api/expect.ts'
 import { Client, until } from '../client.ts'
 import { temporaryDirectory } from '../directories.ts'
+import { ask } from '../dns.ts'
 import { closedToOthers } from '../needs.ts'
-import { startProduct } from '../product.ts'
+import { spawnProduct, startProduct } from '../product.ts'
 
 const run = promisify(execFile)
 
@@ -86,6 +87,21 @@ test('kill -9 leaves no process behind, and the next start works', async () => {
   )
   await using second = await startProduct(options)
   assert.equal((await second.client.get('/domains')).status, 200)
+})
+
+test('the nameserver serves its zones of before while the Postgres of its own is still starting', async () => {
+  const options = { dataDir: directory.path, settings: {} }
+  const first = await startProduct(options)
+  await first.client.addActive('early.test')
+  await first.stop()
+  await using second = spawnProduct(options)
+  const log = await until(
+    async () => second.log(),
+    (seen) => seen.includes('serves its zones as of'),
+  )
+  const { dns } = JSON.parse(log.split('\n').find((line) => line.includes('as of'))!)
+  assert.equal((await ask(dns[0], 'early.test', 'MX')).answers.length, 1)
+  assert.ok((await second.ready()).includes(`DNS ${dns[0]}`))
 })
 
 const isRoot = process.getuid?.() === 0

@@ -11,7 +11,8 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { RRset } from '#drivers/zone/contract.ts'
-import { type Nameserver, startNameserver } from '#servers/nameserver.ts'
+import type { Nameserver } from '#servers/nameserver.ts'
+import { EMPTY_FEED, startNameserverRole } from '../nameserver-role.ts'
 import { missing } from '../needs.ts'
 
 const run = promisify(execFile)
@@ -27,8 +28,7 @@ const rrset = (name: string, type: RRset['type'], ...data: string[]): RRset => (
 const LONG = 'x'.repeat(1500)
 
 function start(): Promise<Nameserver> {
-  return startNameserver({
-    listen: [{ address: '127.0.0.1', port: 0 }],
+  return startNameserverRole(EMPTY_FEED, {
     platform: [
       {
         apex: 'acme.test.',
@@ -45,13 +45,6 @@ function start(): Promise<Nameserver> {
         ],
       },
     ],
-    feed: {
-      changed: async () => ({ names: [], mark: '1' }),
-      read: async () => [],
-      onChange: () => ({ [Symbol.dispose]: () => {} }),
-      wake: async () => {},
-    },
-    onError: (error) => assert.fail(String(error)),
   })
 }
 

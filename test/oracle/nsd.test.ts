@@ -72,7 +72,8 @@ for (const [seed, isLast] of [
     skip: withoutNsd ?? false,
   }, async () => {
     await compare(seed)
-    if (isLast) {
+    // Fewer questions may miss a row.
+    if (isLast && QUESTIONS >= 50_000) {
       for (const [sentence] of EXPLAINED) assert.ok(used.has(sentence), `never needed: ${sentence}`)
     }
   })

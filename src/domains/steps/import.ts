@@ -5,7 +5,7 @@ import { isAnswer } from '#resolver/parent.ts'
 import type { Rr } from '#resolver/reply.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import type { Survey } from '#resolver/survey.ts'
-import { minutes } from '../../clock.ts'
+import { minutes, seconds } from '../../clock.ts'
 import { APEX_TYPES, furtherQuestions, importedFrom, leftOutOf, questionsAbout } from '../import.ts'
 import type { ImportOutcome } from '../ports.ts'
 import { askBefore, type Pass, waiting } from '../step.ts'
@@ -18,6 +18,8 @@ import { heldByHost } from './customers.ts'
  * broken. With the last look it takes less than five minutes.
  */
 const PATIENCE_MS = minutes(4)
+/** Of one look. */
+const LOOK_LIMIT_MS = seconds(15)
 
 /** Undefined once it is known what the name serves, or that it cannot be known. */
 export async function importRecords(pass: Pass): Promise<Verdict | undefined> {
@@ -67,11 +69,13 @@ async function surveyOf(
   const further = (found: readonly Rr[]) => furtherQuestions(name, found)
   // What servers of ours answer for the name is another claim's, or a tombstone.
   const wanted = { questions, furtherQuestions: further, except: ports.custody.pool }
+  const timeUp = AbortSignal.timeout(LOOK_LIMIT_MS)
   try {
-    const survey = await ports.surveyor.survey(name, wanted, signal)
+    const survey = await ports.surveyor.survey(name, wanted, AbortSignal.any([signal, timeUp]))
     return survey.unanswered.length >= questions.length ? 'silent' : survey
   } catch (error) {
-    if (error instanceof LookupFailed) return 'silent'
+    signal.throwIfAborted()
+    if (error instanceof LookupFailed || timeUp.aborted) return 'silent'
     throw error
   }
 }

@@ -8,6 +8,8 @@ import type { Verdict } from '../types.ts'
 /** A probe that has not come back is sent again after this long; so is one that was judged badly. */
 const SEND_AGAIN_MS = { least: minutes(2), most: hours(1) }
 const PROOF_KEPT_MS = days(30)
+/** For so long a proof holds while the message that is to renew it is under way. */
+const RENEWAL_MS = days(1)
 
 export const mailProven: Step = {
   async ensure(pass) {
@@ -18,9 +20,10 @@ export const mailProven: Step = {
     const waitedMs = domain.conditions.get('mail_proven')?.waitedMs ?? 0
     if (probe === undefined || isStale(probe, fingerprint, waitedMs, ports.clock.now())) {
       await sendProbe(pass, fingerprint, ports.probeHost)
-      return UNDER_WAY
+      return whileUnderWay(pass, fingerprint)
     }
-    return probe.judgement ? verdictOn(probe.judgement, ports.sender.promisesSpf) : UNDER_WAY
+    if (!probe.judgement) return whileUnderWay(pass, fingerprint)
+    return verdictOn(probe.judgement, ports.sender.promisesSpf)
   },
   async remove({ domain, ports }) {
     await ports.probes.forget(domain)
@@ -34,6 +37,16 @@ const NOT_PROVEN: Verdict = {
     'Not proven: no mail from outside reaches this installation, so no test message can return.',
 }
 const UNDER_WAY = waiting('probe_under_way', 'A test message is on its way from the domain to us.')
+
+/** To renew a proof takes nothing away from it: it holds on until the next message has been judged. */
+async function whileUnderWay({ domain, ports }: Pass, fingerprint: string): Promise<Verdict> {
+  const last = await ports.probes.lastJudged(domain)
+  if (last?.fingerprint !== fingerprint) return UNDER_WAY
+  const now = ports.clock.now().getTime()
+  const renewingMs = now - (last.followedAt?.getTime() ?? now)
+  const verdict = verdictOn(last.judgement, ports.sender.promisesSpf)
+  return verdict.is === 'met' && renewingMs < RENEWAL_MS ? met : UNDER_WAY
+}
 
 /** All but those of keys that do not sign: of a rotation only the change of hands is proven anew. */
 async function recordsInUse({ domain, ports, signal }: Pass): Promise<OwnedRecord[]> {

@@ -5,7 +5,7 @@ import { DriverError } from '#drivers/errors.ts'
 import type { NeededRecord } from '#drivers/records.ts'
 import type { Change, RRset } from '#drivers/zone/contract.ts'
 import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
-import { type DmarcPolicy, isDmarc, subdomainPolicy } from '#policy/dmarc.ts'
+import { type DmarcPolicy, isDmarc, ownPolicy, subdomainPolicy } from '#policy/dmarc.ts'
 import { type CustomerRecord, excludes, hides } from '../customer-records.ts'
 import {
   desiredRecords,
@@ -31,6 +31,9 @@ import {
   wantedRedirect,
 } from './redirect.ts'
 
+/** Our own nameservers follow a change within some 20 ms. */
+const FOLLOWED_AFTER_MS = 30
+
 export const records: Step = {
   async ensure(pass) {
     const theirs = await customersMail(pass)
@@ -46,10 +49,12 @@ export const records: Step = {
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
     tellRepairs(pass, plan)
     await carryOut(pass, wanted, plan)
+    // A look at once would be in vain, and cost another pass.
+    if (plan.changes.length > 0) await pass.ports.clock.sleep(FOLLOWED_AFTER_MS, pass.signal)
     // Not before ours is there: a pass may end anywhere.
     await pass.ports.customers.drop(pass.domain, theirs.mx)
     if (theirs.mx.length > 0 || theirs.spf.length > 0) await publishCustomers(pass)
-    const seen = await Promise.all(wanted.map((record) => lookFromOutside(pass, record)))
+    const seen = await lookAtAll(pass, wanted)
     await pass.ports.records.replace(pass.domain, seen)
     if (redirect && !seen.some(isSeenRedirect(pass))) pass.redirectUnseenSince = redirect.changedAt
     // Mail does not wait for a redirect, and is not lost with it.
@@ -174,9 +179,12 @@ async function withRedirect(pass: Pass, wanted: readonly OwnedRecord[]): Promise
 
 /**
  * `none`, unless an enclosing domain asks more of its subdomains: a domain must not become weaker by
- * coming here. RFC 9989 section 4.10: at most eight names are asked on the way up.
+ * coming here. What it began with stays. RFC 9989 section 4.10: at most eight names are asked on the way up.
  */
 async function startingPolicy({ domain, ports, signal }: Pass): Promise<DmarcPolicy> {
+  const ours = await ports.records.list(domain)
+  const begun = ours.find(({ purpose }) => purpose === 'dmarc')
+  if (begun) return ownPolicy(begun.value)
   for (const ancestor of ancestorsOf(domain.name).slice(0, 8)) {
     const { records } = await ports.publicDns.resolve(`_dmarc.${ancestor}`, 'TXT', signal)
     const record = records.find(({ data }) => isDmarc(data))
@@ -242,6 +250,13 @@ function tellRepairs({ domain, tell }: Pass, { current, former, changes }: ZoneP
 function union(a: readonly OwnedRecord[], b: readonly OwnedRecord[]): OwnedRecord[] {
   const key = ({ name, type, value }: OwnedRecord) => `${name} ${type} ${value}`
   return [...new Map([...a, ...b].map((record) => [key(record), record])).values()]
+}
+
+/** The first look finds the way to the zone's servers, which all others take. */
+async function lookAtAll(pass: Pass, records: readonly OwnedRecord[]): Promise<OwnedRecord[]> {
+  const first = await Promise.all(records.slice(0, 1).map((each) => lookFromOutside(pass, each)))
+  const others = records.slice(1).map((each) => lookFromOutside(pass, each))
+  return [...first, ...(await Promise.all(others))]
 }
 
 async function lookFromOutside({ ports, signal }: Pass, record: OwnedRecord): Promise<OwnedRecord> {

@@ -19,7 +19,7 @@ function feeding(first: Record<string, string | undefined>) {
     async changed(mark: string) {
       if (state.isAway) throw new Error('away')
       const names = changes.slice(Number(mark)).flatMap(Object.keys)
-      return { names, mark: String(changes.length) }
+      return { names, mark: String(changes.length), database: 'one' }
     },
     async read(names: readonly string[]): Promise<FedRedirect[]> {
       await delay(5)

@@ -9,11 +9,14 @@ import { processIdentity } from './processes.ts'
 const MAX_TAKEOVERS = 3
 
 /**
- * Holds `<dataDir>/supervisor.pid` until disposed; a dead supervisor's lock is taken over.
- * Throws if a living process, this one included, supervises the directory.
+ * Holds `<dataDir>/supervisor.pid`, or another file, until disposed; a dead process's lock is taken over.
+ * Throws if a living process, this one included, holds it.
  */
-export async function lockDataDirectory(dataDir: string): Promise<AsyncDisposable> {
-  const path = join(dataDir, 'supervisor.pid')
+export async function lockDataDirectory(
+  dataDir: string,
+  file = 'supervisor.pid',
+): Promise<AsyncDisposable> {
+  const path = join(dataDir, file)
   await claim(path, `${process.pid} ${await processIdentity(process.pid)}\n`, MAX_TAKEOVERS)
   return { [Symbol.asyncDispose]: () => rm(path, { force: true }) }
 }

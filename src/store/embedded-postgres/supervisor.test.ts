@@ -2,26 +2,45 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Server } from './server.ts'
-import { Supervisor } from './supervisor.ts'
+import { pauseMs, Supervisor } from './supervisor.ts'
 
 describe('a server that dies', { concurrency: true }, () => {
-  test('again and again is given up, aloud', async () => {
-    const log: string[] = []
+  test('again and again is started again, after longer and longer pauses, aloud', async () => {
+    const said: string[] = []
     const launch = async () => deadServer()
-    const supervisor = new Supervisor(deadServer(), launch, (line) => log.push(line))
-    await eventually(async () => log.at(-1)?.startsWith('Postgres stays down') === true)
-    const pauses = log.flatMap((line) => /again in (\d+) ms/.exec(line)?.[1] ?? [])
-    assert.deepEqual(pauses, ['100', '200', '400', '800', '1600'])
+    await using supervisor = new Supervisor(deadServer(), launch, hearing(said))
+    await eventually(async () => said.length >= 6)
+    assert.deepEqual(said.slice(0, 6), [
+      'Postgres ended by itself (exit code 1); it is started again in 100 ms',
+      'Postgres ended by itself (exit code 1); it is started again in 200 ms',
+      'Postgres ended by itself (exit code 1); it is started again in 400 ms',
+      'Postgres ended by itself (exit code 1); it is started again in 800 ms',
+      'Postgres ended by itself (exit code 1); it is started again in 1600 ms',
+      'Postgres ended by itself (exit code 1); it is started again in 3200 ms',
+    ])
     assert.equal(supervisor.pid, undefined)
-    await supervisor[Symbol.asyncDispose]()
   })
 
   test('and cannot be started again ends its supervisor no more than that', async () => {
-    const log: string[] = []
+    const said: string[] = []
     const launch = () => Promise.reject(new Error('no room'))
-    await using _ = new Supervisor(deadServer(), launch, (line) => log.push(line))
-    await eventually(async () => log.filter((line) => line === 'Error: no room').length === 2)
+    await using _ = new Supervisor(deadServer(), launch, hearing(said))
+    await eventually(
+      async () => said.filter((line) => line.startsWith('Error: no room; ')).length === 2,
+    )
   })
+
+  test('is never given up, and never left alone for more than a minute', () => {
+    assert.deepEqual(
+      [8, 9, 10, 1000, 100_000].map(pauseMs),
+      [25_600, 51_200, 60_000, 60_000, 60_000],
+    )
+  })
+})
+
+const hearing = (said: string[]) => ({
+  onLog: () => undefined,
+  onTrouble: (sentence: string) => void said.push(sentence),
 })
 
 function deadServer(): Server {

@@ -1,27 +1,38 @@
-// Keeps one server running until disposed, or until it dies too often to be worth it.
+// Keeps one server running until disposed, however often it dies.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Server } from './server.ts'
 
-const MAX_RESTARTS = 5
-const RESTART_WINDOW_MS = 300_000
 const FIRST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 60_000
+/** A server that lived for so long died of something new. */
+const HEALTHY_MS = 300_000
 
 type Launch = (signal: AbortSignal) => Promise<Server>
 
-/** Restarts a server that ends by itself: at most 5 times in 5 minutes, after growing pauses. */
+/** `onTrouble` is told that the server ended or could not be started; `onLog` that it runs again. */
+export type Listeners = {
+  readonly onLog: (line: string) => void
+  readonly onTrouble: (sentence: string) => void
+}
+
+/** The pause before a start, by how many ended too soon before it: 100 ms, doubled up to a minute. */
+export const pauseMs = (failures: number): number =>
+  Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS)
+
+/** Restarts a server that ends by itself, after growing pauses, for as long as it takes. */
 export class Supervisor implements AsyncDisposable {
   readonly #launch: Launch
-  readonly #onLog: (line: string) => void
+  readonly #listeners: Listeners
   readonly #stopping = new AbortController()
   readonly #loop: Promise<void>
   #server: Server | undefined
-  /** When the latest restarts were, on the monotonic clock, in milliseconds. */
-  #restarts: number[] = []
+  /** How many servers in a row could not be started, or did not live long. */
+  #failures = 0
 
   /** Watches `server`, which runs already, and runs `launch` for each next one. */
-  constructor(server: Server, launch: Launch, onLog: (line: string) => void) {
+  constructor(server: Server, launch: Launch, listeners: Listeners) {
     this.#launch = launch
-    this.#onLog = onLog
+    this.#listeners = listeners
     this.#loop = this.#watch(server)
   }
 
@@ -40,46 +51,35 @@ export class Supervisor implements AsyncDisposable {
   async #watch(first: Server): Promise<void> {
     this.#server = first
     while (this.#server) {
+      const startedAt = performance.now()
       const how: string = await this.#server.ended
       this.#server = undefined
       if (this.#stopping.signal.aborted) return
-      this.#onLog(`Postgres ended by itself (${how})`)
-      this.#server = await this.#next()
+      if (performance.now() - startedAt >= HEALTHY_MS) this.#failures = 0
+      this.#server = await this.#next(`Postgres ended by itself (${how})`)
     }
   }
 
-  async #next(): Promise<Server | undefined> {
+  /** Undefined once there is to be none. */
+  async #next(ending: string): Promise<Server | undefined> {
+    let trouble = ending
     for (;;) {
-      const pauseMs = this.#pauseBeforeRestart()
-      if (pauseMs === undefined) return this.#giveUp()
+      const ms = pauseMs(this.#failures++)
+      this.#listeners.onTrouble(`${trouble}; it is started again in ${ms} ms`)
       try {
-        return await this.#restart(pauseMs)
+        return await this.#restart(ms)
       } catch (error) {
         if (this.#stopping.signal.aborted) return undefined
-        this.#onLog(String(error))
+        trouble = String(error)
       }
     }
   }
 
-  async #restart(pauseMs: number): Promise<Server> {
-    this.#onLog(`Postgres is started again in ${pauseMs} ms`)
+  async #restart(ms: number): Promise<Server> {
     const { signal } = this.#stopping
-    await sleep(pauseMs, undefined, { signal })
+    await sleep(ms, undefined, { signal })
     const server = await this.#launch(signal)
-    this.#onLog('Postgres runs again')
+    this.#listeners.onLog('Postgres runs again')
     return server
-  }
-
-  #pauseBeforeRestart(): number | undefined {
-    const now = performance.now()
-    this.#restarts = this.#restarts.filter((at) => now - at < RESTART_WINDOW_MS)
-    if (this.#restarts.length === MAX_RESTARTS) return undefined
-    this.#restarts.push(now)
-    return FIRST_PAUSE_MS * 2 ** (this.#restarts.length - 1)
-  }
-
-  #giveUp(): undefined {
-    const minutes = RESTART_WINDOW_MS / 60_000
-    this.#onLog(`Postgres stays down: it ended ${MAX_RESTARTS + 1} times in ${minutes} minutes`)
   }
 }

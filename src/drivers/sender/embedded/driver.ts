@@ -57,7 +57,8 @@ export function embeddedSenderDriver({
       return { is: 'registered', records: [...dkim, spfNeeded(claim, mailHost)] }
     },
     async verifyDomain(claim, signal) {
-      const key = await registered(store, claim)
+      const keys = await store.keys.list(claim.claimId)
+      const key = keys.find(({ state }) => state === 'signing') ?? notRegistered(claim)
       const name = dkimName(key.selector, claim.name)
       const { records } = await publicDns.resolve(name, 'TXT', signal)
       return verificationOf(
@@ -93,7 +94,11 @@ function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {
   return { name: absolute(name), type: 'TXT', ttl: TTL_S, data, purpose: 'spf' }
 }
 
-function verificationOf(name: string, key: DkimKey, published: readonly string[]): Verification {
+function verificationOf(
+  name: string,
+  key: Pick<DkimKey, 'publicKey'>,
+  published: readonly string[],
+): Verification {
   if (published.some((record) => dkimPublicKey(record) === key.publicKey)) return { is: 'verified' }
   const reason = published.length === 0 ? 'key_missing' : 'key_mismatch'
   const what = published.length === 0 ? 'no key' : 'another key'

@@ -5,13 +5,12 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { decode } from 'dns-packet'
-import { missing } from '../../../../test/needs.ts'
 import { queryOf } from '../dig.ts'
 import { encodeZone, lowercaseWire } from '../store/encode.ts'
 import { ZoneStore } from '../store/store.ts'
 import { DnsThreads, type SocketsChoice, type ThreadsOptions } from './threads.ts'
 
-const SKIP = missing('Linux on x64 or arm64', () => process.platform === 'linux')
+const SKIP = process.platform === 'linux' ? undefined : 'packets are batched on Linux only'
 const KINDS: readonly SocketsChoice[] = ['batched', 'dgram']
 const skipFor = (sockets: SocketsChoice) => (sockets === 'batched' ? SKIP : undefined) ?? false
 const QUERY = queryOf('acme.test. TXT')
@@ -266,6 +265,24 @@ for (const sockets of KINDS) {
     assert.equal(threads.counts.limited, 0)
   })
 }
+
+test('batched: several threads share one port', { skip: skipFor('batched') }, async () => {
+  const errors: unknown[] = []
+  const onError = (error: unknown) => errors.push(error)
+  await using threads = await start('batched', { udpThreads: 3, onError })
+  const listener = await threads.listen(HERE)
+  // The kernel spreads askers over the threads by their ports.
+  for (let i = 0; i < 40; i++) {
+    using asker = client(listener)
+    assert.equal(decode(await asker.ask(QUERY)).answers!.length, 1)
+  }
+  await threads.endOne('udp')
+  for (let i = 0; i < 40; i++) {
+    using asker = client(listener)
+    await asker.ask(QUERY)
+  }
+  assert.equal(errors.length, 1, 'one thread was ended, and started anew')
+})
 
 test('auto: where packets cannot be batched, they are read one by one', async () => {
   const notes: string[] = []

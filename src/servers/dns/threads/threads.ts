@@ -136,13 +136,14 @@ async function startUdp(
   { sockets, onNote }: ThreadsOptions,
   count: number,
 ): Promise<{ sockets: 'batched' | 'dgram'; threads: readonly Thread[] }> {
-  if (sockets === 'dgram') return { sockets, threads: await startAll(shared, 'datagrams', 1) }
+  const alone = { ...shared, defence: { ...shared.defence, threads: 1 }, isOneOfMany: false }
+  if (sockets === 'dgram') return { sockets, threads: await startAll(alone, 'datagrams', 1) }
   try {
     return { sockets: 'batched', threads: await startAll(shared, 'packets', count) }
   } catch (error) {
     if (sockets === 'batched') throw error
     onNote(`DNS packets cannot be read in batches here, and are read one by one: ${error}`)
-    return { sockets: 'dgram', threads: await startAll(shared, 'datagrams', 1) }
+    return { sockets: 'dgram', threads: await startAll(alone, 'datagrams', 1) }
   }
 }
 

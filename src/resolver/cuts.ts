@@ -1,0 +1,161 @@
+/**
+ * The way down the DNS, remembered: where the root and the registries delegate to, and the addresses of
+ * nameservers, for as long as their TTLs allow. Never an answer to a question, and never the delegation of a
+ * name that a customer may register, beyond the pass that saw it.
+ */
+import { isPublicSuffix } from '#names/domain-name.ts'
+import type { Urgency } from './pace.ts'
+import type { Reply, Rr } from './reply.ts'
+
+export type NamedServer = { name: string; address: string }
+
+/** A zone and its servers; `isRemembered` when any of it was not asked for in this very pass. */
+export type Cut = { zone: string; servers: readonly NamedServer[]; isRemembered: boolean }
+
+/** The reply that refers to a zone. */
+type Known = { referral: Reply; isRemembered: boolean }
+
+/** What all passes of a process share. */
+export type SharedCuts = {
+  referrals: Shelf<Reply>
+  addresses: Shelf<readonly string[]>
+  /** The questions for a cut that are under way, by what they look for. */
+  underWay: Map<string, Promise<unknown>>
+  /** Registries' names at which an answer showed no cut: there is nothing to wait for. */
+  uncut: Shelf<true>
+}
+
+/** A registry's own NS set is kept for days; after this long a change of its servers is known here too. */
+const KEPT_AT_MOST_S = 86_400
+const CUTS = 5000
+const UNCUT_KEPT_S = 600
+const HOSTS = 20_000
+/** No pass meets so many. */
+const OWN_CUTS = 200
+
+/** `now` is in milliseconds, and never runs backwards. */
+export const sharedCuts = (now: () => number): SharedCuts => ({
+  referrals: new Shelf(CUTS, now),
+  addresses: new Shelf(HOSTS, now),
+  underWay: new Map(),
+  uncut: new Shelf(CUTS, now),
+})
+
+/** Values that are kept for their TTL; the one that was put in first makes room. */
+class Shelf<T> {
+  readonly #entries = new Map<string, { value: T; until: number }>()
+  readonly #limit: number
+  readonly #now: () => number
+
+  constructor(limit: number, now: () => number) {
+    this.#limit = limit
+    this.#now = now
+  }
+
+  get(key: string): T | undefined {
+    const found = this.#entries.get(key)
+    return found && found.until > this.#now() ? found.value : undefined
+  }
+
+  put(key: string, value: T, ttlS: number): void {
+    this.#entries.delete(key)
+    if (ttlS <= 0) return
+    if (this.#entries.size >= this.#limit) this.delete(this.#entries.keys().next().value!)
+    this.#entries.set(key, { value, until: this.#now() + Math.min(ttlS, KEPT_AT_MOST_S) * 1000 })
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key)
+  }
+}
+
+/** The cuts that one pass knows: those that all share, and those it met itself, which end with it. */
+export class Cuts {
+  readonly #shared: SharedCuts
+  readonly #own = new Map<string, Reply>()
+
+  constructor(shared: SharedCuts) {
+    this.#shared = shared
+  }
+
+  /** The reply that refers to the zone, as far as one is known. */
+  at(zone: string): Known | undefined {
+    const own = this.#own.get(zone)
+    if (own) return { referral: own, isRemembered: false }
+    const referral = this.#shared.referrals.get(zone)
+    return referral && { referral, isRemembered: true }
+  }
+
+  keep(zone: string, referral: Reply): void {
+    // A server that offers recursion may stand in the place of a registry's: other passes do not hear of it.
+    if (isPublicSuffix(zone) && !referral.recursionAvailable) {
+      this.#shared.referrals.put(zone, referral, ttlOf(referral))
+    } else {
+      if (this.#own.size >= OWN_CUTS) this.#own.clear()
+      this.#own.set(zone, referral)
+    }
+  }
+
+  /** With the addresses of its servers, any of which may be what has become wrong. */
+  forget({ zone, servers }: Cut): void {
+    this.#own.delete(zone)
+    this.#shared.referrals.delete(zone)
+    for (const { name } of servers) this.#shared.addresses.delete(name)
+  }
+
+  addressesOf(host: string): readonly string[] | undefined {
+    return this.#shared.addresses.get(host)
+  }
+
+  keepAddresses(host: string, addresses: readonly string[], ttlS: number): void {
+    this.#shared.addresses.put(host, addresses, ttlS)
+  }
+
+  /**
+   * Asks, unless a pass asks already what will show the same cut: then waits until it has its answer, and
+   * gives `undefined`. A question that someone waits for does not wait for one of routine.
+   */
+  async firstToAsk<T>(
+    zone: string,
+    name: string,
+    urgency: Urgency,
+    signal: AbortSignal,
+    ask: () => Promise<T>,
+  ): Promise<{ said: T } | undefined> {
+    const below = suffixBelow(zone, name)
+    const { underWay, uncut, referrals } = this.#shared
+    if (below === undefined || uncut.get(below)) return { said: await ask() }
+    const key = `${urgency} ${below}`
+    const other = underWay.get(key)
+    if (other) {
+      await Promise.race([other.catch(() => undefined), aborted(signal)])
+      return undefined
+    }
+    const asking = ask()
+    underWay.set(key, asking)
+    try {
+      const said = await asking
+      if (!referrals.get(below)) uncut.put(below, true, UNCUT_KEPT_S)
+      return { said }
+    } finally {
+      underWay.delete(key)
+    }
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<unknown> =>
+  new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+
+/** In seconds: the shortest of what a referral is made of. */
+const ttlOf = ({ authorities, additionals }: Reply): number =>
+  Math.min(...[...authorities, ...additionals].filter(isOfReferral).map(({ ttl }) => ttl))
+
+const isOfReferral = ({ type }: Rr): boolean => type === 'NS' || type === 'A' || type === 'AAAA'
+
+/** The name one label below the zone, on the way to `name`, when registries delegate it. */
+function suffixBelow(zone: string, name: string): string | undefined {
+  const depth = zone === '' ? 0 : zone.split('.').length
+  const labels = name.split('.')
+  const below = labels.slice(labels.length - depth - 1).join('.')
+  return labels.length > depth && isPublicSuffix(below) ? below : undefined
+}

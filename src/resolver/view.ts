@@ -1,0 +1,30 @@
+/**
+ * The public DNS as one pass sees it. Within the pass a delegation is asked for once, however many stages
+ * want to know; the next pass asks anew. The way to it is shared by all passes of the process.
+ */
+import { Cuts, sharedCuts } from './cuts.ts'
+import { iterativeResolver, type Reach } from './iterate.ts'
+import { type Observer, parentObserver } from './parent.ts'
+import type { Resolver } from './resolver.ts'
+import { type Surveyor, surveyor } from './survey.ts'
+
+export type View = {
+  observer: Observer
+  /** Answers as a resolver gets them that asks for the first time. */
+  publicDns: Resolver
+  surveyor: Surveyor
+}
+
+/** Gives each pass a view of its own. `now` is in milliseconds, and never runs backwards. */
+export function viewsThrough(reach: Reach, now: () => number): () => View {
+  const shared = sharedCuts(now)
+  let turn = 0
+  return () => {
+    const cuts = new Cuts(shared)
+    return {
+      observer: parentObserver(reach, cuts, () => turn++),
+      publicDns: iterativeResolver(reach, cuts),
+      surveyor: surveyor(reach, cuts),
+    }
+  }
+}

@@ -1,0 +1,35 @@
+/** The log of zones as what a follower keeps. */
+import type { Journal, Position } from '../follower.ts'
+import type { ZoneLog } from './zone-log.ts'
+
+/** Payload and name; no payload where nothing is said of the name. */
+type KeptName = { name: string; payload: Uint8Array | undefined }
+
+/** How often it is noted that nothing has changed. */
+const NOTE_EVERY_MS = 60_000
+
+export function zoneJournal(log: ZoneLog): Journal<KeptName> {
+  let position: Position | undefined = log.mark
+  let notedAt = Number.NEGATIVE_INFINITY
+  return {
+    async position() {
+      if (log.isRested) {
+        await log.tryAgain()
+        position = log.mark
+      }
+      return position
+    },
+    keep: (page) => log.append(page.map(({ name, payload }) => [name, payload])),
+    begin: () => log.forgetMet(),
+    unread: () => log.unmet(),
+    async complete(reached, hasChanged) {
+      position = reached
+      const now = performance.now()
+      if (hasChanged || now - notedAt >= NOTE_EVERY_MS) {
+        notedAt = now
+        await log.complete(reached)
+      }
+      if (!hasChanged) log.tidy()
+    },
+  }
+}

@@ -1,0 +1,156 @@
+/** One file of the log: what stands in it, and where. Its owner sees to it that one act is under way at a time. */
+import { hasCode } from '../../files.ts'
+import type { LogFile, LogFiles } from './file.ts'
+import {
+  decodeHeader,
+  encodeHeader,
+  encodeRecords,
+  KEY_PREFIX_OCTETS,
+  keyOf,
+  type LogRecord,
+  MAX_HEADER_OCTETS,
+} from './format.ts'
+import { Places } from './places.ts'
+import { scan } from './scan.ts'
+
+/** Up to where a log is complete: all that changed before `mark` of that database is in it. */
+export type Mark = {
+  mark: string
+  database: string
+  /** When that was, in milliseconds since 1970. */
+  at: number
+}
+
+/** What is said of a name, or that nothing is. The payload is a view that holds during the call. */
+export type Take = (key: string, payload: Uint8Array | undefined) => void
+
+/** Makes a file with nothing in it but a header, for so many names or more. Throws where there is one. */
+export async function createSegment(
+  files: LogFiles,
+  path: string,
+  meta: Uint8Array,
+  names = 0,
+): Promise<Segment> {
+  const file = await files.open(path, 'wx+')
+  const header = encodeHeader(meta)
+  await file.write(header, 0)
+  return new Segment(file, header.length, names)
+}
+
+/**
+ * The file, read from its first record to its last; undefined where there is none, or none with this `meta`.
+ * Its torn end is not cut off yet.
+ */
+export async function loadSegment(
+  files: LogFiles,
+  path: string,
+  { meta, flags, take }: { meta: Uint8Array; flags: 'r' | 'r+'; take: Take },
+): Promise<Segment | undefined> {
+  const file = await files.open(path, flags).catch((error) => {
+    if (hasCode(error, 'ENOENT')) return undefined
+    throw error
+  })
+  if (!file) return undefined
+  const octets = Buffer.alloc(MAX_HEADER_OCTETS)
+  const header = decodeHeader(octets.subarray(0, await file.read(octets, 0)))
+  if (!header?.meta.equals(meta)) {
+    await file.close()
+    return undefined
+  }
+  const segment = new Segment(file, header.end)
+  await segment.load(take)
+  return segment
+}
+
+export class Segment {
+  readonly file: LogFile
+  readonly places: Places
+  /** Where the first record stands. */
+  readonly begin: number
+  #end: number
+  #records = 0
+  #mark: Mark | undefined
+
+  constructor(file: LogFile, begin: number, names = 0) {
+    this.file = file
+    this.begin = begin
+    this.#end = begin
+    const prefix = Buffer.alloc(KEY_PREFIX_OCTETS)
+    this.places = new Places((at) => {
+      const name = keyOf(prefix.subarray(0, file.readSync(prefix, at)))
+      if (name === undefined) throw new Error(`the log of zones has no name at ${at} any more`)
+      return name
+    }, names)
+  }
+
+  /** Where the next record will stand. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** The latest mark that was written. */
+  get mark(): Mark | undefined {
+    return this.#mark
+  }
+
+  /** How many records are of no use any more. */
+  get outdated(): number {
+    return this.#records - this.places.size
+  }
+
+  async load(take: Take): Promise<void> {
+    for await (const records of scan(this.file, this.begin, await this.file.size())) {
+      for (const record of records) {
+        this.#note(record, record.at)
+        this.#end = record.end
+        if (record.kind !== 'mark')
+          take(record.key, record.kind === 'set' ? record.payload : undefined)
+      }
+    }
+  }
+
+  /** How many octets stand behind the last whole record. */
+  async torn(): Promise<number> {
+    return (await this.file.size()) - this.#end
+  }
+
+  /** Cuts off what stands behind the last whole record. */
+  cut(): Promise<void> {
+    return this.file.truncate(this.#end)
+  }
+
+  /** Writes records behind the last one. Throws what the disk says, and then knows none of them. */
+  async add(records: readonly LogRecord[]): Promise<void> {
+    if (records.length === 0) return
+    const { octets, begins } = encodeRecords(records)
+    await this.file.write(octets, this.#end)
+    for (const [index, record] of records.entries()) this.#note(record, this.#end + begins[index]!)
+    this.#end += octets.length
+  }
+
+  /**
+   * Adds what of this log from `from` on is not outdated to another, and gives where that ended. Marks
+   * are left out: what stood before them may have been outdated by what stands behind them.
+   */
+  async copyTo(other: Segment, from: number, signal: AbortSignal): Promise<number> {
+    let copied = from
+    for await (const records of scan(this.file, from, this.#end)) {
+      signal.throwIfAborted()
+      await other.add(records.filter((record) => this.#isWanted(record, other)))
+      copied = records.at(-1)!.end
+    }
+    return copied
+  }
+
+  #isWanted({ kind, key, at }: LogRecord & { at: number }, other: Segment): boolean {
+    if (kind === 'set') return this.places.isLatest(key, at)
+    return kind === 'delete' && other.places.get(key) !== undefined
+  }
+
+  #note({ kind, key, payload }: LogRecord, at: number): void {
+    this.#records++
+    if (kind === 'set') this.places.set(key, at)
+    else if (kind === 'delete') this.places.delete(key)
+    else this.#mark = JSON.parse(Buffer.from(payload).toString())
+  }
+}
