@@ -100,6 +100,33 @@ export class Secondaries {
     return opened.move()
   }
 
+  /**
+   * Starts once what is awaited is there; not at all when what this gives is disposed of before. That is
+   * for where zones are served before they are up to date.
+   */
+  startAfter(upToDate: Promise<void>, options: StartOptions): AsyncDisposable {
+    let isWanted = true
+    let starting: Promise<AsyncDisposable | undefined> | undefined
+    void upToDate.then(() => {
+      if (isWanted) starting = this.#tryToStart(options)
+    })
+    return {
+      async [Symbol.asyncDispose]() {
+        isWanted = false
+        await (await starting)?.[Symbol.asyncDispose]()
+      },
+    }
+  }
+
+  async #tryToStart(options: StartOptions): Promise<AsyncDisposable | undefined> {
+    try {
+      return await this.start(options)
+    } catch (error) {
+      options.onError(error)
+      return undefined
+    }
+  }
+
   #keep(
     catalog: Catalog,
     store: CatalogStore,
