@@ -1,6 +1,5 @@
 /** The nameserver role with an empty log of zones, following a feed that a test fills. */
 import { join } from 'node:path'
-import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
 import { PAYLOADS } from '#servers/fed-name.ts'
 import {
   type Nameserver,
@@ -14,10 +13,7 @@ import { temporaryDirectory } from './directories.ts'
 /** Throws at the first error unless told what to do with errors. Listens at any free port unless told. */
 export async function startNameserverRole(
   feed: ZoneFeed,
-  {
-    secondaries,
-    ...options
-  }: Partial<NameserverOptions> & { secondaries?: SecondariesSettings } = {},
+  options: Partial<NameserverOptions> = {},
 ): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
   const directory = opened.use(await temporaryDirectory())
@@ -35,7 +31,7 @@ export async function startNameserverRole(
       ...options,
     }),
   )
-  opened.use(await nameserver.follow(feed, secondaries))
+  opened.use(await nameserver.follow(feed))
   const closing = opened.move()
   return {
     ...nameserver,

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import packet, { type DecodedPacket } from 'dns-packet'
 import { parseTsigKey } from '#dns/tsig.ts'
+import type { SocketsChoice } from '#servers/dns/threads/threads.ts'
 import { Catalog } from '#servers/dns/transfer/catalog.ts'
 import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
 import type { CatalogChange, CatalogStore } from '#servers/dns/transfer/source.ts'
@@ -249,20 +250,29 @@ export class ZoneRows {
 
 export type Primary = Nameserver & { port: number; troubles: string[] }
 
+type PrimarySettings = {
+  port?: number
+  catalog?: { apex: string; store: CatalogStore }
+  sockets?: SocketsChoice
+}
+
 /** A nameserver of ours with these zones. Port 0 means any. */
 export async function startPrimary(
   rows: ZoneRows,
-  settings: Partial<SecondariesSettings> & { port?: number },
+  settings: Partial<SecondariesSettings> & PrimarySettings,
 ): Promise<Primary> {
   const troubles: string[] = []
-  const { port = 0, ...secondaries } = settings
-  const nameserver = await startNameserverRole(rows.feed(), {
+  const { port = 0, catalog, sockets = 'auto', ...secondaries } = settings
+  const feed = { ...rows.feed(), catalog: catalog?.store }
+  const nameserver = await startNameserverRole(feed, {
     listen: [{ address: '127.0.0.1', port }],
+    sockets,
     secondaries: {
       notify: [],
       keys: [KEY],
       addresses: [],
       nowS: () => Date.now() / 1000,
+      catalogApex: catalog?.apex,
       onTrouble: (sentence) => void troubles.push(sentence),
       ...secondaries,
     },

@@ -122,31 +122,39 @@ export function labelsAt(message: Buffer, start: number): { labels: Buffer[]; en
 }
 
 /**
- * The type of the last record of a message, without allocating: asked of every packet. Undefined where
- * there is no record, or the message ends too early.
+ * The type of the last record of the message between two offsets, without allocating: asked of every
+ * packet. Undefined where there is no record, or the message ends too early.
  */
-export function lastRecordType(message: Uint8Array): number | undefined {
-  const u16 = (at: number): number => (message[at] ?? 0) * 256 + (message[at + 1] ?? 0)
-  let left = u16(6) + u16(8) + u16(10)
-  if (left === 0 || u16(4) > 1) return undefined
-  let at = HEADER_OCTETS
-  if (u16(4) === 1) at = nameEnd(message, at) + 4
+export function lastRecordType(
+  message: Uint8Array,
+  start = 0,
+  end = message.length,
+): number | undefined {
+  if (end - start < HEADER_OCTETS) return undefined
+  const questions = u16(message, start + 4)
+  let left = u16(message, start + 6) + u16(message, start + 8) + u16(message, start + 10)
+  if (left === 0 || questions > 1) return undefined
+  let at = start + HEADER_OCTETS
+  if (questions === 1) at = nameEnd(message, at, end) + 4
   let type: number | undefined
   for (; left > 0; left--) {
-    at = nameEnd(message, at)
-    if (at + 10 > message.length) return undefined
-    type = u16(at)
-    at += 10 + u16(at + 8)
+    at = nameEnd(message, at, end)
+    if (at + 10 > end) return undefined
+    type = u16(message, at)
+    at += 10 + u16(message, at + 8)
   }
-  return type
+  return at > end ? undefined : type
 }
 
-function nameEnd(message: Uint8Array, start: number): number {
-  for (let at = start; at < message.length; ) {
+const u16 = (message: Uint8Array, at: number): number => message[at]! * 256 + message[at + 1]!
+
+/** Where the name ends that begins at an offset; `end` where it does not end before. */
+export function nameEnd(message: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; ) {
     const length = message[at]!
     if (length === 0) return at + 1
     if (length >= 0xc0) return at + 2
     at += 1 + length
   }
-  return message.length
+  return end
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { absolute } from '#names/domain-name.ts'
 import { writeEndpoint } from '#names/ip.ts'
 import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
-import { CHANGES_KEPT } from '#servers/dns/transfer/source.ts'
+import { type CatalogStore, CHANGES_KEPT } from '#servers/dns/transfer/source.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
 import { PAYLOADS } from '#servers/fed-name.ts'
 import { type Nameserver, startNameserver, type ZoneFeed } from '#servers/nameserver.ts'
@@ -40,6 +40,7 @@ export async function openNameserver(
     listen: config.dnsListen,
     platform: isLive ? platformZones(livePlatform(config)) : [],
     log,
+    secondaries: secondariesOf({ config, logger }),
     onError,
     onNote: (note) => logger.warn(note),
     sockets: config.dnsSockets,
@@ -68,21 +69,32 @@ export async function followDatabase(
     read: (names) => readServedNames(store.db, names),
     onChange: (heard) => store.doorbell.on(TOPICS.servedNames, heard),
     wake: (ids) => wakeForQuery(store, ids),
+    catalog: catalogStoreOf(foundation),
   }
-  opened.use(await nameserver.follow(feed, secondariesOf(foundation)))
+  opened.use(await nameserver.follow(feed))
 }
 
-function secondariesOf({ config, store, logger }: Foundation): SecondariesSettings {
-  const apex = config.catalogZone && absolute(config.catalogZone)
+/** Undefined where the settings name no secondary and no key. */
+function secondariesOf({
+  config,
+  logger,
+}: Pick<Ground, 'config' | 'logger'>): SecondariesSettings | undefined {
+  const { secondaries, transferKeys, transferAddresses } = config
+  if (secondaries.length + transferKeys.length + transferAddresses.length === 0) return undefined
   return {
     notify: config.secondaries,
     keys: config.transferKeys,
     addresses: config.transferAddresses,
-    ...(apex ? { catalog: { apex, store: catalogStore(store, apex, CHANGES_KEPT) } } : {}),
+    catalogApex: config.catalogZone && absolute(config.catalogZone),
     nowS: () => systemClock.now().getTime() / 1000,
     onTrouble: (sentence) => logger.warn(sentence),
   }
 }
+
+const catalogStoreOf = ({ config, store }: Foundation): CatalogStore | undefined =>
+  config.catalogZone === undefined
+    ? undefined
+    : catalogStore(store, absolute(config.catalogZone), CHANGES_KEPT)
 
 /** The platform's zones with serials that rise when the settings change what is in them. */
 export function withSerials(

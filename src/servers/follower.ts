@@ -50,11 +50,17 @@ export class Follower<Fed> implements AsyncDisposable {
   #refreshing: Promise<void> | undefined
   #isStale = false
   readonly #stop = new AbortController()
+  readonly #caughtUp = Promise.withResolvers<void>()
   #timer: NodeJS.Timeout | undefined
   #bell: Disposable | undefined
 
   constructor(options: FollowerOptions<Fed>) {
     this.#options = options
+  }
+
+  /** Resolves once all that was there at the start has been read; never, if it cannot be. */
+  get caughtUp(): Promise<void> {
+    return this.#caughtUp.promise
   }
 
   /** Reads all names, or what changed since the journal was kept; rejects when they cannot be read. */
@@ -140,6 +146,7 @@ export class Follower<Fed> implements AsyncDisposable {
   async #complete({ mark, database }: Position, hasChanged: boolean): Promise<void> {
     this.#position = { mark, database }
     await this.#options.journal?.complete(this.#position, hasChanged)
+    this.#caughtUp.resolve()
   }
 }
 

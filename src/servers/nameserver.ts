@@ -11,7 +11,8 @@ import { encodeZone, lowercaseWire, type Unserved } from './dns/store/encode.ts'
 import { ZoneStore } from './dns/store/store.ts'
 import type { Defence } from './dns/threads/protocol.ts'
 import { type Counts, DnsThreads, type SocketsChoice } from './dns/threads/threads.ts'
-import type { SecondariesSettings } from './dns/transfer/secondaries.ts'
+import { Secondaries, type SecondariesSettings } from './dns/transfer/secondaries.ts'
+import type { CatalogStore } from './dns/transfer/source.ts'
 import type { ServedZone } from './dns/zone.ts'
 import { type FedName, type KeptName, keptName, readPayload } from './fed-name.ts'
 import { type Feed, Follower, type Journal } from './follower.ts'
@@ -22,6 +23,8 @@ import type { ZoneLog } from './zone-log/zone-log.ts'
 export type ZoneFeed = Feed<FedName> & {
   /** A query for a name that waits for its delegation has come in. */
   wake(ids: readonly string[]): Promise<void>
+  /** The rows of the catalog, where the settings of secondaries have one. */
+  catalog?: CatalogStore | undefined
 }
 
 export type NameserverOptions = {
@@ -29,6 +32,8 @@ export type NameserverOptions = {
   platform: readonly ServedZone[]
   /** What was served before, for the time until the database is there. Not open yet. */
   log: ZoneLog
+  /** Without them, nobody may transfer a zone. */
+  secondaries?: SecondariesSettings | undefined
   onError: (error: unknown) => void
   /** What the operator should know. Not told unless asked for. */
   onNote?: (note: string) => void
@@ -53,7 +58,7 @@ export type Nameserver = AsyncDisposable & {
    * Follows the database from now on. Resolves once it listens; rejects when it has not all zones yet, and
    * they cannot be read. It may be called again when it rejected, or when what it gave was disposed of.
    */
-  follow(feed: ZoneFeed, secondaries?: SecondariesSettings): Promise<AsyncDisposable>
+  follow(feed: ZoneFeed): Promise<AsyncDisposable>
   /** Listens at one more address. */
   listen(endpoint: Endpoint): Promise<Listener>
   /** Serves one more zone of the platform's own. */
@@ -67,11 +72,13 @@ export type Nameserver = AsyncDisposable & {
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
   const store = new ZoneStore()
-  const serve = (zone: ServedZone) => store.put(encodeZone(zone).blob)
+  const secondaries = options.secondaries && new Secondaries(store, options.secondaries)
+  const serve = (zone: ServedZone) =>
+    store.put(encodeZone(zone).blob, () => secondaries?.changed(absolute(zone.apex), zone))
   for (const zone of options.platform) serve(zone)
-  const hosted = new HostedZones(store, options)
+  const hosted = new HostedZones(store, secondaries, options)
   await options.log.open((name, payload) => hosted.take({ name, payload }))
-  const threads = opened.use(await startThreads(store, hosted, options))
+  const threads = opened.use(await startThreads(store, hosted, secondaries, options))
   const listeners: Listener[] = []
   const listen = async (endpoint: Endpoint) => {
     const listener = await threads.listen(endpoint)
@@ -90,9 +97,14 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
     },
     listen,
     async follow(feed) {
-      const following = await hosted.follow(feed)
+      await using following = new AsyncDisposableStack()
+      const { caughtUp } = following.use(await hosted.follow(feed))
       await listenAll()
-      return following
+      const from = options.listen.map(({ address }) => address)
+      const { onError } = options
+      const starting = { catalogStore: feed.catalog, from, onError }
+      if (secondaries) following.use(secondaries.startAfter(caughtUp, starting))
+      return following.move()
     },
     serve,
     [Symbol.asyncDispose]: () => closing.disposeAsync(),
@@ -102,6 +114,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
 function startThreads(
   store: ZoneStore,
   hosted: HostedZones,
+  secondaries: Secondaries | undefined,
   { sockets = 'auto', udpThreads, defence, onError, onNote = () => {} }: NameserverOptions,
 ): Promise<DnsThreads> {
   const cookieKey = randomBytes(COOKIE_KEY_OCTETS)
@@ -110,6 +123,7 @@ function startThreads(
     sockets,
     ...(udpThreads === undefined ? {} : { udpThreads }),
     defence: { rateLimit: 0, limitsLoopback: false, cookieKey, ...defence },
+    secondaries,
     onAsked: (name) => hosted.asked(name),
     onError,
     onNote,
@@ -119,19 +133,21 @@ function startThreads(
 /** The hosted zones in step with the log and the database, and who waits for a query. */
 class HostedZones {
   readonly #store: ZoneStore
+  readonly #secondaries: Secondaries | undefined
   readonly #options: NameserverOptions
   #journal: Journal<KeptName> | undefined
   #feed: ZoneFeed | undefined
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
 
-  constructor(store: ZoneStore, options: NameserverOptions) {
+  constructor(store: ZoneStore, secondaries: Secondaries | undefined, options: NameserverOptions) {
     this.#store = store
+    this.#secondaries = secondaries
     this.#options = options
   }
 
   /** Reads what changed since the log was kept: all, and waits for that, if it was never complete. */
-  async follow(feed: ZoneFeed): Promise<AsyncDisposable> {
+  async follow(feed: ZoneFeed): Promise<AsyncDisposable & { caughtUp: Promise<void> }> {
     const { log, onError } = this.#options
     this.#journal ??= zoneJournal(log)
     await using opened = new AsyncDisposableStack()
@@ -148,7 +164,9 @@ class HostedZones {
     })
     if (log.mark) follower.startBehind()
     else await follower.start()
-    return opened.move()
+    const following = opened.move()
+    const { caughtUp } = follower
+    return { caughtUp, [Symbol.asyncDispose]: () => following.disposeAsync() }
   }
 
   /** Wakes the domains that wait at a name, which or below which a query has asked for. */
@@ -161,11 +179,12 @@ class HostedZones {
 
   /** What is served for a name from now on. */
   take({ name, payload }: KeptName): void {
-    const { waiting, blob } = payload ? readPayload(payload) : NOTHING
+    const { waiting, memberId, blob } = payload ? readPayload(payload) : NOTHING
     if (waiting.length > 0) this.#waiting.set(name, waiting)
     else this.#waiting.delete(name)
-    if (blob) this.#store.put(blob)
-    else this.#store.delete(lowercaseWire(absolute(name)))
+    const changed = () => this.#secondaries?.changed(absolute(name), blob && { memberId })
+    if (blob) this.#store.put(blob, changed)
+    else this.#store.delete(lowercaseWire(absolute(name)), changed)
   }
 
   /** One zone that cannot be served leaves the others as they are, and what was served for its name. */
@@ -189,7 +208,7 @@ class HostedZones {
   }
 }
 
-const NOTHING = { waiting: [], blob: undefined }
+const NOTHING = { waiting: [], memberId: undefined, blob: undefined }
 
 const sentenceOf = ({ name, type, reason }: Unserved): string =>
   `${name} ${type} cannot be served, and is left out: ${reason}`

@@ -9,10 +9,10 @@ export type Answer = (
 
 /** The messages of a reply, made as they are taken; undefined for what `Answer` is to answer. */
 export type AnswerFirst = (
-  query: Uint8Array,
+  query: Buffer,
   transport: Transport,
   remote: string,
-) => Iterable<Buffer> | undefined
+) => AsyncIterable<Buffer> | undefined
 
 export type ListenOptions = {
   address: string

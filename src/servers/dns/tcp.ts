@@ -9,6 +9,8 @@ const MAX_CONNECTIONS = 200
 const MAX_QUERY_OCTETS = 4096
 /** RFC 7766 section 6.2.3: an idle connection is closed after some seconds. */
 const IDLE_MS = 10_000
+/** However slowly a client takes a reply of many messages, it is cut off after this. */
+const REPLY_MS = 10 * 60_000
 
 export async function listenTcp(options: ListenOptions): Promise<Listener> {
   const connections = new Connections<Conversation>(MAX_CONNECTIONS)
@@ -67,17 +69,37 @@ class Conversation implements Connection {
   }
 
   async #converse(): Promise<void> {
-    const { answer, onError } = this.#options
+    const { answer, answerFirst, onError } = this.#options
     const idle = setTimeout(() => this.close(), IDLE_MS)
     this.#socket.on('close', () => clearTimeout(idle))
     for await (const query of queriesIn(this.#socket)) {
       idle.refresh()
       this.idleSince = undefined
-      const reply = await Promise.try(answer, query, 'tcp', this.remote).catch(onError)
+      const messages = answerFirst?.(query, 'tcp', this.remote)
+      const reply = messages
+        ? await this.#sendAll(messages, idle)
+        : await Promise.try(answer, query, 'tcp', this.remote).catch(onError)
       if (reply) await send(this.#socket, reply)
       this.idleSince = performance.now()
     }
     this.close()
+  }
+
+  /**
+   * The next message is asked for when the kernel has the one before, so that a slow client makes us hold
+   * one. A failure closes the connection: what was begun cannot be ended.
+   */
+  async #sendAll(messages: AsyncIterable<Buffer>, idle: NodeJS.Timeout): Promise<undefined> {
+    const limit = setTimeout(() => this.close(), REPLY_MS)
+    try {
+      for await (const message of messages) {
+        await send(this.#socket, message)
+        if (this.#socket.destroyed) break
+        idle.refresh()
+      }
+    } finally {
+      clearTimeout(limit)
+    }
   }
 }
 

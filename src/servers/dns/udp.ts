@@ -16,7 +16,8 @@ export async function listenUdp(options: ListenOptions): Promise<Listener> {
   socket.on('message', (query, remote) => {
     if (pending >= MAX_PENDING) return
     try {
-      const reply = options.answer(query, 'udp', remote.address)
+      const messages = options.answerFirst?.(query, 'udp', remote.address)
+      const reply = messages ? firstOf(messages) : options.answer(query, 'udp', remote.address)
       if (reply instanceof Promise) answerLater(reply, remote)
       else if (reply) send(socket, reply, remote, options)
     } catch (error) {
@@ -41,6 +42,12 @@ export async function listenUdp(options: ListenOptions): Promise<Listener> {
       return new Promise<void>((done) => socket.close(done))
     },
   }
+}
+
+/** There is no other over UDP. */
+async function firstOf(messages: AsyncIterable<Buffer>): Promise<Buffer | undefined> {
+  for await (const message of messages) return message
+  return undefined
 }
 
 async function bind({ address, port }: ListenOptions): Promise<Socket> {

@@ -24,6 +24,14 @@ export class Remote {
     else this.#setV6(address)
   }
 
+  /** An address that means the same; IPv6 is not shortened. */
+  get text(): string {
+    const octets = [...this.octets.subarray(0, this.length)]
+    if (this.length === 4) return octets.join('.')
+    const groups = Array.from({ length: 8 }, (_, i) => octets[2 * i]! * 256 + octets[2 * i + 1]!)
+    return groups.map((group) => group.toString(16)).join(':')
+  }
+
   get isLoopback(): boolean {
     if (this.length === 4) return this.octets[0] === 127
     for (let i = 0; i < 15; i++) if (this.octets[i] !== 0) return false

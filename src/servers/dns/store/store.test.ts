@@ -43,6 +43,25 @@ test('a zone is served from its put to its delete, whatever the case of the ques
   assert.equal(store.size, 0)
 })
 
+test('a change is told of when it is served: at once, or when every reader has the room for it', () => {
+  const store = new ZoneStore()
+  const reader = readerOf(store)
+  const told: string[] = []
+  const tell = (name: string) => () => told.push(`${name} ${said(reader, `${name} TXT`)}`)
+  store.put(blobOf('first.test.', 'one'), tell('first.test.'))
+  assert.deepEqual(told, ['first.test. one'])
+  const growths: Growth[] = []
+  const other = store.attach((growth) => growths.push(growth))
+  for (let puts = 1; store.size === puts; puts++)
+    store.put(blobOf(`z${puts}.test.`, 'x'.repeat(200)))
+  told.length = 0
+  store.put(blobOf('late.test.', 'x'.repeat(200)), tell('late.test.'))
+  store.delete(lowercaseWire('first.test.'), tell('first.test.'))
+  assert.deepEqual(told, [])
+  for (const growth of growths) other.acknowledge(growth.number)
+  assert.deepEqual(told, [`late.test. ${'x'.repeat(200)}`, 'first.test. rcode 5'])
+})
+
 test('a blob of another format is refused, and nothing is changed', () => {
   const store = new ZoneStore()
   const blob = blobOf('acme.test.', 'one')

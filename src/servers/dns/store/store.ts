@@ -34,7 +34,7 @@ export type Reader = {
   detach(): void
 }
 
-type Change = { blob: Uint8Array } | { apex: Uint8Array }
+type Change = ({ blob: Uint8Array } | { apex: Uint8Array }) & { done: () => void }
 type Retired = { position: number; epoch: number }
 
 export class ZoneStore {
@@ -77,8 +77,11 @@ export class ZoneStore {
     return this.#names
   }
 
-  /** Serves what the blob says of its apex from now on. The blob is copied. Throws at another format. */
-  put(blob: Uint8Array): void {
+  /**
+   * Serves what the blob says of its apex from now on. The blob is copied. Throws at another format.
+   * `done` is called once it is served, which is at once unless there must be room first.
+   */
+  put(blob: Uint8Array, done = () => {}): void {
     if (
       blob.length < HEADER.octets ||
       u16(blob, HEADER.format) !== FORMAT ||
@@ -87,12 +90,12 @@ export class ZoneStore {
       throw new RangeError('Not a zone of this format')
     }
     if (blob.length > MAX_ZONE_OCTETS) throw new RangeError('A zone is larger than a slab')
-    this.#change({ blob })
+    this.#change({ blob, done })
   }
 
   /** Serves nothing for the apex, a lowercase wire name, from now on. */
-  delete(apex: Uint8Array): void {
-    this.#change({ apex })
+  delete(apex: Uint8Array, done = () => {}): void {
+    this.#change({ apex, done })
   }
 
   /** Lets one more thread read. It takes each `Growth` that is posted and acknowledges its number. */
@@ -138,6 +141,7 @@ export class ZoneStore {
     }
     if (!('blob' in change)) {
       this.#unpublish()
+      change.done()
       return true
     }
     if (!this.#hasFreeSlot()) return false
@@ -149,6 +153,7 @@ export class ZoneStore {
     }
     this.#write(position, change.blob)
     this.#publish(position)
+    change.done()
     return true
   }
 

@@ -22,6 +22,12 @@ export class ZoneReader {
     this.#at = offsetOf(position)
   }
 
+  /** Opens a blob that lies outside of the store. */
+  openBlob(blob: Buffer): void {
+    this.bytes = blob
+    this.#at = 0
+  }
+
   copy(other: ZoneReader): void {
     this.bytes = other.bytes
     this.#at = other.#at
@@ -29,6 +35,11 @@ export class ZoneReader {
 
   has(flag: number): boolean {
     return (this.bytes[this.#at + HEADER.flags]! & flag) !== 0
+  }
+
+  /** The whole blob, in the memory it lies in. */
+  get blob(): Buffer {
+    return this.bytes.subarray(this.#at, this.#at + i32(this.bytes, this.#at + HEADER.length))
   }
 
   get apexLength(): number {
@@ -58,12 +69,21 @@ export class ZoneReader {
     return this.#bodyOf(0) + 1
   }
 
+  get nodes(): number {
+    return i32(this.bytes, this.#at + HEADER.nodes)
+  }
+
+  /** Where the name of a node begins, by its place in the table: an octet of length, then the labels. */
+  nameOfNode(place: number): number {
+    return this.#bodyOf(place)
+  }
+
   /** The rrset of a type at a node. */
   rrset(node: number, type: number): number {
     let at = node + 1
     for (let left = this.bytes[node]!; left > 0; left--) {
       if (u16(this.bytes, at + RRSET.type) === type) return at
-      at += RRSET.records + u16(this.bytes, at + RRSET.length)
+      at = this.nextRRset(at)
     }
     return NOWHERE
   }
@@ -72,8 +92,21 @@ export class ZoneReader {
     return this.bytes[node]! > 0 ? node + 1 : NOWHERE
   }
 
+  rrsetsOf(node: number): number {
+    return this.bytes[node]!
+  }
+
+  nextRRset(rrset: number): number {
+    return rrset + RRSET.records + u16(this.bytes, rrset + RRSET.length)
+  }
+
   type(rrset: number): number {
     return u16(this.bytes, rrset + RRSET.type)
+  }
+
+  /** In seconds. */
+  ttl(rrset: number): number {
+    return i32(this.bytes, rrset + RRSET.ttl)
   }
 
   count(rrset: number): number {
@@ -156,7 +189,7 @@ export class ZoneReader {
     const table = this.#table
     const hash = nodeHash(octets, from, length)
     let low = 0
-    let high = i32(bytes, this.#at + HEADER.nodes) - 1
+    let high = this.nodes - 1
     while (low <= high) {
       const middle = (low + high) >>> 1
       let order = u16(bytes, table + ENTRY.octets * middle) - hash

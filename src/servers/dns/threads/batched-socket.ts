@@ -91,10 +91,7 @@ export function probe(): void {
     isV6: false,
     isOneOfMany: false,
   })
-  socket.addresses.set(RemoteSlots.socketAddress('127.0.0.1', socket.port, false))
-  socket.output.set([1, 2, 3])
-  socket.reply(0, 3)
-  socket.flush()
+  socket.send(RemoteSlots.socketAddress('127.0.0.1', socket.port, false), Uint8Array.of(1, 2, 3))
   const isWhole = socket.receive('wait') === 1 && socket.lengthOf(0) === 3
   if (!isWhole || socket.input[2] !== 3) throw new Error('A packet to ourselves did not come in')
 }
@@ -184,6 +181,18 @@ export class BatchedSocket implements PacketSocket {
     this.#outIovWords[(number * IOV.octets + IOV.length) / 4] = Math.min(length, OUTPUT_OCTETS)
   }
 
+  senderOf(packet: number): Uint8Array {
+    return this.addresses.slice(packet * SLOT, (packet + 1) * SLOT)
+  }
+
+  send(to: Uint8Array, packet: Uint8Array): void {
+    if (packet.length > OUTPUT_OCTETS) return
+    this.addresses.set(to)
+    this.output.set(packet)
+    this.reply(0, packet.length)
+    this.flush()
+  }
+
   flush(): void {
     let sent = 0
     while (sent < this.#replies) {
@@ -202,7 +211,7 @@ export class BatchedSocket implements PacketSocket {
   }
 }
 
-/** Which of several sockets have packets; waits for 50 ms at most. */
+/** Which of several sockets have packets. */
 export class Poll {
   readonly #fds: Int32Array
   readonly #events: Uint16Array
@@ -216,9 +225,9 @@ export class Poll {
     }
   }
 
-  wait(): void {
+  wait(ms = WAIT_MS): void {
     const bytes = new Uint8Array(this.#fds.buffer)
-    pollCall(bytes, this.#fds.length / 2, WAIT_MS)
+    pollCall(bytes, this.#fds.length / 2, ms)
   }
 
   isReady(socket: number): boolean {

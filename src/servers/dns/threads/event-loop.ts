@@ -1,10 +1,14 @@
 /** A thread with an event loop, which answers over TCP, or over UDP where packets cannot be batched. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
-import type { Answer, Listener, ListenOptions } from '../listener.ts'
+import type { Transport } from '../answer.ts'
+import type { AnswerFirst, Listener, ListenOptions } from '../listener.ts'
 import { Answerer } from './answerer.ts'
+import { HandedOver } from './handed-over.ts'
 import type { FromThread, ThreadData, ToThread } from './protocol.ts'
+import { toldMessages } from './told-messages.ts'
 
 const MAX_REPLY_OCTETS = 65_535
+const EXPIRE_EVERY_MS = 1000
 
 export function runEventLoop(listenBy: (options: ListenOptions) => Promise<Listener>): void {
   const port = parentPort as MessagePort
@@ -13,10 +17,23 @@ export function runEventLoop(listenBy: (options: ListenOptions) => Promise<Liste
   const answerer = new Answerer({ ...data, onAsked: (name) => post({ is: 'asked', name }) })
   const out = new Uint8Array(MAX_REPLY_OCTETS)
   const listeners = new Map<number, Listener>()
+  const handedOver = new HandedOver(data, post)
+  const expiring = setInterval(() => handedOver.expire(), EXPIRE_EVERY_MS)
   const onError = (error: unknown) =>
     post({ is: 'trouble', message: error instanceof Error ? error.message : String(error) })
 
-  const answer: Answer = (query, transport, remote) => {
+  const answerFirst: AnswerFirst = (query, transport, remote) => {
+    answerer.remote.setText(remote)
+    if (!handedOver.isFor(query, 0, query.length, answerer.remote)) return undefined
+    const ordinary = () => answerNow(query, transport, remote)
+    return toldMessages(handedOver, query, transport, remote, ordinary)
+  }
+
+  const answerNow = (
+    query: Uint8Array,
+    transport: Transport,
+    remote: string,
+  ): Buffer | undefined => {
     answerer.tick()
     answerer.remote.setText(remote)
     const length = answerer.answer(query, 0, query.length, transport, out, 0)
@@ -25,7 +42,7 @@ export function runEventLoop(listenBy: (options: ListenOptions) => Promise<Liste
 
   async function listen({ id, address, port }: Extract<ToThread, { is: 'listen' }>): Promise<void> {
     try {
-      const listener = await listenBy({ address, port, answer, onError })
+      const listener = await listenBy({ address, port, answerFirst, answer: answerNow, onError })
       listeners.set(id, listener)
       const { receiveBufferOctets } = listener
       post({ is: 'listening', id, port: listener.port, receiveBufferOctets })
@@ -37,6 +54,7 @@ export function runEventLoop(listenBy: (options: ListenOptions) => Promise<Liste
 
   async function stop(): Promise<void> {
     await Promise.all([...listeners.values()].map((listener) => listener[Symbol.asyncDispose]()))
+    clearInterval(expiring)
     port.close()
   }
 
@@ -49,6 +67,7 @@ export function runEventLoop(listenBy: (options: ListenOptions) => Promise<Liste
   port.on('message', (message: ToThread) => {
     if (message.is === 'listen') listen(message)
     if (message.is === 'close') close(message.id).catch(onError)
+    if (message.is === 'told') handedOver.hear(message.id, message.told)
     if (message.is === 'stop') stop().catch(onError)
     if (message.is !== 'growth') return
     answerer.view.grow(message.growth)

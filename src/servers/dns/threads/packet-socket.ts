@@ -24,6 +24,10 @@ export type PacketSocket = Disposable & {
   addressOf(packet: number): number
   /** The packet gets the reply in its slot, of so many octets, when `flush` is called. */
   reply(packet: number, length: number): void
+  /** What `send` takes for the sender of a packet; a copy. */
+  senderOf(packet: number): Uint8Array
+  /** Sends one packet now; not between `receive` and `flush`. What is too long for a slot is dropped. */
+  send(to: Uint8Array, packet: Uint8Array): void
   /** Sends the replies; what the kernel has no room for is dropped, and asked for again by whoever wants it. */
   flush(): void
 }

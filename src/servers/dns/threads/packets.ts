@@ -12,6 +12,8 @@ import {
   Poll,
   probe,
 } from './batched-socket.ts'
+import { HandedOver } from './handed-over.ts'
+import { HandedPackets } from './handed-packets.ts'
 import { INPUT_OCTETS, OUTPUT_OCTETS, type PacketSocket } from './packet-socket.ts'
 import {
   COUNTER,
@@ -22,14 +24,18 @@ import {
 } from './protocol.ts'
 
 const IDLE_MS = 20
+/** While the main thread is waited for, its word is looked for as often as this. */
+const HANDED_OVER_WAIT_MS = 1
 
 const port = parentPort as MessagePort
 const data = workerData as ThreadData
 const post = (message: FromThread) => port.postMessage(message)
 const answerer = new Answerer({ ...data, onAsked: (name) => post({ is: 'asked', name }) })
 const sockets = new Map<number, BatchedSocket>()
-let open: readonly BatchedSocket[] = []
-let poll = new Poll(open)
+let open: readonly PacketSocket[] = []
+let poll = new Poll([])
+const handedOver = new HandedOver(data, post)
+const handedPackets = new HandedPackets(handedOver, answerer, (socket) => open.includes(socket))
 
 closeLeftOpen()
 probe()
@@ -44,7 +50,9 @@ function turn(): void {
   for (let got = receiveMessageOnPort(port); got; got = receiveMessageOnPort(port)) {
     hear(got.message as ToThread)
   }
+  if (handedOver.size > 0) handedOver.expire()
   if (open.length === 0) Atomics.wait(data.counters, COUNTER.stop, 0, IDLE_MS)
+  else if (handedOver.size > 0) serveReady(HANDED_OVER_WAIT_MS)
   else if (open.length === 1) serve(open[0]!, 'wait')
   else serveReady()
 }
@@ -52,6 +60,7 @@ function turn(): void {
 function hear(message: ToThread): void {
   if (message.is === 'listen') listen(message)
   if (message.is === 'close') close(message.id)
+  if (message.is === 'told') handedOver.hear(message.id, message.told)
   if (message.is !== 'growth') return
   answerer.view.grow(message.growth)
   post({ is: 'acknowledged', number: message.growth.number })
@@ -86,7 +95,7 @@ function close(id: number): void {
 
 function watch(): void {
   open = [...sockets.values()]
-  poll = new Poll(open)
+  poll = new Poll([...sockets.values()])
 }
 
 /** A thread that was ended in the midst of its work could not close its sockets. */
@@ -97,8 +106,8 @@ function closeLeftOpen(): void {
   }
 }
 
-function serveReady(): void {
-  poll.wait()
+function serveReady(ms?: number): void {
+  poll.wait(ms)
   for (let i = 0; i < open.length; i++) if (poll.isReady(i)) serve(open[i]!, 'look')
 }
 
@@ -110,6 +119,10 @@ function serve(socket: PacketSocket, how: 'wait' | 'look'): void {
     const start = i * INPUT_OCTETS
     const end = start + socket.lengthOf(i)
     answerer.remote.set(socket.addresses, socket.addressOf(i), socket.addressOctets)
+    if (handedOver.isFor(socket.input, start, end, answerer.remote)) {
+      handedPackets.take(socket, i)
+      continue
+    }
     const length = answerer.answer(
       socket.input,
       start,

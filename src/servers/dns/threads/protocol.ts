@@ -1,5 +1,7 @@
 /** What the main thread and the threads that answer say to each other. */
+import type { Transport } from '../responder.ts'
 import type { Growth, Shared } from '../store/shared.ts'
+import type { TransferTerms } from '../transfer/concern.ts'
 
 export type Sockets = 'batched' | 'dgram'
 
@@ -14,6 +16,8 @@ export type ThreadData = {
   isOneOfMany: boolean
   /** The sockets that a thread has open outside of Node, each as its number and one, for its successor to close. */
   descriptors: Int32Array<SharedArrayBuffer>
+  /** Absent: there are no secondaries. */
+  transfers?: TransferTerms | undefined
 }
 
 export type Defence = {
@@ -36,11 +40,20 @@ export const COUNTER = {
 export const COUNTERS = 5
 /** How many addresses one thread listens at. */
 export const MAX_LISTENERS = 64
+/** How many messages of secondaries one thread has handed over at once: more than the connections of an address. */
+export const MAX_HANDED_OVER = 256
+
+/**
+ * What the main thread says to a message that was handed over: the next message of the reply, or that there
+ * is none more; that the thread is to answer as it does others; or that the reply cannot be had.
+ */
+export type Told = Uint8Array<ArrayBuffer> | 'end' | 'ordinary' | 'failed'
 
 export type ToThread =
   | { is: 'listen'; id: number; address: string; port: number }
   | { is: 'close'; id: number }
   | { is: 'growth'; growth: Growth }
+  | { is: 'told'; id: number; told: Told }
   | { is: 'stop' }
 
 export type FromThread =
@@ -50,4 +63,8 @@ export type FromThread =
   | { is: 'refused'; id: number; message: string; code: string | undefined }
   | { is: 'acknowledged'; number: number }
   | { is: 'asked'; name: string }
+  | { is: 'transfer'; id: number; query: Uint8Array; transport: Transport; remote: string }
+  /** The next message of that reply is wanted; or none any more. */
+  | { is: 'next'; id: number }
+  | { is: 'end'; id: number }
   | { is: 'trouble'; message: string }

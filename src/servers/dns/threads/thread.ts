@@ -12,6 +12,7 @@ import {
   type ThreadData,
   type ToThread,
 } from './protocol.ts'
+import type { ThreadTransfers, Transfers } from './transfers.ts'
 
 export type Entry = 'packets' | 'datagrams' | 'streams'
 
@@ -20,6 +21,8 @@ export type ThreadOptions = {
   store: ZoneStore
   defence: Defence
   isOneOfMany: boolean
+  /** Absent: there are no secondaries. */
+  transfers?: Transfers | undefined
   onAsked(name: string): void
   onError(error: unknown): void
 }
@@ -59,15 +62,19 @@ export class Thread implements AsyncDisposable {
     const reader = this.#options.store.attach((growth) => this.#post({ is: 'growth', growth }))
     const worker = new Worker(ENTRIES[this.#options.entry], { workerData: this.#dataFor(reader) })
     this.#worker = worker
+    const transfers = this.#options.transfers?.open((told, moved) =>
+      worker.postMessage(told, moved),
+    )
     worker.on('message', (message: FromThread) => {
       if (message.is === 'ready') ready.resolve()
-      else this.#hear(message, reader)
+      else this.#hear(message, reader, transfers)
     })
     worker.on('error', (error) => ready.reject(error))
     const ended = Promise.withResolvers<void>()
     this.#ended = ended.promise
     worker.on('exit', () => {
       reader.detach()
+      transfers?.[Symbol.dispose]()
       ready.reject(new Error(`A thread for DNS ${this.#options.entry} has ended`))
       this.#failWaiting()
       ended.resolve()
@@ -127,14 +134,16 @@ export class Thread implements AsyncDisposable {
   #dataFor({ shared, slot }: Reader): ThreadData {
     const { defence, isOneOfMany } = this.#options
     const descriptors = this.#descriptors
-    return { shared, slot, defence, counters: this.counters, isOneOfMany, descriptors }
+    const transfers = this.#options.transfers?.terms
+    return { shared, slot, defence, counters: this.counters, isOneOfMany, descriptors, transfers }
   }
 
   #post(message: ToThread): void {
     this.#worker?.postMessage(message)
   }
 
-  #hear(message: FromThread, reader: Reader): void {
+  #hear(message: FromThread, reader: Reader, transfers: ThreadTransfers | undefined): void {
+    transfers?.hear(message)
     if (message.is === 'acknowledged') reader.acknowledge(message.number)
     if (message.is === 'asked') this.#options.onAsked(message.name)
     if (message.is === 'trouble') this.#options.onError(new Error(message.message))

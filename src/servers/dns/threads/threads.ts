@@ -9,6 +9,7 @@ import type { Listener } from '../listener.ts'
 import type { ZoneStore } from '../store/store.ts'
 import { COUNTER, type Defence } from './protocol.ts'
 import { Thread, type ThreadOptions } from './thread.ts'
+import { Transfers, type TransfersOptions } from './transfers.ts'
 
 export type SocketsChoice = 'auto' | 'batched' | 'dgram'
 
@@ -19,6 +20,8 @@ export type ThreadsOptions = {
   /** Threads for UDP; one for each core but the main thread's, and at most four, unless told. */
   udpThreads?: number
   defence: Omit<Defence, 'threads'>
+  /** Answers what secondaries ask; absent: there are none. */
+  secondaries?: TransfersOptions | undefined
   onAsked(name: string): void
   onError(error: unknown): void
   /** What the operator should know. */
@@ -57,6 +60,7 @@ export class DnsThreads implements AsyncDisposable {
       ...options,
       defence: { ...options.defence, threads: count },
       isOneOfMany: count > 1,
+      transfers: options.secondaries && new Transfers(options.secondaries, options.onError),
     }
     const tcp = opened.use(new Thread({ ...shared, entry: 'streams' }))
     const starting = [startUdp(shared, options, count), tcp.start()] as const

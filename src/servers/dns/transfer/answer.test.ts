@@ -5,12 +5,15 @@ import fc from 'fast-check'
 import { nameToWire } from '#dns/name.ts'
 import { parseTsigKey, signQuery } from '#dns/tsig.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
-import { answerQuery, type Transport } from '../answer.ts'
-import { zonesOf } from '../dig.ts'
+import type { Transport } from '../answer.ts'
+import { Responder } from '../responder.ts'
+import { encodeZone } from '../store/encode.ts'
+import { ZoneStore } from '../store/store.ts'
+import { StoreView } from '../store/view.ts'
 import type { ServedZone } from '../zone.ts'
 import { TransferAnswers } from './answer.ts'
 import { Catalog } from './catalog.ts'
-import { sourceOf } from './served.ts'
+import { ServedZones } from './served.ts'
 
 const key = (name: string) =>
   parseTsigKey(`${name}:hmac-sha256:${Buffer.alloc(32, name[0]).toString('base64')}`)
@@ -39,8 +42,29 @@ const LARGE: RRset[] = Array.from({ length: 300 }, (_, index) => ({
   data: ['x'.repeat(200)],
 }))
 
+/** The zones of a store as they are answered with, and as secondaries are given them. */
+class TestZones {
+  readonly #store = new ZoneStore()
+  readonly source = new ServedZones(this.#store)
+  readonly #responder = new Responder(new StoreView(this.#store.shared))
+
+  constructor(...zones: readonly ServedZone[]) {
+    for (const each of zones) this.set(each)
+  }
+
+  set(served: ServedZone): void {
+    this.#store.put(encodeZone(served).blob)
+    this.source.setMember(served.apex, served.memberId)
+  }
+
+  readonly answer = (query: Buffer, transport: Transport): Buffer => {
+    const out = Buffer.alloc(65_535)
+    return out.subarray(0, this.#responder.answer(query, 0, query.length, transport, out, 0))
+  }
+}
+
 function world() {
-  const zones = zonesOf(
+  const zones = new TestZones(
     zone('acme.example.'),
     zone('large.example.', { rrsets: LARGE }),
     zone('sandbox.test.', { memberId: undefined as never }),
@@ -56,11 +80,11 @@ function world() {
     ],
   )
   const answers = new TransferAnswers({
-    source: sourceOf(zones),
+    source: zones.source,
     catalog,
     keys: [KEY, NEXT_KEY],
     addresses: [LISTED, '2001:db8::9'],
-    ordinary: (query, transport) => answerQuery(query, zones, transport)?.reply,
+    ordinary: zones.answer,
     nowS: () => NOW_S,
   })
   return { zones, catalog, answers }
@@ -345,7 +369,7 @@ test('long transfers are 16 at once; one more is told SERVFAIL, signed, until an
 test('a catalog that has not been read yet is not there: SERVFAIL, and never an empty one', () => {
   const { zones } = world()
   const answers = new TransferAnswers({
-    source: sourceOf(zones),
+    source: zones.source,
     catalog: new Catalog('catalog.example.net.'),
     keys: [KEY],
     addresses: [],

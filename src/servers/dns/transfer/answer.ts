@@ -3,14 +3,15 @@
  * asked before the ordinary answer path, and leaves to it whatever does not concern it.
  */
 import { BlockList, isIPv6 } from 'node:net'
-import { lastRecordType, shapeOf } from '#dns/message-shape.ts'
+import { shapeOf } from '#dns/message-shape.ts'
 import { isWithin, nameToWire } from '#dns/name.ts'
-import { HEADER_OCTETS, type Query, type Question, readQuery } from '#dns/query.ts'
+import { type Query, type Question, readQuery } from '#dns/query.ts'
 import { checkQuery, type TsigCheck, type TsigKey, type TsigSigner } from '#dns/tsig.ts'
 import { CLASS, RCODE, TYPE } from '#dns/types.ts'
 import type { Transport } from '../answer.ts'
 import { UDP_SIZE } from '../reply-writer.ts'
 import type { Catalog } from './catalog.ts'
+import { asksForSecondaries, isSigned } from './concern.ts'
 import { emptyReply, type Frame, messagesOf, recordsOf, truncatedReply } from './messages.ts'
 import { behindBy, serialOf } from './serial.ts'
 import type { TransferRRset, TransferSource } from './source.ts'
@@ -62,14 +63,11 @@ export class TransferAnswers {
     return this.#answerChecked(query, octets, check, transport, remote)
   }
 
-  /** Reads the octets and allocates nothing: it runs for every packet. */
   #mayConcern(message: Uint8Array): boolean {
-    if (lastRecordType(message) === TYPE.TSIG) return true
-    let at = HEADER_OCTETS
-    while (at < message.length && message[at] !== 0) at += 1 + message[at]!
-    const type = (message[at + 1] ?? 0) * 256 + (message[at + 2] ?? 0)
-    if (isTransfer(type)) return true
-    return this.#catalogOctets !== undefined && endsWith(message, at + 1, this.#catalogOctets)
+    const { length } = message
+    return (
+      isSigned(message, 0, length) || asksForSecondaries(message, 0, length, this.#catalogOctets)
+    )
   }
 
   #check(message: Buffer): TsigCheck {
@@ -239,15 +237,6 @@ function serialIn(message: Buffer): number | undefined {
   if (soa === undefined || soa.end - soa.rdata < SOA_MIN_OCTETS) return undefined
   return serialOf(message.subarray(soa.rdata, soa.end))
 }
-
-/** Do the octets before `end` spell the name, in whatever case? */
-function endsWith(message: Uint8Array, end: number, name: Buffer): boolean {
-  const start = end - name.length
-  if (start < HEADER_OCTETS || end > message.length) return false
-  return name.every((octet, index) => lower(message[start + index]!) === lower(octet))
-}
-
-const lower = (octet: number): number => (octet >= 0x41 && octet <= 0x5a ? octet | 0x20 : octet)
 
 function* chain(...parts: readonly Iterable<TransferRRset>[]): Generator<TransferRRset> {
   for (const part of parts) yield* part

@@ -2,6 +2,7 @@
  * Keeps the catalog in step: with what other processes have written, and with the zones that this one
  * serves. One process at a time writes; each of them proposes only names that it has seen change.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { Catalog } from './catalog.ts'
 import type { CatalogChange, CatalogStore, TransferSource } from './source.ts'
 
@@ -11,6 +12,8 @@ const GATHER_MS = 100
 /** How often the process that writes says that it still does. */
 const RENEW_MS = 3000
 const CHANGES_A_WRITE = 5000
+/** So many names are looked at without a pause. */
+const NAMES_A_STEP = 2000
 
 export type CatalogKeeperOptions = {
   catalog: Catalog
@@ -86,7 +89,7 @@ export class CatalogKeeper implements AsyncDisposable {
   async #step(): Promise<boolean> {
     const { catalog, store, onChange } = this.#options
     await this.#follow()
-    const changes = this.#proposals()
+    const { changes, isWhole } = await this.#proposals()
     const isRenewal = changes.length === 0
     if (isRenewal && performance.now() < this.#renewAt) return true
     const isWritten = await store.write(catalog.serial, changes)
@@ -94,7 +97,7 @@ export class CatalogKeeper implements AsyncDisposable {
     if (!isWritten || isRenewal) return true
     catalog.apply(changes)
     onChange()
-    return changes.length < CHANGES_A_WRITE
+    return isWhole
   }
 
   async #follow(): Promise<void> {
@@ -119,18 +122,21 @@ export class CatalogKeeper implements AsyncDisposable {
   }
 
   /** What would bring the catalog to what the source says. What is equal is settled. */
-  #proposals(): CatalogChange[] {
+  async #proposals(): Promise<{ changes: CatalogChange[]; isWhole: boolean }> {
     const { catalog, source } = this.#options
     const changes: CatalogChange[] = []
+    let looked = 0
     for (const name of this.#unsettled) {
+      if (++looked % NAMES_A_STEP === 0) await setImmediate()
+      if (this.#isEnding) return { changes: [], isWhole: true }
       const [have, want] = [catalog.memberId(name), source.zone(name)?.memberId]
       if (have === want) this.#unsettled.delete(name)
-      else if (changes.length >= CHANGES_A_WRITE) break
+      else if (changes.length >= CHANGES_A_WRITE) return { changes, isWhole: false }
       // RFC 9432 section 5.4: a member whose label changes is set up anew.
       if (have !== want && have !== undefined)
         changes.push({ name, memberId: have, isAdded: false })
       if (have !== want && want !== undefined) changes.push({ name, memberId: want, isAdded: true })
     }
-    return changes
+    return { changes, isWhole: true }
   }
 }

@@ -4,6 +4,7 @@
  */
 import { nameToWire } from '#dns/name.ts'
 import { TYPE } from '#dns/types.ts'
+import { Members } from './members.ts'
 import { behindBy } from './serial.ts'
 import { type CatalogChange, CHANGES_KEPT, type TransferRRset } from './source.ts'
 
@@ -19,7 +20,7 @@ export type Difference = { before: TransferRRset; removed: TransferRRset[]; adde
 export class Catalog {
   /** Absolute and lowercase. */
   readonly apex: string
-  #members = new Map<string, string>()
+  #members = new Members()
   /** The latest changes, the last of which made the serial. */
   #latest: CatalogChange[] = []
   #serial = 0
@@ -39,7 +40,7 @@ export class Catalog {
   }
 
   get names(): Iterable<string> {
-    return this.#members.keys()
+    return this.#members.names()
   }
 
   memberId(name: string): string | undefined {
@@ -52,7 +53,8 @@ export class Catalog {
     latest: readonly CatalogChange[],
   ): void {
     this.#serial = serial
-    this.#members = new Map(members)
+    this.#members = new Members()
+    for (const [name, memberId] of members) this.#members.set(name, memberId)
     this.#latest = [...latest]
   }
 
@@ -81,7 +83,7 @@ export class Catalog {
 
   /** All but the SOA, as it is at the call. */
   rrsets(): Iterable<TransferRRset> {
-    const members = [...this.#members]
+    const members = this.#members.version()
     const { apex } = this
     const [ns, version] = [this.ns(), rrset(`version.${apex}`, TYPE.TXT, Buffer.from('\x012'))]
     return (function* () {

@@ -1,16 +1,22 @@
 /**
- * Everything that secondaries are given, put together: transfers, the catalog, and NOTIFY. The rest of the
- * server says which zones there are and when one changes, and asks `answer` before it answers itself.
+ * Everything that secondaries are given, put together: transfers, the catalog, and NOTIFY. It lives in the
+ * main thread, which has the zones whole; the threads that answer hand over to it what `terms` describe.
  */
 
 import type { TsigKey } from '#dns/tsig.ts'
 import type { Endpoint } from '#names/ip.ts'
-import { type TransferAnswerOptions, TransferAnswers } from './answer.ts'
+import type { Transport } from '../answer.ts'
+import { Responder } from '../responder.ts'
+import type { ZoneStore } from '../store/store.ts'
+import { StoreView } from '../store/view.ts'
+import { TransferAnswers } from './answer.ts'
 import { Apexes } from './apexes.ts'
 import { Catalog } from './catalog.ts'
 import { CatalogKeeper } from './catalog-keeper.ts'
+import type { TransferTerms } from './concern.ts'
 import { Notifier } from './notify.ts'
-import type { CatalogStore, TransferSource } from './source.ts'
+import { ServedZones } from './served.ts'
+import type { CatalogStore } from './source.ts'
 
 export type SecondariesSettings = {
   /** Secondaries that are sent NOTIFY. */
@@ -19,63 +25,132 @@ export type SecondariesSettings = {
   keys: readonly TsigKey[]
   /** Addresses that may transfer without a key. */
   addresses: readonly string[]
-  /** Its apex is absolute and lowercase. Absent: secondaries are given the names of their zones by hand. */
-  catalog?: { apex: string; store: CatalogStore }
+  /** Absolute and lowercase. Absent: secondaries are given the names of their zones by hand. */
+  catalogApex?: string | undefined
   /** Seconds since 1970. */
   nowS: () => number
   onTrouble(sentence: string): void
 }
 
-export type SecondariesOptions = SecondariesSettings & {
-  source: TransferSource
-  ordinary: TransferAnswerOptions['ordinary']
+export type StartOptions = {
+  /** Absent: the catalog stays as it was last read; before that, questions about it are SERVFAIL. */
+  catalogStore: CatalogStore | undefined
   /** Local addresses that we listen at. */
   from: readonly string[]
   onError(error: unknown): void
 }
 
-export type Secondaries = AsyncDisposable & {
-  answer: TransferAnswers['answer']
-  /** The zone of this apex has come, gone or changed. Absolute and lowercase. */
-  changed(apex: string, isThere: boolean): void
-  /** Begins to write the catalog and to send NOTIFY. To be called when all zones have been read. */
-  start(): void
+export class Secondaries {
+  readonly terms: TransferTerms
+  readonly #settings: SecondariesSettings
+  readonly #zones: ServedZones
+  readonly #catalog: Catalog | undefined
+  readonly #answers: TransferAnswers
+  readonly #apexes = new Apexes()
+  #keeper: CatalogKeeper | undefined
+  #notifier: Notifier | undefined
+
+  constructor(store: Pick<ZoneStore, 'shared'>, settings: SecondariesSettings) {
+    const { keys, addresses, catalogApex, nowS } = settings
+    this.terms = { addresses, catalogApex }
+    this.#settings = settings
+    this.#zones = new ServedZones(store)
+    this.#catalog = catalogApex === undefined ? undefined : new Catalog(catalogApex)
+    this.#answers = new TransferAnswers({
+      source: this.#zones,
+      catalog: this.#catalog,
+      keys,
+      addresses,
+      ordinary: ordinaryOf(store),
+      nowS,
+    })
+  }
+
+  readonly answer: TransferAnswers['answer'] = (...asked) => this.#answers.answer(...asked)
+
+  /** A zone is served from now on at this apex (absolute, lowercase), or none any more. */
+  changed(apex: string, zone: { memberId?: string | undefined } | undefined): void {
+    this.#zones.setMember(apex, zone?.memberId)
+    const concerned = zone ? this.#apexes.add(apex) : this.#apexes.delete(apex)
+    for (const each of concerned) this.#keeper?.changed(each)
+    // What is read at the start is no change. Secondaries ask for serials when they refresh.
+    if (this.#notifier && this.#zones.zone(apex) !== undefined) this.#notifier.changed(apex)
+  }
+
+  /**
+   * Writes the catalog and sends NOTIFY from now on, until what it gives is disposed of. To be called when
+   * all zones are read and up to date, for what is not there then is removed from the catalog.
+   */
+  async start(options: StartOptions): Promise<AsyncDisposable> {
+    await using opened = new AsyncDisposableStack()
+    const { notify, keys, onTrouble, nowS } = this.#settings
+    const { from, onError } = options
+    const notifierOptions = { secondaries: notify, key: keys[0], from, nowS, onTrouble, onError }
+    const notifier = opened.use(await Notifier.open(notifierOptions))
+    this.#notifier = notifier
+    opened.defer(() => {
+      this.#notifier = undefined
+    })
+    if (this.#catalog && options.catalogStore) {
+      opened.use(this.#keep(this.#catalog, options.catalogStore, notifier, onError))
+      opened.defer(() => {
+        this.#keeper = undefined
+      })
+    }
+    return opened.move()
+  }
+
+  /**
+   * Starts once what is awaited is there; not at all when what this gives is disposed of before. That is
+   * for where zones are served before they are up to date.
+   */
+  startAfter(upToDate: Promise<void>, options: StartOptions): AsyncDisposable {
+    let isWanted = true
+    let starting: Promise<AsyncDisposable | undefined> | undefined
+    void upToDate.then(() => {
+      if (isWanted) starting = this.#tryToStart(options)
+    })
+    return {
+      async [Symbol.asyncDispose]() {
+        isWanted = false
+        await (await starting)?.[Symbol.asyncDispose]()
+      },
+    }
+  }
+
+  async #tryToStart(options: StartOptions): Promise<AsyncDisposable | undefined> {
+    try {
+      return await this.start(options)
+    } catch (error) {
+      options.onError(error)
+      return undefined
+    }
+  }
+
+  #keep(
+    catalog: Catalog,
+    store: CatalogStore,
+    notifier: Notifier,
+    onError: StartOptions['onError'],
+  ): CatalogKeeper {
+    const onChange = () => notifier.changed(catalog.apex)
+    const keeper = new CatalogKeeper({ catalog, store, source: this.#zones, onChange, onError })
+    for (const apex of this.#apexes.all) keeper.changed(apex)
+    for (const name of catalog.names) keeper.changed(name)
+    keeper.start()
+    this.#keeper = keeper
+    return keeper
+  }
 }
 
-export async function openSecondaries(options: SecondariesOptions): Promise<Secondaries> {
-  await using opened = new AsyncDisposableStack()
-  const { source, keys, addresses, ordinary, nowS } = options
-  const catalog = options.catalog && new Catalog(options.catalog.apex)
-  const answers = new TransferAnswers({ source, catalog, keys, addresses, ordinary, nowS })
-  const notifier = opened.use(
-    await Notifier.open({ ...options, secondaries: options.notify, key: keys[0] }),
-  )
-  const keeper =
-    catalog &&
-    options.catalog &&
-    opened.use(
-      new CatalogKeeper({
-        catalog,
-        store: options.catalog.store,
-        source,
-        onChange: () => notifier.changed(catalog.apex),
-        onError: options.onError,
-      }),
-    )
-  const apexes = new Apexes()
-  let hasStarted = false
-  const closing = opened.move()
-  return {
-    answer: (...asked) => answers.answer(...asked),
-    changed(apex, isThere) {
-      for (const each of isThere ? apexes.add(apex) : apexes.delete(apex)) keeper?.changed(each)
-      // What is read at the start is no change. Secondaries ask for serials when they refresh.
-      if (hasStarted && source.zone(apex) !== undefined) notifier.changed(apex)
-    },
-    start() {
-      keeper?.start()
-      hasStarted = true
-    },
-    [Symbol.asyncDispose]: () => closing.disposeAsync(),
+const MAX_REPLY_OCTETS = 65_535
+
+/** The answer to a question whose signature has been taken off. Which names are waited for is not reported. */
+function ordinaryOf({ shared }: Pick<ZoneStore, 'shared'>) {
+  const responder = new Responder(new StoreView(shared))
+  const out = new Uint8Array(MAX_REPLY_OCTETS)
+  return (query: Buffer, transport: Transport): Buffer | undefined => {
+    const length = responder.answer(query, 0, query.length, transport, out, 0)
+    return length === 0 ? undefined : Buffer.from(out.subarray(0, length))
   }
 }

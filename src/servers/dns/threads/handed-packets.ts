@@ -1,0 +1,53 @@
+/** Packets that a thread without an event loop hands over. Their replies leave at its next turn. */
+import type { Answerer } from './answerer.ts'
+import type { HandedOver } from './handed-over.ts'
+import { INPUT_OCTETS, OUTPUT_OCTETS, type PacketSocket } from './packet-socket.ts'
+import type { Told } from './protocol.ts'
+
+type Packet = {
+  socket: PacketSocket
+  query: Uint8Array<ArrayBuffer>
+  /** As the socket has it. */
+  sender: Uint8Array
+  remote: Uint8Array
+}
+
+export class HandedPackets {
+  readonly #handedOver: HandedOver
+  readonly #answerer: Answerer
+  readonly #isOpen: (socket: PacketSocket) => boolean
+  readonly #out = new Uint8Array(OUTPUT_OCTETS)
+
+  constructor(
+    handedOver: HandedOver,
+    answerer: Answerer,
+    isOpen: (socket: PacketSocket) => boolean,
+  ) {
+    this.#handedOver = handedOver
+    this.#answerer = answerer
+    this.#isOpen = isOpen
+  }
+
+  /** Hands over a packet of the last batch. One too many is dropped, and asked for again by whoever wants it. */
+  take(socket: PacketSocket, number: number): void {
+    const start = number * INPUT_OCTETS
+    const { octets, length, text } = this.#answerer.remote
+    const packet = {
+      socket,
+      query: new Uint8Array(socket.input.slice(start, start + socket.lengthOf(number))),
+      sender: socket.senderOf(number),
+      remote: octets.slice(0, length),
+    }
+    this.#handedOver.begin(packet.query, 'udp', text, (told) => this.#send(packet, told))
+  }
+
+  #send({ socket, query, sender, remote }: Packet, told: Told): void {
+    if (!this.#isOpen(socket)) return
+    if (typeof told !== 'string') socket.send(sender, told)
+    if (told !== 'ordinary') return
+    this.#answerer.tick()
+    this.#answerer.remote.set(remote, 0, remote.length)
+    const length = this.#answerer.answer(query, 0, query.length, 'udp', this.#out, 0)
+    if (length > 0) socket.send(sender, this.#out.subarray(0, length))
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The main thread's side of what the threads that answer hand over to it: messages of secondaries. A thread asks
+ * for the messages of a reply one by one. In each turn of the event loop one is made, whoever it is for, so
+ * that transfers hold nothing else up.
+ */
+import type { TransferAnswers } from '../transfer/answer.ts'
+import type { TransferTerms } from '../transfer/concern.ts'
+import { type FromThread, MAX_HANDED_OVER, type Told, type ToThread } from './protocol.ts'
+
+export type TransfersOptions = {
+  terms: TransferTerms
+  answer: TransferAnswers['answer']
+}
+
+export type Tell = (message: ToThread, moved: readonly ArrayBuffer[]) => void
+
+export class Transfers {
+  readonly terms: TransferTerms
+  readonly answer: TransferAnswers['answer']
+  readonly onError: (error: unknown) => void
+  /** One step for each message that is wanted, so no more than `MAX_HANDED_OVER` for a thread. */
+  readonly #due: (() => void)[] = []
+  #isRunning = false
+
+  constructor({ terms, answer }: TransfersOptions, onError: (error: unknown) => void) {
+    this.terms = terms
+    this.answer = answer
+    this.onError = onError
+  }
+
+  /** For one thread, for as long as it lives. */
+  open(tell: Tell): ThreadTransfers {
+    return new ThreadTransfers(this, tell)
+  }
+
+  /** Takes a step in a turn of its own. */
+  soon(step: () => void): void {
+    this.#due.push(step)
+    if (this.#isRunning) return
+    this.#isRunning = true
+    setImmediate(this.#run)
+  }
+
+  readonly #run = (): void => {
+    this.#due.shift()?.()
+    this.#isRunning = this.#due.length > 0
+    if (this.#isRunning) setImmediate(this.#run)
+  }
+}
+
+type UnderWay = Extract<FromThread, { is: 'transfer' }> & {
+  messages?: Iterator<Buffer> | undefined
+}
+
+export class ThreadTransfers implements Disposable {
+  readonly #transfers: Transfers
+  readonly #tell: Tell
+  readonly #underWay = new Map<number, UnderWay>()
+
+  constructor(transfers: Transfers, tell: Tell) {
+    this.#transfers = transfers
+    this.#tell = tell
+  }
+
+  hear(message: FromThread): void {
+    if (message.is === 'transfer') this.#begin(message)
+    if (message.is === 'next') this.#soon(message.id)
+    if (message.is === 'end') this.#end(message.id)
+  }
+
+  /** The thread has ended: nobody takes what is under way. */
+  [Symbol.dispose](): void {
+    for (const id of [...this.#underWay.keys()]) this.#end(id)
+  }
+
+  #begin(asked: UnderWay): void {
+    if (this.#underWay.size >= MAX_HANDED_OVER) {
+      this.#say(asked.id, 'failed')
+      return
+    }
+    this.#underWay.set(asked.id, asked)
+    this.#soon(asked.id)
+  }
+
+  #soon(id: number): void {
+    this.#transfers.soon(() => {
+      const underWay = this.#underWay.get(id)
+      if (underWay) this.#step(underWay)
+    })
+  }
+
+  #step(underWay: UnderWay): void {
+    const { id, transport } = underWay
+    try {
+      underWay.messages ??= this.#messages(underWay)
+      const next = underWay.messages?.next()
+      if (next === undefined) this.#sayLast(id, 'ordinary')
+      else if (next.done) this.#sayLast(id, 'end')
+      else this.#say(id, new Uint8Array(next.value))
+      if (transport === 'udp') this.#end(id) // There is no other over UDP.
+    } catch (error) {
+      this.#sayLast(id, 'failed')
+      this.#transfers.onError(error)
+    }
+  }
+
+  #messages({ query, transport, remote }: UnderWay): Iterator<Buffer> | undefined {
+    return this.#transfers.answer(query, transport, remote)?.[Symbol.iterator]()
+  }
+
+  #say(id: number, told: Told): void {
+    this.#tell({ is: 'told', id, told }, typeof told === 'string' ? [] : [told.buffer])
+  }
+
+  #sayLast(id: number, told: Told): void {
+    this.#underWay.delete(id)
+    this.#say(id, told)
+  }
+
+  #end(id: number): void {
+    this.#underWay.get(id)?.messages?.return?.()
+    this.#underWay.delete(id)
+  }
+}
