@@ -18,6 +18,8 @@ export type Reach = {
   mayConnect(address: string): boolean
   /** Waits until that server may be asked once more. */
   pace: Pace
+  /** The same for a survey of one zone at its own servers, where that is another. */
+  surveyPace?: Pace
 }
 
 /** At most so many questions for one look-up, with all it leads to (RFC 1034 section 5.3.3). */

@@ -60,12 +60,18 @@ export function surveyor(reach: Reach, cuts: Cuts): Surveyor {
       const sources = cut.zone === name ? without(cut, wanted.except) : cut
       const heard = await heardOf(asking, sources, name)
       const whole = cut.zone === name ? await transferred(asking, heard) : undefined
-      if (!whole) return askAll(asking, heard, name, wanted)
+      if (!whole) return askAll(cut.zone === name ? hurried(asking) : asking, heard, name, wanted)
       const records = whole.filter((rr) => rr.name !== name || rr.type !== 'NS')
       return { records, isWhole: true, unanswered: [] }
     },
   }
 }
+
+/** Once it is known whose servers they are: those of this zone alone are asked so much at once. */
+const hurried = (asking: Inquiry): Inquiry => ({
+  ...asking,
+  reach: { ...asking.reach, pace: asking.reach.surveyPace ?? asking.reach.pace },
+})
 
 const without = (cut: Cut, except: readonly string[]): Cut => ({
   ...cut,

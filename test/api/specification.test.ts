@@ -109,6 +109,7 @@ const VIOLATIONS: readonly Line[] = [
   ['not a localpart',            'POST /sender-accounts/coldsend-native {"domain_id":"{active}","email_prefix":"a b","display_name":"x"}', 422, inBody('email_prefix', 'value_error.email_prefix')],
   ['not a domain name',          'POST /domains {"domain":"a b.test"}',                           422, inBody('domain', 'value_error.domain')],
   ['not a record',               'POST /domains/{active}/records {"name":"a","type":"A","value":"x"}', 422, inBody('value', 'value_error.record')],
+  ['a line of a file that is none', 'POST /domains/{active}/import {"zone_file":"$INCLUDE x"}', 422, violation(['body', 'zone_file', 1], 'value_error.zone_file')],
   ['a redirect in a circle',     'POST /domains/{active}/redirect {"target_domain":"active.test"}', 422, inBody('target_domain', 'value_error.redirect_loop')],
   ['no such account',            'POST /domains {"domain":"b.test","providers":{"dns":"nobody"}}', 422, violation(['body', 'providers', 'dns'], 'value_error.account')],
   ['of another form',            'POST /keys {"name":"x","scopes":["domains"]}',                  422, violation(['body', 'scopes', 0], 'value_error.str.regex')],

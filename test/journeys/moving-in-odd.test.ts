@@ -85,6 +85,7 @@ describe('the import', () => {
     const shown = await client.untilDomain(
       body.domain_id,
       (domain) => domain.nameservers.length === 2,
+      60_000,
     )
     assert.equal(shown.status, 'DNS_PENDING')
     const imported = await importOf(body.domain_id)

@@ -19,7 +19,7 @@ import { heldByHost } from './customers.ts'
  */
 const PATIENCE_MS = minutes(4)
 /** Of one look. */
-const LOOK_LIMIT_MS = seconds(15)
+const LOOK_LIMIT_MS = seconds(10)
 
 /** Undefined once it is known what the name serves, or that it cannot be known. */
 export async function importRecords(pass: Pass): Promise<Verdict | undefined> {
