@@ -6,27 +6,37 @@ const SLICE_OCTETS = 256 * 1024
 
 /**
  * The records between two places, a slice at a time; it ends before the first that is torn. Their octets
- * are views, which hold until the next slice is asked for.
+ * are views, which hold until the next slice is asked for: that is read while these are looked at.
  */
 export async function* scan(
   file: LogFile,
   from: number,
   to: number,
 ): AsyncGenerator<readonly FoundRecord[]> {
-  let buffer = Buffer.alloc(SLICE_OCTETS)
   let at = from
+  let [buffer, other] = [Buffer.alloc(SLICE_OCTETS), Buffer.alloc(SLICE_OCTETS)]
+  const read = () => {
+    const reading = fill(file, buffer.subarray(0, to - at), at)
+    // Whoever stops here does not wait for it.
+    reading.catch(() => {})
+    return reading
+  }
+  let reading = read()
   while (at < to) {
-    const wanted = Math.min(buffer.length, to - at)
-    const octets = buffer.subarray(0, await fill(file, buffer.subarray(0, wanted), at))
+    const octets = buffer.subarray(0, await reading)
     const { records, next } = recordsIn(octets, at)
-    if (records.length > 0) yield records
-    if (next === 'torn') return
-    if (records.length === 0) {
-      // One record that is larger than a slice, or the rest of one that is not all there.
-      if (next > to - at || octets.length < wanted) return
+    const isWhole = octets.length === Math.min(buffer.length, to - at)
+    // One record that is larger than a slice, or the rest of one that is not all there.
+    if (records.length === 0 && next !== 'torn') {
+      if (next > to - at || !isWhole) return
       buffer = Buffer.alloc(next)
+    } else {
+      ;[buffer, other] = [other, buffer]
     }
     at = records.at(-1)?.end ?? at
+    if (next !== 'torn') reading = read()
+    if (records.length > 0) yield records
+    if (next === 'torn') return
   }
 }
 
