@@ -19,6 +19,7 @@ import { LABORATORY } from '../test/api/live.ts'
 import { testDatabase } from '../test/database.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { type Product, startProduct } from '../test/product.ts'
+import { figure, target } from './figures.ts'
 import { mostInASecond, type Parent, type Question, startParent } from './parent.ts'
 
 const DOMAINS = 10_000
@@ -52,9 +53,7 @@ export async function active(signal: AbortSignal): Promise<void> {
   const db = new Postgres(database.connection)
   await db.connect()
   try {
-    console.log(
-      `active: ${DOMAINS} domains below ${SERVERS} servers of ${BUDGET} questions a second`,
-    )
+    figure(`active: ${DOMAINS} domains below ${SERVERS} servers of ${BUDGET} questions a second`)
     await makeTemplate(settings, parent)
     await copyTemplate(db, secret, parent)
     await using _served = await start(settings, 'api,dns')
@@ -66,16 +65,14 @@ export async function active(signal: AbortSignal): Promise<void> {
     await allDue(db)
     report('two workers', await measure(db, parent, [first, second], signal))
     const isMet = one.checksASecond >= TARGET_A_SECOND
-    console.log(`target: at least ${TARGET_A_SECOND} checks a second with one: ${metIf(isMet)}`)
+    target(`at least ${TARGET_A_SECOND} checks a second with one`, isMet)
     const most = Math.max(...mostInASecond(parent.log))
-    console.log(`  most that one server got in any second, from the beginning: ${most}`)
-    console.log(`target: at most ${BUDGET}: ${metIf(most <= BUDGET)}`)
+    figure(`  most that one server got in any second, from the beginning: ${most}`)
+    target(`at most ${BUDGET}`, most <= BUDGET)
   } finally {
     await db.end()
   }
 }
-
-const metIf = (isMet: boolean): string => (isMet ? 'met' : 'missed')
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, ADDRESS)
@@ -263,14 +260,14 @@ async function counted(db: Postgres): Promise<{ checks: number; transactions: nu
 }
 
 function report(what: string, { checks, questions, ...each }: Measured): void {
-  console.log(`  ${what}: ${each.checksASecond.toFixed(1)} checks a second`)
-  console.log(`    ${each.cpuMsEach.toFixed(1)} ms of the workers' CPU for each check`)
-  console.log(`    ${each.transactionsEach.toFixed(1)} transactions of the database for each check`)
+  figure(`  ${what}: ${each.checksASecond.toFixed(1)} checks a second`)
+  figure(`    ${each.cpuMsEach.toFixed(1)} ms of the workers' CPU for each check`)
+  figure(`    ${each.transactionsEach.toFixed(1)} transactions of the database for each check`)
   const kinds = Object.groupBy(questions, ({ name, type }) =>
     name.startsWith('active-') ? `${type} of the domain` : `${type} of ${name}`,
   )
-  for (const [kind, asked = []] of Object.entries(kinds).slice(0, 10))
-    console.log(
-      `    ${(asked.length / checks).toFixed(2)} questions to the parent for each: ${kind}`,
-    )
+  for (const [kind, asked = []] of Object.entries(kinds)) {
+    const share = (asked.length / checks).toFixed(2)
+    if (share !== '0.00') figure(`    ${share} questions to the parent for each: ${kind}`)
+  }
 }

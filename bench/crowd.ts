@@ -17,6 +17,7 @@ import { type Client, until } from '../test/client.ts'
 import { testDatabase } from '../test/database.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { startProduct } from '../test/product.ts'
+import { figure, target } from './figures.ts'
 import { mostInASecond, type Parent, type Question, startParent } from './parent.ts'
 import { printTable } from './table.ts'
 
@@ -58,7 +59,7 @@ export async function crowd(signal: AbortSignal): Promise<void> {
   const db = new Postgres(database.connection)
   await db.connect()
   try {
-    console.log(`crowd: ${CROWD} domains wait below ${SERVERS} servers; milliseconds`)
+    figure(`crowd: ${CROWD} domains wait below ${SERVERS} servers; milliseconds`)
     await fill(db)
     await using product = await startProduct({ dataDir: directory.path, settings })
     await delay(WARM_UP_MS, undefined, { signal })
@@ -195,7 +196,7 @@ const since = (began: Moments, ended: Moments): number[] =>
 function reportSeen(published: Moments, seen: Moments): void {
   const values = since(published, seen)
   const { p50 } = printTable([{ what: 'published → seen', values }])
-  console.log(`target: p50 at most ${TARGET_SEEN_P50_MS} ms: ${metIf(p50 <= TARGET_SEEN_P50_MS)}`)
+  target(`p50 at most ${TARGET_SEEN_P50_MS} ms`, p50 <= TARGET_SEEN_P50_MS)
 }
 
 function reportAdded(added: Moments, log: readonly Question[], looked: Moments): void {
@@ -204,8 +205,7 @@ function reportAdded(added: Moments, log: readonly Question[], looked: Moments):
     { what: 'added → asked about', values: since(added, asked) },
     { what: 'added → looked at', values: since(added, looked) },
   ])
-  const verdict = metIf(worst <= TARGET_FIRST_LOOK_MS)
-  console.log(`target: none of the last line above ${TARGET_FIRST_LOOK_MS} ms: ${verdict}`)
+  target(`none of the last line above ${TARGET_FIRST_LOOK_MS} ms`, worst <= TARGET_FIRST_LOOK_MS)
 }
 
 function reportBudget(log: readonly Question[], measured: { from: number; to: number }): void {
@@ -213,9 +213,7 @@ function reportBudget(log: readonly Question[], measured: { from: number; to: nu
   const perSecond = (log.filter(isMeasured).length * 1000) / (measured.to - measured.from)
   const most = Math.max(...mostInASecond(log))
   const later = Math.max(...mostInASecond(log.filter(isMeasured)))
-  console.log(`  ${Math.round(perSecond)} questions a second, of ${SERVERS * BUDGET}`)
-  console.log(`  most that one server got in any second: ${most}; ${later} without the warm-up`)
-  console.log(`target: at most ${BUDGET} for each server: ${metIf(most <= BUDGET)}`)
+  figure(`  ${Math.round(perSecond)} questions a second, of ${SERVERS * BUDGET}`)
+  figure(`  most that one server got in any second: ${most}; ${later} without the warm-up`)
+  target(`at most ${BUDGET} for each server`, most <= BUDGET)
 }
-
-const metIf = (isMet: boolean): string => (isMet ? 'met' : 'missed')

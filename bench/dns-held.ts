@@ -1,32 +1,64 @@
-/** A store alone, with as many zones as `dns-held.ts ZONES` says, put as blobs as a start from disk does. Says on one line what they take. */
-import { encodeZone } from '#servers/dns/store/encode.ts'
-import { ZoneStore } from '#servers/dns/store/store.ts'
+/**
+ * Our nameserver with a log of zones of its own: `dns-held.ts PATH write ZONES` writes one, `dns-held.ts PATH start`
+ * starts from it, and says on one line when it listened and what it takes.
+ */
+import { keptName, PAYLOADS } from '#servers/fed-name.ts'
+import { startNameserver } from '#servers/nameserver.ts'
+import { ZoneLog } from '#servers/zone-log/zone-log.ts'
 import { benchZone } from './dns-zones.ts'
 
-const zones = Number(process.argv[2])
+const [path, act, zones] = process.argv.slice(2) as [string, 'write' | 'start', string]
 const FIRST = 10_000_000
+const PAGE = 1000
 
-// All zones are this one with another number in its name, wherever that stands.
-const blob = Buffer.from(encodeZone(benchZone(FIRST)).blob)
-const places: number[] = []
-for (let at = blob.indexOf(String(FIRST)); at !== -1; at = blob.indexOf(String(FIRST), at + 1)) {
-  places.push(at)
+const onError = (error: unknown) => {
+  throw error
 }
-const store = new ZoneStore()
-const startedAt = performance.now()
-const before = process.cpuUsage()
-for (let i = 0; i < zones; i++) {
-  for (const at of places) blob.write(String(FIRST + i), at, 'latin1')
-  store.put(blob)
+await using log = new ZoneLog({ path, meta: PAYLOADS, now: () => Date.now(), onError })
+
+async function write(): Promise<void> {
+  await log.open(() => {})
+  const zone = benchZone(FIRST)
+  const { payload } = keptName({ name: zone.apex.slice(0, -1), zone, waiting: [] }, onError)
+  const likeIt = copiesOf(Buffer.from(payload!))
+  for (let first = 0; first < Number(zones); first += PAGE) {
+    const numbers = Array.from(
+      { length: Math.min(PAGE, Number(zones) - first) },
+      (_, i) => first + i,
+    )
+    await log.append(numbers.map((number) => likeIt(FIRST + number)))
+  }
+  await log.complete({ mark: '1', database: 'bench' })
 }
-const { user, system } = process.cpuUsage(before)
-globalThis.gc?.()
-console.log(
-  JSON.stringify({
-    names: store.size,
-    octetsAZone: blob.length,
-    rssOctets: process.memoryUsage.rss(),
-    seconds: (performance.now() - startedAt) / 1000,
-    cpuSeconds: (user + system) / 1e6,
-  }),
-)
+
+/** All zones are the first with another number in its name, wherever that stands. */
+function copiesOf(payload: Buffer) {
+  const places: number[] = []
+  for (let at = payload.indexOf(`${FIRST}`); at !== -1; at = payload.indexOf(`${FIRST}`, at + 1)) {
+    places.push(at)
+  }
+  return (number: number): [string, Uint8Array] => {
+    const copy = Buffer.from(payload)
+    for (const at of places) copy.write(String(number), at, 'latin1')
+    return [`zone${number}.bench.test`, copy]
+  }
+}
+
+async function start(): Promise<void> {
+  await using nameserver = await startNameserver({
+    listen: [{ address: '127.0.0.1', port: 0 }],
+    platform: [],
+    log,
+    onError,
+  })
+  if (nameserver.listeners.length === 0) throw new Error('It does not listen.')
+  const seconds = performance.now() / 1000
+  const { user, system } = process.cpuUsage()
+  globalThis.gc?.()
+  const rssOctets = process.memoryUsage.rss()
+  console.log(
+    JSON.stringify({ seconds, cpuSeconds: (user + system) / 1e6, rssOctets, zones: log.size }),
+  )
+}
+
+await (act === 'write' ? write() : start())

@@ -1,27 +1,32 @@
 /**
- * The nameserver beside NSD: queries a second on the same zones and the same questions, in turns, so
- * that what else the machine does befalls both; what is quoted is the ratio of medians. Then how long
- * an answer takes while the main thread is busy, and what zones take in memory.
- * MAILSTEAD_BENCH_ZONES sets how many zones are held for the last.
+ * The nameserver beside NSD and PowerDNS: queries a second on the same zones and the same questions, in turns,
+ * so that what else the machine does befalls all; what is quoted is the ratio of medians. Then how long an
+ * answer takes while the main thread is busy; then how soon it listens after a start from its log of zones,
+ * and what those take in memory. MAILSTEAD_BENCH_ZONES sets how many there are.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { queryOf } from '#servers/dns/dig.ts'
-import { startNsd } from '../test/nsd.ts'
+import type { ServedZone } from '#servers/dns/zone.ts'
+import { temporaryDirectory } from '../test/directories.ts'
+import { masterFileOf, startNsd } from '../test/nsd.ts'
+import { type Pdns, startPdns } from '../test/pdns.ts'
 import { benchZone, questionsAbout } from './dns-zones.ts'
+import { figure, median, target } from './figures.ts'
 
 const run = promisify(execFile)
 const TURNS = Number(process.env.MAILSTEAD_BENCH_TURNS ?? 5)
 const TURN_SECONDS = 2
 const HELD_ZONES = Number(process.env.MAILSTEAD_BENCH_ZONES ?? 1_000_000)
-const ASKED_WHILE_BUSY = 5000
+const START_SECONDS = 5
+const MEMORY_OCTETS = 1.5e9
+const ASKED_WHILE_BUSY = 20_000
 
 type Server = { name: string; port: number; pid: number }
 type Turn = { rate: number; cpuMicroseconds: number }
@@ -30,17 +35,22 @@ export async function dns(signal: AbortSignal): Promise<void> {
   await ratios(1, signal)
   await ratios(10_000, signal)
   await whileBusy(signal)
-  await memory(signal)
+  await startFromLog(signal)
 }
 
 async function ratios(zones: number, signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack()
-  const directory = await mkdtemp(join(tmpdir(), 'mailstead-bench-'))
-  opened.defer(() => rm(directory, { recursive: true }))
-  const questions = join(directory, 'questions')
+  const directory = opened.use(await temporaryDirectory())
+  const questions = join(directory.path, 'questions')
   await writeFile(questions, questionsAbout(zones))
-  const nsd = opened.use(await startNsd(Array.from({ length: zones }, (_, i) => benchZone(i))))
-  const servers: Server[] = [{ ...nsd, name: 'NSD' }]
+  const served = Array.from({ length: zones }, (_, i) => benchZone(i))
+  const nsd = opened.use(await startNsd(served))
+  const pdns = opened.use(await startPdns('127.0.0.1', PDNS_SETTINGS))
+  await givePdns(pdns, served, signal)
+  const servers: Server[] = [
+    { ...nsd, name: 'NSD' },
+    { pid: pdns.pid, port: pdns.dns.port, name: 'PowerDNS' },
+  ]
   for (const sockets of ['batched', 'dgram']) {
     const server = opened.use(await startOurs(zones, sockets, '', signal))
     servers.push({ ...server, name: `ours, ${sockets}` })
@@ -53,15 +63,39 @@ async function ratios(zones: number, signal: AbortSignal): Promise<void> {
     }
   }
   const what = zones === 1 ? 'one zone' : `${zones} zones`
-  console.log(`\nqueries a second and processor time a query, ${what}, medians of ${TURNS} turns`)
+  figure(`\nqueries a second and processor time a query, ${what}, medians of ${TURNS} turns`)
   const first = summary(seen[0]!)
   for (const [i, { name }] of servers.entries()) {
     const { rate, cpuMicroseconds } = summary(seen[i]!)
     const shares = `${(rate / first.rate).toFixed(2)} of NSD's rate, ${(first.cpuMicroseconds / cpuMicroseconds).toFixed(2)} of its queries a second of processor`
-    console.log(
+    figure(
       `  ${name.padEnd(16)}${rate.toFixed(0).padStart(8)}  ${cpuMicroseconds.toFixed(2).padStart(6)} us  ${shares}`,
     )
   }
+}
+
+/** As it comes, with its caches, but as the others: with one thread for packets. */
+const PDNS_SETTINGS = { 'receiver-threads': 1, 'distributor-threads': 1 }
+const GIVEN_AT_ONCE = 8
+
+async function givePdns(
+  { url, apiKey }: Pdns,
+  zones: readonly ServedZone[],
+  signal: AbortSignal,
+): Promise<void> {
+  const left = zones.values()
+  const give = async () => {
+    for (const zone of left) {
+      const { status } = await fetch(`${url}/api/v1/servers/localhost/zones`, {
+        method: 'POST',
+        headers: { 'x-api-key': apiKey, 'content-type': 'application/json' },
+        body: JSON.stringify({ name: zone.apex, kind: 'Native', zone: masterFileOf(zone) }),
+        signal,
+      })
+      if (status !== 201) throw new Error(`PowerDNS answered ${zone.apex} with ${status}.`)
+    }
+  }
+  await Promise.all(Array.from({ length: GIVEN_AT_ONCE }, give))
 }
 
 const summary = (turns: readonly Turn[]): Turn => ({
@@ -123,12 +157,12 @@ async function end(child: ChildProcess): Promise<void> {
 
 /** 1,000 queries a second, while our main thread does nothing else for 300 of every 500 ms. */
 async function whileBusy(signal: AbortSignal): Promise<void> {
-  console.log('\nmilliseconds to an answer while the main thread is busy 300 of every 500 ms')
+  figure('\nmilliseconds to an answer while the main thread is busy 300 of every 500 ms')
   for (const sockets of ['batched', 'dgram']) {
     await using ours = await startOurs(1, sockets, 'busy', signal)
     const { waits, lost } = await ask(ours.port, signal)
     const tenths = [0.5, 0.95, 0.99, 1].map((share) => waits[Math.ceil(share * waits.length) - 1]!)
-    console.log(
+    figure(
       `  ${sockets.padEnd(10)}p50 ${tenths[0]!.toFixed(2)}  p95 ${tenths[1]!.toFixed(2)}  p99 ${tenths[2]!.toFixed(2)}  worst ${tenths[3]!.toFixed(2)}  lost ${lost}`,
     )
   }
@@ -157,23 +191,25 @@ async function ask(port: number, signal: AbortSignal): Promise<{ waits: number[]
   return { waits: waits.toSorted((a, b) => a - b), lost: sentAt.length - waits.length }
 }
 
-async function memory(signal: AbortSignal): Promise<void> {
-  const argv = ['--expose-gc', 'bench/dns-held.ts', String(HELD_ZONES)]
-  const { stdout } = await run(process.execPath, argv, { signal })
-  const held = JSON.parse(stdout) as Record<
-    'octetsAZone' | 'rssOctets' | 'seconds' | 'cpuSeconds',
+/** A start as after a crash: all zones are read from the log, and then it listens. The database is not there. */
+async function startFromLog(signal: AbortSignal): Promise<void> {
+  await using directory = await temporaryDirectory()
+  const held = (...rest: string[]) => {
+    const argv = ['--expose-gc', 'bench/dns-held.ts', join(directory.path, 'zones.log'), ...rest]
+    return run(process.execPath, argv, { signal })
+  }
+  await held('write', String(HELD_ZONES))
+  const { stdout } = await held('start')
+  const { zones, seconds, cpuSeconds, rssOctets } = JSON.parse(stdout) as Record<
+    'zones' | 'seconds' | 'cpuSeconds' | 'rssOctets',
     number
   >
-  console.log(
-    `\n${HELD_ZONES} zones of 12 rrsets, two of them DKIM keys of 2048 bits, put as blobs`,
+  figure(
+    `\na start from the log of ${zones} zones of 12 rrsets, two of them DKIM keys of 2048 bits`,
   )
-  console.log(
-    `  ${Math.round(held.rssOctets / 1e6)} MB the process, ${held.octetsAZone} octets a blob`,
+  figure(
+    `  listens after ${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of processor; ${Math.round(rssOctets / 1e6)} MB the process`,
   )
-  console.log(`  ${held.seconds.toFixed(1)} s, ${held.cpuSeconds.toFixed(1)} s of processor`)
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)]!
+  target(`at most ${START_SECONDS} s`, seconds <= START_SECONDS)
+  target(`at most ${MEMORY_OCTETS / 1e6} MB`, rssOctets <= MEMORY_OCTETS)
 }

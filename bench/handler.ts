@@ -10,6 +10,7 @@ import { makeApiKey } from '#names/api-key.ts'
 import { testDatabase } from '../test/database.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { startProduct } from '../test/product.ts'
+import { figure, median, target } from './figures.ts'
 
 const ROUNDS = 4
 const TARGET_PERCENT = 70
@@ -31,7 +32,7 @@ export async function handler(signal: AbortSignal): Promise<void> {
     { what: 'bare, the same two queries', url: `${bare.url}/same/${id}` },
     { what: 'bare, row and conditions', url: `${bare.url}/two/${id}` },
   ].map((each) => ({ ...each, rates: [] as number[] }))
-  console.log(`handler: ${ROUNDS} rounds of each in turns; requests a second`)
+  figure(`handler: ${ROUNDS} rounds of each in turns; requests a second`)
   for (let round = 0; round < ROUNDS; round++) {
     for (const { url, rates } of measured) rates.push(await load(url, key, signal))
   }
@@ -67,25 +68,17 @@ type Measured = { what: string; rates: readonly number[] }
 function report(measured: readonly Measured[]): void {
   for (const { what, rates } of measured) {
     const cells = rates.map((rate) => String(Math.round(rate)).padStart(8))
-    console.log(`  ${what.padEnd(28)}${cells.join('')}   median ${Math.round(median(rates))}`)
+    figure(`  ${what.padEnd(28)}${cells.join('')}   median ${Math.round(median(rates))}`)
   }
   const [product, same, two] = measured.map(({ rates }) => median(rates)) as [
     number,
     number,
     number,
   ]
-  console.log(
-    `  ${Math.round((product / two) * 100)} % of the bare one that reads row and conditions`,
-  )
+  figure(`  ${Math.round((product / two) * 100)} % of the bare one that reads row and conditions`)
   const percent = Math.round((product / same) * 100)
-  const verdict = percent >= TARGET_PERCENT ? 'met' : 'missed'
-  console.log(
-    `target: at least ${TARGET_PERCENT} % of the same two queries: ${percent} %, ${verdict}`,
+  target(
+    `at least ${TARGET_PERCENT} % of the same two queries, and it is ${percent} %`,
+    percent >= TARGET_PERCENT,
   )
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const middle = sorted.length / 2
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
 }

@@ -11,6 +11,7 @@ import { type Client, until } from '../test/client.ts'
 import { testDatabase } from '../test/database.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { startProduct } from '../test/product.ts'
+import { figure } from './figures.ts'
 import { printTable, type Row } from './table.ts'
 
 const DOMAINS = Number(process.env.BENCH_DOMAINS ?? 1_000_000)
@@ -31,7 +32,7 @@ export async function lists(signal: AbortSignal): Promise<void> {
   const db = new Postgres(database.connection)
   await db.connect()
   try {
-    console.log(`lists: ${DOMAINS} domains, ${PER_SECOND} requests a second; milliseconds`)
+    figure(`lists: ${DOMAINS} domains, ${PER_SECOND} requests a second; milliseconds`)
     await fill(db)
     await until(
       () => product.client.get('/domains?limit=1'),

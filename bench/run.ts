@@ -1,8 +1,13 @@
-/** `npm run bench [-- name …]`: measures the figures we quote, each against the product as a user runs it. */
+/**
+ * `npm run bench [-- name …]`: measures the figures we quote, each against the product as a user runs it.
+ * With `--write`, those of `detection`, `active` and `dns` are put into the README.
+ */
+import { parseArgs } from 'node:util'
 import { active } from './active.ts'
 import { crowd } from './crowd.ts'
 import { detection } from './detection.ts'
 import { dns } from './dns.ts'
+import { takeFigures, writeFigures } from './figures.ts'
 import { handler } from './handler.ts'
 import { lists } from './lists.ts'
 import { zoneLog } from './zone-log.ts'
@@ -15,7 +20,10 @@ for (const name of ['SIGINT', 'SIGTERM'] as const)
   process.on(name, () => stop.abort(new Error('Interrupted.')))
 const signal = AbortSignal.any([stop.signal, AbortSignal.timeout(LIMIT_MS)])
 
-const chosen = process.argv.slice(2)
+const { values, positionals: chosen } = parseArgs({
+  options: { write: { type: 'boolean' } },
+  allowPositionals: true,
+})
 const unknown = chosen.filter((name) => !Object.hasOwn(FIGURES, name))
 try {
   if (unknown.length > 0)
@@ -23,7 +31,10 @@ try {
       `There is no ${unknown.join(', ')}; there is ${Object.keys(FIGURES).join(', ')}.`,
     )
   for (const [name, measure] of Object.entries(FIGURES)) {
-    if (chosen.length === 0 || chosen.includes(name)) await measure(signal)
+    if (chosen.length > 0 && !chosen.includes(name)) continue
+    await measure(signal)
+    const figures = takeFigures()
+    if (values.write) await writeFigures(name, figures)
   }
 } catch (error) {
   process.exitCode = 1

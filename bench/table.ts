@@ -1,10 +1,12 @@
+import { figure } from './figures.ts'
+
 /** Prints figures as p50, p95, p99 and the worst; both are nearest-rank, so each is a value that was seen. */
 export type Row = { what: string; values: readonly number[] }
 export type Figures = { p50: number; p95: number; p99: number; worst: number }
 
 /** The figures of the last row. */
 export function printTable(rows: readonly Row[]): Figures {
-  console.log(line('', 'p50', 'p95', 'p99', 'worst'))
+  figure(line('', 'p50', 'p95', 'p99', 'worst'))
   const figures = rows.map(({ what, values }) => {
     const found = {
       p50: rank(values, 0.5),
@@ -12,7 +14,7 @@ export function printTable(rows: readonly Row[]): Figures {
       p99: rank(values, 0.99),
       worst: rank(values, 1),
     }
-    console.log(
+    figure(
       line(
         what,
         ...[found.p50, found.p95, found.p99, found.worst].map((ms) => `${Math.round(ms)}`),

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { ZoneLog } from '#servers/zone-log/zone-log.ts'
 import { temporaryDirectory } from '../test/directories.ts'
+import { figure } from './figures.ts'
 
 const ZONES = Number(process.env.BENCH_ZONES ?? 100_000)
 const OCTETS = 1200
@@ -22,7 +23,7 @@ export async function zoneLog(signal: AbortSignal): Promise<void> {
     now: () => Date.now(),
     onError: console.error,
   }
-  console.log(`zone-log: ${ZONES} zones of ${OCTETS} octets`)
+  figure(`zone-log: ${ZONES} zones of ${OCTETS} octets`)
   const payload = randomBytes(OCTETS)
   {
     await using log = new ZoneLog(options)
@@ -42,7 +43,7 @@ export async function zoneLog(signal: AbortSignal): Promise<void> {
   await using log = new ZoneLog(options)
   await timed('read', () => log.open(() => void read++))
   const megabytes = Math.round((await stat(options.path)).size / 1e6)
-  console.log(`${read} of ${log.size} zones in ${megabytes} MB`)
+  figure(`${read} of ${log.size} zones in ${megabytes} MB`)
 }
 
 async function timed<Result>(what: string, act: () => Promise<Result>): Promise<Result> {
@@ -55,6 +56,6 @@ async function timed<Result>(what: string, act: () => Promise<Result>): Promise<
   delay.disable()
   const cpu = Math.round((user + system) / 1000)
   const longest = Math.round(delay.max / 1e6)
-  console.log(`${what}: ${ms} ms, ${cpu} ms of CPU, at most ${longest} ms without a pause`)
+  figure(`${what}: ${ms} ms, ${cpu} ms of CPU, at most ${longest} ms without a pause`)
   return result
 }

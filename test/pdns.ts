@@ -18,7 +18,11 @@ export const withoutPdns = missing(
   () => [SERVER, SCHEMA, '/usr/bin/sqlite3'].every(existsSync),
 )
 
+/** What was changed is to be seen at once. */
+const UNCACHED = { 'negquery-cache-ttl': 0, 'query-cache-ttl': 0, 'cache-ttl': 0 }
+
 export type Pdns = AsyncDisposable & {
+  pid: number
   url: string
   apiKey: string
   /** Where it answers questions. */
@@ -27,7 +31,10 @@ export type Pdns = AsyncDisposable & {
 }
 
 /** `address` is a loopback address that nobody else listens at. */
-export async function startPdns(address = '127.0.0.1'): Promise<Pdns> {
+export async function startPdns(
+  address = '127.0.0.1',
+  own: Readonly<Record<string, string | number>> = UNCACHED,
+): Promise<Pdns> {
   const directory = await mkdtemp(join(tmpdir(), 'mailstead-pdns-'))
   await chmod(directory, 0o755)
   const database = join(directory, 'zones.sqlite3')
@@ -48,12 +55,10 @@ export async function startPdns(address = '127.0.0.1'): Promise<Pdns> {
     'local-port': dns,
     'socket-dir': directory,
     'config-dir': directory,
-    'negquery-cache-ttl': 0,
-    'query-cache-ttl': 0,
-    'cache-ttl': 0,
     guardian: 'no',
     daemon: 'no',
     loglevel: 3,
+    ...own,
   }
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`)
   await writeFile(join(directory, 'pdns.conf'), lines.join(''))
@@ -82,6 +87,7 @@ export async function startPdns(address = '127.0.0.1'): Promise<Pdns> {
   )
   if (child.exitCode !== null) throw new Error(`pdns_server ended: ${log}`)
   return {
+    pid: child.pid!,
     url,
     apiKey,
     dns: { address, port: dns },
