@@ -44,7 +44,9 @@ const params: fc.Arbitrary<Buffer> = fc
       4: octets(4, 4),
       5: octets(1, 30),
       6: octets(16, 16),
-      7: octets(0, 20),
+      7: fc
+        .constantFrom('/dns-query{?dns}', '/q/{?dns,x}', '/ü{?dns}')
+        .map((path) => Buffer.from(path)),
       65000: octets(0, 30),
     },
     { requiredKeys: [] },
@@ -66,7 +68,16 @@ export const RDATA: Record<string, fc.Arbitrary<Buffer>> = {
   AAAA: fc.oneof(octets(16, 16), fc.bigInt({ min: 0n, max: 0xffffn }).map(mostlyZeros)),
   CAA: all(u8, tag, octets(0, 40)),
   CNAME: wireName,
-  DS: all(u16, u8, u8, octets(1, 40)),
+  // Types of digests that have no length yet, and SHA-256.
+  DS: fc.oneof(
+    all(
+      u16,
+      u8,
+      fc.integer({ min: 5, max: 255 }).map((type) => Buffer.of(type)),
+      octets(1, 40),
+    ),
+    all(u16, u8, fc.constant(Buffer.of(2)), octets(32, 32)),
+  ),
   HTTPS: all(u16, wireName, params),
   MX: all(u16, wireName),
   NAPTR: all(u16, u16, string, string, string, wireName),

@@ -1,4 +1,5 @@
 /** The parameters of SVCB and HTTPS records (RFC 9460 sections 2.1, 2.2 and 7), as one field. */
+import { isUtf8 } from 'node:buffer'
 import { isIPv4, isIPv6 } from 'node:net'
 import { type Field, OctetReader, octetsOfIpv4, octetsOfIpv6, textOfIpv6 } from './fields.ts'
 import { octetsOfText, quotedIfOdd, type Word } from './text.ts'
@@ -58,6 +59,19 @@ const ech: Value = {
   write: (reader) => reader.take(reader.left).toString('base64'),
 }
 
+/** RFC 9461 section 5: a path with a place for the question. Other software refuses a zone that has another. */
+const dohpath: Value = {
+  read: pathOf,
+  write: (reader) => quotedIfOdd(pathOf(reader.take(reader.left))),
+}
+
+function pathOf(value: Buffer): Buffer {
+  if (!isUtf8(value) || !/^\/.*\{[^}]*\bdns\b[^}]*\}/s.test(value.toString())) {
+    throw new RangeError('must be a path with "{?dns}" in it')
+  }
+  return value
+}
+
 /** A list of addresses, at least one. */
 function hints(
   isAddress: (text: string) => boolean,
@@ -104,7 +118,7 @@ const VALUES: Record<Key, Value> = {
   ipv4hint: hints(isIPv4, octetsOfIpv4, 4, (octets) => [...octets].join('.')),
   ech,
   ipv6hint: hints((text) => isIPv6(text) && !text.includes('%'), octetsOfIpv6, 16, textOfIpv6),
-  dohpath: raw,
+  dohpath,
   ohttp: none,
 }
 
@@ -151,7 +165,7 @@ function numberOfKey(written: string): number {
 const nameOfKey = (number: number): string => KEYS[number] ?? `key${number}`
 const shapeOf = (number: number): Value => VALUES[KEYS[number] as Key] ?? raw
 
-function readParam({ text }: Word): { key: number; value: Buffer } {
+function readParam({ text }: Word): Param {
   const [, name, written = ''] = /^([a-z0-9-]+)(?:=(.*))?$/s.exec(text) ?? []
   if (name === undefined) throw new RangeError(`"${text}" is no parameter`)
   const key = numberOfKey(name)
@@ -160,6 +174,21 @@ function readParam({ text }: Word): { key: number; value: Buffer } {
   } catch (error) {
     throw new RangeError(`${name} ${error instanceof Error ? error.message : error}`)
   }
+}
+
+type Param = { key: number; value: Buffer }
+
+/** Sections 7.1.1 and 8 of RFC 9460: without the keys that others need beside them the whole record is ignored. */
+function requireNeeded(params: readonly Param[]): void {
+  const given = new Set(params.map(({ key }) => key))
+  const lacking = params.flatMap(neededBy).find((key) => !given.has(key))
+  if (lacking !== undefined) throw new RangeError(`${nameOfKey(lacking)} is needed and not there`)
+}
+
+function neededBy({ key, value }: Param): number[] {
+  if (nameOfKey(key) === 'no-default-alpn') return [numberOfKey('alpn')]
+  if (nameOfKey(key) !== 'mandatory') return []
+  return Array.from({ length: value.length / 2 }, (_, i) => value.readUInt16BE(2 * i))
 }
 
 /** Every parameter with its key and length, by ascending key, each key once (RFC 9460 section 2.2). */
@@ -171,6 +200,7 @@ export const svcParams: Field = {
       .toSorted((a, b) => a.key - b.key)
     const twice = params.find(({ key }, i) => params[i - 1]?.key === key)
     if (twice) throw new RangeError(`${nameOfKey(twice.key)} is given twice`)
+    requireNeeded(params)
     return Buffer.concat(
       params.flatMap(({ key, value }) => [
         Buffer.of(key >> 8, key & 0xff, value.length >> 8, value.length & 0xff),
@@ -179,13 +209,14 @@ export const svcParams: Field = {
     )
   },
   write(reader) {
-    const written: string[] = []
-    for (let last = -1; reader.left > 0; ) {
+    const params: Param[] = []
+    while (reader.left > 0) {
       const key = reader.number(2)
-      if (key <= last) throw new RangeError('the parameters are not in order')
-      written.push(textOfParam(key, reader.take(reader.number(2))))
-      last = key
+      if (key <= (params.at(-1)?.key ?? -1)) throw new RangeError('the parameters are not in order')
+      params.push({ key, value: reader.take(reader.number(2)) })
     }
+    const written = params.map(({ key, value }) => textOfParam(key, value))
+    requireNeeded(params)
     return written.join(' ')
   },
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { Rr } from '#resolver/reply.ts'
 import { furtherQuestions, importedFrom, leftOutOf, questionsAbout } from './import.ts'
 
+const DIGEST = 'ab'.repeat(32)
 const NONEXISTENT = 'f00d.acme.test'
 const rr = (name: string, type: string, data: string, ttl = 300): Rr => ({ name, type, ttl, data })
 
@@ -10,7 +11,7 @@ const rr = (name: string, type: string, data: string, ttl = 300): Rr => ({ name,
 const IMPORTS: [what: string, found: Rr[], records: string[]][] = [
   ['what stands in the zone',              [rr('www.acme.test', 'A', '192.0.2.1')],               ['www.acme.test. A 192.0.2.1 300']],
   ['types by their number',                [rr('acme.test', 'TYPE65280', '\\# 1 00')],             ['acme.test. TYPE65280 \\# 1 00 300']],
-  ['a delegation and its DS',              [rr('sub.acme.test', 'NS', 'ns.other.test.'), rr('sub.acme.test', 'DS', '1 13 2 abcd')], ['sub.acme.test. NS ns.other.test. 300', 'sub.acme.test. DS 1 13 2 abcd 300']],
+  ['a delegation and its DS',              [rr('sub.acme.test', 'NS', 'ns.other.test.'), rr('sub.acme.test', 'DS', `1 13 2 ${DIGEST}`)], ['sub.acme.test. NS ns.other.test. 300', `sub.acme.test. DS 1 13 2 ${DIGEST} 300`]],
   ['names with odd octets',                [rr('a\\000b.acme.test', 'A', '192.0.2.1'), rr('a\\.b.acme.test', 'A', '192.0.2.1')], ['a\\000b.acme.test. A 192.0.2.1 300', 'a\\.b.acme.test. A 192.0.2.1 300']],
   ['nothing whose last label only looks inside', [rr('x\\.acme.test', 'A', '192.0.2.1')],          []],
   ['the wildcard, by whom nobody is',      [rr(NONEXISTENT, 'A', '192.0.2.9')],                      ['*.acme.test. A 192.0.2.9 300']],

@@ -48,6 +48,9 @@ const REFUSED: [what: string, record: object, sentence: RegExp][] = [
   ['a length that is not that of the digits', { name: 'a', type: 'TYPE65280', value: '\\# 3 c0000201' },                  /length behind/],
   ['an unknown type in words',               { name: 'a', type: 'TYPE65280', value: 'hello' },                           /RFC 3597/],
   ['a parameter twice',                      { name: 'a', type: 'HTTPS', value: '1 . port=1 port=2' },                   /port is given twice/],
+  ['a parameter that is needed, and not there', { name: 'a', type: 'HTTPS', value: '1 . mandatory=alpn' },                /alpn is needed/],
+  ['a path without a place for the question', { name: 'a', type: 'SVCB', value: '1 . dohpath=/x' },                      /\{\?dns\}/],
+  ['a digest that is too short',             { name: 'sub', type: 'DS', value: '1 13 2 abcd' },                          /32 octets, not 2/],
   ['a DS of the domain itself',              { name: '@', type: 'DS', value: '1 13 2 abcd' },                            /parent/],
 ]
 
@@ -149,7 +152,7 @@ describe('beside each other', () => {
   }
 
   test('a delegation of any other name stands, and its DS beside it alone', async () => {
-    const ds = { name: 'sub', type: 'DS', value: '1 13 2 abcd' }
+    const ds = { name: 'sub', type: 'DS', value: `1 13 2 ${'ab'.repeat(32)}` }
     assert.equal((await add(ds)).status, 409)
     assert.equal((await add({ name: 'sub', type: 'NS', value: 'ns.vendor.example.' })).status, 201)
     assert.equal((await add(ds)).status, 201)

@@ -45,10 +45,28 @@ function limitOn(type: RRset['type'], value: string): string | undefined {
   if (type === 'TXT' && Buffer.byteLength(value) > TXT_LIMIT_OCTETS) {
     return `it is longer than ${TXT_LIMIT_OCTETS} octets`
   }
+  if (type === 'DS') return digestObjection(rdataToWire(type, value))
   // RFC 7505 section 3: the null MX has the preference 0.
   return type === 'MX' && /^[1-9]\d* \.$/.test(value)
     ? 'an MX without a host, which says that no mail is taken, is "0 ."'
     : undefined
+}
+
+/** Octets of a digest by its type: RFC 3658, 4509, 5933 and 6605. Other software refuses a zone with a shorter one. */
+const DIGEST_OCTETS: ReadonlyMap<number, number> = new Map([
+  [1, 20],
+  [2, 32],
+  [3, 32],
+  [4, 48],
+])
+const DIGEST_AT = 4
+
+function digestObjection(octets: Buffer): string | undefined {
+  const type = octets[DIGEST_AT - 1]!
+  const wanted = DIGEST_OCTETS.get(type)
+  return wanted === undefined || octets.length - DIGEST_AT === wanted
+    ? undefined
+    : `a digest of the type ${type} has ${wanted} octets, not ${octets.length - DIGEST_AT}`
 }
 
 function wholeObjection(rrset: RRset): string | undefined {

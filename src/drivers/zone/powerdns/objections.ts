@@ -11,9 +11,12 @@ export function objectionTo(rrset: RRset): string | undefined {
 }
 
 const HOST = String.raw`(?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.)+`
-/** RFC 9460 section 2.4.2: an alias has no parameters. Of others it takes none by number, and none in quotes. */
+/**
+ * RFC 9460 section 2.4.2: an alias has no parameters. Of others it takes none by number, none in quotes,
+ * and none of RFC 9461 and 9540.
+ */
 const SERVICE = new RegExp(
-  String.raw`^(?:0 (?:\.|${HOST})|[1-9]\d* (?:\.|${HOST})(?: (?!key)[^" ]+)*)$`,
+  String.raw`^(?:0 (?:\.|${HOST})|[1-9]\d* (?:\.|${HOST})(?: (?!key|dohpath|ohttp)[^" ]+)*)$`,
   'i',
 )
 
