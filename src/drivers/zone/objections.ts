@@ -52,7 +52,7 @@ function limitOn(type: RRset['type'], value: string): string | undefined {
     : undefined
 }
 
-/** Octets of a digest by its type: RFC 3658, 4509, 5933 and 6605. Other software refuses a zone with a shorter one. */
+/** Octets of a digest by its type (RFC 4034 section 5.1.3, and the registry that IANA keeps). Other software refuses a zone with others. */
 const DIGEST_OCTETS: ReadonlyMap<number, number> = new Map([
   [1, 20],
   [2, 32],
