@@ -5,9 +5,7 @@
  */
 
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client as Postgres } from 'pg'
 import { nameserverPool } from '#domains/claims.ts'
@@ -18,6 +16,7 @@ import { newId } from '../src/ids.ts'
 import { LABORATORY } from '../test/api/live.ts'
 import { testDatabase } from '../test/database.ts'
 import { temporaryDirectory } from '../test/directories.ts'
+import { freePort } from '../test/ports.ts'
 import { type Product, startProduct } from '../test/product.ts'
 import { figure, target } from './figures.ts'
 import { mostInASecond, type Parent, type Question, startParent } from './parent.ts'
@@ -48,7 +47,7 @@ export async function active(signal: AbortSignal): Promise<void> {
     MAILSTEAD_LOG_LEVEL: 'warn',
     MAILSTEAD_PARENT_QUERIES_PER_SECOND: String(BUDGET),
     MAILSTEAD_ROOT_HINTS: parent.endpoints.join(),
-    MAILSTEAD_DNS_LISTEN: `${ADDRESS}:${await freePort()}`,
+    MAILSTEAD_DNS_LISTEN: `${ADDRESS}:${await freePort(ADDRESS)}`,
   }
   const db = new Postgres(database.connection)
   await db.connect()
@@ -72,14 +71,6 @@ export async function active(signal: AbortSignal): Promise<void> {
   } finally {
     await db.end()
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, ADDRESS)
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 /** In a directory of its own, which ends with it. */

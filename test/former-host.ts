@@ -7,6 +7,7 @@ import { nameOf } from '#dns/name.ts'
 import { readQuery } from '#dns/query.ts'
 import { nameOfType } from '#dns/types.ts'
 import type { Json } from './client.ts'
+import { makeZone } from './cloudflare.ts'
 import type { Outside } from './outside.ts'
 
 /** What becomes of a question; undefined: it is answered. */
@@ -28,7 +29,7 @@ export async function startFormerHost({ cloudflare, settings }: Outside): Promis
   const host: FormerHost = {
     server: `${address}:${port}`,
     misbehave: undefined,
-    serve: (name, records) => makeZone(cloudflare, name, records),
+    serve: async (name, records) => (await makeZone(cloudflare, name, records)).nameservers,
     [Symbol.asyncDispose]: () => new Promise((closed) => socket.close(() => closed())),
   }
   socket.on('message', async (query, from) => {
@@ -74,25 +75,4 @@ async function leadThrough(file: string, server: string): Promise<void> {
   const accounts = JSON.parse(await readFile(file, 'utf8')) as Json
   accounts.cf!.sandbox!.servers = [server] as never
   await writeFile(file, JSON.stringify(accounts))
-}
-
-async function makeZone(
-  cloudflare: Outside['cloudflare'],
-  name: string,
-  records: readonly object[],
-): Promise<string[]> {
-  const headers = {
-    authorization: `Bearer ${cloudflare.apiToken}`,
-    'content-type': 'application/json',
-  }
-  const call = async (path: string, body: object): Promise<Json> => {
-    const url = `${cloudflare.apiUrl}${path}`
-    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
-    const said = (await answer.json()) as Json
-    if (!said.success) throw new Error(JSON.stringify(said.errors))
-    return said.result
-  }
-  const zone = await call('/zones', { account: { id: cloudflare.accountId }, name, type: 'full' })
-  for (const record of records) await call(`/zones/${zone.id}/dns_records`, record)
-  return zone.name_servers
 }

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { queryOf } from '#servers/dns/dig.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
 import { missing } from './needs.ts'
+import { freeUdpPort } from './ports.ts'
 
 const SERVER = '/usr/sbin/nsd'
 const START_MS = 60_000
@@ -36,7 +37,7 @@ async function startOnce(zones: readonly ServedZone[]): Promise<Nsd> {
   await using opened = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'mailstead-nsd-'))
   opened.defer(() => rm(directory, { recursive: true }))
-  const port = await freePort()
+  const port = await freeUdpPort()
   await mkdir(join(directory, 'zones'))
   for (const [i, zone] of zones.entries()) {
     await writeFile(join(directory, 'zones', `${i}`), masterFileOf(zone))
@@ -98,14 +99,6 @@ export function masterFileOf(zone: ServedZone): string {
 
 const quoted = (text: string): string =>
   (text.match(/.{1,255}/gs) ?? ['']).map((part) => `"${part.replace(/["\\]/g, '\\$&')}"`).join(' ')
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  await new Promise<void>((resolve) => socket.close(resolve))
-  return port
-}
 
 async function answers(port: number, apex: string, child: ChildProcess): Promise<void> {
   const socket = createSocket('udp4')

@@ -2,12 +2,12 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type EmulatorServer, startEmulator } from '../emulators/server.ts'
 import { until } from './client.ts'
 import { missing } from './needs.ts'
+import { freePort } from './ports.ts'
 
 const SERVER = '/usr/sbin/pdns_server'
 const SCHEMA = '/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql'
@@ -122,15 +122,3 @@ export const startPdnsDoor = ({ url }: Pdns): Promise<EmulatorServer> =>
     },
     refusal: (status) => ({ status, json: { error: `Refused with ${status}` } }),
   })
-
-/** Free a moment ago, which on loopback is as good as free. */
-export function freePort(address: string): Promise<number> {
-  const server = createServer()
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(0, address, () => {
-      const bound = server.address()
-      server.close(() => resolve(typeof bound === 'object' && bound ? bound.port : 0))
-    })
-  })
-}

@@ -21,7 +21,7 @@ import type { Nameserver } from '#servers/nameserver.ts'
 import { temporaryDirectory } from './directories.ts'
 import { startNameserverRole } from './nameserver-role.ts'
 import { missing } from './needs.ts'
-import { freePort } from './pdns.ts'
+import { freePort } from './ports.ts'
 
 const PAGE = readFileSync('docs/nameservers.md', 'utf8')
 
@@ -166,7 +166,7 @@ export async function startPowerDns({
 }
 
 export const freePorts = (count: number): Promise<number[]> =>
-  Promise.all(Array.from({ length: count }, () => freePort('127.0.0.1')))
+  Promise.all(Array.from({ length: count }, () => freePort()))
 
 /** The rows of a catalog in memory, shared by the primaries that are given it. */
 export class CatalogRows {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { stat, symlink } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { Client as Postgres } from 'pg'
 import { makeApiKey } from '#names/api-key.ts'
@@ -9,6 +8,7 @@ import { Client, until } from '../client.ts'
 import { testDatabase } from '../database.ts'
 import { dataDirectory, temporaryDirectory } from '../directories.ts'
 import { ask } from '../dns.ts'
+import { freePort } from '../ports.ts'
 import { impostor } from '../postgres.ts'
 import { type Process, spawnProduct, startProduct } from '../product.ts'
 
@@ -16,15 +16,6 @@ import { type Process, spawnProduct, startProduct } from '../product.ts'
 function urlOf({ host, port, user, password, database }: PostgresServer['connection']): string {
   const query = new URLSearchParams({ host, port: String(port) })
   return `postgres://${user}:${encodeURIComponent(password)}@/${database}?${query}`
-}
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  await new Promise((resolve) => server.close(resolve))
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 const logged = (process: Process, words: RegExp) =>

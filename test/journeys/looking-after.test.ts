@@ -1,7 +1,5 @@
 /** What looking after an active domain asks of the world outside, by the parent's own log. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
 import { nameserverPool } from '#domains/claims.ts'
@@ -10,6 +8,7 @@ import { startParent } from '../../bench/parent.ts'
 import { LABORATORY } from '../api/live.ts'
 import { Client, until } from '../client.ts'
 import { testHouse } from '../house.ts'
+import { freePort } from '../ports.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
@@ -27,23 +26,13 @@ const { house, store } = opened.use(
   await testHouse({
     ...LABORATORY,
     MAILSTEAD_BOOTSTRAP_KEY: key,
-    MAILSTEAD_DNS_LISTEN: `${ADDRESS}:${await freePort()}`,
+    MAILSTEAD_DNS_LISTEN: `${ADDRESS}:${await freePort(ADDRESS)}`,
     MAILSTEAD_RECEIVES_MAIL: 'false',
     MAILSTEAD_ROOT_HINTS: parent.endpoints.join(),
     MAILSTEAD_WAIT_MS: '5000',
   }),
 )
 const client = new Client(house.api!, key)
-
-/** One that a moment ago was free. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, ADDRESS)
-  await once(server, 'listening')
-  const address = server.address()
-  assert.ok(address && typeof address === 'object')
-  await new Promise((resolve) => server.close(resolve))
-  return address.port
-}
 
 const epochOf = async (id: string): Promise<number> => {
   const { rows } = await sql<{ epoch: string }>`

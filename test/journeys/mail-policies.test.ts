@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
 import { conditionOf, type Json, until } from '../client.ts'
+import { callsTo, makeZone } from '../cloudflare.ts'
 import { ask } from '../dns.ts'
 import { testHouse } from '../house.ts'
 import { startOutside } from '../outside.ts'
@@ -17,38 +18,16 @@ const { cloudflare } = outside
 
 const OURS = 'include:_spf.mx.mailstead.test'
 
-async function call(method: string, path: string, body: object): Promise<Json> {
-  const headers = {
-    authorization: `Bearer ${cloudflare.apiToken}`,
-    'content-type': 'application/json',
-  }
-  const answer = await fetch(`${cloudflare.apiUrl}${path}`, {
-    method,
-    headers,
-    body: JSON.stringify(body),
-  })
-  const said = (await answer.json()) as Json
-  assert.ok(said.success, JSON.stringify(said.errors))
-  return said.result
-}
-
 const txt = (name: string, content: string) => ({ type: 'TXT', name, content, ttl: 60 })
 
 /** A zone at another host. Gives a way to change the one value of a name. */
 async function serveElsewhere(name: string, ...records: { name: string }[]) {
-  const zone = await call('POST', '/zones', {
-    account: { id: cloudflare.accountId },
-    name,
-    type: 'full',
-  })
-  const ids = new Map<string, string>()
-  for (const record of records) {
-    const { id } = await call('POST', `/zones/${zone.id}/dns_records`, record)
-    ids.set(record.name, id)
+  const { id, nameservers, recordIds } = await makeZone(cloudflare, name, records)
+  await client.delegate(name, nameservers)
+  return (label: string, content: string) => {
+    const recordId = recordIds[records.findIndex((record) => record.name === label)]
+    return callsTo(cloudflare)('PATCH', `/zones/${id}/dns_records/${recordId}`, { content })
   }
-  await client.delegate(name, zone.name_servers)
-  return (label: string, content: string) =>
-    call('PATCH', `/zones/${zone.id}/dns_records/${ids.get(label)}`, { content })
 }
 
 /** Moves a name here whose zone at its old host has these records. */

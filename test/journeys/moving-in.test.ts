@@ -8,6 +8,7 @@ import { wakeRow } from '#engine/due-rows.ts'
 import { TOPICS } from '#store/context.ts'
 import { newId } from '../../src/ids.ts'
 import { conditionOf, type Json, until } from '../client.ts'
+import { makeZone } from '../cloudflare.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
 import { startOutside } from '../outside.ts'
@@ -20,18 +21,6 @@ outside.bind(house)
 const { client, store } = house
 const { cloudflare } = outside
 const old = `${cloudflare.dns.address}:${cloudflare.dns.port}`
-
-const headers = {
-  authorization: `Bearer ${cloudflare.apiToken}`,
-  'content-type': 'application/json',
-}
-const call = async (path: string, body: object): Promise<Json> => {
-  const url = `${cloudflare.apiUrl}${path}`
-  const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
-  const said = (await answer.json()) as Json
-  assert.ok(said.success, JSON.stringify(said.errors))
-  return said.result
-}
 
 // biome-ignore format: a table
 const SITE = [
@@ -49,9 +38,8 @@ const SITE = [
 ]
 
 async function serveElsewhere(name: string, records: readonly object[] = SITE): Promise<void> {
-  const zone = await call('/zones', { account: { id: cloudflare.accountId }, name, type: 'full' })
-  for (const record of records) await call(`/zones/${zone.id}/dns_records`, record)
-  await client.delegate(name, zone.name_servers)
+  const { nameservers } = await makeZone(cloudflare, name, records)
+  await client.delegate(name, nameservers)
 }
 
 const QUESTIONS: [label: string, type: TypeName][] = [

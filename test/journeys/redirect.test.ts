@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { startPostgres } from '#store/embedded-postgres.ts'
 import { type Json, until } from '../client.ts'
 import { temporaryDirectory } from '../directories.ts'
 import { ask } from '../dns.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
+import { freePort } from '../ports.ts'
 import { startProduct } from '../product.ts'
 import { exchange, leadsTo, visit } from '../redirect.ts'
 
@@ -256,12 +255,3 @@ test('a process of its own answers, and leaves all else to others', async () => 
     FOLLOWED_MS,
   )
 })
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}

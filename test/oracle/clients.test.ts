@@ -1,7 +1,6 @@
 /** Clients and a resolver that others wrote ask our nameserver, over UDP and TCP. */
 import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -14,6 +13,7 @@ import type { RRset } from '#drivers/zone/contract.ts'
 import type { Nameserver } from '#servers/nameserver.ts'
 import { EMPTY_FEED, startNameserverRole } from '../nameserver-role.ts'
 import { missing } from '../needs.ts'
+import { freeUdpPort } from '../ports.ts'
 
 const run = promisify(execFile)
 const without = (debian: string, program: string) =>
@@ -160,7 +160,7 @@ async function startUnbound(ours: number): Promise<Unbound> {
   await using opened = new AsyncDisposableStack()
   const directory = await mkdtemp(join(tmpdir(), 'mailstead-unbound-'))
   opened.defer(() => rm(directory, { recursive: true }))
-  const port = await freePort()
+  const port = await freeUdpPort()
   const conf = join(directory, 'unbound.conf')
   await writeFile(
     conf,
@@ -201,12 +201,4 @@ remote-control:
   }
   const closing = opened.move()
   return { dig, [Symbol.asyncDispose]: () => closing.disposeAsync() }
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  await new Promise<void>((resolve) => socket.close(resolve))
-  return port
 }
