@@ -3,7 +3,7 @@ import type { RRsetType } from '#drivers/zone/contract.ts'
 import type { CustomerRecordRow } from '#store/customer-records.ts'
 import type { DomainRow, RecordRow } from '#store/domains.ts'
 
-/** More of their own than anybody needs: a zone is read and written whole. */
+/** How many records of their own a domain may have. A zone is read and written whole, so there is a bound. */
 export const RECORDS = 1000
 
 export function standingIn(

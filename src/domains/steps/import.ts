@@ -39,7 +39,7 @@ export async function importRecords(pass: Pass): Promise<Verdict | undefined> {
 
 type Found = { records: ReturnType<typeof importedFrom>; outcome: ImportOutcome }
 
-/** Undefined while somebody may still answer. */
+/** Undefined while one of the servers may still answer. */
 async function find(pass: Pass): Promise<Found | undefined> {
   const nothing = await whyNothing(pass)
   if (nothing) return { records: [], outcome: nothing }
