@@ -7,24 +7,27 @@ import { WAITS_FOR_OTHERS } from './waits.ts'
 /** A look this much later than planned was late because of us; the difference counts for nothing. */
 const LATENESS_MS = 60_000
 
-/** The condition after a completed look. A waiting that has gone past its limit is a failure. */
+/**
+ * The condition after a completed look, which began at `beganAt`. A waiting that has gone past its limit is a
+ * failure.
+ */
 export function afterLook(
   stage: Stage,
   before: Condition | undefined,
   found: Verdict,
-  now: Date,
+  beganAt: Date,
 ): Condition {
-  const countedMs = isDone(found) ? 0 : countedMsOf(before, now)
+  const countedMs = isDone(found) ? 0 : countedMsOf(before, beganAt)
   const waitedMs = isDone(found) ? 0 : (before?.waitedMs ?? 0) + countedMs
   const unmetMs = isDone(found) ? 0 : (before?.unmetMs ?? 0) + countedMs
   const verdict = stand(before, giveUp(stage, found, waitedMs))
   const isSameKind = before !== undefined && isDone(before.verdict) === isDone(verdict)
   return {
     verdict,
-    since: isSameKind ? before.since : now,
+    since: isSameKind ? before.since : beganAt,
     waitedMs,
     unmetMs,
-    lastLookAt: now,
+    lastLookAt: beganAt,
     lastLookError: undefined,
     nextLookAt: undefined,
   }

@@ -32,6 +32,9 @@ export function openPen(
   let status = row.status
   let failedAt = row.failed_at
   let current: ConditionType = LIFECYCLE[0].met
+  // A look is as old as its beginning: who asks for one during it did not mean this one.
+  const takenAt = ports.clock.now()
+  let beganAt = takenAt
   let unwritten: DelegationReport | undefined
   let untold: TimelineEvent[] = []
   let isWhole = firstUnmet(conditions) === undefined
@@ -91,11 +94,12 @@ export function openPen(
   return {
     async begin(type) {
       current = type
+      beganAt = ports.clock.now()
       if (!conditions.has(type)) await record(new Map([[type, begun(ports)]]))
     },
     async verdict(type, verdict, next) {
       const before = conditions.get(type)
-      const after = afterLook(stageOf(type), before, verdict, ports.clock.now())
+      const after = afterLook(stageOf(type), before, verdict, beganAt)
       const follows = next && !conditions.has(next) ? [[next, begun(ports)] as const] : []
       const isNews = !goesOn(before, after) || follows.length > 0 || untold.length > 0
       // A grace that ends changes the status, though nothing else has changed.
@@ -108,7 +112,7 @@ export function openPen(
     },
     async refused(verdict) {
       const before = conditions.get(current)
-      const after = afterLook(stageOf(current), before, verdict, ports.clock.now())
+      const after = afterLook(stageOf(current), before, verdict, beganAt)
       await record(new Map([[current, after]]))
     },
     async couldNotLook(message, nextLookMs) {
@@ -121,7 +125,7 @@ export function openPen(
     nextLook(afterMs) {
       return {
         next_look_at: inTime(ports, afterMs),
-        ...(unnoted.size > 0 ? { looked_at: ports.clock.now() } : {}),
+        ...(unnoted.size > 0 ? { looked_at: takenAt } : {}),
         // A yes holds for the one plan that was made with it.
         ...(domain.acceptsDrops ? { accepts_drops: false } : {}),
       }

@@ -11,7 +11,7 @@ import {
   spfLookups,
 } from '#policy/spf.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
-import { hours, minutes } from '../../clock.ts'
+import { hours } from '../../clock.ts'
 import { type CustomerRecord, isDmarcOf } from '../customer-records.ts'
 import type { OwnedRecord } from '../ports.ts'
 import { spfCosts } from '../spf-costs.ts'
@@ -25,8 +25,6 @@ import type { CustomersMail } from './customers.ts'
  * followed there this often, so that a routine check asks little.
  */
 const FOLLOWED_EVERY_MS = hours(6)
-/** No look takes longer. */
-const LOOK_LIMIT_MS = minutes(1)
 
 /**
  * `verdict` says why receivers cannot apply the customer's policies; undefined: they can. `records` are
@@ -131,8 +129,7 @@ function foundBefore({ domain }: Pass): Verdict | undefined {
 export function isDue({ id, conditions, askedAt }: Domain, now: Date): boolean {
   const condition = conditions.get('records_published')
   if (condition?.verdict.is !== 'met' || !condition.lastLookAt) return true
-  // Who asked during a look did not mean that one: it may have begun before.
-  if (condition.lastLookAt.getTime() - askedAt.getTime() < LOOK_LIMIT_MS) return true
+  if (condition.lastLookAt < askedAt) return true
   const quarterOf = (time: Date) => Math.floor(time.getTime() / FOLLOWED_EVERY_MS + spread(id))
   return quarterOf(now) > quarterOf(condition.lastLookAt)
 }
