@@ -6,8 +6,9 @@ import { seededRandom } from '../../../test/random.ts'
 import { answerQuery } from './answer.ts'
 import { queryOf, zonesOf } from './dig.ts'
 
+const IS_TORTURE = process.env.MAILSTEAD_TORTURE === 'true'
 /** MAILSTEAD_TEST_MESSAGES sets how many packets are tried. */
-const PACKETS = Number(process.env.MAILSTEAD_TEST_MESSAGES ?? 100_000)
+const PACKETS = Number(process.env.MAILSTEAD_TEST_MESSAGES ?? (IS_TORTURE ? 1_000_000 : 100_000))
 /** The library that decodes is slow, so it sees some of the replies only. */
 const DECODED_OF = 20
 
