@@ -1,5 +1,5 @@
 /** Hands a message over by SMTP, as a sender service does in the end. */
-import { deliver } from '#drivers/sender/embedded/deliver.ts'
+import { transfer } from '#mail/outgoing/transfer.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 
@@ -11,7 +11,7 @@ const LIMIT_MS = 30_000
 export function relayTo(server: () => Endpoint): (message: Relayed) => Promise<void> {
   return async (message) => {
     const { address, port } = server()
-    const result = await deliver(
+    const result = await transfer(
       message,
       {
         resolver: { resolve: async () => Promise.reject(new LookupFailed('nothing is looked up')) },

@@ -24,7 +24,13 @@ const LAYERS: Record<string, Row> = {
   policy: { uses: ['names/*'] },
   engine: { uses: [] },
   resolver: { uses: ['dns/*', 'names/*'], types: ['clock.ts'] },
-  drivers: { uses: ['dns/*', 'names/*', 'policy/*', 'resolver/resolver.ts', 'turns.ts'] },
+  mail: {
+    uses: ['clock.ts', 'dns/*', 'names/*', 'resolver/resolver.ts'],
+    types: ['engine/worker.ts'],
+  },
+  drivers: {
+    uses: ['dns/*', 'names/*', 'policy/*', 'mail/outgoing/*', 'resolver/resolver.ts', 'turns.ts'],
+  },
   domains: {
     uses: [
       'clock.ts',
@@ -32,6 +38,7 @@ const LAYERS: Record<string, Row> = {
       'names/*',
       'policy/*',
       'resolver/*',
+      'mail/incoming/recipient.ts',
       'drivers/errors.ts',
       'drivers/zone/contract.ts',
       'drivers/zone/effective-changes.ts',
@@ -41,11 +48,7 @@ const LAYERS: Record<string, Row> = {
   servers: {
     // The clock: a thread cannot be handed one. The log of zones is files.
     uses: ['clock.ts', 'dns/*', 'files.ts', 'names/*', 'policy/*', 'resolver/resolver.ts'],
-    types: ['drivers/zone/contract.ts'],
-  },
-  mail: {
-    uses: ['clock.ts', 'dns/*', 'names/*', 'servers/smtp/judge.ts', `${EMBEDDED}/deliver.ts`],
-    types: ['engine/worker.ts', 'resolver/resolver.ts', 'servers/smtp/inbound.ts'],
+    types: ['drivers/zone/contract.ts', 'mail/incoming/*'],
   },
   sandbox: {
     uses: [
@@ -53,10 +56,9 @@ const LAYERS: Record<string, Row> = {
       'names/*',
       'policy/*',
       'drivers/errors.ts',
+      'mail/*',
       'servers/dns/*',
       'servers/smtp/*',
-      `${EMBEDDED}/compose.ts`,
-      `${EMBEDDED}/deliver.ts`,
     ],
     types: [...CONTRACTS, 'domains/types.ts', 'resolver/resolver.ts', `${EMBEDDED}/*`],
   },
@@ -70,6 +72,7 @@ const LAYERS: Record<string, Row> = {
       'domains/*',
       'drivers/errors.ts',
       'engine/due-rows.ts',
+      'mail/content.ts',
       'migrations/*',
     ],
     types: [
@@ -84,7 +87,6 @@ const LAYERS: Record<string, Row> = {
       'sandbox/*',
       'servers/dns/transfer/source.ts',
       'servers/dns/zone.ts',
-      'servers/smtp/judge.ts',
     ],
   },
   api: {
@@ -107,7 +109,7 @@ const LAYERS: Record<string, Row> = {
       'domains/customer-records.ts',
       'domains/types.ts',
       'drivers/sender/contract.ts',
-      `${EMBEDDED}/deliver.ts`,
+      'mail/*',
       'sandbox/*',
     ],
   },
@@ -134,8 +136,8 @@ const PACKAGES: Record<string, readonly string[]> = {
   'fastify-type-provider-zod': ['api/http.ts'],
   koffi: ['servers/dns/threads/batched-socket.ts'],
   kysely: ['store/*', 'engine/*'],
-  mailauth: [`${EMBEDDED}/compose.ts`, 'servers/smtp/judge.ts'],
-  nodemailer: [`${EMBEDDED}/*`],
+  mailauth: ['mail/outgoing/sign.ts', 'mail/incoming/authenticate.ts'],
+  nodemailer: ['mail/outgoing/*'],
   pg: ['store/*', 'engine/doorbell.ts', 'house/foundation.ts'],
   pino: ['api/*', 'house/*', 'main.ts'],
   'postal-mime': ['mail/*', 'api/sandbox/mail.ts'],
@@ -167,7 +169,7 @@ const READS_CLOCK: readonly string[] = [
   'store/*', // Times of rows, where the database's own are not used.
   'api/*', // When something was asked.
   'sandbox/parent.ts', // When a registry publishes.
-  'mail/trace.ts', // When a message came in.
+  'mail/incoming/trace.ts', // When a message came in.
 ]
 
 type Import = { file: string; written: string; target: string; isType: boolean }

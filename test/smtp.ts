@@ -69,3 +69,40 @@ export async function sendMail(
     connection.close()
   }
 }
+
+/**
+ * The reply code to a message whose octets no client has touched, dots apart, or to the command that was refused.
+ * `from` is the local address it is sent from.
+ */
+export async function sendOctets(
+  server: string,
+  recipients: readonly string[],
+  raw: Buffer,
+  { sender = 'stranger@inbox.test', from = '127.0.0.1' } = {},
+): Promise<number> {
+  const [host, port] = server.split(':')
+  const socket = connect({ host: host!, port: Number(port), localAddress: from })
+  socket.setTimeout(SLOW_LIMIT_MS, () => socket.destroy(new Error('no answer over SMTP')))
+  const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+  try {
+    const rcpts = recipients.map((recipient) => `RCPT TO:<${recipient}>`)
+    let code = await replyCode(lines)
+    for (const command of ['EHLO test.example', `MAIL FROM:<${sender}>`, ...rcpts, 'DATA']) {
+      socket.write(`${command}\r\n`)
+      code = await replyCode(lines)
+      if (code >= 400) return code
+    }
+    socket.write(Buffer.concat([dotted(raw), Buffer.from('\r\n.\r\n')]))
+    return await replyCode(lines)
+  } finally {
+    socket.destroy()
+  }
+}
+
+const SLOW_LIMIT_MS = 60_000
+
+/** RFC 5321 section 4.5.2, without the CRLF at the end. */
+function dotted(raw: Buffer): Buffer {
+  const text = raw.toString('latin1').replace(/\r\n$/, '')
+  return Buffer.from(text.replace(/(^|\r\n)\./g, '$1..'), 'latin1')
+}

@@ -284,6 +284,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     },
     clock: { now: () => NOW, sleep: async () => undefined },
     soonestLookMs: seconds(2),
+    mailHost: 'mx.mailstead.test',
     probeHost: 'probe.mx.example',
     zoneHost: () => zone,
   }

@@ -62,6 +62,8 @@ export type Ports = {
   soonestLookMs: number
   /** Where probe messages are received and judged, without trailing dot; undefined without an inbound. */
   probeHost: string | undefined
+  /** What the MX of a domain points to whose mail comes here, without trailing dot. */
+  mailHost: string
   /** The zone host of another domain, by the name of its account. */
   zoneHost(account: string): ZoneDriver
 }

@@ -1,9 +1,11 @@
-import { judgeRecipient, type ReceiveBook, receive } from '#mail/receive.ts'
+import { type ReceiveBook, type ReceiveOptions, receive } from '#mail/incoming/receive.ts'
+import { findRecipient, verdictOn } from '#mail/incoming/recipient.ts'
+import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { listenInbound } from '#servers/smtp/inbound.ts'
 import type { StoreContext } from '#store/context.ts'
 import { findMailDomain } from '#store/mail-domains.ts'
-import { keepMessages } from '#store/messages.ts'
+import { keepMessage } from '#store/messages.ts'
 import { isProbeRecipient, judgeProbe } from '#store/probes.ts'
 import type { World, Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
@@ -12,8 +14,10 @@ import type { Foundation } from './foundation.ts'
 export async function openInbound(
   { config, store, tls, opened, onError }: Foundation,
   worlds: Worlds,
+  workers: MailWorkers,
 ): Promise<readonly Endpoint[]> {
-  const receiving = { book: receiveBook(store), worlds: [...worlds.values()].map(judgingIn) }
+  const book = receiveBook(store)
+  const receiving: ReceiveOptions = { book, workers, worlds: [...worlds.values()].map(judgingIn) }
   const listeners: Endpoint[] = []
   for (const { address, port } of addressesFor(config.smtpListen, worlds)) {
     const listener = await listenInbound({
@@ -21,8 +25,9 @@ export async function openInbound(
       port,
       host: config.mailHost,
       tls,
-      recipient: (recipient) => judgeRecipient(recipient, receiving),
-      deliver: (message, signal) => receive(message, receiving, signal),
+      recipient: async (recipient) =>
+        verdictOn(await findRecipient(recipient, receiving.worlds, book)),
+      receive: (message, signal) => receive(message, receiving, signal),
       onError,
     })
     listeners.push(opened.use(listener))
@@ -32,9 +37,9 @@ export async function openInbound(
 
 function receiveBook(store: StoreContext): ReceiveBook {
   return {
-    mailDomain: (domain, localpart) => findMailDomain(store.db, domain, localpart),
+    mailDomain: (domain, localparts) => findMailDomain(store.db, domain, localparts),
     isProbe: (recipient) => isProbeRecipient(store, recipient),
-    keep: (messages) => keepMessages(store, messages),
+    keep: (content, copies) => keepMessage(store, content, copies),
     judgeProbe: (recipient, authentication) => judgeProbe(store, recipient, authentication),
   }
 }

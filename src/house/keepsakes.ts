@@ -3,7 +3,7 @@ import { generateKeyPair, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import type { DkimKey } from '#drivers/sender/embedded/key.ts'
+import type { DkimKey } from '#mail/outgoing/key.ts'
 import { ConfigError } from '../config.ts'
 import { createWhole, readIfPresent, replaceWhole, syncDirectory } from '../files.ts'
 

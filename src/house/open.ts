@@ -1,5 +1,6 @@
 /** The composition root: settings in, everything that runs out; disposing it ends it in reverse. */
 
+import { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { writeEndpoint } from '#names/ip.ts'
 import type { Nameserver } from '#servers/nameserver.ts'
 import type { StoreContext } from '#store/context.ts'
@@ -66,10 +67,11 @@ async function openRoles(
   const has = (role: Role) => config.roles.includes(role)
   const accounts = await openAccounts(foundation, rests)
   if (nameserver) await followDatabase(foundation, nameserver, live.isConfigured)
+  const workers = has('smtp') ? foundation.opened.use(new MailWorkers()) : undefined
   const isWhole = has('api') && has('worker') && has('smtp')
   const sandbox =
-    nameserver && isWhole && !config.laboratory
-      ? await openSandbox(foundation, nameserver, accounts.sandbox)
+    nameserver && workers && isWhole && !config.laboratory
+      ? await openSandbox(foundation, nameserver, accounts.sandbox, workers)
       : undefined
   const firstKeyFile = sandbox ? await firstKey(foundation) : undefined
   // Only workers ask others' servers.
@@ -77,7 +79,7 @@ async function openRoles(
   const share = asks ? await openPaceShare(foundation) : () => 0
   const worlds = openWorlds(foundation, live.isConfigured ? share : undefined, sandbox)
   const ports = portsOf(foundation, worlds, accounts, sandbox)
-  const smtp = has('smtp') ? await openInbound(foundation, worlds) : []
+  const smtp = workers ? await openInbound(foundation, worlds, workers) : []
   sandbox?.setInboundPorts(smtp)
   if (has('worker')) openWorkers(foundation, worlds, ports)
   const redirect = has('redirect') ? await openRedirects(foundation) : []

@@ -66,6 +66,7 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
       clock: world.clock,
       soonestLookMs: world.soonestLookMs,
       probeHost: parts.receivesMail ? world.platform.probeHost : undefined,
+      mailHost: world.platform.mailHost,
       zone: misbehaviour.zone(driver),
       sender: misbehaviour.sender(at.sender(placed.sender)),
       mailbox: misbehaviour.mailbox(at.mailbox(placed.mailbox)),

@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 import type { Keys } from '#api/auth.ts'
 import type { SandboxContext } from '#api/sandbox/context.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
+import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { absolute, ancestorsOf } from '#names/domain-name.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { RESERVED_IN_SANDBOX, SANDBOX } from '#sandbox/names.ts'
@@ -48,6 +49,7 @@ export async function openSandbox(
   { store, config, tls, opened, onError }: Foundation,
   nameserver: Nameserver,
   accounts: Accounts,
+  workers: MailWorkers,
 ): Promise<Sandbox> {
   const platform = sandboxPlatform()
   const ports = { dns: new Map<string, number>(), smtp: new Map<string, number>() }
@@ -82,6 +84,7 @@ export async function openSandbox(
     await startPostbox({
       tls,
       onError,
+      workers,
       resolver: world.resolver,
       keep: (message) => keepSandboxMessage(store, message),
     }),

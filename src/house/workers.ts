@@ -1,7 +1,7 @@
 import { domainPass, type Failure } from '#domains/pass.ts'
-import type { DeliverOptions } from '#drivers/sender/embedded/deliver.ts'
 import { startWorker, type Taken } from '#engine/worker.ts'
-import { deliveryPass, type QueueBook } from '#mail/queue.ts'
+import { deliveryPass, type QueueBook } from '#mail/outgoing/queue.ts'
+import type { TransferOptions } from '#mail/outgoing/transfer.ts'
 import { TOPICS } from '#store/context.ts'
 import { loadDelivery, noteAttempt } from '#store/deliveries.ts'
 import { stockKeyPairs } from '#store/dkim-keys.ts'
@@ -64,13 +64,13 @@ function queueBook({ store, config }: Foundation, worlds: Worlds): QueueBook {
     async load(row, now) {
       const delivery = await loadDelivery(store, row, now)
       const world = delivery && worlds.get(delivery.world)
-      return world && { ...delivery, options: deliverOptions(world, config) }
+      return world && { ...delivery, options: transferOptions(world, config) }
     },
     note: (row, result) => noteAttempt(store, row, result),
   }
 }
 
-function deliverOptions(world: World, config: Config): DeliverOptions {
+function transferOptions(world: World, config: Config): TransferOptions {
   const isLive = world.name === 'live'
   return {
     resolver: world.resolver,

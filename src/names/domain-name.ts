@@ -42,6 +42,12 @@ function sizeRefusal(name: string) {
   return long ? refused(BAD, 'A label of the name is longer than 63 octets.') : undefined
 }
 
+/** The name in A-labels, lower-case (RFC 5890); undefined where it is no host name. */
+export function alabels(written: string): string | undefined {
+  const name = toAscii(written.toLowerCase())
+  return name?.split('.').every((label) => LDH_LABEL.test(label)) ? name : undefined
+}
+
 /** A-labels. Only ASCII that is plainly LDH, or beyond ASCII, is handed to UTS 46, which would guess. */
 function toAscii(name: string): string | undefined {
   if (/[\0-,/:-`{-\x7f]/.test(name)) return undefined

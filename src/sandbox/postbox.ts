@@ -3,21 +3,21 @@
  * `@inbox.test` is kept; the other domains refuse, put off, or take their time.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { composeSigned } from '#drivers/sender/embedded/compose.ts'
-import {
-  type AttemptResult,
-  type DeliverOptions,
-  deliver,
-} from '#drivers/sender/embedded/deliver.ts'
-import type { DkimKey } from '#drivers/sender/embedded/key.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
+import { decodedContent } from '#mail/content.ts'
+import type { Authentication } from '#mail/incoming/authenticate.ts'
+import type { RecipientVerdict } from '#mail/incoming/recipient.ts'
+import { compose } from '#mail/outgoing/compose.ts'
+import type { DkimKey } from '#mail/outgoing/key.ts'
+import { sign } from '#mail/outgoing/sign.ts'
+import { type AttemptResult, type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
+import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { splitAddress } from '#names/localpart.ts'
 import { dkimName, dkimRecord } from '#policy/dkim.ts'
 import { dmarcRecord } from '#policy/dmarc.ts'
 import { spfOfAddresses } from '#policy/spf.ts'
 import type { Resolver } from '#resolver/resolver.ts'
-import { listenInbound, type RecipientVerdict } from '#servers/smtp/inbound.ts'
-import { type Authentication, judgeMessage } from '#servers/smtp/judge.ts'
+import { listenInbound } from '#servers/smtp/inbound.ts'
 import { SANDBOX } from './names.ts'
 
 export type PostboxMessage = {
@@ -30,6 +30,7 @@ export type PostboxMessage = {
 export type PostboxOptions = {
   tls: { key: string; cert: string }
   resolver: Resolver
+  workers: MailWorkers
   keep(message: PostboxMessage): Promise<void>
   onError(error: unknown): void
 }
@@ -37,24 +38,31 @@ export type PostboxOptions = {
 const SLOW_MS = 30_000
 
 /** Receives for the sandbox's mail domains, on loopback and a free port. */
-export function startPostbox({ tls, resolver, keep, onError }: PostboxOptions) {
+export function startPostbox({ tls, resolver, workers, keep, onError }: PostboxOptions) {
   return listenInbound({
     address: SANDBOX.postboxAddress,
     port: 0,
     host: SANDBOX.postboxHost,
     tls,
     onError,
-    recipient: judgeRecipient,
-    async deliver({ raw, recipients, session }, signal) {
-      const authentication = await judgeMessage(raw, session, SANDBOX.postboxHost, resolver, signal)
-      const { envelopeSender } = session
+    recipient: answerFor,
+    async receive({ raw, recipients, session }, signal) {
+      const judge = { mailHost: SANDBOX.postboxHost, resolver }
+      const inspection = await workers.inspect(raw, session, [judge], signal)
+      if (inspection.is === 'refused') return inspection
       const lowered = recipients.map((recipient) => recipient.toLowerCase())
-      await keep({ envelopeSender, recipients: lowered, raw, authentication })
+      await keep({
+        envelopeSender: session.envelopeSender,
+        recipients: lowered,
+        raw: decodedContent(inspection.content),
+        authentication: inspection.authentications[0]!,
+      })
+      return { is: 'kept', isJudged: inspection.isJudged }
     },
   })
 }
 
-async function judgeRecipient(address: string, signal: AbortSignal): Promise<RecipientVerdict> {
+async function answerFor(address: string, signal: AbortSignal): Promise<RecipientVerdict> {
   const domain = splitAddress(address)?.domain
   if (domain === 'slow.test') await delay(SLOW_MS, undefined, { signal })
   if (domain === 'inbox.test' || domain === 'slow.test') return { is: 'accepted' }
@@ -116,28 +124,20 @@ export type OutsideMail = {
 export async function sendFromOutside(
   mail: OutsideMail,
   key: DkimKey,
-  options: DeliverOptions,
+  options: TransferOptions,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
-  const author = splitAddress(mail.from)!
-  const { raw } = await composeSigned(
+  const { domain } = splitAddress(mail.from)!
+  const { raw } = await compose(
     {
-      author: { localpart: author.localpart, displayName: '' },
+      author: { name: '', address: mail.from },
       recipient: mail.to,
       subject: mail.subject,
       text: mail.text,
       headers: {},
     },
-    author.domain,
-    key,
+    domain,
   )
-  const sent = mail.authentic ? raw : withoutSignature(raw)
-  return deliver({ envelopeSender: mail.from, recipient: mail.to, raw: sent }, options, signal)
+  const sent = mail.authentic ? await sign(raw, domain, key) : raw
+  return transfer({ envelopeSender: mail.from, recipient: mail.to, raw: sent }, options, signal)
 }
-
-/** The signature stands first; the message begins at the first header line that does not continue it. */
-const withoutSignature = (raw: Buffer): Buffer =>
-  Buffer.from(
-    raw.toString('latin1').replace(/^DKIM-Signature:[^\r]*\r\n([ \t][^\r]*\r\n)*/i, ''),
-    'latin1',
-  )

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { MailboxStore } from '#drivers/mailbox/embedded/driver.ts'
+import type { MailDomain } from '#mail/incoming/recipient.ts'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
 import { ReadOnce } from './read-once.ts'
@@ -63,36 +64,28 @@ async function readMailboxes(
   return rows[0]?.localparts.toSorted()
 }
 
-/** What a recipient's domain is to us. Mail goes to the claim that holds the name, whatever else exists. */
-export type MailDomain =
-  | { is: 'hosted'; claimId: string; world: WorldName; hasMailbox: boolean }
-  | { is: 'tombstone' }
-  | { is: 'unknown' }
-
+/**
+ * Which claim receives the mail of a domain: the one that holds the name, whatever else exists. Its mailbox is
+ * the first of `localparts` that has one.
+ */
 export async function findMailDomain(
   db: Database,
   domain: string,
-  localpart: string,
+  localparts: readonly string[],
 ): Promise<MailDomain> {
-  const hosted = await db
-    .selectFrom('mail_domains as m')
-    .innerJoin('holders as h', 'h.claim_id', 'm.claim_id')
-    .innerJoin('claims as c', 'c.id', 'm.claim_id')
-    .innerJoin('domains as d', 'd.id', 'c.domain_id')
-    .leftJoin('mailboxes as b', (join) =>
-      join.onRef('b.claim_id', '=', 'm.claim_id').on('b.localpart', '=', localpart),
-    )
-    .select(['m.claim_id', 'm.world', 'b.localpart'])
-    .where('m.name', '=', domain)
-    .where('d.removal_requested_at', 'is', null)
-    .executeTakeFirst()
+  const { rows } = await sql<{ claim_id: string; world: WorldName; mailboxes: string[] }>`
+    select m.claim_id, m.world,
+           array(select b.localpart from mailboxes b
+                  where b.claim_id = m.claim_id and b.localpart = any(${[...localparts]})) as mailboxes
+      from mail_domains m
+      join holders h on h.claim_id = m.claim_id
+      join claims c on c.id = m.claim_id
+      join domains d on d.id = c.domain_id
+     where m.name = ${domain} and d.removal_requested_at is null`.execute(db)
+  const [hosted] = rows
   if (hosted) {
-    return {
-      is: 'hosted',
-      claimId: hosted.claim_id,
-      world: hosted.world,
-      hasMailbox: hosted.localpart !== null,
-    }
+    const mailbox = localparts.find((localpart) => hosted.mailboxes.includes(localpart))
+    return { is: 'hosted', claimId: hosted.claim_id, world: hosted.world, mailbox }
   }
   const removed = await db
     .selectFrom('domains')

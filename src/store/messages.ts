@@ -1,56 +1,68 @@
 /** Messages that arrived, and the conversations they start or join. */
 import type { Selectable } from 'kysely'
-import type { KeptMessage } from '#mail/receive.ts'
+import { decodedContent, type StoredContent } from '#mail/content.ts'
+import type { Copy } from '#mail/incoming/receive.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
 import type { Tables } from './tables.ts'
 
-/** Keeps all of these messages or none. */
-export async function keepMessages(
+/** Keeps the content once and every copy of it, or nothing. */
+export async function keepMessage(
   { db }: StoreContext,
-  messages: readonly KeptMessage[],
+  { encoding, octets, content }: StoredContent,
+  copies: readonly Copy[],
 ): Promise<void> {
+  const contentId = newId()
   await db.transaction().execute(async (tx) => {
-    for (const message of messages) await keepMessage(tx, message)
+    await tx
+      .insertInto('message_contents')
+      .values({ id: contentId, encoding, octets: String(octets), content: asBuffer(content) })
+      .execute()
+    for (const copy of copies) await keepCopy(tx, contentId, copy)
   })
 }
 
+const asBuffer = (octets: Uint8Array): Buffer =>
+  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
+
 /** Where an inbox stands at the address, in a conversation of that inbox. */
-async function keepMessage(tx: Queryable, message: KeptMessage): Promise<void> {
-  const threadId = await joinThread(tx, message)
+async function keepCopy(tx: Queryable, contentId: string, copy: Copy): Promise<void> {
+  const threadId = copy.claimId === null ? undefined : await joinThread(tx, copy.claimId, copy)
   await tx
     .insertInto('messages')
     .values({
       id: newId(),
-      claim_id: message.claimId,
+      claim_id: copy.claimId,
       thread_id: threadId ?? null,
-      localpart: message.localpart,
-      envelope_sender: message.envelopeSender,
-      recipient: message.recipient,
-      author: message.author,
-      subject: message.subject,
-      preview: message.preview,
-      raw: message.raw,
-      authentication: JSON.stringify(message.authentication) as never,
+      localpart: copy.localpart,
+      envelope_sender: copy.envelopeSender,
+      recipient: copy.recipient,
+      author: copy.author,
+      subject: copy.subject,
+      preview: copy.preview,
+      content_id: contentId,
+      trace: copy.trace,
+      authentication: JSON.stringify(copy.authentication) as never,
     })
     .execute()
 }
 
-async function joinThread(tx: Queryable, message: KeptMessage): Promise<string | undefined> {
+async function joinThread(tx: Queryable, claimId: string, copy: Copy): Promise<string | undefined> {
   const inbox = await tx
     .selectFrom('inboxes as i')
     .innerJoin('claims as c', 'c.domain_id', 'i.domain_id')
     .select(['i.id', 'i.workspace_id', 'i.world'])
-    .where('c.id', '=', message.claimId)
-    .where('i.localpart', '=', message.localpart)
+    .where('c.id', '=', claimId)
+    .where('i.localpart', '=', copy.localpart)
     .where('i.removed_at', 'is', null)
     .executeTakeFirst()
   if (!inbox) return undefined
   const latest = {
-    last_message_preview: message.preview,
+    last_message_preview: copy.preview,
     last_message_at: new Date(),
+    last_authentication: JSON.stringify(copy.authentication) as never,
     is_read: false,
   }
   const thread = await tx
@@ -60,9 +72,9 @@ async function joinThread(tx: Queryable, message: KeptMessage): Promise<string |
       workspace_id: inbox.workspace_id,
       world: inbox.world,
       inbox_id: inbox.id,
-      lead_email: message.author,
-      subject: message.subject,
-      thread_key: message.threadKey,
+      lead_email: copy.author,
+      subject: copy.subject,
+      thread_key: copy.threadKey,
       category: null,
       campaign_id: null,
       ...latest,
@@ -72,6 +84,13 @@ async function joinThread(tx: Queryable, message: KeptMessage): Promise<string |
     .executeTakeFirstOrThrow()
   return thread.id
 }
+
+/** A message as it was received, with its trace. */
+export const receivedOctets = (row: {
+  trace: string
+  encoding: 'identity' | 'zstd'
+  content: Buffer
+}): Buffer => Buffer.concat([Buffer.from(row.trace), decodedContent(row)])
 
 export type ThreadRow = Selectable<Tables['threads']>
 export type ThreadFilter = {

@@ -3,7 +3,7 @@ import type { DelegationReport } from '#domains/types.ts'
 import type { Refusal } from '#drivers/errors.ts'
 import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
-import type { Authentication } from '#servers/smtp/judge.ts'
+import type { Authentication } from '#mail/incoming/authenticate.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
 export type Tables = {
@@ -52,6 +52,13 @@ export type Tables = {
   campaign_inboxes: { campaign_id: string; inbox_id: string }
   threads: ThreadRow
   messages: MessageRow
+  message_contents: {
+    id: string
+    encoding: 'identity' | 'zstd'
+    octets: string
+    content: Buffer
+    created_at: Generated<Date>
+  }
   deliveries: DeliveryRow & DueRow
   probes: ProbeRow
   customer_records: CustomerRecordRow
@@ -253,6 +260,8 @@ type ThreadRow = {
   thread_key: string
   last_message_preview: string
   last_message_at: Date
+  /** What was found out about the last message. */
+  last_authentication: JSONColumnType<Authentication> | null
   is_read: Generated<boolean>
   is_starred: Generated<boolean>
   category: string | null
@@ -261,7 +270,8 @@ type ThreadRow = {
 
 type MessageRow = {
   id: string
-  claim_id: string
+  /** Null for the mail of the operator. */
+  claim_id: string | null
   thread_id: string | null
   localpart: string
   envelope_sender: string
@@ -269,7 +279,9 @@ type MessageRow = {
   author: string
   subject: string
   preview: string
-  raw: Buffer
+  content_id: string
+  /** The fields that stand on top of the content, with their CRLFs. */
+  trace: string
   authentication: JSONColumnType<Authentication>
   received_at: Generated<Date>
 }

@@ -58,7 +58,13 @@ const conversation = z
   .object({
     thread_id: z.uuid(),
     inbox_id: z.uuid(),
-    lead_email: z.string(),
+    lead_email: z
+      .string()
+      .describe('The author of its messages; empty where they name none, or several.'),
+    authentication: z
+      .object({ spf: z.string(), dkim: z.string(), dmarc: z.string() })
+      .nullable()
+      .describe('What was found out about the last message. Only `dmarc` speaks of the author.'),
     subject: z.string(),
     last_message_preview: z.string(),
     last_message_at: instant,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Authentication } from '#mail/incoming/authenticate.ts'
 import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
@@ -48,6 +49,7 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
           lead_email: row.lead_email,
           subject: row.subject,
           last_message_preview: row.last_message_preview,
+          authentication: row.last_authentication && shownResults(row.last_authentication),
           last_message_at: row.last_message_at.toISOString(),
           is_read: row.is_read,
           is_starred: row.is_starred,
@@ -65,3 +67,9 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
     },
   )
 }
+
+const shownResults = ({ spf, dkim, dmarc }: Authentication) => ({
+  spf: spf.result,
+  dkim: dkim.result,
+  dmarc: dmarc.result,
+})

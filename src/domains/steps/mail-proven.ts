@@ -1,5 +1,7 @@
 /** mail_proven: a real message went out through the sender, came in, and was judged. */
 import { createHash, randomBytes } from 'node:crypto'
+import { probeAddress } from '#mail/incoming/recipient.ts'
+import { absolute } from '#names/domain-name.ts'
 import { clamp, days, hours, minutes } from '../../clock.ts'
 import type { OwnedRecord, Probe, ProbeJudgement } from '../ports.ts'
 import { met, type Pass, type Step, waiting } from '../step.ts'
@@ -19,7 +21,7 @@ export const mailProven: Step = {
     const probe = await ports.probes.latest(domain)
     const waitedMs = domain.conditions.get('mail_proven')?.waitedMs ?? 0
     if (probe === undefined || isStale(probe, fingerprint, waitedMs, ports.clock.now())) {
-      await sendProbe(pass, fingerprint, ports.probeHost)
+      await sendProbe(pass, fingerprint, await probeRecipient(pass, ports.probeHost))
       return whileUnderWay(pass, fingerprint)
     }
     if (!probe.judgement) return whileUnderWay(pass, fingerprint)
@@ -80,13 +82,24 @@ export function verdictOn({ spf, dkim, dmarc }: ProbeJudgement, promisesSpf: boo
   return waiting('authentication_failed', `The test message arrived, but did not pass: ${said}.`)
 }
 
+/**
+ * Where mail of the domain comes to us, the probe returns to the domain itself, and proves that too. The
+ * address has 128 random bits: nobody else can make a probe arrive.
+ */
+async function probeRecipient({ domain, ports }: Pass, probeHost: string): Promise<string> {
+  const token = randomBytes(16).toString('hex')
+  const records = await ports.records.list(domain)
+  const comesHere = records.some(
+    ({ purpose, value }) => purpose === 'mx' && value.endsWith(` ${absolute(ports.mailHost)}`),
+  )
+  return comesHere ? probeAddress(token, domain.name) : `${token}@${probeHost}`
+}
+
 async function sendProbe(
   { domain, ports, signal }: Pass,
   fingerprint: string,
-  probeHost: string,
+  recipient: string,
 ): Promise<void> {
-  // 128 random bits: nobody else can make a probe arrive.
-  const recipient = `${randomBytes(16).toString('hex')}@${probeHost}`
   await ports.probes.open(domain, { recipient, fingerprint })
   await ports.sender.send(
     domain.claim,

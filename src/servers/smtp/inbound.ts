@@ -3,13 +3,18 @@
  * recipients are and where messages go is handed in; the protocol is a library's.
  */
 import type { AddressInfo } from 'node:net'
-import { SMTPServer, type SMTPServerDataStream, type SMTPServerSession } from 'smtp-server'
-import type { Session } from './judge.ts'
-
-/** Whether an address is a recipient here. The reply is what a client is told. */
-export type RecipientVerdict =
-  | { is: 'accepted' }
-  | { is: 'refused' | 'deferred'; code: number; enhanced: string; text: string }
+import {
+  SMTPServer,
+  type SMTPServerAddress,
+  type SMTPServerDataStream,
+  type SMTPServerSession,
+} from 'smtp-server'
+import type { Received, ReceivedMessage } from '#mail/incoming/receive.ts'
+import type { RecipientVerdict } from '#mail/incoming/recipient.ts'
+import type { Session } from '#mail/incoming/session.ts'
+import { CLIENT_LIMITS, type ClientLimits, Clients } from './clients.ts'
+import { type LibraryParser, readInOneWalk } from './message-end.ts'
+import { type Place, Room } from './room.ts'
 
 export type InboundOptions = {
   address: string
@@ -18,36 +23,37 @@ export type InboundOptions = {
   host: string
   tls: { key: string; cert: string }
   recipient(address: string, signal: AbortSignal): Promise<RecipientVerdict>
-  /** Keeps the message durably, or throws: only then is it acknowledged. */
-  deliver(
-    message: { raw: Buffer; recipients: readonly string[]; session: Session },
-    signal: AbortSignal,
-  ): Promise<void>
+  /** Keeps the message durably, refuses it for good, or throws: then it is to be sent again. */
+  receive(message: ReceivedMessage, signal: AbortSignal): Promise<Received>
   onError(error: unknown): void
   limits?: Partial<InboundLimits>
 }
 
-export type InboundLimits = {
+export type InboundLimits = ClientLimits & {
   /** Octets of messages that are held in memory, of all clients together. */
   octetsUnderWay: number
-  clientsPerAddress: number
 }
 
-const LIMITS: InboundLimits = { octetsUnderWay: 128 * 1024 * 1024, clientsPerAddress: 50 }
+const LIMITS: InboundLimits = { ...CLIENT_LIMITS, octetsUnderWay: 128 * 1024 * 1024 }
 
 /** RFC 5321 section 4.5.3.1.7 asks for 64K at least; 25 MiB is what the large providers take. */
 export const MESSAGE_LIMIT = 25 * 1024 * 1024
 // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
 const RECIPIENT_LIMIT = 100
 const SOCKET_TIMEOUT_MS = 120_000
-const CLIENTS = 200
+/** So many messages within the time that could not be judged, and an address rests. */
+const SUSPECT_AFTER = 3
+const SUSPECT_MS = 600_000
+const SUSPECTS_LIMIT = 10_000
 
 export async function listenInbound(
   options: InboundOptions,
 ): Promise<AsyncDisposable & { address: string; port: number }> {
   const stop = new AbortController()
   const limits = { ...LIMITS, ...options.limits }
-  const storage = new Storage(limits.octetsUnderWay)
+  const room = new Room(limits.octetsUnderWay)
+  const clients = new Clients(limits)
+  const suspects = new Suspects()
   const server = new SMTPServer({
     name: options.host,
     banner: 'Mailstead',
@@ -59,35 +65,53 @@ export async function listenInbound(
     disableReverseLookup: true,
     socketTimeout: SOCKET_TIMEOUT_MS,
     closeTimeout: 2000,
-    maxClients: CLIENTS,
+    // Requests of senders that we do not fulfil are not offered.
+    hideDSN: true,
     onConnect: (session, reply) => settle(connected(session), reply),
-    onRcptTo: ({ address }, session, reply) => settle(rcpt(address, session), reply),
-    onData: (stream, session, reply) => settle(data(stream, session), reply),
+    onMailFrom: (address, _session, reply) =>
+      settle(checkParameters(address, MAIL_PARAMETERS), reply),
+    onRcptTo: (address, session, reply) => settle(rcpt(address, session), reply),
+    onData: (stream, session, reply) => {
+      readInOneWalk(parserOf(session))
+      settle(data(stream, session), reply)
+    },
   })
   server.on('error', options.onError)
+  server.server.on('connection', (socket) => clients.add(socket))
 
-  async function connected({ remoteAddress }: SMTPServerSession): Promise<void> {
-    const clients = [...server.connections].filter((each) => each.remoteAddress === remoteAddress)
-    if (clients.length > limits.clientsPerAddress)
-      throw smtpError(421, '4.7.0', 'Too many connections from this address')
+  function parserOf({ id }: SMTPServerSession): LibraryParser {
+    const connection = [...server.connections].find((each) => each.id === id)
+    return (connection as unknown as { _parser: LibraryParser })._parser
   }
 
-  async function rcpt(address: string, session: SMTPServerSession): Promise<void> {
+  async function connected({ remoteAddress }: SMTPServerSession): Promise<void> {
+    if (suspects.rests(remoteAddress))
+      throw smtpError(421, '4.7.0', 'Messages from this address cost too much, try again later')
+  }
+
+  async function rcpt(recipient: SMTPServerAddress, session: SMTPServerSession): Promise<void> {
+    await checkParameters(recipient, [])
     if (session.envelope.rcptTo.length >= RECIPIENT_LIMIT)
       throw smtpError(452, '4.5.3', 'Too many recipients')
-    const verdict = await options.recipient(address, stop.signal).catch(troubled)
+    const verdict = await options.recipient(recipient.address, stop.signal).catch(troubled)
     if (verdict.is !== 'accepted') throw smtpError(verdict.code, verdict.enhanced, verdict.text)
   }
 
   async function data(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<void> {
-    using place = storage.place()
-    const raw = await collect(stream, place)
+    using place = room.placeFor(session.remoteAddress)
+    const raw = await collectFrom(stream, session, place)
     if (stream.sizeExceeded) throw smtpError(552, '5.3.4', 'Message too big')
     if (!raw) throw smtpError(452, '4.3.1', 'Too much mail under way, try again later')
     const recipients = session.envelope.rcptTo.map(({ address }) => address)
-    await options
-      .deliver({ raw, recipients, session: sessionOf(session) }, stop.signal)
-      .catch(troubled)
+    const message = { raw, recipients, session: sessionOf(session) }
+    const received = await options.receive(message, stop.signal).catch(troubled)
+    if (received.is === 'refused') throw smtpError(received.code, received.enhanced, received.text)
+    if (!received.isJudged) suspects.note(session.remoteAddress)
+  }
+
+  function collectFrom(stream: SMTPServerDataStream, session: SMTPServerSession, place: Place) {
+    const receiving = clients.receiving(session.remoteAddress, session.remotePort)
+    return collect(stream, place).finally(() => receiving[Symbol.dispose]())
   }
 
   /** Our own trouble is never the sender's: try again later. */
@@ -101,6 +125,7 @@ export async function listenInbound(
     ...bound,
     async [Symbol.asyncDispose]() {
       stop.abort()
+      clients[Symbol.dispose]()
       await new Promise<void>((resolve) => server.close(() => resolve()))
     },
   }
@@ -122,50 +147,92 @@ const sessionOf = (session: SMTPServerSession): Session => ({
   envelopeSender: session.envelope.mailFrom ? session.envelope.mailFrom.address : '',
 })
 
-/** Reads to the end even when too much comes, so that the client hears the reply; undefined then. */
-async function collect(stream: SMTPServerDataStream, place: Place): Promise<Buffer | undefined> {
-  let chunks: Buffer[] | undefined = []
-  let size = 0
+/**
+ * Reads to the end even when too much comes, so that the client hears the reply; undefined then. The result is
+ * over shared memory, so that a worker reads it without a copy.
+ */
+async function collect(
+  stream: SMTPServerDataStream,
+  place: Place,
+): Promise<Uint8Array | undefined> {
+  let blocks: Blocks | undefined = new Blocks()
   for await (const chunk of stream) {
-    size += (chunk as Buffer).length
-    if (chunks && size <= MESSAGE_LIMIT && place.take((chunk as Buffer).length))
-      chunks.push(chunk as Buffer)
+    const octets = chunk as Buffer
+    if (blocks && blocks.size + octets.length <= MESSAGE_LIMIT && place.take(octets.length))
+      blocks.add(octets)
     else {
-      chunks = undefined
+      blocks = undefined
       place[Symbol.dispose]()
     }
   }
-  return chunks && Buffer.concat(chunks)
+  return blocks?.joined()
 }
 
-/** What one message takes of the storage, until it is disposed of. */
-type Place = Disposable & {
-  /** False where there is not so much left. */
-  take(octets: number): boolean
-}
+const BLOCK_OCTETS = 64 * 1024
 
-class Storage {
-  #left: number
+/** Octets that come in pieces of any size, in blocks: many small pieces cost no more than what they hold. */
+class Blocks {
+  readonly #full: Buffer[] = []
+  #last = Buffer.allocUnsafe(0)
+  #used = 0
+  size = 0
 
-  constructor(octets: number) {
-    this.#left = octets
-  }
-
-  place(): Place {
-    let taken = 0
-    return {
-      take: (octets) => {
-        if (octets > this.#left) return false
-        taken += octets
-        this.#left -= octets
-        return true
-      },
-      [Symbol.dispose]: () => {
-        this.#left += taken
-        taken = 0
-      },
+  add(octets: Buffer): void {
+    this.size += octets.length
+    for (let at = 0; at < octets.length; ) {
+      if (this.#used === this.#last.length) this.#next()
+      const copied = octets.copy(this.#last, this.#used, at)
+      this.#used += copied
+      at += copied
     }
   }
+
+  joined(): Uint8Array {
+    const raw = new Uint8Array(new SharedArrayBuffer(this.size))
+    let at = 0
+    for (const block of [...this.#full, this.#last.subarray(0, this.#used)]) {
+      raw.set(block, at)
+      at += block.length
+    }
+    return raw
+  }
+
+  #next(): void {
+    if (this.#used > 0) this.#full.push(this.#last)
+    // Most messages are small.
+    this.#last = Buffer.allocUnsafe(this.#full.length === 0 ? BLOCK_OCTETS / 8 : BLOCK_OCTETS)
+    this.#used = 0
+  }
+}
+
+/** Addresses whose messages again and again cost more than a message may. */
+class Suspects {
+  readonly #notedAt = new Map<string, number[]>()
+
+  note(address: string): void {
+    if (this.#notedAt.size >= SUSPECTS_LIMIT) this.#notedAt.clear()
+    this.#notedAt.set(address, [...this.#recent(address), performance.now()])
+  }
+
+  rests(address: string): boolean {
+    return this.#recent(address).length >= SUSPECT_AFTER
+  }
+
+  #recent(address: string): number[] {
+    const since = performance.now() - SUSPECT_MS
+    return (this.#notedAt.get(address) ?? []).filter((at) => at > since)
+  }
+}
+
+/** RFC 1870, 6152 and 6531. What we do not know changes what is asked for (RFC 5321 section 4.1.1.11). */
+const MAIL_PARAMETERS: readonly string[] = ['SIZE', 'BODY', 'SMTPUTF8']
+
+async function checkParameters(
+  { args }: SMTPServerAddress,
+  known: readonly string[],
+): Promise<void> {
+  const unknown = Object.keys(args || {}).find((name) => !known.includes(name.toUpperCase()))
+  if (unknown) throw smtpError(555, '5.5.4', `Unknown parameter ${unknown.slice(0, 40)}`)
 }
 
 function smtpError(code: number, enhanced: string, text: string): Error {

@@ -1,11 +1,13 @@
 /** The sender in this very product: signs, queues, and delivers straight to the recipient's MX. */
+
+import { compose } from '#mail/outgoing/compose.ts'
+import type { DkimKey } from '#mail/outgoing/key.ts'
+import { sign } from '#mail/outgoing/sign.ts'
 import { absolute } from '#names/domain-name.ts'
 import { dkimName, dkimPublicKey } from '#policy/dkim.ts'
 import { spfIncluding } from '#policy/spf.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { ClaimRef, NeededRecord, SenderDriver, Verification } from '../contract.ts'
-import { composeSigned } from './compose.ts'
-import type { DkimKey } from './key.ts'
 import { dkimNeeded, type KeptKey, type KeyStore, keyRotation, notRegistered } from './rotation.ts'
 
 export type QueuedMessage = {
@@ -74,9 +76,11 @@ export function embeddedSenderDriver({
     async send(claim, message, signal) {
       signal.throwIfAborted()
       const key = await registered(store, claim)
-      const { raw, messageId } = await composeSigned(message, claim.name, key)
-      const envelopeSender = `${message.author.localpart}@${claim.name}`
-      const { recipient } = message
+      const { author, recipient } = message
+      const envelopeSender = `${author.localpart}@${claim.name}`
+      const composed = { ...message, author: { name: author.displayName, address: envelopeSender } }
+      const { raw: unsigned, messageId } = await compose(composed, claim.name)
+      const raw = await sign(unsigned, claim.name, key)
       const { claimId } = claim
       const isQueued = await store.enqueue({ claimId, envelopeSender, recipient, raw })
       return isQueued ? { messageId } : notRegistered(claim)

@@ -11,7 +11,7 @@ export type AttemptResult =
   | { is: 'deferred'; reply: string }
   | { is: 'failed'; reply: string }
 
-export type DeliverOptions = {
+export type TransferOptions = {
   resolver: Resolver
   /** The name we say in EHLO. */
   mailHost: string
@@ -36,9 +36,9 @@ const SOCKET_MS = 60_000
 const EXCHANGERS_TRIED = 5
 
 /** Tries the exchangers in order of preference until one answers for good or ill. */
-export async function deliver(
+export async function transfer(
   delivery: Delivery,
-  options: DeliverOptions,
+  options: TransferOptions,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
   const { smarthost } = options
@@ -63,7 +63,7 @@ type Exchanger = { name: string; address: string }
 
 async function exchangersOf(
   recipient: string,
-  options: DeliverOptions,
+  options: TransferOptions,
   signal: AbortSignal,
 ): Promise<Exchanger[] | AttemptResult> {
   const domain = splitAddress(recipient)?.domain
@@ -93,7 +93,11 @@ async function exchangerNames(domain: string, resolver: Resolver, signal: AbortS
   return exchangers.toSorted((a, b) => a.preference - b.preference).map(({ name }) => name)
 }
 
-async function addressesOf(names: readonly string[], options: DeliverOptions, signal: AbortSignal) {
+async function addressesOf(
+  names: readonly string[],
+  options: TransferOptions,
+  signal: AbortSignal,
+) {
   const exchangers: Exchanger[] = []
   for (const name of names.slice(0, EXCHANGERS_TRIED)) {
     const { records } = await options.resolver.resolve(name, 'A', signal)
@@ -108,19 +112,19 @@ async function addressesOf(names: readonly string[], options: DeliverOptions, si
 }
 
 /** Without an IPv6 source address of known name, large receivers refuse what comes over IPv6. */
-const hasIPv6 = ({ sourceAddresses }: DeliverOptions): boolean =>
+const hasIPv6 = ({ sourceAddresses }: TransferOptions): boolean =>
   sourceAddresses.some((a) => isIPv6(a))
 
 type Peer = Smarthost & { name: string }
 
-function sourceFor(peer: Peer, { sourceAddresses }: DeliverOptions): string | undefined {
+function sourceFor(peer: Peer, { sourceAddresses }: TransferOptions): string | undefined {
   return sourceAddresses.find((address) => isIPv6(address) === isIPv6(peer.host))
 }
 
 async function attempt(
   delivery: Delivery,
   peer: Peer,
-  options: DeliverOptions,
+  options: TransferOptions,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
   const localAddress = sourceFor(peer, options)

@@ -1,13 +1,8 @@
 /** The queue of outgoing mail: one attempt for each due row, with back-off for four days. */
 
-import {
-  type AttemptResult,
-  type DeliverOptions,
-  type Delivery,
-  deliver,
-} from '#drivers/sender/embedded/deliver.ts'
 import type { Outcome, Taken } from '#engine/worker.ts'
-import { clamp, days, hours, minutes } from '../clock.ts'
+import { clamp, days, hours, minutes } from '../../clock.ts'
+import { type AttemptResult, type Delivery, type TransferOptions, transfer } from './transfer.ts'
 
 // RFC 5321 section 4.5.4.1: give up after four to five days.
 const GIVE_UP_AFTER_MS = days(4)
@@ -18,7 +13,7 @@ const GIVE_UP_AFTER_MS = days(4)
  */
 export type Sending = 'allowed' | 'held' | 'ended'
 
-export type Queued = Delivery & { createdAt: Date; sending: Sending; options: DeliverOptions }
+export type Queued = Delivery & { createdAt: Date; sending: Sending; options: TransferOptions }
 
 export type QueueBook = {
   load(row: Taken, now: Date): Promise<Queued | undefined>
@@ -55,7 +50,7 @@ async function attempt(
   if (queued.sending === 'held') return HELD
   const limit = AbortSignal.timeout(limitMs)
   try {
-    return await deliver(queued, queued.options, AbortSignal.any([signal, limit]))
+    return await transfer(queued, queued.options, AbortSignal.any([signal, limit]))
   } catch (error) {
     if (!limit.aborted || signal.aborted) throw error
     return TOO_SLOW

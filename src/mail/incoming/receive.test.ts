@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import type { Resolver } from '#resolver/resolver.ts'
-import { type KeptMessage, type ReceiveBook, receive } from './receive.ts'
+import { MailWorkers } from '../workers/mail-workers.ts'
+import { type Copy, type ReceiveBook, receive } from './receive.ts'
+
+const workers = new MailWorkers()
+after(() => workers[Symbol.asyncDispose]())
 
 const session = {
   remoteAddress: '192.0.2.7',
@@ -13,7 +17,7 @@ const raw = Buffer.from('From: ann@lead.example\r\nSubject: Hello\r\n\r\nbody\r\
 /** Two worlds; what is asked of the DNS and what is kept is written down. */
 function bench(keep: ReceiveBook['keep'] = async () => undefined) {
   const asked: string[] = []
-  const kept: (readonly KeptMessage[])[] = []
+  const kept: (readonly Copy[])[] = []
   const probes: string[] = []
   const resolver: Resolver = {
     async resolve(name, type) {
@@ -22,14 +26,14 @@ function bench(keep: ReceiveBook['keep'] = async () => undefined) {
     },
   }
   const book: ReceiveBook = {
-    mailDomain: async (domain) => {
+    mailDomain: async (domain, [mailbox]) => {
       const world = domain.endsWith('.test') ? 'sandbox' : 'live'
-      return { is: 'hosted', claimId: domain, world, hasMailbox: true }
+      return { is: 'hosted', claimId: domain, world, mailbox }
     },
     isProbe: async () => true,
-    async keep(messages) {
-      await keep(messages)
-      kept.push(messages)
+    async keep(content, copies) {
+      await keep(content, copies)
+      kept.push(copies)
     },
     async judgeProbe(recipient) {
       probes.push(recipient)
@@ -39,9 +43,9 @@ function bench(keep: ReceiveBook['keep'] = async () => undefined) {
   const world = (name: string) => {
     return { name, probeHost: `probe.${name}`, mailHost: `mx.${name}`, resolver }
   }
-  const options = { book, worlds: [world('live'), world('sandbox')] }
+  const options = { book, workers, worlds: [world('live'), world('sandbox')] }
   const take = (...recipients: string[]) =>
-    receive({ raw, recipients, session }, options, AbortSignal.timeout(10_000))
+    receive({ raw, recipients, session }, options, AbortSignal.timeout(30_000))
   return { asked, kept, probes, take }
 }
 
@@ -65,14 +69,14 @@ test('a message to several is judged once in each world, and kept for all of the
   const both = bench()
   await both.take('kim@acme.example', 'kim@acme.test')
   assert.equal(both.asked.length, 2 * one.asked.length)
-  const stamps = both.kept[0]!.map((message) => /by (\S+)/.exec(message.raw.toString())?.[1])
+  const stamps = both.kept[0]!.map(({ trace }) => /by (\S+)/.exec(trace)?.[1])
   assert.deepEqual(stamps, ['mx.live', 'mx.sandbox'])
 })
 
 test('a probe among them is judged, and nothing of it kept', async () => {
   const { take, kept, probes } = bench()
-  await take('ABC@probe.live', 'kim@acme.example')
-  assert.deepEqual(probes, ['abc@probe.live'])
+  await take('ABC@probe.live', 'probe-1@acme.example', 'kim@acme.example')
+  assert.deepEqual(probes, ['abc@probe.live', 'probe-1@acme.example'])
   assert.deepEqual(
     kept[0]!.map(({ recipient }) => recipient),
     ['kim@acme.example'],

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { after, test } from 'node:test'
-import type { AttemptResult } from '#drivers/sender/embedded/deliver.ts'
-import { days } from '../clock.ts'
+import { days } from '../../clock.ts'
 import { deliveryPass, type Queued } from './queue.ts'
+import type { AttemptResult } from './transfer.ts'
 
 /** Takes connections and never says a word. */
 const tarpit = createServer()

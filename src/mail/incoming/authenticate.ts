@@ -1,0 +1,172 @@
+/** What SPF, DKIM and DMARC say of a message that came in, by a library (RFC 8601). */
+import { Readable } from 'node:stream'
+import { type AuthenticateResult, authenticate, type DNSResolver } from 'mailauth'
+import { alabels } from '#names/domain-name.ts'
+import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
+import type { Session } from './session.ts'
+
+/** As kept with a message, and shown. Results are the words of RFC 8601 section 2.7. */
+export type Authentication = {
+  spf: { result: string; domain: string; aligned: boolean }
+  dkim: { result: string; domain: string; aligned: boolean }
+  dmarc: { result: string; policy: string }
+  /** The Authentication-Results field that says the same, without its CRLF. */
+  header: string
+}
+
+/** Asks as one asks `node:dns`: answers are arrays, errors have codes. */
+export type AskDns = (name: string, type: string) => Promise<unknown>
+
+/** A message as it is judged: `body` is not copied. */
+export type Judged = { header: Header; body: Buffer; session: Session; author: string }
+
+const SIGNATURES_CHECKED = 10
+const BODY_HASHES = 4
+const CHUNK_OCTETS = 64 * 1024
+
+/** Judges a message as the host `mta`. A resolver that cannot be asked makes a result `temperror`. */
+export async function authenticateMessage(
+  message: Judged,
+  mta: string,
+  ask: AskDns,
+): Promise<Authentication> {
+  const { helo, remoteAddress, envelopeSender } = message.session
+  const result = await authenticate(Readable.from(judgedCopy(message)), {
+    ip: remoteAddress,
+    helo,
+    sender: envelopeSender,
+    mta,
+    strict: true,
+    disableArc: true,
+    disableBimi: true,
+    resolver: ask as DNSResolver,
+  })
+  return written(readResult(result, message.author), message, mta)
+}
+
+/** Of a message whose judging took too long, or more memory than it may. */
+export const notJudged = (message: Pick<Judged, 'session' | 'author'>, mta: string) =>
+  written(
+    {
+      spf: { result: 'temperror', domain: '', aligned: false },
+      dkim: { result: 'temperror', domain: '', aligned: false },
+      dmarc: { result: 'temperror', policy: 'none' },
+    },
+    message,
+    mta,
+  )
+
+function* judgedCopy({ header, body }: Judged): Generator<Buffer> {
+  yield writeHeader(withFewSignatures(header.fields))
+  for (let at = 0; at < body.length; at += CHUNK_OCTETS) yield body.subarray(at, at + CHUNK_OCTETS)
+}
+
+/**
+ * Every signature costs look-ups, and every way to hash the body costs a walk through it. One with `l=`
+ * leaves room for anything behind what it signs (RFC 6376 section 8.2), so it counts for nothing.
+ */
+function withFewSignatures(fields: readonly string[]): readonly string[] {
+  const hashes = new Set<string>()
+  let signatures = 0
+  return fields.filter((field) => {
+    if (nameOf(field) !== 'dkim-signature') return true
+    const tags = tagsOf(unfolded(field))
+    const hash = `${tags.get('a')} ${tags.get('c')}`
+    if (tags.has('l') || signatures >= SIGNATURES_CHECKED) return false
+    if (!hashes.has(hash) && hashes.size >= BODY_HASHES) return false
+    hashes.add(hash)
+    signatures++
+    return true
+  })
+}
+
+function tagsOf(value: string): Map<string, string> {
+  const tags = value
+    .slice(0, CHUNK_OCTETS)
+    .split(';')
+    .map((tag) => tag.split('='))
+  return new Map(tags.map(([name = '', ...rest]) => [name.trim(), rest.join('=').trim()]))
+}
+
+type Results = Omit<Authentication, 'header'>
+
+function readResult({ spf, dkim, dmarc }: AuthenticateResult, author: string): Results {
+  const signature = bestSignature(dkim.results)
+  const alignment = dmarc === false ? undefined : dmarc.alignment
+  const policy = dmarc === false ? { result: 'none', policy: 'none' } : readDmarc(dmarc, author)
+  const isOfAuthor = policy.result !== 'permerror'
+  return {
+    spf: {
+      result: word(spf === false ? 'none' : spf.status.result),
+      domain: spf === false ? '' : spf.domain,
+      aligned: isOfAuthor && Boolean(alignment?.spf.result),
+    },
+    dkim: {
+      result: word(signature?.status.result ?? 'none'),
+      domain: signature?.signingDomain ?? '',
+      aligned: isOfAuthor && Boolean(alignment?.dkim.result),
+    },
+    dmarc: policy,
+  }
+}
+
+/** A pass says something of the author that is shown, or nothing. */
+function readDmarc(dmarc: Exclude<AuthenticateResult['dmarc'], false>, author: string) {
+  const domain = author.slice(author.lastIndexOf('@') + 1)
+  const judged = String(dmarc.status.header?.from ?? '').replace(/\.$/, '')
+  if (author === '' || (judged !== '' && alabels(judged) !== domain))
+    return { result: 'permerror', policy: 'none' }
+  return { result: word(dmarc.status.result), policy: dmarc.policy || 'none' }
+}
+
+/** Of several signatures, the one that says most for the message: passed and aligned before passed. */
+function bestSignature(results: AuthenticateResult['dkim']['results']) {
+  const worth = (result: (typeof results)[number]) =>
+    (result.status.result === 'pass' ? 2 : 0) + (result.status.aligned ? 1 : 0)
+  return results.toSorted((a, b) => worth(b) - worth(a))[0]
+}
+
+const WORDS: readonly string[] = [
+  'none',
+  'pass',
+  'fail',
+  'softfail',
+  'policy',
+  'neutral',
+  'temperror',
+  'permerror',
+]
+
+const word = (result: string): string => (WORDS.includes(result) ? result : 'neutral')
+
+function written(
+  results: Results,
+  { session, author }: Pick<Judged, 'session' | 'author'>,
+  mta: string,
+) {
+  const { spf, dkim, dmarc } = results
+  const from = author.slice(author.lastIndexOf('@') + 1)
+  const identity = session.envelopeSender
+    ? property(
+        'smtp.mailfrom',
+        session.envelopeSender.slice(session.envelopeSender.lastIndexOf('@') + 1),
+      )
+    : property('smtp.helo', session.helo)
+  const methods = [
+    `spf=${spf.result}${identity}`,
+    `dkim=${dkim.result}${property('header.d', dkim.domain)}`,
+    `dmarc=${dmarc.result}${property('header.from', from)}`,
+  ]
+  const header = `Authentication-Results: ${mta};\r\n ${methods.join(';\r\n ')}`
+  return { ...results, header }
+}
+
+const PROPERTY_LIMIT = 255
+
+/** RFC 8601 section 2.2: a value is a token or a quoted string. */
+function property(name: string, value: string): string {
+  const bounded = value.replace(/[^\x20-\x7e]/g, '').slice(0, PROPERTY_LIMIT)
+  if (bounded === '') return ''
+  const isToken = /^[A-Za-z0-9!#$%&'*+.^_`{|}~-]+$/.test(bounded)
+  return ` ${name}=${isToken ? bounded : `"${bounded.replace(/["\\]/g, '\\$&')}"`}`
+}

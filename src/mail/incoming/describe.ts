@@ -1,0 +1,122 @@
+/** What the product shows of a message that came in. Bounded in time, whatever the message is like. */
+import { createHash } from 'node:crypto'
+import PostalMime, { addressParser } from 'postal-mime'
+import { alabels } from '#names/domain-name.ts'
+import { cleaned } from './clean.ts'
+import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
+
+export type Description = {
+  /** The one address of the one From field; '' where there is none, or several. */
+  author: string
+  subject: string
+  preview: string
+  /** The first message of the conversation, in brackets, or the message itself. */
+  root: string
+}
+
+const LIMIT = { author: 320, subject: 998, preview: 200 }
+
+/** What is read of the message; the parser's cost grows with lines and parts, not octets alone. */
+const FIELDS_READ: readonly string[] = [
+  'from',
+  'subject',
+  'message-id',
+  'in-reply-to',
+  'references',
+  'date',
+  'mime-version',
+  'content-type',
+  'content-transfer-encoding',
+]
+const FIELD_OCTETS = 4096
+const BODY_OCTETS = 64 * 1024
+const BODY_LINES = 500
+const MAX_DEPTH = 8
+
+/** Describes by the first part of the message. A body that cannot be parsed leaves the preview empty. */
+export async function describe(header: Header, body: Buffer): Promise<Description> {
+  const fields = fieldsRead(header)
+  const all = (name: string) => fields.filter((field) => nameOf(field) === name).map(unfolded)
+  const text = await parsed(fields, body)
+  return {
+    author: authorOf(header.fields.filter((field) => nameOf(field) === 'from')),
+    subject: cleaned(text.subject, LIMIT.subject),
+    preview: cleaned(text.body, LIMIT.preview),
+    root: rootOf([...all('references'), ...all('in-reply-to'), ...all('message-id')]),
+  }
+}
+
+function fieldsRead({ fields }: Header): readonly string[] {
+  const seen = new Map<string, number>()
+  return fields.flatMap((field) => {
+    const name = nameOf(field)
+    const count = seen.get(name) ?? 0
+    if (!FIELDS_READ.includes(name) || count >= 1) return []
+    seen.set(name, count + 1)
+    return [field.slice(0, FIELD_OCTETS).replace(/[\r\n]+$/, '')]
+  })
+}
+
+async function parsed(fields: readonly string[], body: Buffer) {
+  const cut = Buffer.concat([writeHeader(fields), firstLines(body)])
+  try {
+    const mail = await PostalMime.parse(cut, {
+      maxNestingDepth: MAX_DEPTH,
+      forceRfc822Attachments: true,
+    })
+    return { subject: mail.subject ?? '', body: mail.text ?? '' }
+  } catch {
+    // The parser refuses what is nested too deep: the message is kept, and not described.
+    return { subject: '', body: '' }
+  }
+}
+
+function firstLines(body: Buffer): Buffer {
+  let end = 0
+  for (let lines = 0; lines < BODY_LINES && end < BODY_OCTETS; lines++) {
+    const next = body.indexOf(10, end)
+    if (next === -1) return body.subarray(0, BODY_OCTETS)
+    end = next + 1
+  }
+  return body.subarray(0, Math.min(end, BODY_OCTETS))
+}
+
+/** A parser that leaves them out shows another address than the one that stands there. */
+const CONTROLS = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/
+
+/** RFC 5322 section 3.6.2: one field; where it names several mailboxes, no single one is the author. */
+function authorOf(fields: readonly string[]): string {
+  const [field] = fields
+  if (field === undefined || fields.length > 1 || field.length > FIELD_OCTETS) return ''
+  if (CONTROLS.test(field)) return ''
+  const found = addressParser(Buffer.from(unfolded(field), 'latin1').toString())
+  const address = found.length === 1 ? found[0]!.address : undefined
+  const at = address?.lastIndexOf('@') ?? -1
+  if (address === undefined || at < 1) return ''
+  const domain = alabels(address.slice(at + 1).replace(/\.$/, ''))
+  const author = `${address.slice(0, at)}@${domain}`.toLowerCase()
+  const isFit = domain !== undefined && cleaned(author, LIMIT.author) === author
+  return isFit ? author : ''
+}
+
+/** The first message referred to names the conversation (RFC 5322 section 3.6.4). */
+function rootOf(values: readonly string[]): string {
+  for (const value of values) {
+    const id = /<[^<>\s]+>/.exec(value)?.[0]
+    if (id) return id
+  }
+  return ''
+}
+
+/**
+ * Names a conversation: one root, and one correspondent. Nobody joins the conversation of another by
+ * referring to it. A hash, for a Message-ID has no bound.
+ */
+export function threadKey(
+  { author, root }: Description,
+  isForged: boolean,
+  ownKey: string,
+): string {
+  const parts = [author, isForged ? 'forged' : '', root || ownKey]
+  return createHash('sha256').update(parts.join('\n')).digest('base64url')
+}

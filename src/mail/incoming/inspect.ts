@@ -1,0 +1,48 @@
+/** Everything about a message that came in which takes time: run in a worker, within its limits. */
+import { zstdCompressSync } from 'node:zlib'
+import type { Inspected, InspectJob, Refused } from '../workers/protocol.ts'
+import { type AskDns, authenticateMessage } from './authenticate.ts'
+import { type Description, describe } from './describe.ts'
+import { withoutForgedResults } from './forged-results.ts'
+import { hasBareLineEnd, readHeader, writeHeader } from './header.ts'
+
+/** `onDescribed` hears what is known before the message is judged, which may take too long. */
+export async function inspect(
+  { raw, session, hosts }: InspectJob,
+  askAs: (host: number) => AskDns,
+  onDescribed: (description: Description) => void,
+): Promise<Refused | Inspected> {
+  const octets = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
+  // Receivers that take these for line ends read another message than we do (RFC 5321 section 2.3.8).
+  if (hasBareLineEnd(octets)) return BARE_LINE_END
+  const header = readHeader(octets)
+  if (!header) return HEADER_TOO_BIG
+  const body = octets.subarray(header.bodyAt)
+  const description = await describe(header, body)
+  onDescribed(description)
+  const judged = { header, body, session, author: description.author }
+  const authentications = []
+  for (const [index, host] of hosts.entries())
+    authentications.push(await authenticateMessage(judged, host, askAs(index)))
+  const head = writeHeader(withoutForgedResults(header.fields, hosts))
+  const content = zstdCompressSync(Buffer.concat([head, body]))
+  return {
+    is: 'inspected',
+    description,
+    authentications,
+    content: { encoding: 'zstd', octets: octets.length, content },
+  }
+}
+
+const BARE_LINE_END: Refused = {
+  is: 'refused',
+  code: 554,
+  enhanced: '5.6.0',
+  text: 'Bare CR or LF in the message',
+}
+export const HEADER_TOO_BIG: Refused = {
+  is: 'refused',
+  code: 552,
+  enhanced: '5.3.4',
+  text: 'Header section too big',
+}

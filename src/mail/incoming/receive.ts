@@ -1,0 +1,112 @@
+/** What happens to a message that came in: judged once for each world, then kept, or taken as a probe. */
+import { randomUUID } from 'node:crypto'
+import type { Resolver } from '#resolver/resolver.ts'
+import type { StoredContent } from '../content.ts'
+import type { MailWorkers } from '../workers/mail-workers.ts'
+import type { Inspected, Refused } from '../workers/protocol.ts'
+import type { Authentication } from './authenticate.ts'
+import { threadKey } from './describe.ts'
+import {
+  findRecipient,
+  type Recipient,
+  type RecipientBook,
+  type RecipientWorld,
+} from './recipient.ts'
+import type { Session } from './session.ts'
+import { traceOf } from './trace.ts'
+
+/** Who may receive here, and where messages are kept. */
+export type ReceiveBook = RecipientBook & {
+  /** Keeps the content once and all its copies or, where it throws, nothing. */
+  keep(content: StoredContent, copies: readonly Copy[]): Promise<void>
+  judgeProbe(recipient: string, authentication: Authentication): Promise<boolean>
+}
+
+/** A message as one recipient has it. `threadKey` names its conversation. */
+export type Copy = {
+  /** Null for the mail of the operator. */
+  claimId: string | null
+  localpart: string
+  recipient: string
+  envelopeSender: string
+  author: string
+  subject: string
+  preview: string
+  threadKey: string
+  trace: string
+  authentication: Authentication
+}
+
+export type ReceiveOptions = {
+  book: ReceiveBook
+  workers: MailWorkers
+  worlds: readonly (RecipientWorld & { resolver: Resolver })[]
+}
+
+/** `raw` is over shared memory. */
+export type ReceivedMessage = { raw: Uint8Array; recipients: readonly string[]; session: Session }
+
+/** `isJudged` is false where the message cost too much to judge. */
+export type Received = Refused | { is: 'kept'; isJudged: boolean }
+
+/** Takes a message for all its recipients, or throws: then the client keeps it and tries again. */
+export async function receive(
+  { raw, recipients, session }: ReceivedMessage,
+  { book, workers, worlds }: ReceiveOptions,
+  signal: AbortSignal,
+): Promise<Received> {
+  const found = await Promise.all(recipients.map((each) => findRecipient(each, worlds, book)))
+  const places = found.map(stillHere)
+  const judges = worlds.filter(({ name }) => places.some(({ world }) => world === name))
+  const inspection = await workers.inspect(raw, session, judges, signal)
+  if (inspection.is === 'refused') return inspection
+  const copies: Copy[] = []
+  for (const place of distinct(places)) {
+    const index = judges.findIndex(({ name }) => name === place.world)
+    const authentication = inspection.authentications[index]!
+    if (place.is !== 'probe')
+      copies.push(copyFor(place, session, inspection, authentication, judges[index]!.mailHost))
+    // A probe that was not judged is no verdict: the next one decides.
+    else if (inspection.isJudged) await book.judgeProbe(place.address, authentication)
+  }
+  // Last, and all at once: what is tried again must not be kept twice. To judge a probe again does nothing.
+  if (copies.length > 0) await book.keep(inspection.content, copies)
+  return { is: 'kept', isJudged: inspection.isJudged }
+}
+
+type Place = Extract<Recipient, { world: string }>
+
+function stillHere(recipient: Recipient): Place {
+  if ('world' in recipient) return recipient
+  throw new Error('A recipient went away between RCPT and DATA')
+}
+
+/** Two recipients of one mailbox get one copy. */
+function distinct(places: readonly Place[]): readonly Place[] {
+  const keyOf = (place: Place) =>
+    place.is === 'customer' ? `${place.claimId} ${place.localpart}` : place.address
+  return [...new Map(places.map((place) => [keyOf(place), place])).values()]
+}
+
+function copyFor(
+  place: Exclude<Place, { is: 'probe' }>,
+  session: Session,
+  { description }: Inspected,
+  authentication: Authentication,
+  mailHost: string,
+): Copy {
+  const { author, subject, preview } = description
+  const isForged = authentication.dmarc.result === 'fail'
+  return {
+    claimId: place.is === 'customer' ? place.claimId : null,
+    localpart: place.is === 'customer' ? place.localpart : place.address.split('@')[0]!,
+    recipient: place.address,
+    envelopeSender: session.envelopeSender,
+    author,
+    subject,
+    preview,
+    threadKey: threadKey(description, isForged, randomUUID()),
+    trace: traceOf(session, authentication, mailHost),
+    authentication,
+  }
+}

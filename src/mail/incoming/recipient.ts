@@ -1,0 +1,112 @@
+/** Whether an address is a recipient here (RFC 5321 section 3.3; enhanced codes of RFC 3463). */
+import { alabels } from '#names/domain-name.ts'
+
+/** The reply is what a client is answered. */
+export type RecipientVerdict =
+  | { is: 'accepted' }
+  | { is: 'refused' | 'deferred'; code: number; enhanced: string; text: string }
+
+/** How a mail domain stands with us. `mailbox` is the localpart of the one that receives, if any. */
+export type MailDomain =
+  | { is: 'hosted'; claimId: string; world: string; mailbox: string | undefined }
+  | { is: 'tombstone' }
+  | { is: 'unknown' }
+
+export type RecipientBook = {
+  mailDomain(domain: string, localparts: readonly string[]): Promise<MailDomain>
+  isProbe(recipient: string): Promise<boolean>
+}
+
+/** `mailHost` and `probeHost` are names of the installation, one pair for each world. */
+export type RecipientWorld = { name: string; mailHost: string; probeHost: string }
+
+/** What a recipient is to us. */
+export type Recipient =
+  | { is: 'probe'; world: string; address: string }
+  /** The installation itself: the operator reads this mail. */
+  | { is: 'operator'; world: string; address: string }
+  /** `localpart` is the one of the mailbox, or of a role that every domain has. */
+  | { is: 'customer'; world: string; claimId: string; localpart: string; address: string }
+  | Exclude<RecipientVerdict, { is: 'accepted' }>
+
+/** RFC 5321 section 4.5.1 and RFC 2142 section 5: addresses that a mail domain has without a mailbox. */
+const ROLES: readonly string[] = ['postmaster', 'abuse']
+const PROBE = 'probe-'
+
+/** The address of a probe that returns to the domain which sent it. */
+export const probeAddress = (token: string, domain: string): string => `${PROBE}${token}@${domain}`
+
+/** Finds out what a recipient is to us. `written` may be a bare `postmaster`. */
+export async function findRecipient(
+  written: string,
+  worlds: readonly RecipientWorld[],
+  book: RecipientBook,
+): Promise<Recipient> {
+  const host = worlds[0]?.mailHost ?? ''
+  const parts = foldAddress(written.includes('@') ? written : `${written}@${host}`)
+  if (!parts) return refused('5.1.3', 'Bad recipient address')
+  const { localpart, domain } = parts
+  const address = `${localpart}@${domain}`
+  const own = worlds.find(({ mailHost }) => mailHost === domain)
+  if (own) {
+    if (!ROLES.includes(localpart)) return refused('5.1.1', 'No such mailbox')
+    return { is: 'operator', world: own.name, address }
+  }
+  const probed = worlds.find(({ probeHost }) => probeHost === domain)
+  if (probed || localpart.startsWith(PROBE)) {
+    const isProbe = await book.isProbe(address)
+    // Probes are never refused for good: a bounce would come back to the domain being proven.
+    if (probed && !isProbe) return deferred('4.2.0', 'No probe expected here')
+    if (probed) return { is: 'probe', world: probed.name, address }
+    if (isProbe) return ofProbe(address, await book.mailDomain(domain, []))
+  }
+  return ofDomain(parts, await book.mailDomain(domain, mailboxesFor(localpart)))
+}
+
+export const verdictOn = (recipient: Recipient): RecipientVerdict =>
+  recipient.is === 'refused' || recipient.is === 'deferred' ? recipient : { is: 'accepted' }
+
+function ofProbe(address: string, found: MailDomain): Recipient {
+  if (found.is === 'hosted') return { is: 'probe', world: found.world, address }
+  return deferred('4.2.0', 'This domain does not receive mail here yet')
+}
+
+function ofDomain({ localpart, domain }: Address, found: MailDomain): Recipient {
+  if (found.is === 'tombstone')
+    return deferred('4.3.2', 'This domain is being moved, try again later')
+  if (found.is === 'unknown') return refused('5.7.1', 'We do not relay')
+  const { world, claimId, mailbox } = found
+  const role = ROLES.includes(localpart) ? localpart : undefined
+  const holder = mailbox ?? role
+  if (holder === undefined) return refused('5.1.1', 'No such mailbox')
+  const address = `${localpart}@${domain}`
+  return { is: 'customer', world, claimId, localpart: holder, address }
+}
+
+/** `kim+news` is delivered to `kim`, unless there is a mailbox of the whole name (RFC 5233). */
+function mailboxesFor(localpart: string): readonly string[] {
+  const plus = localpart.indexOf('+')
+  return plus > 0 ? [localpart, localpart.slice(0, plus)] : [localpart]
+}
+
+type Address = { localpart: string; domain: string }
+
+/**
+ * An address as it is compared: lower-case, the domain in A-labels (RFC 5890), the localpart without quotes
+ * that mean nothing (RFC 5321 section 4.1.2). Undefined where it is none.
+ */
+export function foldAddress(written: string): Address | undefined {
+  const at = written.lastIndexOf('@')
+  if (at < 1) return undefined
+  const domain = alabels(written.slice(at + 1).replace(/\.$/, ''))
+  const localpart = unquoted(written.slice(0, at)).toLowerCase()
+  return domain === undefined || localpart === '' ? undefined : { localpart, domain }
+}
+
+const unquoted = (localpart: string): string =>
+  /^".*"$/s.test(localpart) ? localpart.slice(1, -1).replace(/\\(.)/gs, '$1') : localpart
+
+const refused = (enhanced: string, text: string) =>
+  ({ is: 'refused', code: 550, enhanced, text }) as const
+const deferred = (enhanced: string, text: string) =>
+  ({ is: 'deferred', code: 450, enhanced, text }) as const

@@ -1,0 +1,25 @@
+/** What final delivery writes on top of a message: where it came from, and what was found out about it. */
+import { isIPv6 } from 'node:net'
+import type { Authentication } from './authenticate.ts'
+import type { Session } from './session.ts'
+
+/** The trace fields, each with its CRLF. */
+export function traceOf(
+  session: Session,
+  { header }: Pick<Authentication, 'header'>,
+  host: string,
+  now: Date = new Date(),
+): string {
+  return [
+    // RFC 5321 section 4.4: the reverse-path at final delivery, then how it came in.
+    `Return-Path: <${session.envelopeSender}>`,
+    header,
+    `Received: from ${session.helo || 'unknown'} (${literal(session.remoteAddress)})`,
+    `\tby ${host} with ESMTP; ${now.toUTCString().replace('GMT', '+0000')}`,
+    '',
+  ].join('\r\n')
+}
+
+// RFC 5321 section 4.1.3.
+const literal = (address: string): string =>
+  isIPv6(address) ? `[IPv6:${address}]` : `[${address}]`

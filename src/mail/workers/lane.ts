@@ -1,0 +1,181 @@
+/**
+ * One worker and the jobs it has. A worker that is silent for too long, or ends, is replaced, and its jobs
+ * are handed back as lost: the lane does not know which of them was to blame.
+ */
+import { Worker } from 'node:worker_threads'
+import type { DnsAnswer } from '../incoming/ask-dns.ts'
+import type { Description } from '../incoming/describe.ts'
+import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
+
+/** A job that threw, or whose worker ended before it did. `description` is what it had found out by then. */
+export class JobLost extends Error {
+  override readonly name = 'JobLost'
+  readonly description: Description | undefined
+
+  constructor(message: string, description?: Description) {
+    super(message)
+    this.description = description
+  }
+}
+
+export type LaneOptions = {
+  /** Jobs in the worker at once. */
+  atOnce: number
+  /** How long the worker may be silent, and how long a job may take. */
+  silenceMs: number
+  jobMs: number
+}
+
+/** Answers a question about the DNS that a job asks on behalf of one of its hosts. */
+export type AnswerDns = (host: number, name: string, type: string) => Promise<DnsAnswer>
+
+type Task = {
+  job: Job
+  answer: AnswerDns
+  ended: PromiseWithResolvers<Result>
+  description?: Description
+  timer?: NodeJS.Timeout
+}
+
+const PING_MS = 250
+/** Loading the libraries takes a fresh worker long on a busy machine. */
+const START_MS = 30_000
+/** A parser that goes wrong meets this before the process does. */
+const RESOURCES = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 32 }
+const ENTRY = new URL('./worker.ts', import.meta.url)
+
+export class Lane implements AsyncDisposable {
+  readonly #options: LaneOptions
+  readonly #waiting: Task[] = []
+  readonly #underWay = new Map<number, Task>()
+  #worker: Worker | undefined
+  #isReady = false
+  #heardAt = 0
+  #pingedAt = 0
+  #pinging: NodeJS.Timeout | undefined
+  #last = 0
+
+  constructor(options: LaneOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#waiting.length + this.#underWay.size
+  }
+
+  /** Rejects with `JobLost`. */
+  run(job: Job, answer: AnswerDns): Promise<Result> {
+    const ended = Promise.withResolvers<Result>()
+    this.#waiting.push({ job, answer, ended })
+    this.#fill()
+    return ended.promise
+  }
+
+  /** Starts the worker before there is a job. */
+  warm(): void {
+    this.#worker ??= this.#start()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearInterval(this.#pinging)
+    const worker = this.#worker
+    this.#worker = undefined
+    this.#lose()
+    for (const { ended } of this.#waiting.splice(0)) ended.reject(new JobLost('The product stops.'))
+    await worker?.terminate()
+  }
+
+  #fill(): void {
+    this.warm()
+    if (!this.#isReady) return
+    while (this.#underWay.size < this.#options.atOnce) {
+      const task = this.#waiting.shift()
+      if (!task) return
+      const id = this.#last++
+      task.timer = setTimeout(() => this.#replace(), this.#options.jobMs)
+      this.#underWay.set(id, task)
+      this.#post({ is: 'job', id, job: task.job })
+    }
+  }
+
+  #post(message: ToWorker): void {
+    this.#worker?.postMessage(message)
+  }
+
+  #start(): Worker {
+    const worker = new Worker(ENTRY, { resourceLimits: RESOURCES })
+    worker.on('message', (message: FromWorker) => {
+      if (this.#worker === worker) this.#hear(message)
+    })
+    // The reason does not matter here: what counts is that its jobs are lost.
+    worker.on('error', () => {})
+    worker.on('exit', () => {
+      if (this.#worker === worker) this.#replace()
+    })
+    this.#heardAt = performance.now() + START_MS
+    clearInterval(this.#pinging)
+    this.#pinging = setInterval(() => this.#ping(), PING_MS)
+    this.#pinging.unref()
+    return worker
+  }
+
+  /** Time in which our own event loop stood still is not the worker's silence. */
+  #ping(): void {
+    const now = performance.now()
+    if (now - this.#pingedAt > 2 * PING_MS) this.#heardAt = Math.max(this.#heardAt, now)
+    this.#pingedAt = now
+    if (this.#underWay.size === 0 && this.#isReady) return
+    const silentMs = now - this.#heardAt
+    if (silentMs > this.#options.silenceMs) this.#replace()
+    else if (this.#isReady) this.#post({ is: 'ping' })
+  }
+
+  #replace(): void {
+    const worker = this.#worker
+    this.#worker = undefined
+    this.#isReady = false
+    clearInterval(this.#pinging)
+    void worker?.terminate()
+    this.#lose()
+    if (this.#waiting.length > 0) this.#fill()
+  }
+
+  #lose(): void {
+    for (const { ended, description, timer } of this.#underWay.values()) {
+      clearTimeout(timer)
+      ended.reject(new JobLost('A mail worker ended before its work was done.', description))
+    }
+    this.#underWay.clear()
+  }
+
+  #hear(message: FromWorker): void {
+    this.#heardAt = performance.now()
+    if (message.is === 'pong') return
+    if (message.is === 'ready') {
+      this.#isReady = true
+      this.#fill()
+      return
+    }
+    const task = this.#underWay.get(message.id)
+    if (!task) return
+    if (message.is === 'described') task.description = message.description
+    else if (message.is === 'question') this.#answer(task, message)
+    else this.#end(message.id, task, message)
+  }
+
+  #answer(task: Task, { question, host, name, type }: FromWorker & { is: 'question' }): void {
+    const failed = (error: unknown) => ({ code: 'ESERVFAIL', message: String(error) })
+    void task
+      .answer(host, name, type)
+      .catch(failed)
+      .then((answer) => this.#post({ is: 'answer', question, answer }))
+  }
+
+  #end(id: number, task: Task, message: FromWorker & { is: 'done' | 'failed' }): void {
+    clearTimeout(task.timer)
+    this.#underWay.delete(id)
+    if (message.is === 'done') task.ended.resolve(message.result)
+    else task.ended.reject(new JobLost(message.message, task.description))
+    this.#fill()
+  }
+}

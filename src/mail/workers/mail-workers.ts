@@ -1,0 +1,124 @@
+/**
+ * Judges, describes and signs messages outside the event loop. Small messages share a worker, for they wait
+ * for the DNS; a large or suspect one has a worker to itself, so that it delays nobody but its like.
+ */
+
+import type { Resolver } from '#resolver/resolver.ts'
+import { askDns } from '../incoming/ask-dns.ts'
+import { notJudged } from '../incoming/authenticate.ts'
+import type { Description } from '../incoming/describe.ts'
+import { withoutForgedResults } from '../incoming/forged-results.ts'
+import { readHeader, writeHeader } from '../incoming/header.ts'
+import { HEADER_TOO_BIG } from '../incoming/inspect.ts'
+import type { Session } from '../incoming/session.ts'
+import type { DkimKey } from '../outgoing/key.ts'
+import { JobLost, Lane } from './lane.ts'
+import type { Inspected, InspectJob, Refused, Result } from './protocol.ts'
+
+/** A host of ours that judges, with the DNS it sees. */
+export type Judge = { mailHost: string; resolver: Resolver }
+
+export type Inspection = Refused | (Inspected & { isJudged: boolean })
+
+/** More messages wait than are taken in: the sender is to try again later. */
+export class TooBusy extends Error {
+  override readonly name = 'TooBusy'
+}
+
+const SMALL_OCTETS = 256 * 1024
+const WAITING_LIMIT = 400
+const DNS_LIMIT_MS = 15_000
+const SMALL = { atOnce: 64, silenceMs: 1500, jobMs: 20_000 }
+const LARGE = { atOnce: 1, silenceMs: 3000, jobMs: 20_000 }
+
+export class MailWorkers implements AsyncDisposable {
+  readonly #small = new Lane(SMALL)
+  readonly #large = new Lane(LARGE)
+
+  constructor() {
+    this.#small.warm()
+  }
+
+  /**
+   * Judges `raw`, over shared memory, once for each judge. A message that takes too long is kept unjudged.
+   * Throws `TooBusy` where too many wait.
+   */
+  async inspect(
+    raw: Uint8Array,
+    session: Session,
+    judges: readonly Judge[],
+    signal: AbortSignal,
+  ): Promise<Inspection> {
+    if (this.#small.size + this.#large.size >= WAITING_LIMIT)
+      throw new TooBusy('Too much mail waits')
+    const job: InspectJob = {
+      is: 'inspect',
+      raw,
+      session,
+      hosts: judges.map((one) => one.mailHost),
+    }
+    const isSmall = raw.byteLength <= SMALL_OCTETS
+    const first = await this.#run(isSmall ? this.#small : this.#large, job, judges, signal)
+    if (!(first instanceof JobLost)) return inspectionOf(first)
+    signal.throwIfAborted()
+    // In the company of others it may be innocent: alone it is not disturbed.
+    const second = isSmall ? await this.#run(this.#large, job, judges, signal) : first
+    return second instanceof JobLost ? unjudged(second.description, job) : inspectionOf(second)
+  }
+
+  /** The message with its signature on top. */
+  async sign(raw: Uint8Array, domain: string, key: DkimKey): Promise<Buffer> {
+    const none = async () => ({ code: 'ESERVFAIL', message: 'Signing asks nothing' })
+    const result = await this.#small.run({ is: 'sign', raw, domain, key }, none)
+    if (result.is !== 'signed') throw new Error('A mail worker did other work than asked')
+    return bufferOf(result.raw)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#small[Symbol.asyncDispose](), this.#large[Symbol.asyncDispose]()])
+  }
+
+  #run(
+    lane: Lane,
+    job: InspectJob,
+    judges: readonly Judge[],
+    signal: AbortSignal,
+  ): Promise<Result | JobLost> {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(DNS_LIMIT_MS)])
+    const answer = (host: number, name: string, type: string) =>
+      askDns(judges[host]!.resolver, name, type, limit)
+    return lane.run(job, answer).catch((error: unknown) => {
+      if (error instanceof JobLost) return error
+      throw error
+    })
+  }
+}
+
+function inspectionOf(result: Result): Inspection {
+  if (result.is === 'signed') throw new Error('A mail worker did other work than asked')
+  return result.is === 'refused' ? result : { ...result, isJudged: true }
+}
+
+const NOT_DESCRIBED = { author: '', subject: '', preview: '', root: '' }
+
+/** What could be found out about it before its time was up. */
+function unjudged(
+  description: Description = NOT_DESCRIBED,
+  { raw, session, hosts }: InspectJob,
+): Inspection {
+  const octets = bufferOf(raw)
+  const header = readHeader(octets)
+  if (!header) return HEADER_TOO_BIG
+  const head = writeHeader(withoutForgedResults(header.fields, hosts))
+  const content = Buffer.concat([head, octets.subarray(header.bodyAt)])
+  const message = { session, author: description.author }
+  return {
+    is: 'inspected',
+    isJudged: false,
+    description,
+    authentications: hosts.map((host) => notJudged(message, host)),
+    content: { encoding: 'identity', octets: raw.byteLength, content },
+  }
+}
+
+const bufferOf = (raw: Uint8Array) => Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)

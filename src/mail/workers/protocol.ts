@@ -1,0 +1,43 @@
+/** What the mail workers and the main thread say to each other. */
+import type { StoredContent } from '../content.ts'
+import type { DnsAnswer } from '../incoming/ask-dns.ts'
+import type { Authentication } from '../incoming/authenticate.ts'
+import type { Description } from '../incoming/describe.ts'
+import type { Session } from '../incoming/session.ts'
+import type { DkimKey } from '../outgoing/key.ts'
+
+export type InspectJob = {
+  is: 'inspect'
+  /** Over shared memory, so that it is not copied. */
+  raw: Uint8Array
+  session: Session
+  /** Judged once as each of these hosts, with the DNS that host sees. */
+  hosts: readonly string[]
+}
+
+export type SignJob = { is: 'sign'; raw: Uint8Array; domain: string; key: DkimKey }
+export type Job = InspectJob | SignJob
+
+export type Refused = { is: 'refused'; code: number; enhanced: string; text: string }
+export type Inspected = {
+  is: 'inspected'
+  description: Description
+  /** In the order of `hosts`. */
+  authentications: readonly Authentication[]
+  content: StoredContent
+}
+
+export type Result = Refused | Inspected | { is: 'signed'; raw: Uint8Array }
+
+export type ToWorker =
+  | { is: 'job'; id: number; job: Job }
+  | { is: 'answer'; question: number; answer: DnsAnswer }
+  | { is: 'ping' }
+
+export type FromWorker =
+  | { is: 'ready' }
+  | { is: 'pong' }
+  | { is: 'question'; question: number; id: number; host: number; name: string; type: string }
+  | { is: 'described'; id: number; description: Description }
+  | { is: 'done'; id: number; result: Result }
+  | { is: 'failed'; id: number; message: string }

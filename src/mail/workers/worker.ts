@@ -1,0 +1,51 @@
+/** The thread that inspects and signs messages. It may be ended at any moment, and keeps nothing. */
+import { parentPort } from 'node:worker_threads'
+import type { DnsAnswer } from '../incoming/ask-dns.ts'
+import { inspect } from '../incoming/inspect.ts'
+import { sign } from '../outgoing/sign.ts'
+import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
+
+const port = parentPort!
+const post = (message: FromWorker, moved: ArrayBuffer[] = []) => port.postMessage(message, moved)
+
+const questions = new Map<number, PromiseWithResolvers<DnsAnswer>>()
+let asked = 0
+
+port.on('message', (message: ToWorker) => {
+  if (message.is === 'ping') post({ is: 'pong' })
+  else if (message.is === 'job') void work(message.id, message.job)
+  else {
+    questions.get(message.question)?.resolve(message.answer)
+    questions.delete(message.question)
+  }
+})
+
+async function work(id: number, job: Job): Promise<void> {
+  try {
+    const result = await resultOf(id, job)
+    post({ is: 'done', id, result })
+  } catch (error) {
+    post({ is: 'failed', id, message: error instanceof Error ? error.message : String(error) })
+  }
+}
+
+async function resultOf(id: number, job: Job): Promise<Result> {
+  if (job.is === 'sign')
+    return { is: 'signed', raw: await sign(bufferOf(job.raw), job.domain, job.key) }
+  const askAs = (host: number) => (name: string, type: string) => ask(id, host, name, type)
+  return inspect(job, askAs, (description) => post({ is: 'described', id, description }))
+}
+
+const bufferOf = (raw: Uint8Array) => Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
+
+async function ask(id: number, host: number, name: string, type: string): Promise<unknown> {
+  const question = asked++
+  const answered = Promise.withResolvers<DnsAnswer>()
+  questions.set(question, answered)
+  post({ is: 'question', question, id, host, name, type })
+  const answer = await answered.promise
+  if ('records' in answer) return answer.records
+  throw Object.assign(new Error(answer.message), { code: answer.code })
+}
+
+post({ is: 'ready' })

@@ -1,0 +1,110 @@
+/** Who is connected over SMTP, and for how long: places are shared, and who dawdles loses its own. */
+import type { Socket } from 'node:net'
+import { type Connection, Connections } from '../dns/defence/connections.ts'
+
+export type ClientLimits = {
+  connections: number
+  /** How long a client may take to begin a message, from its connection or its last message. */
+  untilDataMs: number
+  /** Octets a second that a message must come at on the whole, once the grace is over. */
+  leastRate: number
+  rateGraceMs: number
+}
+
+export const CLIENT_LIMITS: ClientLimits = {
+  connections: 500,
+  untilDataMs: 300_000,
+  leastRate: 1024,
+  rateGraceMs: 30_000,
+}
+
+const SWEEP_MS = 1000
+
+export class Clients implements Disposable {
+  readonly #limits: ClientLimits
+  readonly #places: Connections<Client>
+  readonly #byEnd = new Map<string, Client>()
+  readonly #sweeping: NodeJS.Timeout
+
+  constructor(limits: ClientLimits) {
+    this.#limits = limits
+    this.#places = new Connections(limits.connections)
+    this.#sweeping = setInterval(() => this.#sweep(), SWEEP_MS)
+    this.#sweeping.unref()
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#sweeping)
+  }
+
+  /** Takes a connection in; where all places are taken, another gives way, or the newcomer itself. */
+  add(socket: Socket): void {
+    const { remoteAddress = '', remotePort } = socket
+    const client = new Client(socket)
+    const key = `${remoteAddress} ${remotePort}`
+    if (!this.#places.add(client, unmapped(remoteAddress))) {
+      client.close()
+      return
+    }
+    this.#byEnd.set(key, client)
+    socket.once('close', () => {
+      this.#places.delete(client)
+      this.#byEnd.delete(key)
+    })
+  }
+
+  /** A message begins to come; disposing the result says that it has ended. */
+  receiving(remoteAddress: string, remotePort: number): Disposable {
+    const client = this.#byEnd.get(`${remoteAddress} ${remotePort}`)
+    client?.beginMessage()
+    return { [Symbol.dispose]: () => client?.endMessage() }
+  }
+
+  #sweep(): void {
+    for (const client of this.#byEnd.values()) if (client.dawdles(this.#limits)) client.close()
+  }
+}
+
+class Client implements Connection {
+  readonly #socket: Socket
+  #since = performance.now()
+  #idleSince = performance.now()
+  #octets = 0
+  /** Set while a message comes. */
+  #message: { since: number; octets: number } | undefined
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+  }
+
+  get idleSince(): number | undefined {
+    const { bytesRead } = this.#socket
+    if (bytesRead > this.#octets) [this.#octets, this.#idleSince] = [bytesRead, performance.now()]
+    return this.#message ? undefined : this.#idleSince
+  }
+
+  beginMessage(): void {
+    this.#message = { since: performance.now(), octets: this.#socket.bytesRead }
+  }
+
+  endMessage(): void {
+    this.#message = undefined
+    this.#since = performance.now()
+  }
+
+  dawdles({ untilDataMs, leastRate, rateGraceMs }: ClientLimits): boolean {
+    const now = performance.now()
+    void this.idleSince
+    if (!this.#message) return now - this.#since > untilDataMs
+    const countedMs = now - this.#message.since - rateGraceMs
+    const octets = this.#socket.bytesRead - this.#message.octets
+    return countedMs > 0 && octets / ((countedMs + rateGraceMs) / 1000) < leastRate
+  }
+
+  /** Without a reply: within TLS it would be noise. The client tries again. */
+  close(): void {
+    this.#socket.destroy()
+  }
+}
+
+const unmapped = (address: string): string => address.replace(/^::ffff:(?=\d+\.)/i, '')
