@@ -224,7 +224,7 @@ class Suspects {
   }
 }
 
-/** RFC 1870, 6152 and 6531. What we do not know changes what is asked for (RFC 5321 section 4.1.1.11). */
+/** RFC 1870, RFC 6152 and RFC 6531. What we do not know changes what is asked for (RFC 5321 section 4.1.1.11). */
 const MAIL_PARAMETERS: readonly string[] = ['SIZE', 'BODY', 'SMTPUTF8']
 
 async function checkParameters(
