@@ -1,4 +1,6 @@
 /** Hands a message over by SMTP, as a sender service does in the end. */
+
+import { Sessions } from '#mail/outgoing/sessions.ts'
 import { transfer } from '#mail/outgoing/transfer.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
@@ -9,12 +11,14 @@ const LIMIT_MS = 30_000
 
 /** Everything goes to one server on loopback. Throws when it is not taken. */
 export function relayTo(server: () => Endpoint): (message: Relayed) => Promise<void> {
+  const sessions = new Sessions()
   return async (message) => {
     const { address, port } = server()
     const result = await transfer(
       message,
       {
         resolver: { resolve: async () => Promise.reject(new LookupFailed('nothing is looked up')) },
+        sessions,
         mailHost: 'mail.azurecomm.test',
         smtpPort: () => port,
         mayConnect: () => true,
@@ -23,6 +27,6 @@ export function relayTo(server: () => Endpoint): (message: Relayed) => Promise<v
       },
       AbortSignal.timeout(LIMIT_MS),
     )
-    if (result.is !== 'delivered') throw new Error(result.reply)
+    if (result.is !== 'sent') throw new Error(result.reply)
   }
 }

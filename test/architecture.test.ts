@@ -25,7 +25,7 @@ const LAYERS: Record<string, Row> = {
   engine: { uses: [] },
   resolver: { uses: ['dns/*', 'names/*'], types: ['clock.ts'] },
   mail: {
-    uses: ['clock.ts', 'dns/*', 'names/*', 'resolver/resolver.ts'],
+    uses: ['clock.ts', 'ids.ts', 'dns/*', 'names/*', 'resolver/resolver.ts'],
     types: ['engine/worker.ts'],
   },
   drivers: {
@@ -39,6 +39,7 @@ const LAYERS: Record<string, Row> = {
       'policy/*',
       'resolver/*',
       'mail/incoming/recipient.ts',
+      'mail/outgoing/compose.ts',
       'drivers/errors.ts',
       'drivers/zone/contract.ts',
       'drivers/zone/effective-changes.ts',
@@ -73,6 +74,7 @@ const LAYERS: Record<string, Row> = {
       'drivers/errors.ts',
       'engine/due-rows.ts',
       'mail/content.ts',
+      'mail/outgoing/gate.ts',
       'migrations/*',
     ],
     types: [
@@ -102,6 +104,8 @@ const LAYERS: Record<string, Row> = {
       'domains/sending.ts',
       'drivers/errors.ts',
       'drivers/zone/contract.ts',
+      'mail/outgoing/compose.ts',
+      'mail/outgoing/gate.ts',
       'sandbox/outcomes.ts',
       'store/*',
     ],

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { azure } from '#drivers/sender/azure/driver.ts'
 import { MESSAGE, registered } from '#drivers/sender/conformance.ts'
 import type { ClaimRef, NeededRecord, SenderDriver } from '#drivers/sender/contract.ts'
+import { compose } from '#mail/outgoing/compose.ts'
 import { azureSettings } from '../emulators/accounts.ts'
 import {
   type AzureEmulator,
@@ -101,10 +102,12 @@ export async function activate(
   assert.fail('Azure was not content in time')
 }
 
-export const MESSAGE_FROM_STANDING = {
-  ...MESSAGE,
-  author: { localpart: 'DoNotReply', displayName: 'Mailstead' },
-}
+/** A message as the one address that every domain may send as; another one at each call. */
+export const fromStanding = () =>
+  compose(
+    { ...MESSAGE, author: { localpart: 'DoNotReply', displayName: 'Mailstead' } },
+    'azure.example',
+  )
 
 // biome-ignore lint/suspicious/noExplicitAny: what Azure says of a resource
 export function edited(answer: EmulatedAnswer, edit: (properties: any) => void): EmulatedAnswer {

@@ -38,6 +38,8 @@ export const PROBLEMS = {
   domain_not_active:       { status: 409, detail: 'The domain is not active' },
   redirects_not_configured:{ status: 409, detail: 'Nothing answers for redirects of this domain: set MAILSTEAD_REDIRECT_LISTEN' },
   domain_in_use:           { status: 409, detail: 'An active campaign uses the domain' },
+  sending_limit_reached:   { status: 429, detail: 'As many messages have been sent within 24 hours as may be' },
+  message_not_found:       { status: 404, detail: 'Message not found' },
   sending_stopped:         { status: 409, detail: 'Sending from this domain is stopped' },
   not_rotatable:           { status: 409, detail: 'The sender service rotates its keys by itself' },
   rotation_in_progress:    { status: 409, detail: 'A new key is on its way already' },

@@ -28,6 +28,7 @@ import { listEventsRoute } from './routes/list-events.ts'
 import { listInboxesRoute } from './routes/list-inboxes.ts'
 import { listKeysRoute } from './routes/list-keys.ts'
 import { listRepliesRoute } from './routes/list-replies.ts'
+import { messagesRoutes } from './routes/messages.ts'
 import { receiveEventsRoute } from './routes/receive-events.ts'
 import { recordRoutes } from './routes/records.ts'
 import { rotateDkimRoute } from './routes/rotate-dkim.ts'
@@ -60,6 +61,7 @@ const ROUTES = [
   listInboxesRoute,
   sendTestEmailRoute,
   listRepliesRoute,
+  messagesRoutes,
   receiveEventsRoute,
   addKeyRoute,
   listKeysRoute,

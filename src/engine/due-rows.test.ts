@@ -22,7 +22,10 @@ const { connection } = opened.use(await testDatabase())
 const db = openDatabase(connection, { onError: () => undefined })
 opened.defer(() => db.destroy())
 
-beforeEach(() => sql`truncate deliveries`.execute(db))
+const WORKSPACE = randomUUID()
+await sql`insert into workspaces (id, name) values (${WORKSPACE}, 'a workspace')`.execute(db)
+
+beforeEach(() => sql`truncate outgoing_messages cascade`.execute(db))
 
 type Row = { dueInMs?: number; leasedForMs?: number; state?: string }
 
@@ -34,8 +37,10 @@ async function add({
 }: Row = {}): Promise<string> {
   const id = randomUUID()
   await sql`
-    insert into deliveries (id, claim_id, world, envelope_sender, recipient, raw, state, next_at, lease_until)
-    values (${id}, ${id}, 'sandbox', 'a@b.test', 'c@d.test', 'x', ${state},
+    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, envelope_sender, recipient,
+      recipient_domain, state, finished_at, next_at, lease_until)
+    values (${id}, ${id}, ${WORKSPACE}, 'sandbox', 'test', 'embedded', 'a@b.test', 'c@d.test', 'd.test', ${state},
+            ${state === 'queued' ? null : new Date()},
             now() + ${dueInMs} * interval '1 ms', now() + ${leasedForMs} * interval '1 ms')`.execute(
     db,
   )
@@ -44,8 +49,10 @@ async function add({
 
 async function addMany(count: number): Promise<void> {
   await sql`
-    insert into deliveries (id, claim_id, world, envelope_sender, recipient, raw)
-    select gen_random_uuid(), gen_random_uuid(), 'sandbox', 'a@b.test', 'c@d.test', 'x'
+    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, envelope_sender, recipient,
+      recipient_domain)
+    select gen_random_uuid(), gen_random_uuid(), ${WORKSPACE}, 'sandbox', 'test', 'embedded', 'a@b.test', 'c@d.test',
+           'd.test'
       from generate_series(1, ${count})`.execute(db)
 }
 
@@ -61,18 +68,20 @@ async function standing(id: string): Promise<Standing> {
   const { rows } = await sql<Standing>`
     select extract(epoch from next_at - clock_timestamp())::float8 * 1000 as due_in_ms,
            extract(epoch from lease_until - clock_timestamp())::float8 * 1000 as lease_ms, epoch, wake, failures
-      from deliveries where id = ${id}`.execute(db)
+      from outgoing_messages where id = ${id}`.execute(db)
   return rows[0]!
 }
 
 /** As if the time of the lease had passed. */
 const expire = (id: string) =>
-  sql`update deliveries set lease_until = now() - interval '1 ms' where id = ${id}`.execute(db)
+  sql`update outgoing_messages set lease_until = now() - interval '1 ms' where id = ${id}`.execute(
+    db,
+  )
 
-const take = (limit = 10): Promise<Taken[]> => takeDue(db, 'deliveries', limit)
+const take = (limit = 10): Promise<Taken[]> => takeDue(db, 'outgoing_messages', limit)
 const takeOne = async (): Promise<Taken> => (await take(1))[0] ?? assert.fail('nothing is due')
 const DONE = { afterMs: 60_000, failures: 0 }
-const giveBack = (row: Taken, outcome = DONE) => finish(db, 'deliveries', row, outcome)
+const giveBack = (row: Taken, outcome = DONE) => finish(db, 'outgoing_messages', row, outcome)
 
 /** `assert.ok` with room for a slow machine. */
 function assertAbout(actual: number, expected: number): void {
@@ -82,14 +91,14 @@ function assertAbout(actual: number, expected: number): void {
 describe('taking', () => {
   test('leaves the rows that are not for this process, and does not wait for them', async () => {
     const [mine, others] = [await add(), await add()]
-    await sql`update deliveries set world = 'live' where id = ${others}`.execute(db)
+    await sql`update outgoing_messages set world = 'live' where id = ${others}`.execute(db)
     const which = sql`world = any(${['sandbox']})`
-    const taken = await takeDue(db, 'deliveries', 10, which)
+    const taken = await takeDue(db, 'outgoing_messages', 10, which)
     assert.deepEqual(
       taken.map(({ id }) => id),
       [mine],
     )
-    assert.equal((await untilNextDue(db, 'deliveries', 5000, which)) > 1000, true)
+    assert.equal((await untilNextDue(db, 'outgoing_messages', 5000, which)) > 1000, true)
     assert.equal((await standing(others)).epoch, '0')
   })
 
@@ -100,7 +109,7 @@ describe('taking', () => {
     ['a row whose lease has run out',           { leasedForMs: -1 },                    true],
     ['a row that is not due yet',               { dueInMs: 60_000 },                    false],
     ['a row that is taken',                     { leasedForMs: 60_000 },                false],
-    ['a row whose work is done',                { state: 'delivered' },                 false],
+    ['a row whose work is done',                { state: 'sent' },                 false],
     ['a row that is neither due nor alive',     { dueInMs: 60_000, state: 'failed' },   false],
   ]
 
@@ -116,7 +125,7 @@ describe('taking', () => {
 
   test('leases the row, raises its epoch, and tells how it stands', async () => {
     const id = await add()
-    await sql`update deliveries set failures = 3, wake = 5, epoch = 7`.execute(db)
+    await sql`update outgoing_messages set failures = 3, wake = 5, epoch = 7`.execute(db)
     assert.deepEqual(await take(), [{ id, epoch: '8', wake: '5', failures: 3 }])
     const { lease_ms, epoch } = await standing(id)
     assertAbout(lease_ms, LEASE_MS)
@@ -132,7 +141,7 @@ describe('taking', () => {
       // An index gives the rows in this order whether it is asked for or not.
       for (const scan of ['indexscan', 'bitmapscan'])
         await sql.raw(`set local enable_${scan} = off`).execute(tx)
-      return takeDue(tx, 'deliveries', 2)
+      return takeDue(tx, 'outgoing_messages', 2)
     })
     assert.deepEqual(first.map(({ id }) => id).toSorted(), [later, latest].toSorted())
     assert.equal((await takeOne()).id, late)
@@ -144,8 +153,8 @@ describe('taking', () => {
       const others = ['nestloop', 'hashjoin', 'mergejoin'].filter((each) => each !== joins)
       await db.transaction().execute(async (tx) => {
         for (const off of others) await sql.raw(`set local enable_${off} = off`).execute(tx)
-        assert.equal((await takeDue(tx, 'deliveries', 10)).length, 10, joins)
-        assert.equal((await takeDue(tx, 'deliveries', 1)).length, 1, joins)
+        assert.equal((await takeDue(tx, 'outgoing_messages', 10)).length, 10, joins)
+        assert.equal((await takeDue(tx, 'outgoing_messages', 1)).length, 1, joins)
       })
     }
     assert.equal((await take(500)).length, 400 - 33)
@@ -202,25 +211,25 @@ describe('the lease', () => {
     const taken = await take()
     await expire(lost)
     const [other] = await take()
-    await sql`update deliveries set lease_until = now() + interval '1 s'`.execute(db)
-    assert.deepEqual(await renewLeases(db, 'deliveries', taken), new Set([kept]))
+    await sql`update outgoing_messages set lease_until = now() + interval '1 s'`.execute(db)
+    assert.deepEqual(await renewLeases(db, 'outgoing_messages', taken), new Set([kept]))
     assertAbout((await standing(kept)).lease_ms, LEASE_MS)
     assert.ok((await standing(lost)).lease_ms < 1500)
-    assert.deepEqual(await renewLeases(db, 'deliveries', [other!]), new Set([lost]))
+    assert.deepEqual(await renewLeases(db, 'outgoing_messages', [other!]), new Set([lost]))
   })
 
   test('is renewed for nobody where nothing is held', async () => {
     await add()
-    assert.deepEqual(await renewLeases(db, 'deliveries', []), new Set())
+    assert.deepEqual(await renewLeases(db, 'outgoing_messages', []), new Set())
     const nobodys = { id: randomUUID(), epoch: '1', wake: '0', failures: 0 }
-    assert.deepEqual(await renewLeases(db, 'deliveries', [nobodys]), new Set())
+    assert.deepEqual(await renewLeases(db, 'outgoing_messages', [nobodys]), new Set())
   })
 
   test('of a row that was given back is not renewed', async () => {
     await add()
     const row = await takeOne()
     await giveBack(row, { afterMs: 0, failures: 0 })
-    assert.deepEqual(await renewLeases(db, 'deliveries', [row]), new Set())
+    assert.deepEqual(await renewLeases(db, 'outgoing_messages', [row]), new Set())
     assert.equal((await take()).length, 1)
   })
 })
@@ -229,9 +238,9 @@ describe('the fence', () => {
   test('lets the taker write, also late, as long as nobody else took the row', async () => {
     const id = await add()
     const row = await takeOne()
-    await fence(db, 'deliveries', row)
+    await fence(db, 'outgoing_messages', row)
     await expire(id)
-    await fence(db, 'deliveries', row)
+    await fence(db, 'outgoing_messages', row)
   })
 
   test('stops a stale taker, and what it wrote before in the transaction', async () => {
@@ -240,12 +249,12 @@ describe('the fence', () => {
     await expire(id)
     await takeOne()
     const write = db.transaction().execute(async (tx) => {
-      await sql`update deliveries set last_reply = 'stale' where id = ${id}`.execute(tx)
-      await fence(tx, 'deliveries', stale)
+      await sql`update outgoing_messages set last_reply = 'stale' where id = ${id}`.execute(tx)
+      await fence(tx, 'outgoing_messages', stale)
     })
     await assert.rejects(write, LeaseLost)
     const { last_reply } = await db
-      .selectFrom('deliveries')
+      .selectFrom('outgoing_messages')
       .select('last_reply')
       .where('id', '=', id)
       .executeTakeFirstOrThrow()
@@ -255,8 +264,8 @@ describe('the fence', () => {
   test('stops who writes about a row that is gone', async () => {
     await add()
     const row = await takeOne()
-    await sql`truncate deliveries`.execute(db)
-    await assert.rejects(fence(db, 'deliveries', row), LeaseLost)
+    await sql`truncate outgoing_messages cascade`.execute(db)
+    await assert.rejects(fence(db, 'outgoing_messages', row), LeaseLost)
   })
 
   test('holds the row until the transaction ends: it cannot be taken meanwhile', async () => {
@@ -264,7 +273,7 @@ describe('the fence', () => {
     const row = await takeOne()
     await expire(id)
     await db.transaction().execute(async (tx) => {
-      await fence(tx, 'deliveries', row)
+      await fence(tx, 'outgoing_messages', row)
       assert.deepEqual(await take(), [])
     })
     assert.equal((await takeOne()).id, id)
@@ -291,7 +300,7 @@ describe('giving back', () => {
   test('makes the row due at once when it was woken since it was taken', async () => {
     const id = await add()
     const row = await takeOne()
-    await wakeRow(db, 'deliveries', id)
+    await wakeRow(db, 'outgoing_messages', id)
     assert.deepEqual(await take(), [], 'it is still taken')
     await giveBack(row)
     const again = await takeOne()
@@ -315,7 +324,7 @@ describe('giving back', () => {
 describe('waking', () => {
   test('makes a row due that was not, and no other', async () => {
     const [woken, asleep] = [await add({ dueInMs: 60_000 }), await add({ dueInMs: 60_000 })]
-    await wakeRow(db, 'deliveries', woken)
+    await wakeRow(db, 'outgoing_messages', woken)
     assert.deepEqual(
       (await take()).map(({ id }) => id),
       [woken],
@@ -325,14 +334,14 @@ describe('waking', () => {
 
   test('does not put a row behind others that is due already', async () => {
     const id = await add({ dueInMs: -60_000 })
-    await wakeRow(db, 'deliveries', id)
+    await wakeRow(db, 'outgoing_messages', id)
     assertAbout((await standing(id)).due_in_ms, -60_000)
   })
 
   test('is part of the caller’s transaction', async () => {
     const id = await add({ dueInMs: 60_000 })
     const undone = db.transaction().execute(async (tx) => {
-      await wakeRow(tx, 'deliveries', id)
+      await wakeRow(tx, 'outgoing_messages', id)
       throw new Error('undone')
     })
     await assert.rejects(undone, /undone/)
@@ -341,7 +350,7 @@ describe('waking', () => {
   })
 
   test('of a row that is not there does nothing', async () => {
-    await wakeRow(db, 'deliveries', randomUUID())
+    await wakeRow(db, 'outgoing_messages', randomUUID())
   })
 })
 
@@ -360,7 +369,7 @@ describe('the time until the next row is due', () => {
   for (const [what, rows, low, high] of WAITS) {
     test(what, async () => {
       for (const row of rows) await add(row)
-      const ms = await untilNextDue(db, 'deliveries', 5000)
+      const ms = await untilNextDue(db, 'outgoing_messages', 5000)
       assert.ok(ms >= low && ms <= high, `${ms} is not from ${low} to ${high}`)
     })
   }

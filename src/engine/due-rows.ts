@@ -11,13 +11,13 @@
  */
 import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely'
 
-export type DueTable = 'domains' | 'deliveries'
+export type DueTable = 'domains' | 'outgoing_messages'
 export type Taken = { id: string; epoch: string; wake: string; failures: number }
 
 /** Which rows of a table may be due at all: the predicate of its partial index. */
 const ALIVE: Record<DueTable, RawBuilder<unknown>> = {
   domains: sql`removed_at is null`,
-  deliveries: sql`state = 'queued'`,
+  outgoing_messages: sql`finished_at is null`,
 }
 
 /** Which rows this process can work on at all, as a condition on their columns; all, unless told. */
@@ -37,7 +37,8 @@ export const takeFresh = (
   table: DueTable,
   limit: number,
   mine?: Mine,
-): Promise<Taken[]> => take(db, table, limit, sql`epoch = 0`, mine)
+  pick?: Pick,
+): Promise<Taken[]> => take(db, table, limit, sql`epoch = 0`, mine, pick)
 
 /** Takes up to `limit` due rows, the longest due first. */
 export const takeDue = (
@@ -45,7 +46,19 @@ export const takeDue = (
   table: DueTable,
   limit: number,
   mine?: Mine,
-): Promise<Taken[]> => take(db, table, limit, sql`true`, mine)
+  pick?: Pick,
+): Promise<Taken[]> => take(db, table, limit, sql`true`, mine, pick)
+
+/** A query for the ids of due rows that meet a condition on their columns; it locks them, and skips locked ones. */
+export type Pick = (limit: number, which: RawBuilder<unknown>) => RawBuilder<unknown>
+
+const longestDue =
+  (table: DueTable): Pick =>
+  (limit, which) =>
+    sql`
+    select id from ${sql.table(table)}
+     where ${ALIVE[table]} and ${which} and next_at <= now() and lease_until <= now()
+     order by next_at limit ${limit} for update skip locked`
 
 async function take(
   db: QueryExecutorProvider,
@@ -53,14 +66,13 @@ async function take(
   limit: number,
   which: RawBuilder<unknown>,
   mine: Mine = sql`true`,
+  pick: Pick = longestDue(table),
 ): Promise<Taken[]> {
   if (limit <= 0) return []
   const taken = await sql<Taken>`
     update ${sql.table(table)} t
        set lease_until = now() + ${LEASE_MS} * interval '1 ms', epoch = t.epoch + 1
-      from (select id from ${sql.table(table)}
-             where ${ALIVE[table]} and ${which} and ${mine} and next_at <= now() and lease_until <= now()
-             order by next_at limit ${limit} for update skip locked) due
+      from (${pick(limit, sql`${which} and ${mine}`)}) due
      where t.id = due.id
     returning t.id, t.epoch, t.wake, t.failures`.execute(db)
   return taken.rows

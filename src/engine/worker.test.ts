@@ -14,20 +14,24 @@ const store = await testStore()
 after(() => store[Symbol.asyncDispose]())
 const { db, doorbell, connection } = store
 
-const TOPIC = 'deliveries-due'
+const TOPIC = 'outgoing-due'
 const DONE: Outcome = { afterMs: 3_600_000, failures: 0 }
+
+const WORKSPACE = randomUUID()
+await sql`insert into workspaces (id, name) values (${WORKSPACE}, 'a workspace')`.execute(db)
 
 let errors: unknown[]
 beforeEach(async () => {
   errors = []
-  await sql`truncate deliveries`.execute(db)
+  await sql`truncate outgoing_messages cascade`.execute(db)
 })
 
 async function add(count = 1, dueInMs = 0): Promise<string[]> {
   const ids = Array.from({ length: count }, () => randomUUID())
   await sql`
-    insert into deliveries (id, claim_id, world, envelope_sender, recipient, raw, next_at)
-    select id, id, 'sandbox', 'a@b.test', 'c@d.test', 'x', now() + ${dueInMs} * interval '1 ms'
+    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, envelope_sender, recipient,
+      recipient_domain, next_at)
+    select id, id, ${WORKSPACE}, 'sandbox', 'test', 'embedded', 'a@b.test', 'c@d.test', 'd.test', now() + ${dueInMs} * interval '1 ms'
       from unnest(${ids}::uuid[]) as new (id)`.execute(db)
   return ids
 }
@@ -35,7 +39,7 @@ async function add(count = 1, dueInMs = 0): Promise<string[]> {
 /** Rows that were looked at before, and are due again. */
 async function addSeen(count: number): Promise<string[]> {
   const ids = await add(count)
-  await sql`update deliveries set epoch = 1 where id = any(${ids}::uuid[])`.execute(db)
+  await sql`update outgoing_messages set epoch = 1 where id = any(${ids}::uuid[])`.execute(db)
   return ids
 }
 
@@ -56,7 +60,7 @@ async function standing(id: string): Promise<Standing> {
     select extract(epoch from next_at - clock_timestamp())::float8 * 1000 as due_in_ms, epoch, failures,
            case when lease_until > clock_timestamp()
              then extract(epoch from lease_until - clock_timestamp())::float8 * 1000 end as lease_ms
-      from deliveries where id = ${id}`.execute(db)
+      from outgoing_messages where id = ${id}`.execute(db)
   return rows[0]!
 }
 
@@ -67,7 +71,7 @@ const start = (
   startWorker({
     db,
     doorbell,
-    table: 'deliveries',
+    table: 'outgoing_messages',
     topic: TOPIC,
     atOnce: 4,
     passLimitMs: 60_000,
@@ -222,7 +226,7 @@ describe('a worker', () => {
     const [id] = await add()
     let worked = 0
     await using _worker = start(async () => {
-      if (++worked === 1) await wakeRow(db, 'deliveries', id!)
+      if (++worked === 1) await wakeRow(db, 'outgoing_messages', id!)
       return DONE
     })
     await untilTrue(() => worked === 2)
@@ -249,7 +253,7 @@ describe('a worker', () => {
 
   test('gives a row back after an error, tells of it, and counts no failure', async () => {
     const [id] = await add()
-    await sql`update deliveries set failures = 2`.execute(db)
+    await sql`update outgoing_messages set failures = 2`.execute(db)
     let worked = 0
     await using _worker = start(async () => {
       if (++worked === 1) throw new Error('a bug')
@@ -281,7 +285,7 @@ describe('a worker', () => {
     for (let loss = 1; loss <= 2; loss++) {
       // It is in the middle of a query when its connection goes.
       await db.transaction().execute(async (tx) => {
-        await sql`lock table deliveries`.execute(tx)
+        await sql`lock table outgoing_messages`.execute(tx)
         await untilTrue(() => terminateWaiting(tx))
       })
       await untilTrue(() => errors.length >= loss)
@@ -316,7 +320,7 @@ describe('a lease', () => {
     assert.ok(lease_ms! > LEASE_MS - 1500, `${lease_ms} ms are left of it`)
     assert.equal(epoch, '1')
     // As if it had run out and another worker had taken the row.
-    await sql`update deliveries set epoch = epoch + 1, lease_until = now() + interval '1 h'`.execute(
+    await sql`update outgoing_messages set epoch = epoch + 1, lease_until = now() + interval '1 h'`.execute(
       db,
     )
     await untilTrue(() => reasons.length === 1)
@@ -332,7 +336,7 @@ describe('a lease', () => {
     const [id] = await add()
     await using _worker = start(work)
     await untilTrue(() => begun.length === 1)
-    await sql`update deliveries set epoch = epoch + 1, lease_until = now() + interval '1 h'`.execute(
+    await sql`update outgoing_messages set epoch = epoch + 1, lease_until = now() + interval '1 h'`.execute(
       db,
     )
     letGo()
@@ -385,7 +389,7 @@ const WORK_FOR_EVER = `
   const onError = console.error
   const db = openDatabase(connection, { onError })
   startWorker({
-    db, onError, table: 'deliveries', topic: 'x', atOnce: 1, passLimitMs: 60_000,
+    db, onError, table: 'outgoing_messages', topic: 'x', atOnce: 1, passLimitMs: 60_000,
     doorbell: await openDoorbell(db, connection, onError),
     work({ id }) {
       process.stdout.write(id)
@@ -403,7 +407,7 @@ describe('stopping', () => {
     }
     assert.equal(reasons.length, 3)
     assert.deepEqual(errors, [])
-    const next = await takeDue(db, 'deliveries', 10)
+    const next = await takeDue(db, 'outgoing_messages', 10)
     assert.deepEqual(next.map(({ id }) => id).toSorted(), begun.map(({ id }) => id).toSorted())
     assert.ok(next.every(({ failures }) => failures === 0))
   })

@@ -11,6 +11,7 @@ import {
   LEASE_MS,
   LeaseLost,
   type Mine,
+  type Pick,
   renewLeases,
   type Taken,
   takeDue,
@@ -35,8 +36,10 @@ export type WorkerOptions = {
   /** The doorbell topic that says rows may have become due. */
   topic: string
   atOnce: number
-  /** One row's work. The signal is aborted when its time is up, its lease is lost, or we stop. */
-  work: (row: Taken, signal: AbortSignal) => Promise<Outcome>
+  /** Which due rows are taken; the longest due first, unless told. */
+  pick?: Pick
+  /** One row's work; `written` says that it has given the row back itself. The signal is aborted when its time is up, its lease is lost, or we stop. */
+  work: (row: Taken, signal: AbortSignal) => Promise<Outcome | 'written'>
   /** The row has been given back after its work. */
   onDone?: (row: Taken) => void
   passLimitMs: number
@@ -105,19 +108,20 @@ class Worker implements AsyncDisposable {
   }
 
   async #takeAndWait(): Promise<void> {
-    const { db, table, mine } = this.#options
+    const { db, table, mine, pick } = this.#options
     this.#kicked = new AbortController()
-    for (const row of await takeFresh(db, table, this.#free(), mine)) this.#begin(row)
+    for (const row of await takeFresh(db, table, this.#free(), mine, pick)) this.#begin(row)
     const free = this.#freeForOthers()
-    const rows = await takeDue(db, table, free, mine)
+    const rows = await takeDue(db, table, free, mine, pick)
     for (const row of rows) this.#begin(row)
     if (rows.length > 0) this.#othersTakenAt = performance.now()
     // With no room left, the next is taken when one of these is done.
     this.#isFull = rows.length >= free
     const waitMs = this.#isFull ? BUSY_PAUSE_MS : await untilNextDue(db, table, POLL_MS, mine)
-    // A row that is due but held in somebody's transaction must not be asked for without a pause.
+    // A row that is due, and held in a transaction or not picked, must not be asked for without a pause.
+    const leastMs = pick && rows.length === 0 ? BUSY_PAUSE_MS : LEAST_PAUSE_MS
     await pause(
-      Math.max(waitMs, LEAST_PAUSE_MS),
+      Math.max(waitMs, leastMs),
       AbortSignal.any([this.#stop.signal, this.#kicked.signal]),
     )
   }
@@ -166,7 +170,7 @@ class Worker implements AsyncDisposable {
     const { db, table, work, onDone, onError } = this.#options
     try {
       const outcome = await work(row, signal)
-      await finish(db, table, row, outcome)
+      if (outcome !== 'written') await finish(db, table, row, outcome)
       onDone?.(row)
     } catch (error) {
       if (error instanceof LeaseLost) return

@@ -19,6 +19,7 @@ import {
 } from './foundation.ts'
 import { openInbound } from './inbound.ts'
 import { followDatabase, openNameserver } from './nameserver.ts'
+import { openOutgoing } from './outgoing.ts'
 import { openPaceShare } from './pace-share.ts'
 import { MISBEHAVES_NOT, portsBuilder } from './ports.ts'
 import { openRedirects, redirectAddresses } from './redirect.ts'
@@ -67,7 +68,8 @@ async function openRoles(
   const has = (role: Role) => config.roles.includes(role)
   const accounts = await openAccounts(foundation, rests)
   if (nameserver) await followDatabase(foundation, nameserver, live.isConfigured)
-  const workers = has('smtp') ? foundation.opened.use(new MailWorkers()) : undefined
+  const workers =
+    has('smtp') || has('worker') ? foundation.opened.use(new MailWorkers()) : undefined
   const isWhole = has('api') && has('worker') && has('smtp')
   const sandbox =
     nameserver && workers && isWhole && !config.laboratory
@@ -79,9 +81,10 @@ async function openRoles(
   const share = asks ? await openPaceShare(foundation) : () => 0
   const worlds = openWorlds(foundation, live.isConfigured ? share : undefined, sandbox)
   const ports = portsOf(foundation, worlds, accounts, sandbox)
-  const smtp = workers ? await openInbound(foundation, worlds, workers) : []
+  const smtp = workers && has('smtp') ? await openInbound(foundation, worlds, workers) : []
   sandbox?.setInboundPorts(smtp)
   if (has('worker')) openWorkers(foundation, worlds, ports)
+  if (has('worker') && workers) openOutgoing({ foundation, worlds, accounts, workers })
   const redirect = has('redirect') ? await openRedirects(foundation) : []
   const api = has('api') ? await openApi(foundation, { ports, accounts, sandbox, live }) : undefined
   return {
@@ -112,6 +115,7 @@ function portsOf(
   sandbox: Sandbox | undefined,
 ): PortsOf {
   const { receivesMail, dkimRotationDays } = config
+  const sendingLimits = { workspace: config.sendLimitPerWorkspace, installation: config.sendLimit }
   const builders = new Map<WorldName, ReturnType<typeof portsBuilder>>()
   for (const [name, world] of worlds) {
     const misbehaviour = world === sandbox?.world ? sandbox.misbehaviour : MISBEHAVES_NOT
@@ -122,6 +126,7 @@ function portsOf(
       misbehaviour,
       receivesMail,
       dkimRotationDays,
+      sendingLimits,
     }
     const redirects = { redirectAddresses: redirectAddresses(name, config) }
     builders.set(name, portsBuilder({ ...parts, ...redirects }))

@@ -14,6 +14,7 @@ import { customerBook } from '#store/customer-records.ts'
 import type { Placed } from '#store/domain-passes.ts'
 import { inboxBook } from '#store/inboxes.ts'
 import { mailboxStore } from '#store/mail-domains.ts'
+import type { SendingLimits } from '#store/outgoing-messages.ts'
 import { probeBook } from '#store/probes.ts'
 import { recordBook } from '#store/records.ts'
 import { redirectBook } from '#store/redirects.ts'
@@ -21,6 +22,7 @@ import { senderStore } from '#store/sender-domains.ts'
 import { zoneStore } from '#store/zones.ts'
 import type { World } from '../world.ts'
 import type { Accounts, ZoneAccount } from './accounts.ts'
+import { recordedSender } from './recorded-sender.ts'
 
 /** Wraps drivers so that they misbehave on demand; live drivers are left as they are. */
 export type Misbehaviour = {
@@ -45,6 +47,7 @@ export type PortsParts = {
   redirectAddresses: readonly string[]
   /** How many days a DKIM key of the embedded sender signs; 0 for ever. */
   dkimRotationDays: number
+  sendingLimits: SendingLimits
 }
 
 /** The ports of a domain for one pass, by where it was placed. */
@@ -78,21 +81,25 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
 
 /** By account. The embedded ones are made for the pass, and look at the public DNS as the rest of it does. */
 function drivers(parts: PortsParts, { publicDns }: View) {
-  const { store, world, accounts, dkimRotationDays: rotationDays } = parts
+  const { store, world, accounts, dkimRotationDays: rotationDays, sendingLimits } = parts
   const { mailHost, pool } = world.platform
-  const senders = senderStore(store, world.name)
+  const senders = senderStore(store, world.name, sendingLimits)
   const sender = embeddedSenderDriver({ store: senders, publicDns, mailHost, rotationDays })
   const zone = { driver: embeddedZoneDriver(zoneStore(store, world.name)), pool }
   const mailbox = embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)
   const isOwn = (account: string) => account === 'embedded'
+  const outside = (account: string): SenderDriver => {
+    const found = accounts.senders.get(account)
+    if (!found) return unconfigured(account).sender
+    return recordedSender(found, store, { world: world.name, account, limits: sendingLimits })
+  }
   return {
     zone: (account: string): ZoneAccount =>
       (isOwn(account) ? zone : accounts.zones.get(account)) ?? {
         driver: unconfigured(account).zone,
         pool: [],
       },
-    sender: (account: string): SenderDriver =>
-      (isOwn(account) ? sender : accounts.senders.get(account)) ?? unconfigured(account).sender,
+    sender: (account: string): SenderDriver => (isOwn(account) ? sender : outside(account)),
     mailbox: (account: string): MailboxDriver =>
       (isOwn(account) ? mailbox : accounts.mailboxes.get(account)) ?? unconfigured(account).mailbox,
   }

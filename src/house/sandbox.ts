@@ -3,6 +3,7 @@ import { isIPv6 } from 'node:net'
 import type { Keys } from '#api/auth.ts'
 import type { SandboxContext } from '#api/sandbox/context.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
+import { Sessions } from '#mail/outgoing/sessions.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { absolute, ancestorsOf } from '#names/domain-name.ts'
 import type { Endpoint } from '#names/ip.ts'
@@ -91,6 +92,7 @@ export async function openSandbox(
   )
   ports.smtp.set(postbox.address, postbox.port)
 
+  const sessions = opened.use(new Sessions())
   const take: TakeOutcome = async (name, stage) =>
     troubles.hasAny(name) ? takeOutcome(store, name, stage) : undefined
   const reserved = [
@@ -122,6 +124,7 @@ export async function openSandbox(
           key,
           {
             resolver: world.resolver,
+            sessions,
             mailHost: SANDBOX.postboxHost,
             smtpPort: world.smtpPort,
             mayConnect: world.mayConnect,

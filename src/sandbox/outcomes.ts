@@ -35,9 +35,9 @@ export function misbehavingSender(driver: SenderDriver, take: TakeOutcome): Send
     ensureDomain: before(take, 'sender_registered', driver.ensureDomain),
     verifyDomain: before(take, 'sender_verified', driver.verifyDomain),
     removeDomain: before(take, 'sender_registered', driver.removeDomain),
-    async send(claim, message, signal) {
+    async send(claim, mail, signal) {
       await meet(await take(claim.name, 'mail_proven'), signal)
-      return driver.send(claim, message, signal)
+      return driver.send(claim, mail, signal)
     },
   }
 }

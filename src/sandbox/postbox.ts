@@ -9,8 +9,9 @@ import type { Authentication } from '#mail/incoming/authenticate.ts'
 import type { RecipientVerdict } from '#mail/incoming/recipient.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import type { DkimKey } from '#mail/outgoing/key.ts'
+import type { AttemptResult } from '#mail/outgoing/mail.ts'
 import { sign } from '#mail/outgoing/sign.ts'
-import { type AttemptResult, type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
+import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { splitAddress } from '#names/localpart.ts'
 import { dkimName, dkimRecord } from '#policy/dkim.ts'
@@ -127,17 +128,10 @@ export async function sendFromOutside(
   options: TransferOptions,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
-  const { domain } = splitAddress(mail.from)!
-  const { raw } = await compose(
-    {
-      author: { name: '', address: mail.from },
-      recipient: mail.to,
-      subject: mail.subject,
-      text: mail.text,
-      headers: {},
-    },
-    domain,
-  )
-  const sent = mail.authentic ? await sign(raw, domain, key) : raw
+  const { localpart, domain } = splitAddress(mail.from)!
+  const { to: recipient, subject, text } = mail
+  const author = { localpart, displayName: '' }
+  const { content } = await compose({ origin: 'test', author, recipient, subject, text }, domain)
+  const sent = mail.authentic ? await sign(content, domain, key) : content
   return transfer({ envelopeSender: mail.from, recipient: mail.to, raw: sent }, options, signal)
 }

@@ -8,7 +8,7 @@ export type StoreContext = { db: Database; doorbell: Doorbell; vault: Vault }
 /** The doorbell's topics. */
 export const TOPICS = {
   domainsDue: 'domains-due',
-  deliveriesDue: 'deliveries-due',
+  outgoingDue: 'outgoing-due',
   servedNames: 'served-names',
   catalog: 'catalog',
   domain: (id: string) => `domain:${id}`,

@@ -4,7 +4,7 @@ import type { StoreContext } from './context.ts'
 
 // biome-ignore format: a table
 const KEPT_FOR = [
-  { table: 'deliveries',       since: 'finished_at', days: 30 },
+  { table: 'outgoing_messages', since: 'finished_at', days: 30 },
   { table: 'provider_events',  since: 'received_at', days: 30 },
   { table: 'sandbox_messages', since: 'received_at', days: 30 },
 ] as const

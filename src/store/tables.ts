@@ -4,6 +4,7 @@ import type { Refusal } from '#drivers/errors.ts'
 import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { Authentication } from '#mail/incoming/authenticate.ts'
+import type { Origin } from '#mail/outgoing/mail.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
 export type Tables = {
@@ -59,7 +60,8 @@ export type Tables = {
     content: Buffer
     created_at: Generated<Date>
   }
-  deliveries: DeliveryRow & DueRow
+  outgoing_messages: OutgoingMessageRow & DueRow
+  attempts: AttemptRow
   probes: ProbeRow
   customer_records: CustomerRecordRow
   driver_notes: { account: string; claim_id: string; key: string; value: string }
@@ -286,17 +288,46 @@ type MessageRow = {
   received_at: Generated<Date>
 }
 
-type DeliveryRow = {
+type OutgoingMessageRow = {
   id: string
-  claim_id: string
+  workspace_id: string
   world: WorldName
+  claim_id: string
+  inbox_id: string | null
+  origin: Origin
+  /** The account of the sender service; `embedded` where it leaves from here. */
+  account: string
+  message_id: string
   envelope_sender: string
   recipient: string
-  raw: Buffer
-  state: Generated<'queued' | 'delivered' | 'failed'>
+  recipient_domain: string
+  /** Null once the message has ended, and its octets are not needed any more. */
+  content_id: string | null
+  state: Generated<OutgoingState>
   last_reply: Generated<string>
   created_at: Generated<Date>
   finished_at: Date | null
+}
+
+export type OutgoingState =
+  | 'queued'
+  | 'sent'
+  | 'deferred'
+  | 'delivered'
+  | 'bounced'
+  | 'complained'
+  | 'failed'
+  | 'cancelled'
+  | 'unknown'
+
+type AttemptRow = {
+  outgoing_message_id: string
+  number: number
+  at: Generated<Date>
+  host: string
+  outcome: string
+  reply: string
+  conversation: string | null
 }
 
 type ProbeRow = {

@@ -172,7 +172,7 @@ test('what is still queued when it is deleted is not sent any more, however its 
   assert.equal((await testEmail(inbox.inbox_id, 'later@defers.test')).status, 200)
   const queued = () =>
     store.db
-      .selectFrom('deliveries')
+      .selectFrom('outgoing_messages')
       .select(['id', 'last_reply'])
       .where('recipient', '=', 'later@defers.test')
       .executeTakeFirst()
@@ -180,11 +180,11 @@ test('what is still queued when it is deleted is not sent any more, however its 
   await client.misbehave('queued.test', 'mail_domain_ready', 'unavailable', 100_000)
   assert.equal((await client.delete(`/domains/${id}`)).status, 200)
   await store.db
-    .updateTable('deliveries')
+    .updateTable('outgoing_messages')
     .set({ recipient: 'late@inbox.test', next_at: new Date() })
     .where('recipient', '=', 'later@defers.test')
     .execute()
-  store.doorbell.ring(TOPICS.deliveriesDue)
+  store.doorbell.ring(TOPICS.outgoingDue)
   await delay(2000)
   assert.deepEqual(await arrivedAt('late@inbox.test'), [])
   await client.sandbox('DELETE', '/outcomes/queued.test')

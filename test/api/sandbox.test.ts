@@ -155,9 +155,9 @@ test('whose mail is wanted must be said', async () => {
 
 // biome-ignore format: a table
 const DELIVERIES: readonly [recipient: string, state: string, reply: RegExp][] = [
-  ['visitor@inbox.test',  'delivered', /^250 /],
+  ['visitor@inbox.test',  'sent',      /^250 /],
   ['anyone@bounces.test', 'failed',    /^550 5\.1\.1 /],
-  ['anyone@defers.test',  'queued',    /^451 4\.2\.0 /],
+  ['anyone@defers.test',  'deferred',  /^451 4\.2\.0 /],
   ['anyone@nowhere.test', 'failed',    /./],
   ['anyone@gmail.com',    'failed',    /./],
 ]
@@ -169,7 +169,7 @@ for (const [recipient, state, reply] of DELIVERIES) {
     const row = await until(
       () =>
         store.db
-          .selectFrom('deliveries')
+          .selectFrom('outgoing_messages')
           .select(['state', 'last_reply'])
           .where('recipient', '=', recipient)
           .executeTakeFirstOrThrow(),

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { compose } from '#mail/outgoing/compose.ts'
+import { NotAccepted } from '#mail/outgoing/gate.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
@@ -15,6 +17,19 @@ const body = z.object({
 })
 
 const SEND_LIMIT_MS = 20_000
+
+function asProblem(error: unknown): never {
+  if (!(error instanceof NotAccepted)) throw error
+  const { obstacle } = error
+  if (obstacle.is !== 'limited') throw new Problem('sending_stopped', { reason: obstacle.check })
+  const { of, limit, endsAt } = obstacle.reached
+  const fields = { limit_of: of, limit, limit_ends_at: endsAt.toISOString() }
+  throw new Problem(
+    'sending_limit_reached',
+    fields,
+    Math.ceil((endsAt.getTime() - Date.now()) / 1000),
+  )
+}
 
 /** POST /sender-accounts/{inbox_id}/test-email: one message from the inbox, handed to its sender. */
 export function sendTestEmailRoute(app: Http, context: ApiContext): void {
@@ -33,6 +48,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
           'domain_not_active',
           'sending_stopped',
           'inbox_not_ready',
+          'sending_limit_reached',
           'provider_refused',
           'provider_unavailable',
         ],
@@ -50,17 +66,20 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
       if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
       if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
       const recipient = request.body.recipient_email.toLowerCase()
-      const { messageId } = await context.sender(row).send(
-        await claimOf(store, row),
+      const mail = await compose(
         {
+          origin: 'test',
+          inboxId: inbox.id,
           author: { localpart: inbox.localpart, displayName: inbox.display_name },
           recipient,
           subject: `Test message from ${inbox.address}`,
           text: `This is a test message from ${inbox.address}.\n`,
-          headers: {},
         },
-        AbortSignal.timeout(SEND_LIMIT_MS),
+        row.name,
       )
+      const claim = await claimOf(store, row)
+      const limit = AbortSignal.timeout(SEND_LIMIT_MS)
+      await context.sender(row).send(claim, mail, limit).catch(asProblem)
       return {
         success: true,
         message: 'The test message was handed over for delivery.',
@@ -68,7 +87,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
         inbox_email: inbox.address,
         recipient_email: recipient,
         sent_at: context.now().toISOString(),
-        message_id: messageId,
+        message_id: mail.messageId,
       }
     },
   )

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import type { AttemptResult } from '#mail/outgoing/transfer.ts'
+import type { AttemptResult } from '#mail/outgoing/mail.ts'
 import type { OutsideMail } from '#sandbox/postbox.ts'
 import type { ApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'

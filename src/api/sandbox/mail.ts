@@ -47,7 +47,7 @@ export function mailRoutes(app: Http, context: SandboxContext): void {
         throw new Invalid([{ loc: ['body', 'from'], msg, type: 'value_error.email' }])
       }
       const result = await context.sendFromOutside(mail)
-      if (result.is !== 'delivered') throw new Problem('mail_not_taken', { reply: result.reply })
+      if (result.is !== 'sent') throw new Problem('mail_not_taken', { reply: result.reply })
       const { from, to } = mail
       return reply.status(202).send({
         success: true,

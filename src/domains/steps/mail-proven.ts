@@ -1,6 +1,7 @@
 /** mail_proven: a real message went out through the sender, came in, and was judged. */
 import { createHash, randomBytes } from 'node:crypto'
 import { probeAddress } from '#mail/incoming/recipient.ts'
+import { compose } from '#mail/outgoing/compose.ts'
 import { absolute } from '#names/domain-name.ts'
 import { clamp, days, hours, minutes } from '../../clock.ts'
 import type { OwnedRecord, Probe, ProbeJudgement } from '../ports.ts'
@@ -101,9 +102,9 @@ async function sendProbe(
   recipient: string,
 ): Promise<void> {
   await ports.probes.open(domain, { recipient, fingerprint })
-  await ports.sender.send(
-    domain.claim,
+  const mail = await compose(
     {
+      origin: 'probe',
       author: { localpart: ports.sender.standingAuthor, displayName: 'Mailstead' },
       recipient,
       subject: `Test of ${domain.name}`,
@@ -111,7 +112,8 @@ async function sendProbe(
       // RFC 3834 section 5: no automatic answers to an automatic message.
       headers: { 'Auto-Submitted': 'auto-generated' },
     },
-    signal,
+    domain.name,
   )
+  await ports.sender.send(domain.claim, mail, signal)
   await ports.probes.sent(recipient)
 }

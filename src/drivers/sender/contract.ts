@@ -1,8 +1,10 @@
 /** What a service that sends mail must do for us. */
+import type { OutgoingMail } from '#mail/outgoing/mail.ts'
 import type { Refusal } from '../errors.ts'
 import type { NeededRecord } from '../records.ts'
 import type { ClaimRef } from '../zone/contract.ts'
 
+export type { OutgoingMail } from '#mail/outgoing/mail.ts'
 export type { NeededRecord } from '../records.ts'
 export type { ClaimRef } from '../zone/contract.ts'
 
@@ -84,15 +86,6 @@ export type DeliveryReport = {
   at: Date
 }
 
-export type OutgoingMessage = {
-  author: Identity
-  /** One address, in plain form. */
-  recipient: string
-  subject: string
-  text: string
-  headers: Readonly<Record<string, string>>
-}
-
 /** The records it needs, or why they are not known yet. */
 export type Registration =
   | { is: 'registered'; records: readonly NeededRecord[] }
@@ -132,13 +125,6 @@ export interface SenderDriver {
   /** Makes the registration, with all its identities and keys, not exist. Absent is success. */
   removeDomain(claim: ClaimRef, signal: AbortSignal): Promise<void>
 
-  /**
-   * Takes the message over, or throws. `messageId` is what the service will call it: the Message-ID it
-   * goes out with, in brackets, where the service leaves it to us.
-   */
-  send(
-    claim: ClaimRef,
-    message: OutgoingMessage,
-    signal: AbortSignal,
-  ): Promise<{ messageId: string }>
+  /** Takes the message over, or throws. It leaves once, however often it is handed over under its id. */
+  send(claim: ClaimRef, mail: OutgoingMail, signal: AbortSignal): Promise<void>
 }

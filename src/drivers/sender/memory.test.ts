@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MESSAGE, senderDriverConformance } from './conformance.ts'
+import { mailFrom, senderDriverConformance } from './conformance.ts'
 import { excuses } from './embedded/excuses.ts'
 import { memorySenderDriver } from './memory.ts'
 
@@ -28,10 +28,11 @@ senderDriverConformance(
 
 test('what was sent can be looked at, and what was refused is not among it', async ({ signal }) => {
   const driver = memorySenderDriver()
-  await assert.rejects(driver.send(CLAIM, MESSAGE, signal))
+  const mail = await mailFrom(driver, CLAIM)
+  await assert.rejects(driver.send(CLAIM, mail, signal))
   await driver.ensureDomain(CLAIM, signal)
-  await assert.rejects(driver.send(CLAIM, MESSAGE, AbortSignal.abort()))
+  await assert.rejects(driver.send(CLAIM, mail, AbortSignal.abort()))
   assert.deepEqual(driver.sent, [])
-  await driver.send(CLAIM, MESSAGE, signal)
-  assert.deepEqual(driver.sent, [MESSAGE])
+  await driver.send(CLAIM, mail, signal)
+  assert.deepEqual(driver.sent, [mail])
 })

@@ -1,13 +1,12 @@
-import { randomUUID } from 'node:crypto'
 import { DriverError } from '../errors.ts'
-import type { OutgoingMessage, SenderDriver } from './contract.ts'
+import type { OutgoingMail, SenderDriver } from './contract.ts'
 
-export type MemorySender = SenderDriver & { readonly sent: OutgoingMessage[] }
+export type MemorySender = SenderDriver & { readonly sent: OutgoingMail[] }
 
 /** The reference: a sender service that needs one record and keeps what it is given. */
 export function memorySenderDriver(): MemorySender {
   const domains = new Set<string>()
-  const sent: OutgoingMessage[] = []
+  const sent: OutgoingMail[] = []
   return {
     sent,
     promisesSpf: false,
@@ -30,12 +29,11 @@ export function memorySenderDriver(): MemorySender {
       signal.throwIfAborted()
       domains.delete(claimId)
     },
-    async send({ claimId, name }, message, signal) {
+    async send({ claimId }, mail, signal) {
       signal.throwIfAborted()
       if (!domains.has(claimId))
         throw new DriverError('rejected', 'The domain is not registered here.')
-      sent.push(message)
-      return { messageId: `<${randomUUID()}@${name}>` }
+      if (!sent.some(({ id }) => id === mail.id)) sent.push(mail)
     },
   }
 }

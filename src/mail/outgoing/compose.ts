@@ -1,24 +1,25 @@
-/** A plain message as octets, unsigned (RFC 5322). */
+/** Makes a plain message (RFC 5322). Any other finished content may leave as well. */
 import { randomUUID } from 'node:crypto'
 import MailComposer from 'nodemailer/lib/mail-composer'
+import { newId } from '../../ids.ts'
+import type { Origin, OutgoingMail } from './mail.ts'
 
 export type PlainMessage = {
-  /** `name` may be empty. */
-  author: { name: string; address: string }
+  origin: Origin
+  inboxId?: string | undefined
+  author: { localpart: string; displayName: string }
   recipient: string
   subject: string
   text: string
-  headers: Readonly<Record<string, string>>
+  headers?: Readonly<Record<string, string>>
 }
 
-/** `messageId` in brackets, at `domain`. */
-export async function compose(
-  { author, recipient, subject, text, headers }: PlainMessage,
-  domain: string,
-): Promise<{ raw: Buffer; messageId: string }> {
+/** A message of an author at `domain`, with a Message-ID of its own there. */
+export async function compose(message: PlainMessage, domain: string): Promise<OutgoingMail> {
+  const { origin, inboxId, author, recipient, subject, text, headers = {} } = message
   const messageId = `<${randomUUID()}@${domain}>`
-  const raw = await new MailComposer({
-    from: author,
+  const content = await new MailComposer({
+    from: { name: author.displayName, address: `${author.localpart}@${domain}` },
     to: recipient,
     subject,
     text,
@@ -30,5 +31,5 @@ export async function compose(
   })
     .compile()
     .build()
-  return { raw, messageId }
+  return { id: newId(), origin, inboxId, author: author.localpart, recipient, messageId, content }
 }

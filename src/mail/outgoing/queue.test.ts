@@ -1,61 +1,148 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
-import { after, test } from 'node:test'
-import { days } from '../../clock.ts'
-import { deliveryPass, type Queued } from './queue.ts'
-import type { AttemptResult } from './transfer.ts'
-
-/** Takes connections and never says a word. */
-const tarpit = createServer()
-await once(tarpit.listen(0, '127.0.0.1'), 'listening')
-after(() => tarpit.close())
+import { test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { days, minutes } from '../../clock.ts'
+import type { AttemptResult, QueuedMail } from './mail.ts'
+import { type Note, Queue } from './queue.ts'
+import { Shares } from './shares.ts'
 
 const NOW = new Date('2026-11-23T10:00:00Z')
 const row = { id: 'a row', epoch: '1', wake: '0', failures: 2 }
 
-const queuedAt = (createdAt: Date): Queued => ({
+const MAIL: QueuedMail = {
+  id: row.id,
+  workspaceId: 'a workspace',
+  world: 'sandbox',
+  claim: { claimId: 'a claim', name: 'acme.example', nameservers: [] },
+  account: 'embedded',
+  origin: 'test',
+  inboxId: undefined,
+  inbox: 'none',
+  domain: 'allowed',
+  messageId: '<x@acme.example>',
   envelopeSender: 'kim@acme.example',
   recipient: 'ann@other.example',
-  raw: Buffer.from('Subject: x\r\n\r\nbody\r\n'),
-  createdAt,
-  sending: 'allowed',
-  options: {
-    resolver: { resolve: () => assert.fail('a smarthost needs no look-up') },
-    mailHost: 'mx.product.example',
-    smtpPort: () => assert.fail('a smarthost has its own port'),
-    mayConnect: () => true,
-    sourceAddresses: [],
-    smarthost: { host: '127.0.0.1', ...port(), secure: false, credentials: undefined },
-  },
-})
+  destination: 'other.example',
+  createdAt: NOW,
+  content: Buffer.from('Subject: x\r\n\r\nbody\r\n'),
+}
+const SENT: AttemptResult = { is: 'sent', reply: '250 OK' }
 
-const port = () => ({ port: (tarpit.address() as AddressInfo).port })
+/** A silent host: the attempt ends when it is aborted. */
+const silent = (_: QueuedMail, signal: AbortSignal) =>
+  new Promise<AttemptResult>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason))
+  })
 
-async function pass(queued: Queued, limitMs = 50, { signal } = new AbortController()) {
-  const noted: AttemptResult[] = []
-  const book = {
-    load: async () => queued,
-    note: async (_: unknown, result: AttemptResult) => void noted.push(result),
-  }
-  const outcome = await deliveryPass(row, book, { now: () => NOW, limitMs }, signal)
-  return { outcome, noted }
+type Attempt = (mail: QueuedMail, signal: AbortSignal) => Promise<AttemptResult>
+
+function bench(attempt: Attempt, mail: Partial<QueuedMail> = {}, limitMs = 50) {
+  const noted: Note[][] = []
+  const loaded: (readonly string[])[] = []
+  const shares = new Shares({ ofWorkspace: 3, toDestination: 2 }, () => NOW.getTime())
+  const queue = new Queue({
+    load: async (ids) => {
+      loaded.push(ids)
+      return ids.map((id) => ({ ...MAIL, id, ...mail }))
+    },
+    note: async (notes) => void noted.push([...notes]),
+    attempt,
+    now: () => NOW,
+    limitMs,
+    shares,
+  })
+  const pass = (stop = new AbortController()) => queue.pass(row, stop.signal)
+  return { queue, shares, noted, loaded, pass }
 }
 
-test('an attempt that takes too long is a deferral, and the next one is further away', async () => {
-  const { outcome, noted } = await pass(queuedAt(NOW))
-  assert.deepEqual(noted, [{ is: 'deferred', reply: '4.4.2 the attempt took too long' }])
-  assert.deepEqual(outcome, { afterMs: 4 * 60_000, failures: 3 })
+test('what was sent is noted, and its row is given back with the note', async () => {
+  const { pass, noted } = bench(async () => SENT)
+  assert.equal(await pass(), 'written')
+  const [note] = noted.flat()
+  assert.deepEqual([note?.result, note?.isAttempt], [SENT, true])
 })
 
-test('who has kept us waiting for four days is given up', async () => {
-  const { noted } = await pass(queuedAt(new Date(NOW.getTime() - days(4))))
-  assert.equal(noted[0]?.is, 'failed')
-  assert.match(noted[0].reply, /^4\.4\.7 given up: 4\.4\.2/)
+test('an attempt that takes too long is a deferral, and the next one is further away', async () => {
+  const { pass, noted } = bench(silent)
+  await pass()
+  const [note] = noted.flat()
+  assert.deepEqual(
+    [note?.result.is, note?.result.reply],
+    ['deferred', '4.4.2 the attempt took too long'],
+  )
+  assert.deepEqual([note?.afterMs, note?.failures], [minutes(4), 3])
+})
+
+test('a host that has kept us waiting for four days is given up', async () => {
+  const { pass, noted } = bench(silent, { createdAt: new Date(NOW.getTime() - days(4)) })
+  await pass()
+  const [note] = noted.flat()
+  assert.equal(note?.result.is, 'failed')
+  assert.match(note.result.reply, /^4\.4\.7 given up: 4\.4\.2/)
 })
 
 test('an attempt that a stop ends is none: nothing is noted', async () => {
   const stop = new AbortController()
-  tarpit.once('connection', () => stop.abort())
-  await assert.rejects(pass(queuedAt(NOW), 60_000, stop), { name: 'AbortError' })
+  const { pass, noted } = bench(silent, {}, 60_000)
+  const passing = pass(stop)
+  setTimeout(() => stop.abort(), 20)
+  await assert.rejects(passing, { name: 'AbortError' })
+  assert.deepEqual(noted, [])
+})
+
+test('what may not leave is not attempted', async () => {
+  const held = bench(() => assert.fail(), { domain: 'held' })
+  await held.pass()
+  assert.deepEqual(
+    held.noted.flat().map(({ result, isAttempt }) => [result.is, isAttempt]),
+    [['deferred', false]],
+  )
+  const ended = bench(() => assert.fail(), { inbox: 'removed' })
+  await ended.pass()
+  assert.equal(ended.noted.flat()[0]?.result.is, 'failed')
+})
+
+test('what comes at once is read at once, and noted at once', async () => {
+  const { queue, noted, loaded } = bench(async () => SENT)
+  const { signal } = new AbortController()
+  const rows = Array.from({ length: 20 }, (_, n) => ({ ...row, id: `row ${n}` }))
+  await Promise.all(rows.map((each) => queue.pass(each, signal)))
+  assert.deepEqual([loaded.length, noted.length, noted.flat().length], [1, 1, 20])
+})
+
+test('a workspace and a destination with their share are not taken, until something of it is done', async () => {
+  const ends: (() => void)[] = []
+  const { queue, shares } = bench(
+    () => new Promise((resolve) => ends.push(() => resolve(SENT))),
+    {},
+    60_000,
+  )
+  const { signal } = new AbortController()
+  const passes = ['a', 'b', 'c'].map((id) => queue.pass({ ...row, id }, signal))
+  await delay(20)
+  assert.deepEqual(shares.taking().workspaces, ['a workspace'])
+  assert.deepEqual(shares.taking().destinations, ['other.example'])
+  for (const end of ends) end()
+  await Promise.all(passes)
+  assert.deepEqual([shares.taking().workspaces, shares.taking().destinations], [[], []])
+})
+
+test('a destination that is silent rests, longer each time, and no more once it answers', () => {
+  let now = 0
+  const shares = new Shares({ ofWorkspace: 3, toDestination: 2 }, () => now)
+  const SILENT: AttemptResult = { is: 'deferred', reply: '', isSilent: true }
+  const restsFor = (): number => {
+    const began = now
+    while (shares.taking().destinations.length > 0) now += 1000
+    return now - began
+  }
+  shares.noteResult(MAIL, SILENT)
+  shares.noteResult(MAIL, SILENT)
+  const first = restsFor()
+  shares.noteResult(MAIL, SILENT)
+  const second = restsFor()
+  assert.ok(first > 0 && second > first, `${first} ${second}`)
+  shares.noteResult(MAIL, SENT)
+  shares.noteResult(MAIL, SILENT)
+  assert.equal(restsFor(), first)
 })

@@ -1,73 +1,95 @@
-/** The queue of outgoing mail: one attempt for each due row, with back-off for four days. */
-
+/** Which accepted messages are attempted when: gathered reads, gathered notes, and a share for everybody. */
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { clamp, days, hours, minutes } from '../../clock.ts'
-import { type AttemptResult, type Delivery, type TransferOptions, transfer } from './transfer.ts'
+import { obstacleTo } from './gate.ts'
+import { gathered } from './gathered.ts'
+import type { AttemptResult, QueuedMail } from './mail.ts'
+import type { Shares, Taking } from './shares.ts'
 
-// RFC 5321 section 4.5.4.1: give up after four to five days.
+/** RFC 5321 section 4.5.4.1: give up after four to five days. */
 const GIVE_UP_AFTER_MS = days(4)
 
-/**
- * `held` while the domain may not send for now, `ended` when it never may again: its name is somebody
- * else's, or it is being removed.
- */
-export type Sending = 'allowed' | 'held' | 'ended'
-
-export type Queued = Delivery & { createdAt: Date; sending: Sending; options: TransferOptions }
-
-export type QueueBook = {
-  load(row: Taken, now: Date): Promise<Queued | undefined>
-  note(row: Taken, result: AttemptResult): Promise<void>
+/** How a message stands after an attempt, or after it was held back from one. */
+export type Note = {
+  row: Taken
+  result: AttemptResult
+  afterMs: number
+  failures: number
+  isAttempt: boolean
 }
 
-/** `limitMs` is how long an attempt may take: who is slower is tried again later. */
-export type QueueOptions = { now: () => Date; limitMs: number }
-
-/** One attempt at one queued message. */
-export async function deliveryPass(
-  row: Taken,
-  book: QueueBook,
-  { now, limitMs }: QueueOptions,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const at = now()
-  const queued = await book.load(row, at)
-  if (queued === undefined) return { afterMs: days(1), failures: 0 }
-  const result = givenUp(
-    await attempt(queued, limitMs, signal),
-    at.getTime() - queued.createdAt.getTime(),
-  )
-  await book.note(row, result)
-  return { afterMs: retryMs(row.failures), failures: row.failures + 1 }
+export type QueueOptions = {
+  load(ids: readonly string[]): Promise<readonly QueuedMail[]>
+  /** Writes all of them, and gives their rows back. */
+  note(notes: readonly Note[]): Promise<void>
+  attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult>
+  now(): Date
+  /** How long an attempt may take: a slower one is tried again later. */
+  limitMs: number
+  shares: Shares
 }
 
-async function attempt(
-  queued: Queued,
-  limitMs: number,
-  signal: AbortSignal,
-): Promise<AttemptResult> {
-  if (queued.sending === 'ended') return ENDED
-  if (queued.sending === 'held') return HELD
-  const limit = AbortSignal.timeout(limitMs)
-  try {
-    return await transfer(queued, queued.options, AbortSignal.any([signal, limit]))
-  } catch (error) {
-    if (!limit.aborted || signal.aborted) throw error
-    return TOO_SLOW
+const LOADED_AT_ONCE = 50
+const NOTED_AT_ONCE = 50
+/** A crash repeats what was sent within this time and not noted. */
+const NOTED_WITHIN_MS = 20
+
+export class Queue {
+  readonly #options: QueueOptions
+  readonly #load: (id: string) => Promise<QueuedMail | undefined>
+  readonly #note: (note: Note) => Promise<void>
+
+  constructor(options: QueueOptions) {
+    this.#options = options
+    const load = gathered(LOADED_AT_ONCE, 0, async (ids: readonly string[]) => {
+      const found = new Map((await options.load(ids)).map((mail) => [mail.id, mail]))
+      return ids.map((id) => found.get(id))
+    })
+    this.#load = load
+    this.#note = gathered(NOTED_AT_ONCE, NOTED_WITHIN_MS, async (notes: readonly Note[]) => {
+      await options.note(notes)
+      return notes.map(() => undefined)
+    })
+  }
+
+  get taking(): Taking {
+    return this.#options.shares.taking()
+  }
+
+  /** One attempt at one message. Its row is given back with the note. */
+  async pass(row: Taken, signal: AbortSignal): Promise<Outcome | 'written'> {
+    const mail = await this.#load(row.id)
+    if (mail === undefined) return { afterMs: days(1), failures: 0 }
+    using _share = this.#options.shares.begin(mail)
+    const held = heldBack(mail)
+    const ageMs = this.#options.now().getTime() - mail.createdAt.getTime()
+    const result = givenUp(held ?? (await this.#attempt(mail, signal)), ageMs)
+    if (!held) this.#options.shares.noteResult(mail, result)
+    const failures = row.failures + 1
+    const afterMs = retryMs(row.failures)
+    await this.#note({ row, result, afterMs, failures, isAttempt: held === undefined })
+    return 'written'
+  }
+
+  async #attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult> {
+    const limit = AbortSignal.timeout(this.#options.limitMs)
+    try {
+      return await this.#options.attempt(mail, AbortSignal.any([signal, limit]))
+    } catch (error) {
+      if (!limit.aborted || signal.aborted) throw error
+      return { is: 'deferred', reply: '4.4.2 the attempt took too long', isSilent: true }
+    }
   }
 }
 
-// RFC 3463 section 3.8: X.7.1 is mail that policy keeps from being delivered.
-const ENDED: AttemptResult = {
-  is: 'failed',
-  reply: '5.7.1 the domain is not ours to send for any more',
+function heldBack({ domain, inbox, content }: QueuedMail): AttemptResult | undefined {
+  const obstacle = obstacleTo({ domain, inbox, octets: content.length, reached: [] })
+  return obstacle && { is: obstacle.is === 'ended' ? 'failed' : 'deferred', reply: obstacle.reply }
 }
-const TOO_SLOW: AttemptResult = { is: 'deferred', reply: '4.4.2 the attempt took too long' }
-const HELD: AttemptResult = { is: 'deferred', reply: '4.7.1 held: the domain may not send for now' }
 
 function givenUp(result: AttemptResult, ageMs: number): AttemptResult {
   if (result.is !== 'deferred' || ageMs < GIVE_UP_AFTER_MS) return result
-  return { is: 'failed', reply: `4.4.7 given up: ${result.reply}` }
+  return { ...result, is: 'failed', reply: `4.4.7 given up: ${result.reply}` }
 }
 
 /** 1 min, 2 min, 4 min … up to 4 h. */

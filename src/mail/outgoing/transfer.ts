@@ -1,18 +1,14 @@
-/** One attempt to hand one message to its recipient's mail exchanger (RFC 5321 section 5.1). */
-import { isIP, isIPv6 } from 'node:net'
-import SMTPConnection from 'nodemailer/lib/smtp-connection'
+/** Transfers a message to its recipient's mail exchanger (RFC 5321 section 5.1). */
+import { isIPv6 } from 'node:net'
 import { splitAddress } from '#names/localpart.ts'
 import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
-
-export type Delivery = { envelopeSender: string; recipient: string; raw: Buffer }
-
-export type AttemptResult =
-  | { is: 'delivered'; reply: string }
-  | { is: 'deferred'; reply: string }
-  | { is: 'failed'; reply: string }
+import type { AttemptResult } from './mail.ts'
+import type { Delivery, Peer } from './session.ts'
+import type { Sessions } from './sessions.ts'
 
 export type TransferOptions = {
   resolver: Resolver
+  sessions: Sessions
   /** The name we say in EHLO. */
   mailHost: string
   smtpPort(address: string): number
@@ -30,9 +26,6 @@ export type Smarthost = {
   credentials: { user: string; password: string } | undefined
 }
 
-const CONNECT_MS = 20_000
-// RFC 5321 section 4.5.3.2 allows minutes for each command; a slow reply defers the message.
-const SOCKET_MS = 60_000
 const EXCHANGERS_TRIED = 5
 
 /** Tries the exchangers in order of preference until one answers for good or ill. */
@@ -42,22 +35,29 @@ export async function transfer(
   signal: AbortSignal,
 ): Promise<AttemptResult> {
   const { smarthost } = options
-  if (smarthost) return attempt(delivery, { ...smarthost, name: smarthost.host }, options, signal)
+  const hand = (peer: Omit<Peer, 'localAddress'>) =>
+    options.sessions.hand(
+      delivery,
+      { ...peer, localAddress: sourceFor(peer.host, options) },
+      options.mailHost,
+      signal,
+    )
+  if (smarthost) {
+    const mustBeVerified = smarthost.credentials !== undefined
+    return hand({ ...smarthost, name: smarthost.host, mustBeVerified })
+  }
   const exchangers = await exchangersOf(delivery.recipient, options, signal)
   if ('is' in exchangers) return exchangers
   let last: AttemptResult = { is: 'deferred', reply: '4.4.1 no mail exchanger could be reached' }
   for (const { name, address } of exchangers.slice(0, EXCHANGERS_TRIED)) {
     const port = options.smtpPort(address)
-    last = await attempt(
-      delivery,
-      { host: address, port, name, secure: false, credentials: undefined },
-      options,
-      signal,
-    )
+    last = await hand({ host: address, port, name, ...ANY_CERTIFICATE })
     if (last.is !== 'deferred') return last
   }
   return last
 }
+
+const ANY_CERTIFICATE = { secure: false, credentials: undefined, mustBeVerified: false }
 
 type Exchanger = { name: string; address: string }
 
@@ -115,86 +115,6 @@ async function addressesOf(
 const hasIPv6 = ({ sourceAddresses }: TransferOptions): boolean =>
   sourceAddresses.some((a) => isIPv6(a))
 
-type Peer = Smarthost & { name: string }
-
-function sourceFor(peer: Peer, { sourceAddresses }: TransferOptions): string | undefined {
-  return sourceAddresses.find((address) => isIPv6(address) === isIPv6(peer.host))
-}
-
-async function attempt(
-  delivery: Delivery,
-  peer: Peer,
-  options: TransferOptions,
-  signal: AbortSignal,
-): Promise<AttemptResult> {
-  const localAddress = sourceFor(peer, options)
-  const connection = new SMTPConnection({
-    host: peer.host,
-    port: peer.port,
-    secure: peer.secure,
-    name: options.mailHost,
-    opportunisticTLS: true,
-    // RFC 7435: encrypted to whoever answers is better than not encrypted at all.
-    tls: {
-      rejectUnauthorized: peer.credentials !== undefined,
-      // RFC 6066 section 3: a server name is a name, never an address.
-      ...(isIP(peer.name) === 0 && { servername: peer.name }),
-    },
-    connectionTimeout: CONNECT_MS,
-    greetingTimeout: CONNECT_MS,
-    socketTimeout: SOCKET_MS,
-    ...(localAddress === undefined ? {} : { localAddress }),
-  })
-  const abort = () => connection.close()
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    const result = await session(connection, delivery, peer)
-    // What was delivered, or refused, stays so, however late it was.
-    if (result.is === 'deferred') signal.throwIfAborted()
-    return result
-  } finally {
-    signal.removeEventListener('abort', abort)
-    connection.close()
-  }
-}
-
-function session(
-  connection: SMTPConnection,
-  delivery: Delivery,
-  peer: Peer,
-): Promise<AttemptResult> {
-  const { promise, resolve } = Promise.withResolvers<AttemptResult>()
-  connection.on('error', (error: unknown) => resolve(resultOf(error)))
-  connection.on('end', () => {
-    // RFC 5321 section 3.8: a server that closes says so with 421, and perhaps why.
-    const said = String(connection.lastServerResponse || '')
-    const reply = said.startsWith('4') ? said : '4.4.2 the connection was closed'
-    resolve({ is: 'deferred', reply })
-  })
-  const hand = () => {
-    const envelope = { from: delivery.envelopeSender, to: [delivery.recipient] }
-    connection.send(envelope, delivery.raw, (error: unknown, info?: { response?: string }) => {
-      if (!error) connection.quit()
-      resolve(error ? resultOf(error) : { is: 'delivered', reply: info?.response ?? '' })
-    })
-  }
-  connection.connect((error?: unknown) => {
-    if (error) return resolve(resultOf(error))
-    if (!peer.credentials) return hand()
-    const { user, password: pass } = peer.credentials
-    connection.login({ user, pass }, (refused: unknown) => {
-      // Our own credentials are wrong: no fault of the message.
-      if (refused) resolve({ is: 'deferred', reply: '4.7.8 the smarthost refused our credentials' })
-      else hand()
-    })
-  })
-  return promise
-}
-
-/** RFC 5321 section 4.2.1: a 5yz reply is permanent; anything else is worth another try. */
-function resultOf(error: unknown): AttemptResult {
-  const code = error instanceof Error && 'responseCode' in error ? Number(error.responseCode) : 0
-  const said = error instanceof Error && 'response' in error ? String(error.response) : ''
-  const reply = said || (error instanceof Error ? `4.4.1 ${error.message}` : '4.4.1 no connection')
-  return { is: code >= 500 && code < 600 ? 'failed' : 'deferred', reply }
+function sourceFor(host: string, { sourceAddresses }: TransferOptions): string | undefined {
+  return sourceAddresses.find((address) => isIPv6(address) === isIPv6(host))
 }

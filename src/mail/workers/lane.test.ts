@@ -15,7 +15,7 @@ const noAnswer = async () => ({ code: 'ENOTFOUND', message: 'none' })
 const LIMITS = { atOnce: 8, silenceMs: 1500, jobMs: 10_000 }
 
 test('a job that takes too long is lost with what it had found out, and the next one is done', async () => {
-  await using lane = new Lane({ ...LIMITS, jobMs: 300 })
+  await using lane = new Lane({ ...LIMITS, jobMs: 2000 })
   await lane.run(inspection(ORDINARY), noAnswer)
   // The DNS never answers: the message is described, and not judged.
   const never = () => new Promise<never>(() => {})

@@ -1,8 +1,10 @@
 /** Azure's words and ours. */
+import PostalMime, { type Email as Mail } from 'postal-mime'
 import { absolute, ancestorsOf, isWithin } from '#names/domain-name.ts'
 import type { NeededRecord, Purpose } from '../../records.ts'
-import type { ClaimRef } from '../contract.ts'
+import type { ClaimRef, OutgoingMail } from '../contract.ts'
 import type { ArmDomain, Provisioned } from './arm.ts'
+import type { Email } from './data-plane.ts'
 
 const TTL_S = 300
 
@@ -78,3 +80,36 @@ export function checkStateOf(status: string | undefined): CheckState {
   }
   return known[status ?? 'NotStarted'] ?? 'unknown'
 }
+
+/** What Azure makes of a message by itself, from the other parts of the call. */
+const MADE_BY_AZURE = /^(from|to|subject|date|mime-version|reply-to|content-.*)$/
+
+/** The call takes parts, not octets: the message is taken apart, and Azure puts it together again. */
+export async function emailOf(
+  { author, recipient, content }: OutgoingMail,
+  { name }: ClaimRef,
+): Promise<Email> {
+  const mail = await PostalMime.parse(content, { attachmentEncoding: 'base64' })
+  const own = mail.headers.filter(({ key }) => !MADE_BY_AZURE.test(key))
+  const replyTo = mail.replyTo?.flatMap(({ address }) => (address ? [{ address }] : [])) ?? []
+  const attachments = mail.attachments.map(attachmentOf)
+  return {
+    senderAddress: `${author}@${name}`,
+    recipients: { to: [{ address: recipient }] },
+    content: {
+      subject: mail.subject ?? '',
+      ...(mail.text === undefined ? {} : { plainText: mail.text }),
+      ...(mail.html === undefined ? {} : { html: mail.html }),
+    },
+    headers: Object.fromEntries(own.map(({ originalKey, value }) => [originalKey, value])),
+    ...(replyTo.length > 0 && { replyTo }),
+    ...(attachments.length > 0 && { attachments }),
+    userEngagementTrackingDisabled: true,
+  }
+}
+
+const attachmentOf = ({ filename, mimeType, content }: Mail['attachments'][number]) => ({
+  name: filename ?? 'attachment',
+  contentType: mimeType,
+  contentInBase64: String(content),
+})

@@ -24,8 +24,10 @@ export function accessIn(connectionString: string): Access {
 export type Email = {
   senderAddress: string
   recipients: { to: readonly { address: string }[] }
-  content: { subject: string; plainText: string }
+  content: { subject: string; plainText?: string; html?: string }
   headers: Readonly<Record<string, string>>
+  replyTo?: readonly { address: string }[]
+  attachments?: readonly { name: string; contentType: string; contentInBase64: string }[]
   userEngagementTrackingDisabled: boolean
 }
 

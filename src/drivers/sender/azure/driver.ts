@@ -3,7 +3,6 @@
  * service. The domain's tag carries the claim's stamp. Every state is read at Azure in each pass, so a
  * pass can be killed anywhere and taken up again.
  */
-import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
@@ -11,7 +10,7 @@ import { type HttpAnswer, httpClient, type Refused } from '../../http.ts'
 import { type DriverKind, type Exclusive, type Notes, secret, serviceUrl } from '../../kind.ts'
 import type { ClaimRef, Registration, SenderDriver } from '../contract.ts'
 import { type Arm, type ArmDomain, armApi, type Provisioned } from './arm.ts'
-import { isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
+import { emailOf, isOurs, progressOf, recordsOf, stampOf } from './convert.ts'
 import { azureEvents } from './events.ts'
 import { azureIdentities } from './identities.ts'
 import { codeOf, notRegistered } from './refusals.ts'
@@ -104,23 +103,13 @@ export function azureDriver(parts: Parts): SenderDriver {
       if (domain) await deleteDomain(arm, claim, signal)
       await notes.forget(claim.claimId)
     },
-    async send(claim, message, signal) {
+    async send(claim, mail, signal) {
       if (!(await ownDomain(arm, claim, signal))) throw notRegistered(claim)
-      const messageId = `<${randomUUID()}@${claim.name}>`
-      const email = {
-        senderAddress: `${message.author.localpart}@${claim.name}`,
-        recipients: { to: [{ address: message.recipient }] },
-        content: { subject: message.subject, plainText: message.text },
-        headers: { ...message.headers, 'Message-ID': messageId },
-        userEngagementTrackingDisabled: true,
-      }
-      const operationId = randomUUID()
-      await notes.handedOver(claim.claimId, operationId, message.recipient)
-      const takenAs = await parts.sending(operationId, email, signal)
-      if (takenAs !== operationId) {
-        await notes.handedOver(claim.claimId, takenAs, message.recipient)
-      }
-      return { messageId }
+      const email = await emailOf(mail, claim)
+      // The same id each time: Azure takes a message that it has already taken for the same one.
+      await notes.handedOver(claim.claimId, mail.id, mail.recipient)
+      const takenAs = await parts.sending(mail.id, email, signal)
+      if (takenAs !== mail.id) await notes.handedOver(claim.claimId, takenAs, mail.recipient)
     },
   }
 }

@@ -63,6 +63,8 @@ export function azureSending({ arm, clientAt, now, tell }: SendingParts): Sendin
     let handed = await handOver(operationId, email, signal)
     // It may have been rotated since we asked for it.
     if (isKeyRefused(handed)) handed = await handOver(operationId, email, signal)
+    // An operation of this id is there already: the message was taken, and the answer to it was lost.
+    if ('code' in handed && handed.status === 409) return operationId
     if ('code' in handed) throw refusalFor(handed)
     return handed.operationId
   }

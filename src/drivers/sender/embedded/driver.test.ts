@@ -4,19 +4,26 @@ import { after, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type DKIMVerifyOptions, dkimVerify } from 'mailauth'
 import PostalMime from 'postal-mime'
+import { decodedContent } from '#mail/content.ts'
+import { compose, type PlainMessage } from '#mail/outgoing/compose.ts'
+import { sign } from '#mail/outgoing/sign.ts'
 import { absolute, relative } from '#names/domain-name.ts'
 import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
-import { stockKeyPairs } from '#store/dkim-keys.ts'
+import { ensureWorkspace, FIRST_WORKSPACE } from '#store/api-keys.ts'
+import { findSigningKey, stockKeyPairs } from '#store/dkim-keys.ts'
 import { senderStore } from '#store/sender-domains.ts'
 import { testStore } from '../../../../test/store.ts'
 import { type Bench, MESSAGE, registered, senderDriverConformance } from '../conformance.ts'
-import type { ClaimRef, NeededRecord, OutgoingMessage } from '../contract.ts'
+import type { ClaimRef, NeededRecord } from '../contract.ts'
 import { embeddedSenderDriver } from './driver.ts'
 import { excuses } from './excuses.ts'
 
 const store = await testStore()
 after(() => store[Symbol.asyncDispose]())
 const { db } = store
+await ensureWorkspace(store, FIRST_WORKSPACE, 'a workspace')
+/** What a domain sends that is not active yet. */
+const PROBE: PlainMessage = { ...MESSAGE, origin: 'probe' }
 
 /** The records anyone finds in the DNS; undefined while it does not answer. */
 type PublicDns = { records: readonly NeededRecord[] | undefined }
@@ -41,21 +48,45 @@ type Queued = {
   state: string
   envelope_sender: string
   recipient: string
-  raw: Buffer
+  encoding: 'identity' | 'zstd' | null
+  content: Buffer | null
+}
+const NO_LIMITS = { workspace: 0, installation: 0 }
+
+/** A claim that stands in the database, as those of domains do. */
+async function newClaim(): Promise<ClaimRef> {
+  const [claimId, domainId, name] = [randomUUID(), randomUUID(), 'conformance.example']
+  const tenant = { workspace_id: FIRST_WORKSPACE, world: 'sandbox' as const, name }
+  const drivers = {
+    zone_driver: 'embedded',
+    sender_driver: 'embedded',
+    mailbox_driver: 'embedded',
+  }
+  // One of a name stands at a time; the others are gone.
+  const gone = { removal_requested_at: new Date(), removed_at: new Date() }
+  await db
+    .insertInto('domains')
+    .values({ id: domainId, ...tenant, ...drivers, ...gone })
+    .execute()
+  const claim = { id: claimId, domain_id: domainId }
+  await db
+    .insertInto('claims')
+    .values({ ...claim, ...tenant })
+    .execute()
+  return { claimId, name, nameservers: [] }
 }
 
 async function openBench(): Promise<EmbeddedBench> {
   const dns: PublicDns = { records: [] }
-  const claim = { claimId: randomUUID(), name: 'conformance.example', nameservers: [] }
   return {
     driver: embeddedSenderDriver({
-      store: senderStore(store, 'sandbox'),
+      store: senderStore(store, 'sandbox', NO_LIMITS),
       publicDns: resolverOf(dns),
       mailHost: 'mx.mailstead.test',
       rotationDays: 90,
     }),
-    claim,
-    rival: { ...claim, claimId: randomUUID() },
+    claim: await newClaim(),
+    rival: await newClaim(),
     async publish(records) {
       dns.records = records
     },
@@ -65,9 +96,11 @@ async function openBench(): Promise<EmbeddedBench> {
     dns,
     queue: ({ claimId }) =>
       db
-        .selectFrom('deliveries')
-        .select(['world', 'state', 'envelope_sender', 'recipient', 'raw'])
+        .selectFrom('outgoing_messages as m')
+        .leftJoin('message_contents as c', 'c.id', 'm.content_id')
+        .select(['world', 'state', 'envelope_sender', 'recipient', 'encoding', 'content'])
         .where('claim_id', '=', claimId)
+        .where('state', '=', 'queued')
         .execute(),
     async [Symbol.asyncDispose]() {},
   }
@@ -75,18 +108,21 @@ async function openBench(): Promise<EmbeddedBench> {
 
 senderDriverConformance('embedded', openBench, excuses)
 
-/** Registers and publishes the claim, sends, and gives what lies in the queue then. */
+/** Registers and publishes the claim, sends, and gives what leaves the queue: signed with the key of then. */
 async function sendOne(
   { driver, claim, publish, queue }: EmbeddedBench,
   signal: AbortSignal,
-  message: Partial<OutgoingMessage> = {},
-): Promise<Queued & { messageId: string }> {
+  message: Partial<PlainMessage> = {},
+): Promise<Queued & { raw: Buffer; messageId: string }> {
   const records = await registered(driver, claim, signal)
   await publish(records)
-  const { messageId } = await driver.send(claim, { ...MESSAGE, ...message }, signal)
+  const mail = await compose({ ...PROBE, ...message }, claim.name)
+  await driver.send(claim, mail, signal)
   const [queued, ...more] = await queue(claim)
   assert.ok(queued && more.length === 0)
-  return { ...queued, messageId }
+  const content = decodedContent({ encoding: queued.encoding!, content: queued.content! })
+  const key = await findSigningKey(store, claim.claimId)
+  return { ...queued, raw: await sign(content, claim.name, key!), messageId: mail.messageId }
 }
 
 /** The results of all DKIM signatures, with the DNS of the bench to look keys up in. */
@@ -178,7 +214,7 @@ describe('what the embedded sender enqueues', () => {
   })
 
   // biome-ignore format: a table
-  const INJECTIONS: [what: string, message: Partial<OutgoingMessage>][] = [
+  const INJECTIONS: [what: string, message: Partial<PlainMessage>][] = [
     ['subject',      { subject: 'Hi\r\nBcc: victim@elsewhere.example\r\n\r\nBody' }],
     ['display name', { author: { localpart: 'kim', displayName: 'Kim\r\nBcc: victim@elsewhere.example' } }],
     ['header',       { headers: { 'X-Note': 'a\r\nBcc: victim@elsewhere.example' } }],
@@ -196,13 +232,15 @@ describe('what the embedded sender enqueues', () => {
   }
 })
 
+const aMail = () => compose(PROBE, 'conformance.example')
+
 describe('the embedded sender’s queue', () => {
   test('stays empty when a message is refused or its time is up', async ({ signal }) => {
     await using bench = await openBench()
     const { driver, claim, queue } = bench
-    await assert.rejects(driver.send(claim, MESSAGE, signal))
+    await assert.rejects(driver.send(claim, await aMail(), signal))
     await driver.ensureDomain(claim, signal)
-    await assert.rejects(driver.send(claim, MESSAGE, AbortSignal.abort()))
+    await assert.rejects(driver.send(claim, await aMail(), AbortSignal.abort()))
     assert.deepEqual(await queue(claim), [])
   })
 
@@ -213,7 +251,7 @@ describe('the embedded sender’s queue', () => {
     const { driver, claim, queue } = bench
     for (let turns = 0; turns < 10; turns++) {
       await driver.ensureDomain(claim, signal)
-      const sending = driver.send(claim, MESSAGE, signal)
+      const sending = driver.send(claim, await aMail(), signal)
       await Promise.allSettled([sending, delay(1).then(() => driver.removeDomain(claim, signal))])
       assert.deepEqual(await queue(claim), [])
     }
@@ -223,7 +261,7 @@ describe('the embedded sender’s queue', () => {
     await using bench = await openBench()
     const { driver, claim, rival, queue } = bench
     await driver.ensureDomain(rival, signal)
-    await driver.send(rival, MESSAGE, signal)
+    await driver.send(rival, await aMail(), signal)
     await sendOne(bench, signal)
     await driver.removeDomain(claim, signal)
     assert.deepEqual(await queue(claim), [])

@@ -1,33 +1,27 @@
-/** The sender in this very product: signs, queues, and delivers straight to the recipient's MX. */
+/** The sender in this very product: what is queued is signed and transferred to the recipient's MX. */
 
-import { compose } from '#mail/outgoing/compose.ts'
-import type { DkimKey } from '#mail/outgoing/key.ts'
-import { sign } from '#mail/outgoing/sign.ts'
 import { absolute } from '#names/domain-name.ts'
 import { dkimName, dkimPublicKey } from '#policy/dkim.ts'
 import { spfIncluding } from '#policy/spf.ts'
 import type { Resolver } from '#resolver/resolver.ts'
-import type { ClaimRef, NeededRecord, SenderDriver, Verification } from '../contract.ts'
+import type {
+  ClaimRef,
+  NeededRecord,
+  OutgoingMail,
+  SenderDriver,
+  Verification,
+} from '../contract.ts'
 import { dkimNeeded, type KeptKey, type KeyStore, keyRotation, notRegistered } from './rotation.ts'
-
-export type QueuedMessage = {
-  claimId: string
-  envelopeSender: string
-  recipient: string
-  raw: Buffer
-}
 
 /** Where registrations and the queue are kept; handed in by the composition root. */
 export type SenderStore = {
   keys: KeyStore
   /** Registers the claim with a key of its own, which signs, or gives the keys it has. */
   register(claim: ClaimRef): Promise<readonly KeptKey[]>
-  /** The key that signs, with its secret. */
-  find(claimId: string): Promise<DkimKey | undefined>
-  /** Takes away the registration, its keys and what is still queued. */
+  /** Takes away the registration and its keys, and cancels what is still queued. */
   remove(claimId: string): Promise<void>
-  /** Queues a message; false when the claim is not registered (any more). */
-  enqueue(delivery: QueuedMessage): Promise<boolean>
+  /** Queues a message, once; false when the claim is not registered (any more). */
+  enqueue(claim: ClaimRef, mail: OutgoingMail): Promise<boolean>
 }
 
 export type EmbeddedSenderOptions = {
@@ -73,24 +67,11 @@ export function embeddedSenderDriver({
       signal.throwIfAborted()
       await store.remove(claimId)
     },
-    async send(claim, message, signal) {
+    async send(claim, mail, signal) {
       signal.throwIfAborted()
-      const key = await registered(store, claim)
-      const { author, recipient } = message
-      const envelopeSender = `${author.localpart}@${claim.name}`
-      const composed = { ...message, author: { name: author.displayName, address: envelopeSender } }
-      const { raw: unsigned, messageId } = await compose(composed, claim.name)
-      const raw = await sign(unsigned, claim.name, key)
-      const { claimId } = claim
-      const isQueued = await store.enqueue({ claimId, envelopeSender, recipient, raw })
-      return isQueued ? { messageId } : notRegistered(claim)
+      if (!(await store.enqueue(claim, mail))) notRegistered(claim)
     },
   }
-}
-
-async function registered(store: SenderStore, claim: ClaimRef): Promise<DkimKey> {
-  const key = await store.find(claim.claimId)
-  return key ?? notRegistered(claim)
 }
 
 function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {
@@ -100,7 +81,7 @@ function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {
 
 function verificationOf(
   name: string,
-  key: Pick<DkimKey, 'publicKey'>,
+  key: Pick<KeptKey, 'publicKey'>,
   published: readonly string[],
 ): Verification {
   if (published.some((record) => dkimPublicKey(record) === key.publicKey)) return { is: 'verified' }

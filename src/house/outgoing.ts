@@ -1,0 +1,139 @@
+/** The queue of outgoing messages at work: a lane for the product's own probes, and one for all else. */
+import { startWorker } from '#engine/worker.ts'
+import type { AttemptResult, QueuedMail } from '#mail/outgoing/mail.ts'
+import { Queue } from '#mail/outgoing/queue.ts'
+import { Sessions } from '#mail/outgoing/sessions.ts'
+import { type ShareLimits, Shares } from '#mail/outgoing/shares.ts'
+import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
+import type { MailWorkers } from '#mail/workers/mail-workers.ts'
+import { TOPICS } from '#store/context.ts'
+import { findSigningKey } from '#store/dkim-keys.ts'
+import { inTurn, type Lane, laneIn, loadQueued, noteAttempts } from '#store/outgoing-queue.ts'
+import type { WorldName } from '#store/tables.ts'
+import type { Config } from '../config.ts'
+import type { World, Worlds } from '../world.ts'
+import type { Accounts } from './accounts.ts'
+import type { Foundation } from './foundation.ts'
+import { isWorthAnotherTry, sentenceOf } from './recorded-sender.ts'
+
+export type OutgoingParts = {
+  foundation: Foundation
+  worlds: Worlds
+  accounts: Record<WorldName, Accounts>
+  workers: MailWorkers
+}
+
+/** How many attempts a process makes at once, and what one workspace and one destination have of them. */
+const LANES: Record<Lane, { atOnce: number; limits: ShareLimits }> = {
+  probes: { atOnce: 10, limits: { ofWorkspace: 10, toDestination: 10 } },
+  others: { atOnce: 50, limits: { ofWorkspace: 20, toDestination: 5 } },
+}
+const ATTEMPT_LIMIT_MS = 120_000
+/** Beside the attempt there is its message to read, and its end to note. */
+const PASS_LIMIT_MS = ATTEMPT_LIMIT_MS + 60_000
+const KEY_KEPT_MS = 5000
+
+export function openOutgoing(parts: OutgoingParts): void {
+  const { opened } = parts.foundation
+  const attempt = attemptsBy(parts, opened.use(new Sessions()))
+  for (const lane of ['probes', 'others'] as const) openLane(parts, lane, attempt)
+}
+
+type Attempt = (mail: QueuedMail, signal: AbortSignal) => Promise<AttemptResult>
+
+function openLane({ foundation, worlds }: OutgoingParts, lane: Lane, attempt: Attempt): void {
+  const { store, opened, onError } = foundation
+  const { atOnce, limits } = LANES[lane]
+  const now = () => new Date()
+  const queue = new Queue({
+    load: (ids) => loadQueued(store, ids, now()),
+    note: (notes) => noteAttempts(store, notes),
+    attempt,
+    now,
+    limitMs: ATTEMPT_LIMIT_MS,
+    shares: new Shares(limits, () => performance.now()),
+  })
+  const worker = startWorker({
+    db: store.db,
+    doorbell: store.doorbell,
+    table: 'outgoing_messages',
+    mine: laneIn(lane, [...worlds.keys()]),
+    topic: TOPICS.outgoingDue,
+    pick: (limit, which) => inTurn(limit, which, queue.taking),
+    atOnce,
+    passLimitMs: PASS_LIMIT_MS,
+    givesWay: false,
+    work: (row, signal) => queue.pass(row, signal),
+    onError,
+  })
+  opened.use(worker)
+}
+
+function attemptsBy(parts: OutgoingParts, sessions: Sessions): Attempt {
+  const { foundation, worlds, accounts, workers } = parts
+  const keys = new SigningKeys(foundation)
+  return async (mail, signal) => {
+    const world = worlds.get(mail.world as WorldName)!
+    if (mail.account !== 'embedded')
+      return handOver(mail, accounts[world.name].senders.get(mail.account), signal)
+    const key = await keys.of(mail.claim.claimId)
+    if (!key) return { is: 'failed', reply: '5.7.1 the domain has no key to sign with' }
+    const raw = await workers.sign(mail.content, mail.claim.name, key)
+    const delivery = { envelopeSender: mail.envelopeSender, recipient: mail.recipient, raw }
+    return transfer(delivery, transferOptions(world, foundation.config, sessions), signal)
+  }
+}
+
+/** Hands a message to its outside service again, whose first answer was lost. */
+async function handOver(
+  mail: QueuedMail,
+  sender: Accounts['senders'] extends ReadonlyMap<string, infer S> ? S | undefined : never,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  if (!sender) return { is: 'deferred', reply: `4.3.5 there is no account ${mail.account}` }
+  const author = mail.envelopeSender.slice(0, mail.envelopeSender.lastIndexOf('@'))
+  try {
+    await sender.send(mail.claim, { ...mail, author }, signal)
+    return { is: 'sent', reply: 'taken over', host: mail.account }
+  } catch (error) {
+    signal.throwIfAborted()
+    const is = isWorthAnotherTry(error) ? 'deferred' : 'failed'
+    return { is, reply: sentenceOf(error), host: mail.account }
+  }
+}
+
+function transferOptions(world: World, config: Config, sessions: Sessions): TransferOptions {
+  const isLive = world.name === 'live'
+  return {
+    resolver: world.resolver,
+    sessions,
+    mailHost: world.platform.mailHost,
+    smtpPort: world.smtpPort,
+    mayConnect: world.mayConnect,
+    sourceAddresses: isLive ? config.smtpSourceAddresses : [],
+    smarthost: isLive ? config.smarthost : undefined,
+  }
+}
+
+/** The keys that sign, each read once in a while: a key that retires is published for days. */
+class SigningKeys {
+  readonly #foundation: Foundation
+  readonly #known = new Map<string, { key: ReturnType<typeof findSigningKey>; until: number }>()
+
+  constructor(foundation: Foundation) {
+    this.#foundation = foundation
+  }
+
+  of(claimId: string): ReturnType<typeof findSigningKey> {
+    const now = performance.now()
+    const known = this.#known.get(claimId)
+    if (known && known.until > now) return known.key
+    if (this.#known.size >= KEYS_KNOWN) this.#known.clear()
+    const key = findSigningKey(this.#foundation.store, claimId)
+    this.#known.set(claimId, { key, until: now + KEY_KEPT_MS })
+    key.catch(() => this.#known.delete(claimId))
+    return key
+  }
+}
+
+const KEYS_KNOWN = 1000

@@ -1,0 +1,38 @@
+/** A sender service whose messages are accepted, limited and remembered as those that leave from here. */
+import { DriverError } from '#drivers/errors.ts'
+import type { SenderDriver } from '#drivers/sender/contract.ts'
+import type { OutgoingMail } from '#mail/outgoing/mail.ts'
+import type { StoreContext } from '#store/context.ts'
+import { type Acceptance, acceptMessage, noteHandedOver } from '#store/outgoing-messages.ts'
+
+export function recordedSender(
+  driver: SenderDriver,
+  store: StoreContext,
+  acceptance: Acceptance,
+): SenderDriver {
+  const note = (mail: OutgoingMail, state: 'sent' | 'deferred' | 'failed', reply: string) =>
+    noteHandedOver(store, mail.id, state, acceptance.account, reply)
+  return {
+    ...driver,
+    async send(claim, mail, signal) {
+      await acceptMessage(store, claim, mail, acceptance)
+      try {
+        await driver.send(claim, mail, signal)
+      } catch (error) {
+        // A probe is followed by another one. Any other message is handed over again, under its id.
+        const isRepeated = mail.origin !== 'probe' && isWorthAnotherTry(error)
+        await note(mail, isRepeated ? 'deferred' : 'failed', sentenceOf(error))
+        if (isRepeated) return
+        throw error
+      }
+      await note(mail, 'sent', 'taken over')
+    },
+  }
+}
+
+/** What concerns the message, or the account for long, does not pass by itself. */
+export const isWorthAnotherTry = (error: unknown): boolean =>
+  !(error instanceof DriverError) || error.kind === 'unavailable' || error.kind === 'throttled'
+
+export const sentenceOf = (error: unknown): string =>
+  error instanceof DriverError ? error.message : 'The service did not answer.'

@@ -1,0 +1,45 @@
+/** A message that leaves, as it is handed from where it is made to where it is sent. */
+import type { Facts } from './gate.ts'
+
+/** What it was made for; see docs/decisions for what a crash at its transfer means. */
+export type Origin = 'probe' | 'test' | 'reply' | 'campaign' | 'dsn'
+
+export type OutgoingMail = {
+  /** Ours, a UUID: the same however often the message is handed over. */
+  id: string
+  origin: Origin
+  inboxId: string | undefined
+  /** The localpart of the author, at the claim's domain. */
+  author: string
+  /** One address, in plain form. */
+  recipient: string
+  /** In brackets. */
+  messageId: string
+  /** The finished message, unsigned: it is signed when it leaves. */
+  content: Buffer
+}
+
+/** A message that waits for its next attempt. */
+export type QueuedMail = Omit<OutgoingMail, 'author'> & {
+  workspaceId: string
+  world: string
+  claim: { claimId: string; name: string; nameservers: readonly string[] }
+  /** The account of the service that sends it. */
+  account: string
+  envelopeSender: string
+  /** The domain of the recipient. */
+  destination: string
+  inbox: Facts['inbox']
+  domain: Facts['domain']
+  createdAt: Date
+}
+
+/** `host` is where it was tried, `conversation` what was said there, without secrets. */
+export type AttemptResult = {
+  is: 'sent' | 'deferred' | 'failed'
+  reply: string
+  host?: string
+  conversation?: string
+  /** The other side did not answer in time, or not at all. */
+  isSilent?: boolean
+}

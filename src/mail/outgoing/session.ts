@@ -1,0 +1,203 @@
+/** One SMTP session with one host: connected, perhaps in TLS, and used for one message after another. */
+import { isIP } from 'node:net'
+import { Readable } from 'node:stream'
+import SMTPConnection from 'nodemailer/lib/smtp-connection'
+import type { AttemptResult } from './mail.ts'
+
+/** A host that takes mail; `name` is the one it has in the DNS. */
+export type Peer = {
+  host: string
+  port: number
+  name: string
+  secure: boolean
+  credentials: { user: string; password: string } | undefined
+  /** The local address to connect from; the system chooses where there is none. */
+  localAddress: string | undefined
+  /** Whether its certificate must be valid for its name. */
+  mustBeVerified: boolean
+}
+
+/** A message as it goes over the wire. */
+export type Delivery = { envelopeSender: string; recipient: string; raw: Buffer }
+
+/** `isUntouched`: the session ended before the host had begun to read the message. */
+export type Handed = AttemptResult & { isUntouched: boolean }
+
+const CONNECT_MS = 20_000
+// RFC 5321 section 4.5.3.2 allows minutes for each command; a slow reply defers the message.
+const SOCKET_MS = 60_000
+const QUIT_MS = 2000
+const CONVERSATION_OCTETS = 4096
+
+export class Session {
+  readonly #connection: SMTPConnection
+  readonly #peer: Peer
+  #conversation = ''
+  #onEnd: (reply: string) => void = () => {}
+  isOver = false
+  /** Messages handed over so far. */
+  count = 0
+
+  constructor(peer: Peer, ehlo: string) {
+    this.#peer = peer
+    this.#connection = new SMTPConnection({
+      host: peer.host,
+      port: peer.port,
+      secure: peer.secure,
+      name: ehlo,
+      opportunisticTLS: true,
+      requireTLS: peer.mustBeVerified && peer.credentials === undefined,
+      // RFC 7435: encrypted to whoever answers is better than not encrypted at all.
+      tls: {
+        rejectUnauthorized: peer.mustBeVerified,
+        // RFC 6066 section 3: a server name is a name, never an address.
+        ...(isIP(peer.name) === 0 && { servername: peer.name }),
+      },
+      connectionTimeout: CONNECT_MS,
+      greetingTimeout: CONNECT_MS,
+      socketTimeout: SOCKET_MS,
+      transactionLog: true,
+      logger: this.#recorder() as never,
+      ...(peer.localAddress === undefined ? {} : { localAddress: peer.localAddress }),
+    })
+    this.#connection.on('error', (error: unknown) => this.#end(replyOf(error)))
+    this.#connection.on('end', () => this.#end(this.#lastWords()))
+  }
+
+  close(): void {
+    this.isOver = true
+    this.#connection.close()
+  }
+
+  /** Says goodbye, and does not wait for long to hear it. */
+  quit(): void {
+    this.isOver = true
+    this.#connection.quit()
+    setTimeout(() => this.#connection.close(), QUIT_MS).unref()
+  }
+
+  /** Hands one message over, and connects first where that has not been done. */
+  async hand(delivery: Delivery, signal: AbortSignal): Promise<Handed> {
+    let isTouched = false
+    const abort = () => this.close()
+    signal.addEventListener('abort', abort, { once: true })
+    try {
+      const result = await this.#said(async () => {
+        if (this.count === 0) await this.#open()
+        else if (this.#isSoiled) await this.#call((done) => this.#connection.reset(done))
+        this.count++
+        const content = Readable.from(
+          (function* () {
+            isTouched = true
+            yield delivery.raw
+          })(),
+        )
+        return this.#send(delivery, content)
+      })
+      // What was taken, or refused, stays so, however late it was.
+      if (result.is === 'deferred') signal.throwIfAborted()
+      return { ...result, ...this.#told(), isUntouched: !isTouched && this.isOver }
+    } finally {
+      signal.removeEventListener('abort', abort)
+    }
+  }
+
+  /** After a refusal the host may still hold the envelope. */
+  #isSoiled = false
+
+  async #open(): Promise<void> {
+    await this.#call((done) => this.#connection.connect(done))
+    const { credentials } = this.#peer
+    if (!credentials) return
+    const { user, password: pass } = credentials
+    await this.#call((done) => this.#connection.login({ user, pass }, done)).catch(() => {
+      // Our own credentials are wrong: no fault of the message.
+      throw new Deferred('4.7.8 the smarthost refused our credentials')
+    })
+  }
+
+  async #send({ envelopeSender, recipient }: Delivery, content: Readable): Promise<AttemptResult> {
+    const envelope = { from: envelopeSender, to: [recipient] }
+    let reply = ''
+    this.#isSoiled = true
+    await this.#call((done) =>
+      this.#connection.send(envelope, content, (error: unknown, info?: { response?: string }) => {
+        reply = info?.response ?? ''
+        done(error)
+      }),
+    )
+    this.#isSoiled = false
+    return { is: 'sent', reply }
+  }
+
+  #call(begin: (done: (error?: unknown) => void) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      begin((error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  /** What comes first: the result, or the end of the session. */
+  async #said(work: () => Promise<AttemptResult>): Promise<AttemptResult> {
+    const ended = Promise.withResolvers<AttemptResult>()
+    this.#onEnd = (reply) => ended.resolve({ is: 'deferred', reply, isSilent: isSilence(reply) })
+    const done = work().catch((error: unknown) => resultOf(error))
+    return Promise.race([done, ended.promise])
+  }
+
+  #end(reply: string): void {
+    this.isOver = true
+    this.#onEnd(reply)
+  }
+
+  /** RFC 5321 section 3.8: a server that closes says so with 421, and perhaps why. */
+  #lastWords(): string {
+    const said = String(this.#connection.lastServerResponse || '')
+    return said.startsWith('4') ? said : '4.4.2 the connection was closed'
+  }
+
+  /** Where it was, and the last of what was said there. The library leaves secrets out. */
+  #told() {
+    const conversation = this.#conversation.slice(-CONVERSATION_OCTETS)
+    this.#conversation = ''
+    return { host: `${this.#peer.name} [${this.#peer.host}]`, conversation }
+  }
+
+  #recorder() {
+    const ignore = () => {}
+    const debug = ({ tnx }: { tnx?: string } = {}, text?: unknown) => {
+      if (tnx !== 'client' && tnx !== 'server') return
+      const line = `${tnx === 'client' ? 'C' : 'S'}: ${String(text).slice(0, 1000)}\n`
+      this.#conversation = (this.#conversation + line).slice(-2 * CONVERSATION_OCTETS)
+    }
+    return {
+      level: ignore,
+      trace: ignore,
+      info: ignore,
+      warn: ignore,
+      error: ignore,
+      fatal: ignore,
+      debug,
+    }
+  }
+}
+
+/** Trouble before the message was tried. */
+class Deferred extends Error {
+  override readonly name = 'Deferred'
+}
+
+/** RFC 5321 section 4.2.1: a 5yz reply is permanent; anything else is worth another try. */
+function resultOf(error: unknown): AttemptResult {
+  const code = error instanceof Error && 'responseCode' in error ? Number(error.responseCode) : 0
+  const reply = replyOf(error)
+  const is = code >= 500 && code < 600 ? 'failed' : 'deferred'
+  return { is, reply, isSilent: is === 'deferred' && isSilence(reply) }
+}
+
+function replyOf(error: unknown): string {
+  if (error instanceof Deferred) return error.message
+  const said = error instanceof Error && 'response' in error ? String(error.response || '') : ''
+  return said || (error instanceof Error ? `4.4.1 ${error.message}` : '4.4.1 no connection')
+}
+
+const isSilence = (reply: string): boolean => /^4\.4\.[12] /.test(reply)

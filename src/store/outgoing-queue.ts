@@ -1,0 +1,169 @@
+/** The queue of outgoing messages as rows: who is next, what is needed for an attempt, how it ended. */
+import { type RawBuilder, sql } from 'kysely'
+import { decodedContent } from '#mail/content.ts'
+import type { Sending } from '#mail/outgoing/gate.ts'
+import type { QueuedMail } from '#mail/outgoing/mail.ts'
+import type { Note } from '#mail/outgoing/queue.ts'
+import type { Taking } from '#mail/outgoing/shares.ts'
+import type { StoreContext } from './context.ts'
+import { sendingOf } from './outgoing-messages.ts'
+import type { WorldName } from './tables.ts'
+
+/** Probes of the product have a lane of their own, so that no mail of a customer holds up a domain. */
+export type Lane = 'probes' | 'others'
+
+/** The messages of a lane, in the worlds of this process. */
+export const laneIn = (lane: Lane, worlds: readonly WorldName[]): RawBuilder<unknown> => sql`
+  world = any(${[...worlds]}::text[]) and (origin = 'probe') = ${lane === 'probes'}`
+
+/** Workspaces that are looked at in one taking. */
+const WORKSPACES = 100
+
+/**
+ * The ids of due messages, one of each workspace before the second of any. A loose index scan finds the
+ * workspaces: its cost grows with their number, not with what they have queued.
+ */
+export function inTurn(
+  limit: number,
+  which: RawBuilder<unknown>,
+  { after, workspaces, destinations, ofWorkspace, toDestination }: Taking,
+): RawBuilder<unknown> {
+  return sql`
+    with recursive ${workspacesAfter('later', sql`workspace_id > ${after}::uuid`)},
+    ${workspacesAfter('sooner', sql`true`)},
+    tenants as (
+      (select id from later where id is not null limit ${WORKSPACES})
+      union all
+      (select id from sooner where id <= ${after}::uuid limit ${WORKSPACES})
+      limit ${WORKSPACES}),
+    due as (
+      select m.id, m.next_at, m.recipient_domain,
+             row_number() over (partition by tenants.id order by m.next_at) as turn,
+             row_number() over (partition by m.recipient_domain order by m.next_at) as place
+        from tenants cross join lateral (
+          select id, next_at, recipient_domain from outgoing_messages
+           where workspace_id = tenants.id and finished_at is null and ${which}
+             and next_at <= now() and lease_until <= now()
+             and recipient_domain <> all(${[...destinations]}::text[])
+           order by next_at limit ${ofWorkspace} for update skip locked) m
+       where tenants.id <> all(${[...workspaces]}::uuid[])
+    )
+    select id from due where place <= ${toDestination} order by turn, next_at limit ${limit}`
+}
+
+/** The workspaces with messages that have not ended, in the order of their ids. */
+const workspacesAfter = (name: string, from: RawBuilder<unknown>) => sql`
+    ${sql.ref(name)}(id) as (
+      (select workspace_id from outgoing_messages where finished_at is null and ${from}
+        order by workspace_id limit 1)
+      union all
+      (select (select m.workspace_id from outgoing_messages m
+                where m.finished_at is null and m.workspace_id > w.id order by m.workspace_id limit 1)
+         from ${sql.ref(name)} w where w.id is not null))`
+
+type LoadedRow = {
+  id: string
+  workspace_id: string
+  world: WorldName
+  claim_id: string
+  domain: string
+  account: string
+  origin: QueuedMail['origin']
+  inbox_id: string | null
+  is_inbox_removed: boolean
+  message_id: string
+  envelope_sender: string
+  recipient: string
+  recipient_domain: string
+  created_at: Date
+  encoding: 'identity' | 'zstd' | null
+  content: Buffer | null
+}
+
+/** What an attempt at each of these messages needs. Those that have gone are missing. */
+export async function loadQueued(
+  { db }: StoreContext,
+  ids: readonly string[],
+  now: Date,
+): Promise<QueuedMail[]> {
+  const { rows } = await sql<LoadedRow>`
+    select m.id, m.workspace_id, m.world, m.claim_id, c.name as domain, m.account, m.origin, m.inbox_id,
+           i.removed_at is not null as is_inbox_removed, m.message_id, m.envelope_sender, m.recipient,
+           m.recipient_domain, m.created_at, t.encoding, t.content
+      from outgoing_messages m
+      join claims c on c.id = m.claim_id
+      left join inboxes i on i.id = m.inbox_id
+      left join message_contents t on t.id = m.content_id
+     where m.id = any(${[...ids]}::uuid[])`.execute(db)
+  const sending = new Map<string, Sending>()
+  for (const { claim_id } of rows) {
+    if (!sending.has(claim_id)) sending.set(claim_id, await sendingOf(db, claim_id, now))
+  }
+  return rows.flatMap((row) => queuedMail(row, sending.get(row.claim_id)!))
+}
+
+function queuedMail(row: LoadedRow, domain: Sending): QueuedMail[] {
+  if (row.encoding === null || row.content === null) return []
+  const content = decodedContent({ encoding: row.encoding, content: row.content })
+  return [
+    {
+      id: row.id,
+      workspaceId: row.workspace_id,
+      world: row.world,
+      claim: { claimId: row.claim_id, name: row.domain, nameservers: [] },
+      account: row.account,
+      origin: row.origin,
+      inboxId: row.inbox_id ?? undefined,
+      inbox: row.inbox_id === null ? 'none' : row.is_inbox_removed ? 'removed' : 'there',
+      domain,
+      messageId: row.message_id,
+      envelopeSender: row.envelope_sender,
+      recipient: row.recipient,
+      destination: row.recipient_domain,
+      createdAt: row.created_at,
+      content,
+    },
+  ]
+}
+
+const REPLY_LIMIT = 1000
+
+/**
+ * Writes how attempts ended, and gives the messages back; those whose lease was lost are left alone. The octets
+ * of a message that has ended go, where no other message has the same.
+ */
+export async function noteAttempts({ db }: StoreContext, notes: readonly Note[]): Promise<void> {
+  const column = <T>(of: (note: Note) => T) => notes.map(of)
+  await sql`
+    with ended as (
+      select * from unnest(
+        ${column(({ row }) => row.id)}::uuid[], ${column(({ row }) => row.epoch)}::bigint[],
+        ${column(({ row }) => row.wake)}::bigint[], ${column(({ result }) => STATES[result.is])}::text[],
+        ${column(({ result }) => result.reply.slice(0, REPLY_LIMIT))}::text[],
+        ${column(({ result }) => result.host ?? '')}::text[],
+        ${column(({ result }) => result.conversation ?? null)}::text[],
+        ${column(({ afterMs }) => afterMs)}::float8[], ${column(({ failures }) => failures)}::int[],
+        ${column(({ isAttempt }) => isAttempt)}::boolean[])
+        as e (id, epoch, wake, state, reply, host, conversation, after_ms, failures, is_attempt)
+    ), noted as (
+      update outgoing_messages m
+         set state = e.state, last_reply = e.reply, failures = e.failures, lease_until = '-infinity',
+             finished_at = case when e.state = 'deferred' then null else now() end,
+             content_id = case when e.state = 'deferred' then m.content_id end,
+             next_at = case when m.wake <> e.wake then now() else now() + e.after_ms * interval '1 ms' end
+        from ended e, outgoing_messages before
+       where m.id = e.id and m.epoch = e.epoch and before.id = m.id and m.finished_at is null
+      returning m.id, before.content_id, e.state, e.host, e.reply, e.conversation, e.is_attempt
+    ), kept as (
+      insert into attempts (outgoing_message_id, number, host, outcome, reply, conversation)
+        select n.id, (select coalesce(max(a.number), 0) + 1 from attempts a where a.outgoing_message_id = n.id),
+               n.host, n.state, n.reply, n.conversation
+          from noted n where n.is_attempt
+    )
+    delete from message_contents c using noted n
+     where c.id = n.content_id and n.state <> 'deferred' and not exists (
+       select from outgoing_messages o where o.content_id = c.id and o.finished_at is null
+          and o.id not in (select id from noted))`.execute(db)
+}
+
+const STATES = { sent: 'sent', deferred: 'deferred', failed: 'failed' } as const
