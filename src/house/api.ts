@@ -6,7 +6,7 @@ import type { ProblemCode } from '#api/problems.ts'
 import { startApi } from '#api/server.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
 import { isLoopback, writeEndpoint } from '#names/ip.ts'
-import { FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
+import { BOOTSTRAP_KEY_ID, FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
 import { isDatabaseAway, pingDatabase } from '#store/database.ts'
 import { type PortsOf, placedAt } from '#store/domain-passes.ts'
 import type { Candidates } from '#store/placing.ts'
@@ -126,7 +126,7 @@ function whyClosed(
 function bootstrapOf({ bootstrapKey: key }: Config) {
   if (key === undefined) return undefined
   const world: WorldName = key.startsWith('ms_live_') ? 'live' : 'sandbox'
-  const as = { keyId: FIRST_WORKSPACE, workspaceId: FIRST_WORKSPACE, world, scopes: ['*'] }
+  const as = { keyId: BOOTSTRAP_KEY_ID, workspaceId: FIRST_WORKSPACE, world, scopes: ['*'] }
   return { key, as }
 }
 

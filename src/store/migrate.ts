@@ -16,6 +16,7 @@ import * as derived from '../../migrations/0012-derived.ts'
 import * as importNote from '../../migrations/0013-import-note.ts'
 import * as secondaries from '../../migrations/0014-secondaries.ts'
 import * as paceShares from '../../migrations/0015-pace-shares.ts'
+import * as keyTree from '../../migrations/0016-key-tree.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -35,6 +36,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0013-import-note': importNote,
   '0014-secondaries': secondaries,
   '0015-pace-shares': paceShares,
+  '0016-key-tree': keyTree,
 }
 
 /** The database has a migration that this code does not know. */

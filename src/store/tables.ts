@@ -94,6 +94,8 @@ type ApiKeyRow = {
   created_at: Generated<Date>
   last_used_at: Date | null
   revoked_at: Date | null
+  /** The key that made it; null where an operator did. The bootstrap key has no row. */
+  created_by_key_id: string | null
 }
 
 type RequestCountRow = {

@@ -62,7 +62,7 @@ test('the list has every key, newest first, and the key itself of none', async (
   )
   assert.equal(body.pagination.total, 4, 'the one that made them too')
   for (const each of body.keys)
-    hasFields(each, 'key_id name scopes expires_at created_at last_used_at')
+    hasFields(each, 'key_id name scopes expires_at created_at last_used_at created_by_key_id')
   assert.ok(!JSON.stringify(body).includes('ms_test_'))
   const { body: paged } = await owner.get('/keys?limit=2&page=2')
   assert.deepEqual(paged.keys[0].key_id, ids[2])
@@ -106,9 +106,10 @@ for (const [held, asked, missing] of GRANTS) {
 for (const [method, path, scope] of [
   ['POST', '/keys', 'keys:create'],
   ['GET', '/keys', 'keys:read'],
+  ['GET', `/keys/${UNKNOWN_ID}`, 'keys:read'],
   ['DELETE', `/keys/${UNKNOWN_ID}`, 'keys:delete'],
 ] as const) {
-  test(`${method} ${path.split('/').slice(0, 2).join('/')} needs ${scope} or keys:all`, async () => {
+  test(`${method} ${path.replace(UNKNOWN_ID, '{key_id}')} needs ${scope} or keys:all`, async () => {
     const ask = async (scopes: string[]) =>
       (await house.clientOf({ scopes })).request(
         method,
@@ -176,7 +177,8 @@ test('a revoked key is refused at once, here, however busy it is', async () => {
   assert.equal((await holder.get('/domains')).status, 200)
   const { status, body } = await client.delete(`/keys/${key_id}`)
   assert.equal(status, 200)
-  assert.deepEqual(body, { success: true, message: 'Key revoked.', key_id })
+  const none = { descendants_revoked: 0, descendants_left: 0 }
+  assert.deepEqual(body, { success: true, message: 'Key revoked.', key_id, ...none })
   refuses(await holder.get('/domains'), 401, 'api_key_invalid')
   assert.ok((await listed()).every((each) => each.key_id !== key_id))
   refuses(await client.delete(`/keys/${key_id}`), 404, 'key_not_found')
@@ -285,7 +287,7 @@ test('a refused request is a use of its key too, and one at the sandbox', async 
 test('the installation’s own key makes room for others', async () => {
   const { status, body } = await client.post('/workspaces', { name: 'Acme' })
   assert.equal(status, 201, JSON.stringify(body))
-  hasFields(body, 'success message workspace_id name created_at world key_id key')
+  hasFields(body, 'success message workspace_id name created_at world key_id key expires_at')
   const theirs = holderOf(body)
   const { body: whose } = await theirs.get('/workspace')
   assert.deepEqual([whose.workspace_id, whose.name], [body.workspace_id, 'Acme'])

@@ -1,10 +1,11 @@
 import { z } from 'zod'
-import { type ApiKey, createApiKey } from '#store/api-keys.ts'
+import type { ApiKey } from '#store/api-keys.ts'
+import { makeKey } from '#store/key-tree.ts'
 import { allows, insufficientScopes } from '../auth.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { keyMade } from '../openapi/key-answers.ts'
-import { Invalid } from '../problems.ts'
+import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
 import { headerText, scopes } from '../shapes.ts'
 
@@ -21,7 +22,10 @@ const body = z.object({
     .string()
     .max(40)
     .nullish()
-    .describe('When it ends: a time to come, in ISO 8601 with its zone; `null` for never.')
+    .describe(
+      'When it ends: a time to come, in ISO 8601 with its zone; `null` for never. A key never outlives the ' +
+        'key that makes it: it ends with that one at the latest.',
+    )
     .meta({ examples: ['2099-12-31T00:00:00Z'] }),
 })
 
@@ -43,23 +47,23 @@ export function addKeyRoute(app: Http, context: ApiContext): void {
     async (request, reply) => {
       const caller = keyOf(request)
       const { name } = request.body
-      const wanted = heldBy(caller, request.body.scopes)
-      const expiresAt = acceptedEnd(request.body.expires_at, context.now())
-      const { workspaceId, world } = caller
-      const { keyId, key, createdAt } = await createApiKey(context.store, {
-        workspaceId,
-        world,
+      const granted = heldBy(caller, request.body.scopes)
+      const wished = acceptedEnd(request.body.expires_at, context.now())
+      const made = await makeKey(context.store, caller, {
         name,
-        scopes: wanted,
-        expiresAt,
+        scopes: granted,
+        expiresAt: wished,
       })
+      if (made.is === 'maker_ended') throw new Problem('api_key_invalid')
+      const { keyId, key, createdAt, expiresAt } = made
+      const isCut = expiresAt?.getTime() !== wished?.getTime()
       return reply.status(201).send({
         success: true,
-        message: 'Key made. It is shown this once.',
+        message: `Key made. It is shown this once.${isCut ? ' It ends with the key that made it.' : ''}`,
         key_id: keyId,
         key,
         name,
-        scopes: wanted,
+        scopes: granted,
         expires_at: expiresAt?.toISOString() ?? null,
         created_at: createdAt.toISOString(),
       })
