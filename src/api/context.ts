@@ -10,7 +10,8 @@ import type { DomainRow } from '#store/domains.ts'
 import type { Candidates } from '#store/placing.ts'
 import type { RequestLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
-import type { Keys, Scope } from './auth.ts'
+import type { Keys } from './auth.ts'
+import type { Scope } from './scopes.ts'
 
 /** What the routes work with. */
 export type ApiContext = {

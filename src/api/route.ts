@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { ApiKey } from '#store/api-keys.ts'
-import type { Scope } from './auth.ts'
 import { API_PREFIX, type ApiContext } from './context.ts'
+import type { Scope } from './scopes.ts'
 
 const keys = new WeakMap<FastifyRequest, ApiKey>()
 

@@ -141,6 +141,13 @@ const BAD: readonly [what: string, fields: object, loc: (string | number)[], typ
   ['an empty list',        { scopes: [] },                        ['body', 'scopes'],      'value_error.list.min_items'],
   ['too many scopes',      { scopes: Array(51).fill('a:read') },  ['body', 'scopes'],      'value_error.list.max_items'],
   ['a scope of one word',  { scopes: ['keys:read', 'domains'] },  ['body', 'scopes', 1],   'value_error.str.regex'],
+  ['an action there is none of', { scopes: ['keys:read', 'domains:xyz'] }, ['body', 'scopes', 1], 'type_error.enum'],
+  ['another resource’s action', { scopes: ['domains:pause'] }, ['body', 'scopes', 0],      'type_error.enum'],
+  ['a resource there is none of', { scopes: ['mailboxes:read'] }, ['body', 'scopes', 0],   'type_error.enum'],
+  ['one resource of many', { scopes: ['domain:all'] },            ['body', 'scopes', 0],   'type_error.enum'],
+  ['a word that objects have', { scopes: ['constructor:all'] },   ['body', 'scopes', 0],   'type_error.enum'],
+  ['a capital',            { scopes: ['Domains:read'] },          ['body', 'scopes', 0],   'value_error.str.regex'],
+  ['a star for the action', { scopes: ['domains:*'] },            ['body', 'scopes', 0],   'value_error.str.regex'],
   ['no list',              { scopes: '*' },                       ['body', 'scopes'],      'type_error.list'],
   ['an end in the past',   { expires_at: inFuture(-1000) },       ['body', 'expires_at'],  'value_error.datetime'],
   ['an end without zone',  { expires_at: '2999-01-01T00:00:00' }, ['body', 'expires_at'],  'value_error.datetime'],
@@ -156,6 +163,28 @@ for (const [what, fields, loc, type] of BAD) {
     assert.equal((await listed()).length, before)
   })
 }
+
+test('a scope that there is none of is named, each by itself, with those there are', async () => {
+  const { status, body } = await make({ scopes: ['leads:update', 'keys:read', 'domains:xyz'] })
+  assert.equal(status, 422)
+  assert.deepEqual(
+    body.detail.map(({ loc, msg }: Json) => [loc[2], msg.split(';')[0]]),
+    [
+      [0, 'there is no scope leads:update'],
+      [2, 'there is no scope domains:xyz'],
+    ],
+  )
+  assert.match(body.detail[0].msg, /there are \*, domains:create, /)
+})
+
+test('every scope that there is can be given, and the document lists them', async () => {
+  const document = (await client.request('GET', '/openapi.json')).body
+  const { schema } =
+    document.paths['/api/public/v1/keys'].post.requestBody.content['application/json']
+  const scopes: string[] = schema.properties.scopes.items.enum
+  assert.ok(scopes.length > 30 && scopes.includes('*') && scopes.includes('webhooks:all'))
+  assert.deepEqual((await made({ scopes })).scopes, scopes)
+})
 
 test('a key may end: with a zone of its own, at the very time, or never', async () => {
   const { expires_at } = await made({ expires_at: '2999-12-31T23:59:59+02:00' })

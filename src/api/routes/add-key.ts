@@ -7,7 +7,8 @@ import type { Http } from '../http.ts'
 import { keyMade } from '../openapi/key-answers.ts'
 import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
-import { headerText, scopes } from '../shapes.ts'
+import { scopes } from '../scopes.ts'
+import { headerText } from '../shapes.ts'
 
 const body = z.object({
   name: headerText
