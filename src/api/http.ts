@@ -56,6 +56,8 @@ export function createHttp(options: HttpOptions) {
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
+    // RFC 9112 section 3.2: another server on the way might read another one of them.
+    if (hostsOf(request).length > 1) throw new Problem('bad_request')
     if (!options.isOurHost(hostOf(request))) throw new Problem('unknown_host')
   })
   app.addHook('preValidation', async (request) => refuseNull(request))
@@ -101,6 +103,8 @@ function requestIdOf(request: { headers: Record<string, unknown> }): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newId()
 }
+
+const hostsOf = ({ raw }: FastifyRequest): readonly string[] => raw.headersDistinct.host ?? []
 
 function hostOf({ headers }: FastifyRequest): string {
   return (headers.host ?? '')
