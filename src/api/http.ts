@@ -25,7 +25,7 @@ export type HttpOptions = {
   logger: Logger
   /** Whether a Host header names us; without its port, in lower case. */
   isOurHost(host: string): boolean
-  /** Whether an error means that the database could not be asked. */
+  /** Whether an error means that the database could not be asked, or could not write. */
   isDatabaseAway(error: unknown): boolean
 }
 
@@ -123,6 +123,8 @@ function answerError(
   if (violations) return reply.status(422).send({ detail: violations })
   const problem = problemOf(error, options)
   if (!problem) request.log.error({ err: error }, 'internal error')
+  if (problem?.code === 'database_away')
+    request.log.warn({ err: error }, 'the database did not do what was asked')
   const { code, message, fields, retryAfterS } =
     problem ?? new Problem('internal', { request_id: request.id })
   const { status } = PROBLEMS[code]
