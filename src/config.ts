@@ -48,7 +48,7 @@ export const SETTINGS = {
   mailboxDriver: setting('MAILSTEAD_MAILBOX_DRIVER', 'accounts', 'embedded', 'The mailbox service of new domains, in the same way.', accountNames),
   receivesMail: setting('MAILSTEAD_RECEIVES_MAIL', 'true or false', 'true', 'Whether mail from outside reaches this installation; without it nothing can be proven by a test message.', truth),
   parentQueriesPerSecond: setting('MAILSTEAD_PARENT_QUERIES_PER_SECOND', 'questions a second', '20', "How often one server of others' may be asked, by all processes together; our own, and the sandbox's, are asked without limit.", count(1, 10_000)),
-  pendingClaimsPerName: setting('MAILSTEAD_PENDING_CLAIMS_PER_NAME', 'claims', '16', 'How many claims on one name may wait for their delegation, in all workspaces.', count(1, 1000)),
+  pendingClaimsPerName: setting('MAILSTEAD_PENDING_CLAIMS_PER_NAME', 'claims', '16', 'How many claims on one name may wait for their delegation, in all workspaces; those that failed or are older than a week do not count.', count(1, 1000)),
   addsPerName: setting('MAILSTEAD_ADDS_PER_NAME_PER_HOUR', 'adds an hour', '20', 'How often a workspace may add the same name.', count(1, 10_000)),
   rateLimitPerMinute: setting('MAILSTEAD_RATE_LIMIT_PER_MINUTE', 'requests a minute', '100', 'How often an API key may ask within a minute; 0 for no limit.', count(0, 1_000_000)),
   rateLimitPerHour: setting('MAILSTEAD_RATE_LIMIT_PER_HOUR', 'requests an hour', '1000', 'How often an API key may ask within an hour; 0 for no limit.', count(0, 100_000_000)),
