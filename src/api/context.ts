@@ -8,7 +8,7 @@ import type { StoreContext } from '#store/context.ts'
 import type { Placed } from '#store/domain-passes.ts'
 import type { DomainRow } from '#store/domains.ts'
 import type { Candidates } from '#store/placing.ts'
-import type { RequestLimits } from '#store/request-counts.ts'
+import type { RateLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Keys } from './auth.ts'
 import type { Scope } from './scopes.ts'
@@ -22,8 +22,8 @@ export type ApiContext = {
   identify: Keys['identify']
   /** To be called when a key was revoked, so that it is refused from now on. */
   forgetKeys(): void
-  /** How often a key may ask. */
-  rates: RequestLimits
+  /** How often a key may ask, and a workspace. */
+  rates: RateLimits
   nameRules(world: WorldName): NameRules
   /** Whether anything would answer for a redirect of the domain. */
   hasRedirects(domain: DomainRow): boolean

@@ -10,6 +10,7 @@ import { BOOTSTRAP_KEY_ID, FIRST_WORKSPACE, findApiKey } from '#store/api-keys.t
 import { isDatabaseAway, pingDatabase } from '#store/database.ts'
 import { type PortsOf, placedAt } from '#store/domain-passes.ts'
 import type { Candidates } from '#store/placing.ts'
+import type { RateLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Config } from '../config.ts'
 import type { Accounts } from './accounts.ts'
@@ -79,10 +80,22 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
       Object.values(parts.accounts).flatMap(({ senders }) => senders.get(account)?.events ?? [])[0],
     zoneHost: (world, placed) => parts.ports(world, placed)!.zone,
     sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
-    rates: { perMinute: config.rateLimitPerMinute, perHour: config.rateLimitPerHour },
+    rates: ratesOf(config),
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
   }
+}
+
+/** How many busy keys a workspace may have where no limit is set for it. */
+const BUSY_KEYS = 5
+
+function ratesOf(config: Config): RateLimits {
+  const key = { perMinute: config.rateLimitPerMinute, perHour: config.rateLimitPerHour }
+  const workspace = {
+    perMinute: config.workspaceRateLimitPerMinute ?? BUSY_KEYS * key.perMinute,
+    perHour: config.workspaceRateLimitPerHour ?? BUSY_KEYS * key.perHour,
+  }
+  return { key, workspace }
 }
 
 function knownAccounts({ zones, senders, mailboxes }: Accounts): Candidates {

@@ -17,6 +17,7 @@ import * as importNote from '../../migrations/0013-import-note.ts'
 import * as secondaries from '../../migrations/0014-secondaries.ts'
 import * as paceShares from '../../migrations/0015-pace-shares.ts'
 import * as keyTree from '../../migrations/0016-key-tree.ts'
+import * as workspaceCounts from '../../migrations/0017-workspace-counts.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -37,6 +38,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0014-secondaries': secondaries,
   '0015-pace-shares': paceShares,
   '0016-key-tree': keyTree,
+  '0017-workspace-counts': workspaceCounts,
 }
 
 /** The database has a migration that this code does not know. */

@@ -9,7 +9,8 @@ import type { Authentication } from '#servers/smtp/judge.ts'
 export type Tables = {
   workspaces: { id: string; name: string; created_at: Generated<Date> }
   api_keys: ApiKeyRow
-  request_counts: RequestCountRow
+  request_counts: CountRow & { key_id: string }
+  workspace_request_counts: CountRow & { workspace_id: string; world: WorldName }
   idempotent_requests: IdempotentRequestRow
   domains: DomainRow & DueRow
   claims: ClaimRow
@@ -98,8 +99,7 @@ type ApiKeyRow = {
   created_by_key_id: string | null
 }
 
-type RequestCountRow = {
-  key_id: string
+type CountRow = {
   minute_began: Date
   minute_count: number
   hour_began: Date
