@@ -54,6 +54,7 @@ export const SETTINGS = {
   rateLimitPerHour: setting('MAILSTEAD_RATE_LIMIT_PER_HOUR', 'requests an hour', '1000', 'How often an API key may ask within an hour; 0 for no limit.', count(0, 100_000_000)),
   workspaceRateLimitPerMinute: setting('MAILSTEAD_WORKSPACE_RATE_LIMIT_PER_MINUTE', 'requests a minute', '', 'How often all API keys of a workspace together may ask within a minute, in each world; 0 for no limit. Five times the limit of a key by default.', optionalCount(0, 10_000_000)),
   workspaceRateLimitPerHour: setting('MAILSTEAD_WORKSPACE_RATE_LIMIT_PER_HOUR', 'requests an hour', '', 'How often they may ask within an hour; 0 for no limit. Five times the limit of a key by default.', optionalCount(0, 1_000_000_000)),
+  keysPerWorkspace: setting('MAILSTEAD_KEYS_PER_WORKSPACE', 'keys', '100', 'How many API keys that still work a workspace may have in each world. Keys made at the command line count, and are not refused.', count(1, 100_000)),
   handlerWaitMs: setting('MAILSTEAD_WAIT_MS', 'milliseconds', '10000', 'How long an API call may wait for the worker before it answers what is known.', count(0, 30_000)),
   dkimRotationDays: setting('MAILSTEAD_DKIM_ROTATION_DAYS', 'days', '90', 'How long a DKIM key of the embedded sender signs before the next takes its turn; 0 for ever.', count(0, 3650)),
   logLevel: setting('MAILSTEAD_LOG_LEVEL', 'level', 'info', 'The least severe line that is logged: debug, info, warn or error.', logLevel),

@@ -24,6 +24,8 @@ export type ApiContext = {
   forgetKeys(): void
   /** How often a key may ask, and a workspace. */
   rates: RateLimits
+  /** How many keys that still work a workspace may have in a world. */
+  maxKeys: number
   nameRules(world: WorldName): NameRules
   /** Whether anything would answer for a redirect of the domain. */
   hasRedirects(domain: DomainRow): boolean

@@ -81,6 +81,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     zoneHost: (world, placed) => parts.ports(world, placed)!.zone,
     sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
     rates: ratesOf(config),
+    maxKeys: config.keysPerWorkspace,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
   }

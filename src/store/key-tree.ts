@@ -23,16 +23,18 @@ export type MadeKey = {
   expiresAt: Date | undefined
 }
 
-/** Makes a key for the workspace and world of its maker. */
+/** Makes a key for the workspace and world of its maker, which may have so many that still work. */
 export function makeKey(
   store: StoreContext,
   maker: ApiKey,
   { name, scopes, expiresAt }: KeyOfKey,
-): Promise<MadeKey | { is: 'maker_ended' }> {
+  maxKeys: number,
+): Promise<MadeKey | { is: 'maker_ended' } | { is: 'too_many' }> {
   return store.db.transaction().execute(async (tx) => {
     await oneAtATime(tx)
     const end = await endOf(tx, maker)
     if (end === 'ended') return { is: 'maker_ended' }
+    if ((await countWorking(tx, maker)) >= maxKeys) return { is: 'too_many' }
     const wanted = {
       workspaceId: maker.workspaceId,
       world: maker.world,
@@ -46,7 +48,22 @@ export function makeKey(
   })
 }
 
-/** A tree that is being revoked must not grow, so keys are made by keys, and revoked, one at a time. */
+async function countWorking(tx: Queryable, { workspaceId, world }: ApiKey): Promise<number> {
+  const { working } = await tx
+    .selectFrom('api_keys')
+    .select(sql<number>`count(*)::int`.as('working'))
+    .where('workspace_id', '=', workspaceId)
+    .where('world', '=', world)
+    .where('revoked_at', 'is', null)
+    .where((is) => is.or([is('expires_at', 'is', null), is('expires_at', '>', new Date())]))
+    .executeTakeFirstOrThrow()
+  return working
+}
+
+/**
+ * Keys are made by keys, and revoked, one at a time: a tree that is being revoked must not grow, and those who
+ * make keys at once must count each other's.
+ */
 export async function oneAtATime(tx: Queryable): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended('api keys', 0))`.execute(tx)
 }

@@ -42,6 +42,7 @@ export function addKeyRoute(app: Http, context: ApiContext): void {
         summary: 'Makes a key, and shows it this once',
         body,
         answers: { 201: keyMade },
+        problems: ['too_many_keys'],
       },
       ...needs(context, 'keys:create'),
     },
@@ -50,12 +51,10 @@ export function addKeyRoute(app: Http, context: ApiContext): void {
       const { name } = request.body
       const granted = heldBy(caller, request.body.scopes)
       const wished = acceptedEnd(request.body.expires_at, context.now())
-      const made = await makeKey(context.store, caller, {
-        name,
-        scopes: granted,
-        expiresAt: wished,
-      })
+      const wanted = { name, scopes: granted, expiresAt: wished }
+      const made = await makeKey(context.store, caller, wanted, context.maxKeys)
       if (made.is === 'maker_ended') throw new Problem('api_key_invalid')
+      if (made.is === 'too_many') throw new Problem('too_many_keys', { max_keys: context.maxKeys })
       const { keyId, key, createdAt, expiresAt } = made
       const isCut = expiresAt?.getTime() !== wished?.getTime()
       return reply.status(201).send({
