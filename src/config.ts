@@ -48,10 +48,13 @@ export const SETTINGS = {
   mailboxDriver: setting('MAILSTEAD_MAILBOX_DRIVER', 'accounts', 'embedded', 'The mailbox service of new domains, in the same way.', accountNames),
   receivesMail: setting('MAILSTEAD_RECEIVES_MAIL', 'true or false', 'true', 'Whether mail from outside reaches this installation; without it nothing can be proven by a test message.', truth),
   parentQueriesPerSecond: setting('MAILSTEAD_PARENT_QUERIES_PER_SECOND', 'questions a second', '20', "How often one server of others' may be asked, by all processes together; our own, and the sandbox's, are asked without limit.", count(1, 10_000)),
-  pendingClaimsPerName: setting('MAILSTEAD_PENDING_CLAIMS_PER_NAME', 'claims', '16', 'How many claims on one name may wait for their delegation, in all workspaces.', count(1, 1000)),
+  pendingClaimsPerName: setting('MAILSTEAD_PENDING_CLAIMS_PER_NAME', 'claims', '16', 'How many claims on one name may wait for their delegation, in all workspaces; those that failed or are older than a week do not count.', count(1, 1000)),
   addsPerName: setting('MAILSTEAD_ADDS_PER_NAME_PER_HOUR', 'adds an hour', '20', 'How often a workspace may add the same name.', count(1, 10_000)),
   rateLimitPerMinute: setting('MAILSTEAD_RATE_LIMIT_PER_MINUTE', 'requests a minute', '100', 'How often an API key may ask within a minute; 0 for no limit.', count(0, 1_000_000)),
   rateLimitPerHour: setting('MAILSTEAD_RATE_LIMIT_PER_HOUR', 'requests an hour', '1000', 'How often an API key may ask within an hour; 0 for no limit.', count(0, 100_000_000)),
+  workspaceRateLimitPerMinute: setting('MAILSTEAD_WORKSPACE_RATE_LIMIT_PER_MINUTE', 'requests a minute', '', 'How often all API keys of a workspace together may ask within a minute, in each world; 0 for no limit. Five times the limit of a key by default.', optionalCount(0, 10_000_000)),
+  workspaceRateLimitPerHour: setting('MAILSTEAD_WORKSPACE_RATE_LIMIT_PER_HOUR', 'requests an hour', '', 'How often they may ask within an hour; 0 for no limit. Five times the limit of a key by default.', optionalCount(0, 1_000_000_000)),
+  keysPerWorkspace: setting('MAILSTEAD_KEYS_PER_WORKSPACE', 'keys', '100', 'How many API keys that still work a workspace may have in each world. Keys made at the command line count, and are not refused.', count(1, 100_000)),
   sendLimitPerWorkspace: setting('MAILSTEAD_SEND_LIMIT_PER_WORKSPACE', 'messages in any 24 hours', '0', 'How many messages a workspace may send; 0 for no limit. An inbox has a limit of its own besides.', count(0, 100_000_000)),
   sendLimit: setting('MAILSTEAD_SEND_LIMIT', 'messages in any 24 hours', '0', 'How many messages the installation may send; 0 for no limit.', count(0, 1_000_000_000)),
   handlerWaitMs: setting('MAILSTEAD_WAIT_MS', 'milliseconds', '10000', 'How long an API call may wait for the worker before it answers what is known.', count(0, 30_000)),
@@ -207,6 +210,12 @@ function count(low: number, high: number) {
       throw new Error(`a whole number from ${low} to ${high} is wanted`)
     return number
   }
+}
+
+/** Undefined where nothing is set. */
+function optionalCount(low: number, high: number) {
+  const parse = count(low, high)
+  return (written: string): number | undefined => (written === '' ? undefined : parse(written))
 }
 
 const ROLES = ['api', 'worker', 'dns', 'smtp', 'redirect'] as const

@@ -8,7 +8,8 @@ import { abandonRemoval, orphansOf } from '#store/remove-domain.ts'
 import { hasWorkspace } from '#store/workspaces.ts'
 import { createHttp } from './http.ts'
 import { Problem } from './problems.ts'
-import { domainParams, scopes } from './shapes.ts'
+import { scopes } from './scopes.ts'
+import { domainParams } from './shapes.ts'
 
 const body = z.object({
   name: z.string().min(1).max(255),

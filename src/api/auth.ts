@@ -4,9 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { worldOfKey } from '#names/api-key.ts'
 import type { ApiKey } from '#store/api-keys.ts'
 import { Problem, type ProblemCode } from './problems.ts'
-
-export type Scope =
-  `${'domains' | 'sender_accounts' | 'replies' | 'campaigns' | 'keys'}:${'create' | 'read' | 'update' | 'delete'}`
+import type { Scope } from './scopes.ts'
 
 export type KeyCheck = {
   find(key: string): Promise<ApiKey | undefined>

@@ -8,9 +8,10 @@ import type { StoreContext } from '#store/context.ts'
 import type { Placed } from '#store/domain-passes.ts'
 import type { DomainRow } from '#store/domains.ts'
 import type { Candidates } from '#store/placing.ts'
-import type { RequestLimits } from '#store/request-counts.ts'
+import type { RateLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
-import type { Keys, Scope } from './auth.ts'
+import type { Keys } from './auth.ts'
+import type { Scope } from './scopes.ts'
 
 /** What the routes work with. */
 export type ApiContext = {
@@ -21,8 +22,10 @@ export type ApiContext = {
   identify: Keys['identify']
   /** To be called when a key was revoked, so that it is refused from now on. */
   forgetKeys(): void
-  /** How often a key may ask. */
-  rates: RequestLimits
+  /** How often a key may ask, and a workspace. */
+  rates: RateLimits
+  /** How many keys that still work a workspace may have in a world. */
+  maxKeys: number
   nameRules(world: WorldName): NameRules
   /** Whether anything would answer for a redirect of the domain. */
   hasRedirects(domain: DomainRow): boolean

@@ -25,7 +25,7 @@ export type HttpOptions = {
   logger: Logger
   /** Whether a Host header names us; without its port, in lower case. */
   isOurHost(host: string): boolean
-  /** Whether an error means that the database could not be asked. */
+  /** Whether an error means that the database could not be asked, or could not write. */
   isDatabaseAway(error: unknown): boolean
 }
 
@@ -56,6 +56,8 @@ export function createHttp(options: HttpOptions) {
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
+    // RFC 9112 section 3.2: another server on the way might read another one of them.
+    if (hostsOf(request).length > 1) throw new Problem('bad_request')
     if (!options.isOurHost(hostOf(request))) throw new Problem('unknown_host')
   })
   app.addHook('preValidation', async (request) => refuseNull(request))
@@ -102,6 +104,8 @@ function requestIdOf(request: { headers: Record<string, unknown> }): string {
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newId()
 }
 
+const hostsOf = ({ raw }: FastifyRequest): readonly string[] => raw.headersDistinct.host ?? []
+
 function hostOf({ headers }: FastifyRequest): string {
   return (headers.host ?? '')
     .replace(/:\d+$/, '')
@@ -119,6 +123,8 @@ function answerError(
   if (violations) return reply.status(422).send({ detail: violations })
   const problem = problemOf(error, options)
   if (!problem) request.log.error({ err: error }, 'internal error')
+  if (problem?.code === 'database_away')
+    request.log.warn({ err: error }, 'the database did not do what was asked')
   const { code, message, fields, retryAfterS } =
     problem ?? new Problem('internal', { request_id: request.id })
   const { status } = PROBLEMS[code]

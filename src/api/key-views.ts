@@ -9,5 +9,6 @@ export function keyItem(row: ApiKeyRow) {
     expires_at: row.expires_at?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
     last_used_at: row.last_used_at?.toISOString() ?? null,
+    created_by_key_id: row.created_by_key_id,
   }
 }

@@ -17,6 +17,7 @@ export const PROBLEMS = {
   idempotency_in_progress: { status: 409, detail: 'The request of this Idempotency-Key is still under way' },
   workspace_not_found:     { status: 404, detail: 'Workspace not found' },
   key_not_found:           { status: 404, detail: 'Key not found' },
+  too_many_keys:           { status: 409, detail: 'The workspace has as many keys as it may' },
   sandbox_off:             { status: 403, detail: 'The sandbox is off in this installation' },
   live_not_configured:     { status: 503, detail: 'Live domains need a nameserver zone of your own: set MAILSTEAD_NAMESERVER_ZONE' },
   installation_not_ready:  { status: 503, detail: 'The installation is not ready for live domains' },

@@ -1,21 +1,21 @@
-/** So many requests a minute and an hour for each key, all processes together. */
+/** So many requests a minute and an hour for each key and each workspace, all processes together. */
 import type { FastifyRequest } from 'fastify'
-import { countRequest, type RequestWindow } from '#store/request-counts.ts'
+import { countRequest, isLimited, type RequestWindow } from '#store/request-counts.ts'
 import type { ApiContext } from './context.ts'
 import type { Http } from './http.ts'
 import { Problem } from './problems.ts'
-import { isOfPublicApi } from './route.ts'
+import { isOfAnyApi } from './route.ts'
 
 /**
- * Counts every request to the public API that has a valid key, whatever becomes of it, and tells how many
- * more there may be. Counted before anything else of the request is judged.
+ * Counts every request to the public API, and to the sandbox's, that has a valid key, whatever becomes of it,
+ * and tells how many more there may be. Counted before anything else of the request is judged.
  */
 export function limitRequests(app: Http, { store, identify, rates }: ApiContext): void {
-  if (rates.perMinute === 0 && rates.perHour === 0) return
+  if (!isLimited(rates.key) && !isLimited(rates.workspace)) return
   app.addHook('onRequest', async (request: FastifyRequest, reply) => {
-    const key = isOfPublicApi(request) ? await identify(request) : undefined
+    const key = isOfAnyApi(request) ? await identify(request) : undefined
     if (!key) return
-    const { letIn, windows } = await countRequest(store, key.keyId, rates)
+    const { letIn, windows } = await countRequest(store, key, rates)
     const { limit, remaining, resetAt, endsInS } = windows.toSorted(byTightness)[0]!
     reply.headers({
       'x-ratelimit-limit': limit,

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { ApiKey } from '#store/api-keys.ts'
-import type { Scope } from './auth.ts'
 import { API_PREFIX, type ApiContext } from './context.ts'
+import type { Scope } from './scopes.ts'
 
 const keys = new WeakMap<FastifyRequest, ApiKey>()
 
@@ -25,8 +25,14 @@ export function keyOf(request: object): ApiKey {
 /** The same, for those who do not know whether the route needs one. */
 export const knownKeyOf = (request: FastifyRequest): ApiKey | undefined => keys.get(request)
 
+/** The public one, and the sandbox's. */
+const ALL_APIS = '/api'
+
 /** By the route, for a path can be written in several ways; by the path where there is no such route. */
-export function isOfPublicApi({ routeOptions, url }: FastifyRequest): boolean {
+function isBelow(prefix: string, { routeOptions, url }: FastifyRequest): boolean {
   const path = routeOptions.url ?? url
-  return path.startsWith(`${API_PREFIX}/`)
+  return path.startsWith(`${prefix}/`)
 }
+
+export const isOfPublicApi = (request: FastifyRequest): boolean => isBelow(API_PREFIX, request)
+export const isOfAnyApi = (request: FastifyRequest): boolean => isBelow(ALL_APIS, request)

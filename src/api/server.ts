@@ -16,6 +16,7 @@ import { deleteDomainRoute } from './routes/delete-domain.ts'
 import { deleteKeyRoute } from './routes/delete-key.ts'
 import { deleteRedirectRoute } from './routes/delete-redirect.ts'
 import { getDomainRoute } from './routes/get-domain.ts'
+import { getKeyRoute } from './routes/get-key.ts'
 import { getProgressRoute } from './routes/get-progress.ts'
 import { getRedirectRoute } from './routes/get-redirect.ts'
 import { getRemovalRoute } from './routes/get-removal.ts'
@@ -65,6 +66,7 @@ const ROUTES = [
   receiveEventsRoute,
   addKeyRoute,
   listKeysRoute,
+  getKeyRoute,
   deleteKeyRoute,
   getWorkspaceRoute,
   cutZoneRoute,

@@ -33,13 +33,6 @@ export const paging = { page: wholeNumber(1, 1, 1_000_000), limit: wholeNumber(2
 
 export const keyParams = z.object({ key_id: id })
 
-/** What a key may do: `resource:action`, `resource:all`, or `*` for everything. */
-export const scopes = z
-  .array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/))
-  .min(1)
-  .max(50)
-  .meta({ examples: [['domains:read', 'replies:all']] })
-
 export const optionalText = z.string().max(255).optional()
 
 /** `true`, `false`, `1` or `0` in a query. */

@@ -6,10 +6,11 @@ import type { ProblemCode } from '#api/problems.ts'
 import { startApi } from '#api/server.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
 import { isLoopback, writeEndpoint } from '#names/ip.ts'
-import { FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
+import { BOOTSTRAP_KEY_ID, FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
 import { isDatabaseAway, pingDatabase } from '#store/database.ts'
 import { type PortsOf, placedAt } from '#store/domain-passes.ts'
 import type { Candidates } from '#store/placing.ts'
+import type { RateLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Config } from '../config.ts'
 import type { Accounts } from './accounts.ts'
@@ -79,10 +80,23 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
       Object.values(parts.accounts).flatMap(({ senders }) => senders.get(account)?.events ?? [])[0],
     zoneHost: (world, placed) => parts.ports(world, placed)!.zone,
     sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
-    rates: { perMinute: config.rateLimitPerMinute, perHour: config.rateLimitPerHour },
+    rates: ratesOf(config),
+    maxKeys: config.keysPerWorkspace,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
   }
+}
+
+/** How many busy keys a workspace may have where no limit is set for it. */
+const BUSY_KEYS = 5
+
+function ratesOf(config: Config): RateLimits {
+  const key = { perMinute: config.rateLimitPerMinute, perHour: config.rateLimitPerHour }
+  const workspace = {
+    perMinute: config.workspaceRateLimitPerMinute ?? BUSY_KEYS * key.perMinute,
+    perHour: config.workspaceRateLimitPerHour ?? BUSY_KEYS * key.perHour,
+  }
+  return { key, workspace }
 }
 
 function knownAccounts({ zones, senders, mailboxes }: Accounts): Candidates {
@@ -126,7 +140,7 @@ function whyClosed(
 function bootstrapOf({ bootstrapKey: key }: Config) {
   if (key === undefined) return undefined
   const world: WorldName = key.startsWith('ms_live_') ? 'live' : 'sandbox'
-  const as = { keyId: FIRST_WORKSPACE, workspaceId: FIRST_WORKSPACE, world, scopes: ['*'] }
+  const as = { keyId: BOOTSTRAP_KEY_ID, workspaceId: FIRST_WORKSPACE, world, scopes: ['*'] }
   return { key, as }
 }
 

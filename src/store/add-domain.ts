@@ -144,14 +144,24 @@ async function standing(
   return row && { is: row.removal_requested_at ? 'being_removed' : 'exists', domainId: row.id }
 }
 
-/** What the limits count: the workspace's adds of the name this hour, and all claims on it that wait. */
+/** An owner sets the nameservers sooner than that. */
+const CLAIM_COUNTS_DAYS = 7
+
+/**
+ * What the limits count: the workspace's adds of the name this hour, and all claims on it that wait for their
+ * delegation. Claims that failed, or are older than a week, do not count: others who claim a name without
+ * owning it would keep its owner out for ever.
+ */
 async function countsOf(tx: Queryable, { workspaceId, world }: Tenant, name: string) {
   const { rows } = await sql<{ adds: string; claims: string }>`
     select (select count(*) from domains
              where workspace_id = ${workspaceId} and world = ${world} and name = ${name}
                and created_at > now() - interval '1 hour') as adds,
-           (select count(*) from claims
-             where world = ${world} and name = ${name}
-               and shown_at is null and released_at is null) as claims`.execute(tx)
+           (select count(*) from claims c join domains d on d.id = c.domain_id
+             where c.world = ${world} and c.name = ${name}
+               and c.shown_at is null and c.released_at is null and d.status <> 'FAILED'
+               and d.created_at > now() - ${CLAIM_COUNTS_DAYS} * interval '1 day') as claims`.execute(
+    tx,
+  )
   return { recentAdds: Number(rows[0]!.adds), pendingClaims: Number(rows[0]!.claims) }
 }

@@ -14,6 +14,13 @@ export type ApiKey = {
 /** The workspace that exists from the first start. */
 export const FIRST_WORKSPACE = '00000000-0000-7000-8000-000000000001'
 
+/** The bootstrap key has this id and no row. */
+export const BOOTSTRAP_KEY_ID = FIRST_WORKSPACE
+
+/** Whether a key is the installation's own: one of the first workspace, with all scopes. */
+export const isOfInstallation = ({ workspaceId, scopes }: ApiKey): boolean =>
+  workspaceId === FIRST_WORKSPACE && scopes.includes('*')
+
 export type WantedKey = {
   workspaceId: string
   world: WorldName
@@ -21,12 +28,25 @@ export type WantedKey = {
   scopes: readonly string[]
   /** Without one, it works until it is revoked. */
   expiresAt?: Date | undefined
+  /** The key that makes it; none for an operator. */
+  createdByKeyId?: string
 }
 
 export type ApiKeyRow = Pick<
   Selectable<Tables['api_keys']>,
-  'id' | 'name' | 'scopes' | 'expires_at' | 'created_at' | 'last_used_at'
+  'id' | 'name' | 'scopes' | 'expires_at' | 'created_at' | 'last_used_at' | 'created_by_key_id'
 >
+
+/** What is told of a key. */
+const SHOWN = [
+  'id',
+  'name',
+  'scopes',
+  'expires_at',
+  'created_at',
+  'last_used_at',
+  'created_by_key_id',
+] as const
 
 /** Makes a key and returns it with its text, which is kept nowhere. */
 export async function createApiKey(
@@ -42,7 +62,7 @@ export async function createApiKey(
 export async function keepApiKey(
   { db, vault }: StoreContext,
   key: string,
-  { workspaceId, world, name, scopes, expiresAt }: WantedKey,
+  { workspaceId, world, name, scopes, expiresAt, createdByKeyId }: WantedKey,
 ): Promise<{ keyId: string; createdAt: Date }> {
   const id = newId()
   const hash = vault.fingerprint(key)
@@ -56,6 +76,7 @@ export async function keepApiKey(
       scopes: [...scopes],
       hash,
       expires_at: expiresAt ?? null,
+      created_by_key_id: createdByKeyId ?? null,
     })
     .returning('created_at')
     .executeTakeFirstOrThrow()
@@ -93,7 +114,7 @@ export async function listApiKeys(
     .where('revoked_at', 'is', null)
   const [rows, { total }] = await Promise.all([
     standing
-      .select(['id', 'name', 'scopes', 'expires_at', 'created_at', 'last_used_at'])
+      .select(SHOWN)
       .orderBy('created_at', 'desc')
       .orderBy('id', 'desc')
       .limit(limit)
@@ -104,22 +125,20 @@ export async function listApiKeys(
   return { rows, total }
 }
 
-/** Lets a key of this workspace and world in no longer; false if there is none. */
-export async function revokeApiKey(
+/** A key of this workspace and world that is not revoked. */
+export async function readApiKey(
   { db }: StoreContext,
   { workspaceId, world }: ApiKey,
   keyId: string,
-): Promise<boolean> {
-  const revoked = await db
-    .updateTable('api_keys')
-    .set({ revoked_at: sql<Date>`now()` })
+): Promise<ApiKeyRow | undefined> {
+  return db
+    .selectFrom('api_keys')
+    .select(SHOWN)
     .where('id', '=', keyId)
     .where('workspace_id', '=', workspaceId)
     .where('world', '=', world)
     .where('revoked_at', 'is', null)
-    .returning('id')
     .executeTakeFirst()
-  return revoked !== undefined
 }
 
 /** Notes that a key was used now, to the minute. */

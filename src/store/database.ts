@@ -64,10 +64,12 @@ export async function pingDatabase(db: Database): Promise<void> {
   await sql`select 1`.execute(db)
 }
 
-// Class 08 is connection exceptions, 57P the server going away, 53300 too many connections; 57014 what
-// took too long, 40 and 55P03 what met another transaction: a repeat would cure these.
+// By SQLSTATE. Class 08 is connection exceptions, 57P the server going away or starting; class 53 a full
+// disk, too little memory or too many connections, 58 an error of its machine, 25006 a database that only
+// reads: an operator ends these. 57014 is what took too long, 40 and 55P03 what met another transaction: a
+// repeat cures these.
 const AWAY_CODES =
-  /^(08|57P|57014|53300|40|55P03|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EACCES)/
+  /^(08|57P|57014|53|58|25006|40|55P03|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EACCES)/
 const AWAY_MESSAGES = [
   'timeout exceeded when trying to connect',
   'Query read timeout',
@@ -76,7 +78,8 @@ const AWAY_MESSAGES = [
 ]
 
 /**
- * Whether an error means the database could not be asked just now, rather than that it said no. `pg` gives
+ * Whether an error means that the database could not be asked, or could not write, just now, rather than that
+ * it said no. `pg` gives
  * some of its own connection errors no code, so those few are known by their opening words.
  */
 export function isDatabaseAway(error: unknown): boolean {

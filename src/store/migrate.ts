@@ -16,8 +16,10 @@ import * as derived from '../../migrations/0012-derived.ts'
 import * as importNote from '../../migrations/0013-import-note.ts'
 import * as secondaries from '../../migrations/0014-secondaries.ts'
 import * as paceShares from '../../migrations/0015-pace-shares.ts'
-import * as mailContents from '../../migrations/0017-mail-contents.ts'
-import * as outgoingMessages from '../../migrations/0018-outgoing-messages.ts'
+import * as keyTree from '../../migrations/0016-key-tree.ts'
+import * as workspaceCounts from '../../migrations/0017-workspace-counts.ts'
+import * as mailContents from '../../migrations/0018-mail-contents.ts'
+import * as outgoingMessages from '../../migrations/0019-outgoing-messages.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -37,8 +39,10 @@ const MIGRATIONS: Record<string, Migration> = {
   '0013-import-note': importNote,
   '0014-secondaries': secondaries,
   '0015-pace-shares': paceShares,
-  '0017-mail-contents': mailContents,
-  '0018-outgoing-messages': outgoingMessages,
+  '0016-key-tree': keyTree,
+  '0017-workspace-counts': workspaceCounts,
+  '0018-mail-contents': mailContents,
+  '0019-outgoing-messages': outgoingMessages,
 }
 
 /** The database has a migration that this code does not know. */

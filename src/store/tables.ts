@@ -10,7 +10,8 @@ import type { Origin } from '#mail/outgoing/mail.ts'
 export type Tables = {
   workspaces: { id: string; name: string; created_at: Generated<Date> }
   api_keys: ApiKeyRow
-  request_counts: RequestCountRow
+  request_counts: CountRow & { key_id: string }
+  workspace_request_counts: CountRow & { workspace_id: string; world: WorldName }
   idempotent_requests: IdempotentRequestRow
   domains: DomainRow & DueRow
   claims: ClaimRow
@@ -103,10 +104,11 @@ type ApiKeyRow = {
   created_at: Generated<Date>
   last_used_at: Date | null
   revoked_at: Date | null
+  /** The key that made it; null where an operator did. The bootstrap key has no row. */
+  created_by_key_id: string | null
 }
 
-type RequestCountRow = {
-  key_id: string
+type CountRow = {
   minute_began: Date
   minute_count: number
   hour_began: Date

@@ -1,30 +1,49 @@
 /** Workspaces: whose things are kept apart. */
 import { sql } from 'kysely'
 import { newId } from '../ids.ts'
-import { type ApiKey, createApiKey, FIRST_WORKSPACE } from './api-keys.ts'
+import { type ApiKey, createApiKey } from './api-keys.ts'
 import type { StoreContext } from './context.ts'
+import { endOf, oneAtATime } from './key-tree.ts'
 
 export type WorkspaceRow = { id: string; name: string; created_at: Date }
 
-/** Whether a key is the installation's own: one of the first workspace, with all scopes. */
-export const isOfInstallation = ({ workspaceId, scopes }: ApiKey): boolean =>
-  workspaceId === FIRST_WORKSPACE && scopes.includes('*')
+export type MadeWorkspace = {
+  workspace: WorkspaceRow
+  keyId: string
+  key: string
+  expiresAt: Date | undefined
+}
 
-/** Makes a workspace with a first key, which may do everything in it, and in one world. */
+/**
+ * Makes a workspace with a first key, which may do everything in it, in the world of its maker, and ends
+ * when its maker does. Undefined for a maker that has ended meanwhile.
+ */
 export function createWorkspace(
   store: StoreContext,
+  maker: ApiKey,
   name: string,
-  world: ApiKey['world'],
-): Promise<{ workspace: WorkspaceRow; keyId: string; key: string }> {
+): Promise<MadeWorkspace | undefined> {
   return store.db.transaction().execute(async (tx) => {
+    await oneAtATime(tx)
+    const end = await endOf(tx, maker)
+    if (end === 'ended') return undefined
     const workspace = await tx
       .insertInto('workspaces')
       .values({ id: newId(), name })
       .returningAll()
       .executeTakeFirstOrThrow()
-    const wanted = { workspaceId: workspace.id, world, name: 'first key', scopes: ['*'] }
-    const { keyId, key } = await createApiKey({ ...store, db: tx }, wanted)
-    return { workspace, keyId, key }
+    const { keyId, key } = await createApiKey(
+      { ...store, db: tx },
+      {
+        workspaceId: workspace.id,
+        world: maker.world,
+        name: 'first key',
+        scopes: ['*'],
+        expiresAt: end,
+        createdByKeyId: maker.keyId,
+      },
+    )
+    return { workspace, keyId, key, expiresAt: end }
   })
 }
 

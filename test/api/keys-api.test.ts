@@ -62,7 +62,7 @@ test('the list has every key, newest first, and the key itself of none', async (
   )
   assert.equal(body.pagination.total, 4, 'the one that made them too')
   for (const each of body.keys)
-    hasFields(each, 'key_id name scopes expires_at created_at last_used_at')
+    hasFields(each, 'key_id name scopes expires_at created_at last_used_at created_by_key_id')
   assert.ok(!JSON.stringify(body).includes('ms_test_'))
   const { body: paged } = await owner.get('/keys?limit=2&page=2')
   assert.deepEqual(paged.keys[0].key_id, ids[2])
@@ -106,9 +106,10 @@ for (const [held, asked, missing] of GRANTS) {
 for (const [method, path, scope] of [
   ['POST', '/keys', 'keys:create'],
   ['GET', '/keys', 'keys:read'],
+  ['GET', `/keys/${UNKNOWN_ID}`, 'keys:read'],
   ['DELETE', `/keys/${UNKNOWN_ID}`, 'keys:delete'],
 ] as const) {
-  test(`${method} ${path.split('/').slice(0, 2).join('/')} needs ${scope} or keys:all`, async () => {
+  test(`${method} ${path.replace(UNKNOWN_ID, '{key_id}')} needs ${scope} or keys:all`, async () => {
     const ask = async (scopes: string[]) =>
       (await house.clientOf({ scopes })).request(
         method,
@@ -140,6 +141,13 @@ const BAD: readonly [what: string, fields: object, loc: (string | number)[], typ
   ['an empty list',        { scopes: [] },                        ['body', 'scopes'],      'value_error.list.min_items'],
   ['too many scopes',      { scopes: Array(51).fill('a:read') },  ['body', 'scopes'],      'value_error.list.max_items'],
   ['a scope of one word',  { scopes: ['keys:read', 'domains'] },  ['body', 'scopes', 1],   'value_error.str.regex'],
+  ['an action there is none of', { scopes: ['keys:read', 'domains:xyz'] }, ['body', 'scopes', 1], 'type_error.enum'],
+  ['another resource’s action', { scopes: ['domains:pause'] }, ['body', 'scopes', 0],      'type_error.enum'],
+  ['a resource there is none of', { scopes: ['mailboxes:read'] }, ['body', 'scopes', 0],   'type_error.enum'],
+  ['one resource of many', { scopes: ['domain:all'] },            ['body', 'scopes', 0],   'type_error.enum'],
+  ['a word that objects have', { scopes: ['constructor:all'] },   ['body', 'scopes', 0],   'type_error.enum'],
+  ['a capital',            { scopes: ['Domains:read'] },          ['body', 'scopes', 0],   'value_error.str.regex'],
+  ['a star for the action', { scopes: ['domains:*'] },            ['body', 'scopes', 0],   'value_error.str.regex'],
   ['no list',              { scopes: '*' },                       ['body', 'scopes'],      'type_error.list'],
   ['an end in the past',   { expires_at: inFuture(-1000) },       ['body', 'expires_at'],  'value_error.datetime'],
   ['an end without zone',  { expires_at: '2999-01-01T00:00:00' }, ['body', 'expires_at'],  'value_error.datetime'],
@@ -155,6 +163,28 @@ for (const [what, fields, loc, type] of BAD) {
     assert.equal((await listed()).length, before)
   })
 }
+
+test('a scope that there is none of is named, each by itself, with those there are', async () => {
+  const { status, body } = await make({ scopes: ['leads:update', 'keys:read', 'domains:xyz'] })
+  assert.equal(status, 422)
+  assert.deepEqual(
+    body.detail.map(({ loc, msg }: Json) => [loc[2], msg.split(';')[0]]),
+    [
+      [0, 'there is no scope leads:update'],
+      [2, 'there is no scope domains:xyz'],
+    ],
+  )
+  assert.match(body.detail[0].msg, /there are \*, domains:create, /)
+})
+
+test('every scope that there is can be given, and the document lists them', async () => {
+  const document = (await client.request('GET', '/openapi.json')).body
+  const { schema } =
+    document.paths['/api/public/v1/keys'].post.requestBody.content['application/json']
+  const scopes: string[] = schema.properties.scopes.items.enum
+  assert.ok(scopes.length > 30 && scopes.includes('*') && scopes.includes('webhooks:all'))
+  assert.deepEqual((await made({ scopes })).scopes, scopes)
+})
 
 test('a key may end: with a zone of its own, at the very time, or never', async () => {
   const { expires_at } = await made({ expires_at: '2999-12-31T23:59:59+02:00' })
@@ -176,7 +206,8 @@ test('a revoked key is refused at once, here, however busy it is', async () => {
   assert.equal((await holder.get('/domains')).status, 200)
   const { status, body } = await client.delete(`/keys/${key_id}`)
   assert.equal(status, 200)
-  assert.deepEqual(body, { success: true, message: 'Key revoked.', key_id })
+  const none = { descendants_revoked: 0, descendants_left: 0 }
+  assert.deepEqual(body, { success: true, message: 'Key revoked.', key_id, ...none })
   refuses(await holder.get('/domains'), 401, 'api_key_invalid')
   assert.ok((await listed()).every((each) => each.key_id !== key_id))
   refuses(await client.delete(`/keys/${key_id}`), 404, 'key_not_found')
@@ -285,7 +316,7 @@ test('a refused request is a use of its key too, and one at the sandbox', async 
 test('the installation’s own key makes room for others', async () => {
   const { status, body } = await client.post('/workspaces', { name: 'Acme' })
   assert.equal(status, 201, JSON.stringify(body))
-  hasFields(body, 'success message workspace_id name created_at world key_id key')
+  hasFields(body, 'success message workspace_id name created_at world key_id key expires_at')
   const theirs = holderOf(body)
   const { body: whose } = await theirs.get('/workspace')
   assert.deepEqual([whose.workspace_id, whose.name], [body.workspace_id, 'Acme'])

@@ -58,6 +58,8 @@ const STATES: readonly [state: string, what: string, status: number, error: stri
   ['40P01', 'a deadlock',                                      503, 'database_away'],
   ['55P03', 'a lock that another holds',                       503, 'database_away'],
   ['57014', 'a statement that takes too long',                 503, 'database_away'],
+  ['53100', 'a full disk',                                     503, 'database_away'],
+  ['25006', 'a database that only reads',                      503, 'database_away'],
   ['22012', 'a bug of ours',                                   500, 'internal'],
 ]
 

@@ -1,9 +1,9 @@
 /** The API described in OpenAPI 3.1: read off the routes, so that a new one appears by itself. */
 import type { RouteOptions } from 'fastify'
 import type { z } from 'zod'
-import type { Scope } from '../auth.ts'
 import type { Http } from '../http.ts'
 import { PROBLEMS, type ProblemCode } from '../problems.ts'
+import type { Scope } from '../scopes.ts'
 import { refusal, violations } from './errors.ts'
 import { namedSchemas, type Schema, schemaOf } from './schema.ts'
 
@@ -106,8 +106,8 @@ const HEADERS: Record<string, Header> = {
   },
   'X-RateLimit-Limit': {
     description:
-      'How often the key may ask within a minute or an hour, whichever has less left. With the next ' +
-      'two on every answer to a valid key, except in the sandbox’s own API and where there is no limit.',
+      'How often the key, or all keys of its workspace together, may ask within a minute or an hour, ' +
+      'whichever has less left. With the next two on every answer to a valid key, where there is a limit.',
     schema: { type: 'integer' },
   },
   'X-RateLimit-Remaining': {
@@ -221,7 +221,7 @@ function problemsOf(route: RouteOptions): Record<string, Answered> {
     ...(schema.body ? (['invalid_json'] as const) : []),
     ...(schema.problems ?? []),
     ...(isKept(route) ? (['idempotency_mismatch', 'idempotency_in_progress'] as const) : []),
-    ...(tagOf(route) === SANDBOX ? [] : (['rate_limited'] as const)),
+    'rate_limited',
     'live_not_configured',
     'installation_not_ready',
     'database_away',

@@ -1,12 +1,14 @@
 import { z } from 'zod'
-import { type ApiKey, createApiKey } from '#store/api-keys.ts'
+import type { ApiKey } from '#store/api-keys.ts'
+import { makeKey } from '#store/key-tree.ts'
 import { allows, insufficientScopes } from '../auth.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { keyMade } from '../openapi/key-answers.ts'
-import { Invalid } from '../problems.ts'
+import { Invalid, Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
-import { headerText, scopes } from '../shapes.ts'
+import { scopes } from '../scopes.ts'
+import { headerText } from '../shapes.ts'
 
 const body = z.object({
   name: headerText
@@ -21,7 +23,10 @@ const body = z.object({
     .string()
     .max(40)
     .nullish()
-    .describe('When it ends: a time to come, in ISO 8601 with its zone; `null` for never.')
+    .describe(
+      'When it ends: a time to come, in ISO 8601 with its zone; `null` for never. A key never outlives the ' +
+        'key that makes it: it ends with that one at the latest.',
+    )
     .meta({ examples: ['2099-12-31T00:00:00Z'] }),
 })
 
@@ -37,29 +42,28 @@ export function addKeyRoute(app: Http, context: ApiContext): void {
         summary: 'Makes a key, and shows it this once',
         body,
         answers: { 201: keyMade },
+        problems: ['too_many_keys'],
       },
       ...needs(context, 'keys:create'),
     },
     async (request, reply) => {
       const caller = keyOf(request)
       const { name } = request.body
-      const wanted = heldBy(caller, request.body.scopes)
-      const expiresAt = acceptedEnd(request.body.expires_at, context.now())
-      const { workspaceId, world } = caller
-      const { keyId, key, createdAt } = await createApiKey(context.store, {
-        workspaceId,
-        world,
-        name,
-        scopes: wanted,
-        expiresAt,
-      })
+      const granted = heldBy(caller, request.body.scopes)
+      const wished = acceptedEnd(request.body.expires_at, context.now())
+      const wanted = { name, scopes: granted, expiresAt: wished }
+      const made = await makeKey(context.store, caller, wanted, context.maxKeys)
+      if (made.is === 'maker_ended') throw new Problem('api_key_invalid')
+      if (made.is === 'too_many') throw new Problem('too_many_keys', { max_keys: context.maxKeys })
+      const { keyId, key, createdAt, expiresAt } = made
+      const isCut = expiresAt?.getTime() !== wished?.getTime()
       return reply.status(201).send({
         success: true,
-        message: 'Key made. It is shown this once.',
+        message: `Key made. It is shown this once.${isCut ? ' It ends with the key that made it.' : ''}`,
         key_id: keyId,
         key,
         name,
-        scopes: wanted,
+        scopes: granted,
         expires_at: expiresAt?.toISOString() ?? null,
         created_at: createdAt.toISOString(),
       })

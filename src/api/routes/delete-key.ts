@@ -1,10 +1,18 @@
-import { revokeApiKey } from '#store/api-keys.ts'
+import { z } from 'zod'
+import { type Revoked, revokeKey, revokeKeyTree } from '#store/key-tree.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { keyRevoked } from '../openapi/key-answers.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
-import { keyParams } from '../shapes.ts'
+import { keyParams, optionalTruth } from '../shapes.ts'
+
+const querystring = z.object({
+  descendants: optionalTruth.describe(
+    'Whether the keys that it made, and those that they made, are revoked too; also those of a key that is ' +
+      'revoked already.',
+  ),
+})
 
 /** DELETE /keys/{key_id}: refused from now on here, and within two seconds by other processes. */
 export function deleteKeyRoute(app: Http, context: ApiContext): void {
@@ -13,8 +21,9 @@ export function deleteKeyRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'revokeKey',
-        summary: 'Revokes a key',
+        summary: 'Revokes a key, alone or with the keys it made',
         params: keyParams,
+        querystring,
         answers: { 200: keyRevoked },
         problems: ['key_not_found'],
       },
@@ -22,10 +31,25 @@ export function deleteKeyRoute(app: Http, context: ApiContext): void {
     },
     async (request) => {
       const { key_id } = request.params
-      const isRevoked = await revokeApiKey(context.store, keyOf(request), key_id)
-      if (!isRevoked) throw new Problem('key_not_found')
+      const revoke = request.query.descendants ? revokeKeyTree : revokeKey
+      const revoked = await revoke(context.store, keyOf(request), key_id)
+      if (!revoked) throw new Problem('key_not_found')
       context.forgetKeys()
-      return { success: true, message: 'Key revoked.', key_id }
+      return {
+        success: true,
+        message: sentenceOf(revoked),
+        key_id,
+        descendants_revoked: revoked.descendantsRevoked,
+        descendants_left: revoked.descendantsLeft,
+      }
     },
   )
+}
+
+function sentenceOf({ descendantsRevoked, descendantsLeft }: Revoked): string {
+  if (descendantsLeft > 0)
+    return `Key revoked. Keys that came of it and still work: ${descendantsLeft}. Add descendants=true to revoke them too.`
+  if (descendantsRevoked > 0)
+    return `Key revoked, and the keys that came of it: ${descendantsRevoked}.`
+  return 'Key revoked.'
 }

@@ -1,10 +1,6 @@
 import { z } from 'zod'
-import {
-  createWorkspace,
-  isOfInstallation,
-  listWorkspaces,
-  type WorkspaceRow,
-} from '#store/workspaces.ts'
+import { isOfInstallation } from '#store/api-keys.ts'
+import { createWorkspace, listWorkspaces, type WorkspaceRow } from '#store/workspaces.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
 import { workspaceList, workspaceMade } from '../openapi/key-answers.ts'
@@ -29,7 +25,8 @@ export function workspaceRoutes(app: Http, context: ApiContext): void {
     schema: {
       operationId: 'addWorkspace',
       summary: 'Makes a workspace with its first key, and shows the key this once',
-      description: 'For keys of the first workspace with the scope `*`.',
+      description:
+        'For keys of the first workspace with the scope `*`. The first key ends when the key that asks does.',
       body,
       answers: { 201: workspaceMade },
       problems: ['installation_key_required'] as const,
@@ -38,7 +35,8 @@ export function workspaceRoutes(app: Http, context: ApiContext): void {
   }
   app.post(path, add, async (request, reply) => {
     const caller = ofInstallation(request)
-    const made = await createWorkspace(store, request.body.name, caller.world)
+    const made = await createWorkspace(store, caller, request.body.name)
+    if (!made) throw new Problem('api_key_invalid')
     const said = { success: true, message: 'Workspace made. Its key is shown this once.' }
     return reply.status(201).send({
       ...said,
@@ -46,6 +44,7 @@ export function workspaceRoutes(app: Http, context: ApiContext): void {
       world: caller.world,
       key_id: made.keyId,
       key: made.key,
+      expires_at: made.expiresAt?.toISOString() ?? null,
     })
   })
   const list = {

@@ -1,0 +1,47 @@
+/** What a key may be allowed to do: a closed set. Some are of parts of the API that are yet to come. */
+import { z } from 'zod'
+
+const ACTIONS = {
+  domains: ['create', 'read', 'update', 'delete'],
+  sender_accounts: ['create', 'read', 'update', 'delete'],
+  campaigns: ['create', 'read', 'update', 'delete', 'pause', 'activate'],
+  leads: ['create', 'read', 'delete'],
+  replies: ['create', 'read', 'update'],
+  webhooks: ['create', 'read', 'update', 'delete'],
+  keys: ['create', 'read', 'delete'],
+} as const
+
+type Resource = keyof typeof ACTIONS
+
+/** What a route may need. */
+export type Scope = { [R in Resource]: `${R}:${(typeof ACTIONS)[R][number]}` }[Resource]
+
+/** What a key may be given: those, `all` of a resource, and `*` for everything. */
+export const SCOPES: readonly string[] = [
+  '*',
+  ...Object.entries(ACTIONS).flatMap(([resource, actions]) =>
+    [...actions, 'all'].map((action) => `${resource}:${action}`),
+  ),
+]
+
+/** A list of scopes as a caller writes it. One that is not in the set is named. */
+export const scopes = z
+  .array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/))
+  .min(1)
+  .max(50)
+  .superRefine((written, check) => {
+    for (const [index, scope] of written.entries()) {
+      if (!SCOPES.includes(scope)) check.addIssue(unknownScope(scope, index))
+    }
+  })
+  .meta({
+    examples: [['domains:read', 'replies:all']],
+    items: { type: 'string', enum: SCOPES },
+  })
+
+const unknownScope = (scope: string, index: number) => ({
+  code: 'custom' as const,
+  path: [index],
+  message: `there is no scope ${scope}; there are ${SCOPES.join(', ')}`,
+  params: { type: 'type_error.enum' },
+})

@@ -1,0 +1,160 @@
+/**
+ * Keys that keys make. A key never outlives the key that made it by date, and is revoked alone or together
+ * with its descendants: the keys it made, those that they made, and so on.
+ */
+import { sql } from 'kysely'
+import {
+  type ApiKey,
+  BOOTSTRAP_KEY_ID,
+  createApiKey,
+  FIRST_WORKSPACE,
+  isOfInstallation,
+} from './api-keys.ts'
+import type { StoreContext } from './context.ts'
+import type { Queryable } from './database.ts'
+
+export type KeyOfKey = { name: string; scopes: readonly string[]; expiresAt: Date | undefined }
+
+export type MadeKey = {
+  is: 'made'
+  keyId: string
+  key: string
+  createdAt: Date
+  expiresAt: Date | undefined
+}
+
+/** Makes a key for the workspace and world of its maker, which may have so many that still work. */
+export function makeKey(
+  store: StoreContext,
+  maker: ApiKey,
+  { name, scopes, expiresAt }: KeyOfKey,
+  maxKeys: number,
+): Promise<MadeKey | { is: 'maker_ended' } | { is: 'too_many' }> {
+  return store.db.transaction().execute(async (tx) => {
+    await oneAtATime(tx)
+    const end = await endOf(tx, maker)
+    if (end === 'ended') return { is: 'maker_ended' }
+    if ((await countWorking(tx, maker)) >= maxKeys) return { is: 'too_many' }
+    const wanted = {
+      workspaceId: maker.workspaceId,
+      world: maker.world,
+      name,
+      scopes,
+      expiresAt: earlierOf(expiresAt, end),
+      createdByKeyId: maker.keyId,
+    }
+    const made = await createApiKey({ ...store, db: tx }, wanted)
+    return { is: 'made', ...made, expiresAt: wanted.expiresAt }
+  })
+}
+
+async function countWorking(tx: Queryable, { workspaceId, world }: ApiKey): Promise<number> {
+  const { working } = await tx
+    .selectFrom('api_keys')
+    .select(sql<number>`count(*)::int`.as('working'))
+    .where('workspace_id', '=', workspaceId)
+    .where('world', '=', world)
+    .where('revoked_at', 'is', null)
+    .where((is) => is.or([is('expires_at', 'is', null), is('expires_at', '>', new Date())]))
+    .executeTakeFirstOrThrow()
+  return working
+}
+
+/**
+ * Keys are made by keys, and revoked, one at a time: a tree that is being revoked must not grow, and those who
+ * make keys at once must count each other's.
+ */
+export async function oneAtATime(tx: Queryable): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended('api keys', 0))`.execute(tx)
+}
+
+/** When a key ends, undefined for never; `ended` for one that was revoked, or ended, after it was let in. */
+export async function endOf(tx: Queryable, { keyId }: ApiKey): Promise<Date | undefined | 'ended'> {
+  if (keyId === BOOTSTRAP_KEY_ID) return undefined
+  const row = await tx
+    .selectFrom('api_keys')
+    .select(['expires_at', 'revoked_at'])
+    .where('id', '=', keyId)
+    .executeTakeFirst()
+  if (!row || row.revoked_at) return 'ended'
+  if (row.expires_at && row.expires_at <= new Date()) return 'ended'
+  return row.expires_at ?? undefined
+}
+
+function earlierOf(a: Date | undefined, b: Date | undefined): Date | undefined {
+  if (!a || !b) return a ?? b
+  return a < b ? a : b
+}
+
+export type Revoked = {
+  /** How many descendants were revoked with it, and how many still work. */
+  descendantsRevoked: number
+  descendantsLeft: number
+}
+
+/** Revokes a key alone. Undefined if the caller's workspace and world have no such key. */
+export function revokeKey(
+  store: StoreContext,
+  caller: ApiKey,
+  keyId: string,
+): Promise<Revoked | undefined> {
+  return store.db.transaction().execute(async (tx) => {
+    await oneAtATime(tx)
+    const revoked = await tx
+      .updateTable('api_keys')
+      .set({ revoked_at: sql<Date>`now()` })
+      .where('id', '=', keyId)
+      .where('workspace_id', '=', caller.workspaceId)
+      .where('world', '=', caller.world)
+      .where('revoked_at', 'is', null)
+      .returning('id')
+      .executeTakeFirst()
+    if (!revoked) return undefined
+    return { descendantsRevoked: 0, descendantsLeft: await countDescendants(tx, caller, keyId) }
+  })
+}
+
+/**
+ * Revokes a key and its descendants. One that is revoked already, and the bootstrap key, have descendants
+ * too. Undefined if there is nothing to revoke.
+ */
+export function revokeKeyTree(
+  store: StoreContext,
+  caller: ApiKey,
+  keyId: string,
+): Promise<Revoked | undefined> {
+  return store.db.transaction().execute(async (tx) => {
+    await oneAtATime(tx)
+    const { rows } = await sql<{ id: string; worked: boolean }>`
+      ${treeOf(caller, keyId)}
+      update api_keys k set revoked_at = now() from tree
+       where k.id = tree.id and k.revoked_at is null and ${isInReachOf(caller)}
+      returning k.id, (k.expires_at is null or k.expires_at > now()) as worked`.execute(tx)
+    if (rows.length === 0) return undefined
+    const descendants = rows.filter(({ id, worked }) => worked && id !== keyId)
+    return { descendantsRevoked: descendants.length, descendantsLeft: 0 }
+  })
+}
+
+async function countDescendants(tx: Queryable, caller: ApiKey, keyId: string): Promise<number> {
+  const { rows } = await sql<{ count: number }>`
+    ${treeOf(caller, keyId)}
+    select count(*)::int as count from api_keys k join tree using (id)
+     where k.id <> ${keyId} and k.revoked_at is null
+       and (k.expires_at is null or k.expires_at > now()) and ${isInReachOf(caller)}`.execute(tx)
+  return rows[0]!.count
+}
+
+/** The key and its descendants, those of a revoked one too; empty if the key is not of the caller's workspace. */
+const treeOf = ({ workspaceId, world }: ApiKey, keyId: string) => sql`
+  with recursive tree as (
+    select ${keyId}::uuid as id
+     where (${keyId} = ${BOOTSTRAP_KEY_ID} and ${workspaceId} = ${FIRST_WORKSPACE})
+        or exists (select from api_keys where id = ${keyId} and workspace_id = ${workspaceId} and world = ${world})
+    union
+    select made.id from api_keys made join tree on made.created_by_key_id = tree.id)`
+
+/** The installation's own keys make the first keys of workspaces, so they reach beyond their own. */
+const isInReachOf = (caller: ApiKey) => sql<boolean>`
+  k.world = ${caller.world}
+  and (${isOfInstallation(caller)} or k.workspace_id = ${caller.workspaceId})`
