@@ -26,6 +26,7 @@ export const OPERATIONS: readonly Operation[] = [
   operation('POST',   '/sender-accounts/coldsend-native',      'sender_accounts:create', 'domain_not_found', '{"domain_id":"{domain}","email_prefix":"op","display_name":"Op"}'),
   operation('GET',    '/sender-accounts',                      'sender_accounts:read',   undefined),
   operation('POST',   '/sender-accounts/{inbox}/test-email',   'sender_accounts:update', 'sender_account_not_found', '{"recipient_email":"someone@inbox.test"}'),
+  operation('GET',    '/messages',                             'sender_accounts:read',   undefined),
   operation('GET',    '/replies',                              'replies:read',           undefined),
   operation('POST',   '/keys',                                 'keys:create',            undefined, '{"name":"op","scopes":["keys:create"]}'),
   operation('GET',    '/keys',                                 'keys:read',              undefined),
