@@ -33,6 +33,9 @@ export const paging = { page: wholeNumber(1, 1, 1_000_000), limit: wholeNumber(2
 
 export const keyParams = z.object({ key_id: id })
 
+/** Of an outgoing message. */
+export const messageParams = z.object({ message_id: id })
+
 export const optionalText = z.string().max(255).optional()
 
 /** `true`, `false`, `1` or `0` in a query. */

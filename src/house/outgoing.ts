@@ -5,9 +5,11 @@ import { Queue } from '#mail/outgoing/queue.ts'
 import { Sessions } from '#mail/outgoing/sessions.ts'
 import { type ShareLimits, Shares } from '#mail/outgoing/shares.ts'
 import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
+import { reportTo } from '#mail/reports/report-to.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { TOPICS } from '#store/context.ts'
 import { findSigningKey } from '#store/dkim-keys.ts'
+import { keepMessage } from '#store/messages.ts'
 import { inTurn, type Lane, laneIn, loadQueued, noteAttempts } from '#store/outgoing-queue.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Config } from '../config.ts'
@@ -41,7 +43,8 @@ export function openOutgoing(parts: OutgoingParts): void {
 
 type Attempt = (mail: QueuedMail, signal: AbortSignal) => Promise<AttemptResult>
 
-function openLane({ foundation, worlds }: OutgoingParts, lane: Lane, attempt: Attempt): void {
+function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
+  const { foundation, worlds } = parts
   const { store, opened, onError } = foundation
   const { atOnce, limits } = LANES[lane]
   const now = () => new Date()
@@ -49,6 +52,7 @@ function openLane({ foundation, worlds }: OutgoingParts, lane: Lane, attempt: At
     load: (ids) => loadQueued(store, ids, now()),
     note: (notes) => noteAttempts(store, notes),
     attempt,
+    onFailed: (mail, result) => tellInbox(parts, mail, result),
     now,
     limitMs: ATTEMPT_LIMIT_MS,
     shares: new Shares(limits, () => performance.now()),
@@ -82,6 +86,18 @@ function attemptsBy(parts: OutgoingParts, sessions: Sessions): Attempt {
     const delivery = { envelopeSender: mail.envelopeSender, recipient: mail.recipient, raw }
     return transfer(delivery, transferOptions(world, foundation.config, sessions), signal)
   }
+}
+
+/** A message that was not delivered is told in its conversation. Nobody outside is told anything. */
+async function tellInbox(
+  { foundation, worlds }: OutgoingParts,
+  mail: QueuedMail,
+  { reply, host = '' }: AttemptResult,
+): Promise<void> {
+  if (mail.inbox !== 'there') return
+  const { mailHost } = worlds.get(mail.world as WorldName)!.platform
+  const copy = reportTo({ ...mail, reply, host }, mailHost, new Date())
+  await keepMessage(foundation.store, copy.content, [copy])
 }
 
 /** Hands a message to its outside service again, whose first answer was lost. */

@@ -72,7 +72,7 @@ async function joinThread(tx: Queryable, claimId: string, copy: Copy): Promise<s
       workspace_id: inbox.workspace_id,
       world: inbox.world,
       inbox_id: inbox.id,
-      lead_email: copy.author,
+      lead_email: copy.correspondent,
       subject: copy.subject,
       thread_key: copy.threadKey,
       category: null,

@@ -11,7 +11,8 @@ import { conditionsInJson, toConditions, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
-import type { OutgoingState, Tables, WorldName } from './tables.ts'
+import type { OutgoingState } from './mail-tables.ts'
+import type { Tables, WorldName } from './tables.ts'
 
 /** Messages of any 24 hours; 0: no limit. */
 export type SendingLimits = { workspace: number; installation: number }

@@ -4,7 +4,7 @@ import type { Refusal } from '#drivers/errors.ts'
 import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { Authentication } from '#mail/incoming/authenticate.ts'
-import type { Origin } from '#mail/outgoing/mail.ts'
+import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
 export type Tables = {
@@ -54,13 +54,7 @@ export type Tables = {
   campaign_inboxes: { campaign_id: string; inbox_id: string }
   threads: ThreadRow
   messages: MessageRow
-  message_contents: {
-    id: string
-    encoding: 'identity' | 'zstd'
-    octets: string
-    content: Buffer
-    created_at: Generated<Date>
-  }
+  message_contents: ContentRow
   outgoing_messages: OutgoingMessageRow & DueRow
   attempts: AttemptRow
   probes: ProbeRow
@@ -270,66 +264,6 @@ type ThreadRow = {
   is_starred: Generated<boolean>
   category: string | null
   campaign_id: string | null
-}
-
-type MessageRow = {
-  id: string
-  /** Null for the mail of the operator. */
-  claim_id: string | null
-  thread_id: string | null
-  localpart: string
-  envelope_sender: string
-  recipient: string
-  author: string
-  subject: string
-  preview: string
-  content_id: string
-  /** The fields that stand on top of the content, with their CRLFs. */
-  trace: string
-  authentication: JSONColumnType<Authentication>
-  received_at: Generated<Date>
-}
-
-type OutgoingMessageRow = {
-  id: string
-  workspace_id: string
-  world: WorldName
-  claim_id: string
-  inbox_id: string | null
-  origin: Origin
-  /** The account of the sender service; `embedded` where it leaves from here. */
-  account: string
-  message_id: string
-  envelope_sender: string
-  recipient: string
-  recipient_domain: string
-  /** Null once the message has ended, and its octets are not needed any more. */
-  content_id: string | null
-  state: Generated<OutgoingState>
-  last_reply: Generated<string>
-  created_at: Generated<Date>
-  finished_at: Date | null
-}
-
-export type OutgoingState =
-  | 'queued'
-  | 'sent'
-  | 'deferred'
-  | 'delivered'
-  | 'bounced'
-  | 'complained'
-  | 'failed'
-  | 'cancelled'
-  | 'unknown'
-
-type AttemptRow = {
-  outgoing_message_id: string
-  number: number
-  at: Generated<Date>
-  host: string
-  outcome: string
-  reply: string
-  conversation: string | null
 }
 
 type ProbeRow = {

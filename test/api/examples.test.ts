@@ -36,6 +36,7 @@ const samplesFor = ({ method }: Described): Samples => ({
   inbox_id: inbox.body.inbox_id,
   record_id: method === 'DELETE' ? UNKNOWN_ID : record.body.record.record_id,
   key_id: UNKNOWN_ID,
+  message_id: UNKNOWN_ID,
   domain: 'example.test',
 })
 

@@ -88,6 +88,7 @@ function samples({ method }: Described): Samples {
     domain_id: isGentle ? domain.domain_id : UNKNOWN_ID,
     inbox_id: inbox.inbox_id,
     key_id: UNKNOWN_ID,
+    message_id: UNKNOWN_ID,
     record_id: UNKNOWN_ID,
     domain: `fuzz-${count}.test`,
     email_prefix: `fuzz-${count}`,

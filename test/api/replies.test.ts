@@ -65,7 +65,7 @@ test('the list has the shape of the contract', async () => {
     hasFields(
       each,
       `thread_id inbox_id lead_email subject last_message_preview last_message_at is_read
-       is_starred category campaign_id`,
+       is_starred category campaign_id authentication`,
     )
     isInstant(each.last_message_at)
     assert.deepEqual(

@@ -71,7 +71,6 @@ test('nothing of it is in the lists of others, whatever they filter by', async (
     ['/sender-accounts',                                'sender_accounts'],
     [`/sender-accounts?domain_id=${domain.domain_id}`,  'sender_accounts'],
     ['/sender-accounts?search=kim',                     'sender_accounts'],
-    ['/messages',                                       'messages'],
     ['/replies',                                        'conversations'],
     ['/replies?is_read=false',                          'conversations'],
   ] as const

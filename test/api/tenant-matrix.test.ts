@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { createApiKey, FIRST_WORKSPACE } from '#store/api-keys.ts'
 import { newId } from '../../src/ids.ts'
-import { Client } from '../client.ts'
+import { Client, until } from '../client.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
 import {
   bodySchemaOf,
@@ -34,6 +34,14 @@ const { body: inbox } = await client.post('/sender-accounts/coldsend-native', {
   email_prefix: 'kim',
   display_name: 'Kim',
 })
+await until(
+  () =>
+    client.post(`/sender-accounts/${inbox.inbox_id}/test-email`, {
+      recipient_email: 'ann@inbox.test',
+    }),
+  ({ status }) => status === 200,
+)
+const [message] = (await client.get('/messages')).body.messages
 const key = await createApiKey(store, { ...live, world: 'sandbox', name: 'a key' })
 const { body: removed } = await client.post('/domains', { domain: 'matrix-removed.test' })
 await client.delete(`/domains/${removed.domain_id}`)
@@ -43,6 +51,7 @@ const THEIRS: Samples = {
   domain_id: domain.domain_id,
   inbox_id: inbox.inbox_id,
   key_id: key.keyId,
+  message_id: message.id,
   record_id: domain.dns_records[0].record_id,
 }
 const ANYTHING: Samples = { domain: 'matrix.test', email_prefix: newId().slice(0, 8) }

@@ -40,6 +40,7 @@ test('every row ends with a sentence', () => {
 test('a citation is written the same way everywhere', () => {
   for (const file of FILES) {
     const text = readFileSync(file, 'utf8')
-    assert.doesNotMatch(text, /\bRFC\d|\brfc ?\d|\bRFC \d+ ?§/, file)
+    // `rfc822` is a word of MIME.
+    assert.doesNotMatch(text, /\bRFC\d|\brfc ?(?!822)\d|\bRFC \d+ ?§/, file)
   }
 })

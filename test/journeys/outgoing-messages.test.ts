@@ -68,6 +68,16 @@ test('by inbox, state and recipient, and nobody sees those of another workspace'
   assert.deepEqual((await rival.get('/messages')).body.messages, [])
 })
 
+test('what is refused for good is told to the inbox, in the conversation with the recipient', async () => {
+  await testEmail(client, inbox, 'eve@bounces.test')
+  await untilMessage(client, 'eve@bounces.test', ({ state }) => state === 'failed')
+  const { conversations } = (await client.get('/replies?limit=100')).body
+  const told = conversations.find(({ lead_email }: Json) => lead_email === 'eve@bounces.test')
+  assert.equal(told.inbox_id, inbox.inbox_id)
+  assert.match(told.subject, /^Not delivered: your message to eve@bounces\.test/)
+  assert.match(told.last_message_preview, /was not delivered/)
+})
+
 test('a message that is put off is tried again, and each attempt is kept', async () => {
   await testEmail(client, inbox, 'joe@defers.test')
   const first = await untilMessage(client, 'joe@defers.test', ({ state }) => state === 'deferred')

@@ -5,7 +5,7 @@ import type { Http } from '../http.ts'
 import { messageList, messageShown, OUTGOING_STATES } from '../openapi/message-answers.ts'
 import { Problem } from '../problems.ts'
 import { keyOf, needs } from '../route.ts'
-import { emailAddress, id, pagination, paging } from '../shapes.ts'
+import { emailAddress, id, messageParams, pagination, paging } from '../shapes.ts'
 
 const querystring = z.object({
   ...paging,
@@ -14,7 +14,7 @@ const querystring = z.object({
   recipient: emailAddress.optional().describe('Only those to this address.'),
 })
 
-/** GET /messages and GET /messages/{id}: what was accepted to be sent, and what became of it. */
+/** GET /messages and GET /messages/{message_id}: what was accepted to be sent, and what became of it. */
 export function messagesRoutes(app: Http, context: ApiContext): void {
   app.get(
     `${API_PREFIX}/messages`,
@@ -41,19 +41,19 @@ export function messagesRoutes(app: Http, context: ApiContext): void {
   )
 
   app.get(
-    `${API_PREFIX}/messages/:id`,
+    `${API_PREFIX}/messages/:message_id`,
     {
       schema: {
         operationId: 'getMessage',
         summary: 'Shows a message that was sent or is to be, with its attempts',
-        params: z.object({ id }),
+        params: messageParams,
         answers: { 200: messageShown },
         problems: ['message_not_found'],
       },
       ...needs(context, 'sender_accounts:read'),
     },
     async (request) => {
-      const found = await findOutgoing(context.store, keyOf(request), request.params.id)
+      const found = await findOutgoing(context.store, keyOf(request), request.params.message_id)
       if (!found) throw new Problem('message_not_found')
       return {
         ...messageView(found.row),

@@ -93,8 +93,12 @@ async function probeRecipient({ domain, ports }: Pass, probeHost: string): Promi
   const comesHere = records.some(
     ({ purpose, value }) => purpose === 'mx' && value.endsWith(` ${absolute(ports.mailHost)}`),
   )
-  return comesHere ? probeAddress(token, domain.name) : `${token}@${probeHost}`
+  const returning = probeAddress(token, domain.name)
+  return comesHere && returning.length <= PATH_LIMIT ? returning : `${token}@${probeHost}`
 }
+
+/** RFC 5321 section 4.5.3.1.3: 256 octets with their angle brackets; some hosts take a little less. */
+const PATH_LIMIT = 250
 
 async function sendProbe(
   { domain, ports, signal }: Pass,

@@ -30,6 +30,8 @@ export type Copy = {
   recipient: string
   envelopeSender: string
   author: string
+  /** With whom its conversation is. */
+  correspondent: string
   subject: string
   preview: string
   threadKey: string
@@ -103,6 +105,7 @@ function copyFor(
     recipient: place.address,
     envelopeSender: session.envelopeSender,
     author,
+    correspondent: author,
     subject,
     preview,
     threadKey: threadKey(description, isForged, randomUUID()),

@@ -39,6 +39,7 @@ type Attempt = (mail: QueuedMail, signal: AbortSignal) => Promise<AttemptResult>
 function bench(attempt: Attempt, mail: Partial<QueuedMail> = {}, limitMs = 50) {
   const noted: Note[][] = []
   const loaded: (readonly string[])[] = []
+  const failed: string[] = []
   const shares = new Shares({ ofWorkspace: 3, toDestination: 2 }, () => NOW.getTime())
   const queue = new Queue({
     load: async (ids) => {
@@ -47,12 +48,13 @@ function bench(attempt: Attempt, mail: Partial<QueuedMail> = {}, limitMs = 50) {
     },
     note: async (notes) => void noted.push([...notes]),
     attempt,
+    onFailed: async (mail) => void failed.push(mail.id),
     now: () => NOW,
     limitMs,
     shares,
   })
   const pass = (stop = new AbortController()) => queue.pass(row, stop.signal)
-  return { queue, shares, noted, loaded, pass }
+  return { queue, shares, noted, loaded, failed, pass }
 }
 
 test('what was sent is noted, and its row is given back with the note', async () => {
@@ -74,11 +76,12 @@ test('an attempt that takes too long is a deferral, and the next one is further 
 })
 
 test('a host that has kept us waiting for four days is given up', async () => {
-  const { pass, noted } = bench(silent, { createdAt: new Date(NOW.getTime() - days(4)) })
+  const { pass, noted, failed } = bench(silent, { createdAt: new Date(NOW.getTime() - days(4)) })
   await pass()
   const [note] = noted.flat()
   assert.equal(note?.result.is, 'failed')
   assert.match(note.result.reply, /^4\.4\.7 given up: 4\.4\.2/)
+  assert.deepEqual(failed, [row.id])
 })
 
 test('an attempt that a stop ends is none: nothing is noted', async () => {

@@ -23,6 +23,8 @@ export type QueueOptions = {
   /** Writes all of them, and gives their rows back. */
   note(notes: readonly Note[]): Promise<void>
   attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult>
+  /** A message will not be tried again. Called before that is noted, so a crash may repeat it. */
+  onFailed(mail: QueuedMail, result: AttemptResult): Promise<void>
   now(): Date
   /** How long an attempt may take: a slower one is tried again later. */
   limitMs: number
@@ -65,6 +67,7 @@ export class Queue {
     const ageMs = this.#options.now().getTime() - mail.createdAt.getTime()
     const result = givenUp(held ?? (await this.#attempt(mail, signal)), ageMs)
     if (!held) this.#options.shares.noteResult(mail, result)
+    if (result.is === 'failed') await this.#options.onFailed(mail, result)
     const failures = row.failures + 1
     const afterMs = retryMs(row.failures)
     await this.#note({ row, result, afterMs, failures, isAttempt: held === undefined })

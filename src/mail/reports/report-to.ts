@@ -1,0 +1,42 @@
+/** The report of a message that was not delivered, as its inbox receives it. */
+import type { StoredContent } from '../content.ts'
+import { threadKey } from '../incoming/describe.ts'
+import { readHeader } from '../incoming/header.ts'
+import type { Copy } from '../incoming/receive.ts'
+import type { QueuedMail } from '../outgoing/mail.ts'
+import { composeDsn } from './dsn.ts'
+
+/** In the conversation with the recipient, of which the message is the first or an answer. */
+export function reportTo(
+  failed: QueuedMail & { reply: string; host: string },
+  reporter: string,
+  at: Date,
+): Copy & { content: StoredContent } {
+  const { envelopeSender: sender, recipient, messageId } = failed
+  const header = readHeader(failed.content)?.fields.join('\r\n') ?? ''
+  const acceptedAt = failed.createdAt
+  const report = composeDsn({ ...failed, sender, header, acceptedAt, reporter, at })
+  const described = { author: recipient.toLowerCase(), root: messageId, subject: '', preview: '' }
+  return {
+    content: { encoding: 'identity', octets: report.raw.length, content: report.raw },
+    claimId: failed.claim.claimId,
+    localpart: sender.slice(0, sender.lastIndexOf('@')),
+    recipient: sender,
+    envelopeSender: '',
+    author: `mailer-daemon@${reporter}`,
+    correspondent: described.author,
+    subject: report.subject,
+    preview: report.text.replace(/\s+/g, ' ').slice(0, 200),
+    threadKey: threadKey(described, false, messageId),
+    trace: 'Return-Path: <>\r\n',
+    authentication: OUR_OWN,
+  }
+}
+
+/** What we write ourselves is not judged. */
+const OUR_OWN = {
+  spf: { result: 'none', domain: '', aligned: false },
+  dkim: { result: 'none', domain: '', aligned: false },
+  dmarc: { result: 'none', policy: 'none' },
+  header: '',
+}
