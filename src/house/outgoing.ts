@@ -8,7 +8,6 @@ import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
 import { reportTo } from '#mail/reports/report-to.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { TOPICS } from '#store/context.ts'
-import { findSigningKey } from '#store/dkim-keys.ts'
 import { keepMessage } from '#store/messages.ts'
 import { inTurn, type Lane, laneIn, loadQueued, noteAttempts } from '#store/outgoing-queue.ts'
 import type { WorldName } from '#store/tables.ts'
@@ -33,7 +32,6 @@ const LANES: Record<Lane, { atOnce: number; limits: ShareLimits }> = {
 const ATTEMPT_LIMIT_MS = 120_000
 /** Beside the attempt there is its message to read, and its end to note. */
 const PASS_LIMIT_MS = ATTEMPT_LIMIT_MS + 60_000
-const KEY_KEPT_MS = 5000
 
 export function openOutgoing(parts: OutgoingParts): void {
   const { opened } = parts.foundation
@@ -75,14 +73,12 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
 
 function attemptsBy(parts: OutgoingParts, sessions: Sessions): Attempt {
   const { foundation, worlds, accounts, workers } = parts
-  const keys = new SigningKeys(foundation)
   return async (mail, signal) => {
     const world = worlds.get(mail.world as WorldName)!
     if (mail.account !== 'embedded')
       return handOver(mail, accounts[world.name].senders.get(mail.account), signal)
-    const key = await keys.of(mail.claim.claimId)
-    if (!key) return { is: 'failed', reply: '5.7.1 the domain has no key to sign with' }
-    const raw = await workers.sign(mail.content, mail.claim.name, key)
+    if (!mail.key) return { is: 'failed', reply: '5.7.1 the domain has no key to sign with' }
+    const raw = await workers.sign(mail.content, mail.claim.name, mail.key)
     const delivery = { envelopeSender: mail.envelopeSender, recipient: mail.recipient, raw }
     return transfer(delivery, transferOptions(world, foundation.config, sessions), signal)
   }
@@ -130,26 +126,3 @@ function transferOptions(world: World, config: Config, sessions: Sessions): Tran
     smarthost: isLive ? config.smarthost : undefined,
   }
 }
-
-/** The keys that sign, each read once in a while: a key that retires is published for days. */
-class SigningKeys {
-  readonly #foundation: Foundation
-  readonly #known = new Map<string, { key: ReturnType<typeof findSigningKey>; until: number }>()
-
-  constructor(foundation: Foundation) {
-    this.#foundation = foundation
-  }
-
-  of(claimId: string): ReturnType<typeof findSigningKey> {
-    const now = performance.now()
-    const known = this.#known.get(claimId)
-    if (known && known.until > now) return known.key
-    if (this.#known.size >= KEYS_KNOWN) this.#known.clear()
-    const key = findSigningKey(this.#foundation.store, claimId)
-    this.#known.set(claimId, { key, until: now + KEY_KEPT_MS })
-    key.catch(() => this.#known.delete(claimId))
-    return key
-  }
-}
-
-const KEYS_KNOWN = 1000

@@ -2,10 +2,12 @@
 import { type RawBuilder, sql } from 'kysely'
 import { decodedContent } from '#mail/content.ts'
 import type { Sending } from '#mail/outgoing/gate.ts'
+import type { DkimKey } from '#mail/outgoing/key.ts'
 import type { QueuedMail } from '#mail/outgoing/mail.ts'
 import type { Note } from '#mail/outgoing/queue.ts'
 import type { Taking } from '#mail/outgoing/shares.ts'
 import type { StoreContext } from './context.ts'
+import { sealLabel } from './dkim-keys.ts'
 import { sendingOf } from './outgoing-messages.ts'
 import type { WorldName } from './tables.ts'
 
@@ -78,31 +80,50 @@ type LoadedRow = {
   created_at: Date
   encoding: 'identity' | 'zstd' | null
   content: Buffer | null
+  selector: string | null
+  private_key: string | null
+  public_key: string | null
 }
 
 /** What an attempt at each of these messages needs. Those that have gone are missing. */
 export async function loadQueued(
-  { db }: StoreContext,
+  { db, vault }: StoreContext,
   ids: readonly string[],
   now: Date,
 ): Promise<QueuedMail[]> {
   const { rows } = await sql<LoadedRow>`
     select m.id, m.workspace_id, m.world, m.claim_id, c.name as domain, m.account, m.origin, m.inbox_id,
            i.removed_at is not null as is_inbox_removed, m.message_id, m.envelope_sender, m.recipient,
-           m.recipient_domain, m.created_at, t.encoding, t.content
+           m.recipient_domain, m.created_at, t.encoding, t.content, k.selector, k.private_key, k.public_key
       from outgoing_messages m
       join claims c on c.id = m.claim_id
       left join inboxes i on i.id = m.inbox_id
       left join message_contents t on t.id = m.content_id
+      left join dkim_keys k on k.claim_id = m.claim_id and k.state = 'signing' and m.account = 'embedded'
      where m.id = any(${[...ids]}::uuid[])`.execute(db)
   const sending = new Map<string, Sending>()
   for (const { claim_id } of rows) {
     if (!sending.has(claim_id)) sending.set(claim_id, await sendingOf(db, claim_id, now))
   }
-  return rows.flatMap((row) => queuedMail(row, sending.get(row.claim_id)!))
+  return rows.flatMap((row) => queuedMail(row, sending.get(row.claim_id)!, keyOf(row, vault)))
 }
 
-function queuedMail(row: LoadedRow, domain: Sending): QueuedMail[] {
+/** The key that signs now. A secret is unsealed once for many messages. */
+function keyOf(row: LoadedRow, vault: StoreContext['vault']): DkimKey | undefined {
+  const { claim_id, selector, private_key: sealed, public_key: publicKey } = row
+  if (selector === null || sealed === null || publicKey === null) return undefined
+  const known = unsealed.get(sealed)
+  if (known) return known
+  if (unsealed.size >= KEYS_KNOWN) unsealed.clear()
+  const key = { selector, publicKey, privateKey: vault.open(sealed, sealLabel(claim_id)) }
+  unsealed.set(sealed, key)
+  return key
+}
+
+const KEYS_KNOWN = 1000
+const unsealed = new Map<string, DkimKey>()
+
+function queuedMail(row: LoadedRow, domain: Sending, key: DkimKey | undefined): QueuedMail[] {
   if (row.encoding === null || row.content === null) return []
   const content = decodedContent({ encoding: row.encoding, content: row.content })
   return [
@@ -121,6 +142,7 @@ function queuedMail(row: LoadedRow, domain: Sending): QueuedMail[] {
       recipient: row.recipient,
       destination: row.recipient_domain,
       createdAt: row.created_at,
+      key,
       content,
     },
   ]

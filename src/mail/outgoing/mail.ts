@@ -1,5 +1,6 @@
 /** A message that leaves, as it is handed from where it is made to where it is sent. */
 import type { Facts } from './gate.ts'
+import type { DkimKey } from './key.ts'
 
 /** What it was made for; see docs/decisions for what a crash at its transfer means. */
 export type Origin = 'probe' | 'test' | 'reply' | 'campaign' | 'dsn'
@@ -32,6 +33,8 @@ export type QueuedMail = Omit<OutgoingMail, 'author'> & {
   inbox: Facts['inbox']
   domain: Facts['domain']
   createdAt: Date
+  /** What it is signed with, where it leaves from here. */
+  key: DkimKey | undefined
 }
 
 /** `host` is where it was tried, `conversation` what was said there, without secrets. */

@@ -24,6 +24,7 @@ const MAIL: QueuedMail = {
   recipient: 'ann@other.example',
   destination: 'other.example',
   createdAt: NOW,
+  key: undefined,
   content: Buffer.from('Subject: x\r\n\r\nbody\r\n'),
 }
 const SENT: AttemptResult = { is: 'sent', reply: '250 OK' }
