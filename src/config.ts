@@ -57,6 +57,8 @@ export const SETTINGS = {
   keysPerWorkspace: setting('MAILSTEAD_KEYS_PER_WORKSPACE', 'keys', '100', 'How many API keys that still work a workspace may have in each world. Keys made at the command line count, and are not refused.', count(1, 100_000)),
   sendLimitPerWorkspace: setting('MAILSTEAD_SEND_LIMIT_PER_WORKSPACE', 'messages in any 24 hours', '0', 'How many messages a workspace may send; 0 for no limit. An inbox has a limit of its own besides.', count(0, 100_000_000)),
   sendLimit: setting('MAILSTEAD_SEND_LIMIT', 'messages in any 24 hours', '0', 'How many messages the installation may send; 0 for no limit.', count(0, 1_000_000_000)),
+  mailDays: setting('MAILSTEAD_MAIL_DAYS', 'days', '0', 'How long messages that came in are kept; 0 for as long as their domain stands.', count(0, 36_500)),
+  archivedMailDays: setting('MAILSTEAD_ARCHIVED_MAIL_DAYS', 'days', '90', 'How long the mail of a removed domain is kept.', count(0, 36_500)),
   handlerWaitMs: setting('MAILSTEAD_WAIT_MS', 'milliseconds', '10000', 'How long an API call may wait for the worker before it answers what is known.', count(0, 30_000)),
   dkimRotationDays: setting('MAILSTEAD_DKIM_ROTATION_DAYS', 'days', '90', 'How long a DKIM key of the embedded sender signs before the next takes its turn; 0 for ever.', count(0, 3650)),
   logLevel: setting('MAILSTEAD_LOG_LEVEL', 'level', 'info', 'The least severe line that is logged: debug, info, warn or error.', logLevel),

@@ -38,6 +38,8 @@ export type ApiContext = {
   zoneHost(world: WorldName, placed: Placed): ZoneDriver
   /** What a sender account may post to us; undefined for an unknown one, and one that posts nothing. */
   senderEvents(account: string): SenderEvents | undefined
+  /** How long the mail of a removed domain is kept, in days. */
+  archivedMailDays: number
   /** How long a call may wait for the worker, in milliseconds. */
   waitMs: number
   now(): Date

@@ -17,6 +17,7 @@ import { deleteKeyRoute } from './routes/delete-key.ts'
 import { deleteRedirectRoute } from './routes/delete-redirect.ts'
 import { getDomainRoute } from './routes/get-domain.ts'
 import { getKeyRoute } from './routes/get-key.ts'
+import { getMailRoute } from './routes/get-mail.ts'
 import { getProgressRoute } from './routes/get-progress.ts'
 import { getRedirectRoute } from './routes/get-redirect.ts'
 import { getRemovalRoute } from './routes/get-removal.ts'
@@ -63,6 +64,7 @@ const ROUTES = [
   sendTestEmailRoute,
   listRepliesRoute,
   messagesRoutes,
+  getMailRoute,
   receiveEventsRoute,
   addKeyRoute,
   listKeysRoute,

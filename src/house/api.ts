@@ -49,7 +49,7 @@ export async function openApi(foundation: Foundation, parts: ApiParts): Promise<
     health: { database: () => pingDatabase(store.db) },
   })
   opened.use(api)
-  opened.use(keepTidy(store, onError))
+  opened.use(keepTidy(store, config.mailDays, onError))
   await openAdmin(foundation)
   return `http://${writeEndpoint(api)}`
 }
@@ -82,6 +82,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
     rates: ratesOf(config),
     maxKeys: config.keysPerWorkspace,
+    archivedMailDays: config.archivedMailDays,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
   }

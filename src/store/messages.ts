@@ -1,5 +1,5 @@
 /** Messages that arrived, and the conversations they start or join. */
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { decodedContent, type StoredContent } from '#mail/content.ts'
 import type { Copy } from '#mail/incoming/receive.ts'
 import { newId } from '../ids.ts'
@@ -106,8 +106,22 @@ export async function listThreads(
   { db }: StoreContext,
   tenant: Tenant,
   filter: ThreadFilter,
-): Promise<{ rows: ThreadRow[]; total: number; unread: number }> {
-  let query = db.selectFrom('threads').where((is) => is.and(ownedBy(tenant)))
+): Promise<{ rows: ShownThread[]; total: number; unread: number }> {
+  let query = db
+    .selectFrom('threads')
+    .where((is) => is.and(ownedBy(tenant)))
+    // What is to go has gone, though its rows may stand for a moment.
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('inboxes as i')
+            .innerJoin('domains as d', 'd.id', 'i.domain_id')
+            .select('i.id')
+            .whereRef('i.id', '=', 'threads.inbox_id')
+            .where('d.mail_until', '<=', sql<Date>`now()`),
+        ),
+      ),
+    )
   if (filter.campaignId !== undefined) query = query.where('campaign_id', '=', filter.campaignId)
   if (filter.isRead !== undefined) query = query.where('is_read', '=', filter.isRead)
   if (filter.isStarred !== undefined) query = query.where('is_starred', '=', filter.isStarred)
@@ -125,5 +139,34 @@ export async function listThreads(
     .limit(filter.limit)
     .offset((filter.page - 1) * filter.limit)
     .execute()
-  return { rows, total: Number(counts.total), unread: Number(counts.unread) }
+  const archives = await archivesOf(db, rows)
+  return {
+    rows: rows.map((row) => ({ ...row, archive: archives.get(row.inbox_id) })),
+    total: Number(counts.total),
+    unread: Number(counts.unread),
+  }
+}
+
+/** What an inbox was, whose domain has been removed. */
+export type Archive = { domain: string; address: string; at: Date }
+export type ShownThread = ThreadRow & { archive: Archive | undefined }
+
+async function archivesOf(
+  db: Queryable,
+  rows: readonly ThreadRow[],
+): Promise<Map<string, Archive>> {
+  const inboxes = [...new Set(rows.map(({ inbox_id }) => inbox_id))]
+  const removed = await db
+    .selectFrom('inboxes as i')
+    .innerJoin('domains as d', 'd.id', 'i.domain_id')
+    .select(['i.id', 'i.address', 'd.name', 'd.removal_requested_at'])
+    .where('i.id', '=', (of) => of.fn.any(of.val(inboxes)))
+    .where('d.removal_requested_at', 'is not', null)
+    .execute()
+  return new Map(
+    removed.map(({ id, address, name, removal_requested_at }) => [
+      id,
+      { domain: name, address, at: removal_requested_at! },
+    ]),
+  )
 }

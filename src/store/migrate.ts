@@ -20,6 +20,7 @@ import * as keyTree from '../../migrations/0016-key-tree.ts'
 import * as workspaceCounts from '../../migrations/0017-workspace-counts.ts'
 import * as mailContents from '../../migrations/0018-mail-contents.ts'
 import * as outgoingMessages from '../../migrations/0019-outgoing-messages.ts'
+import * as mailRetention from '../../migrations/0020-mail-retention.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -43,6 +44,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0017-workspace-counts': workspaceCounts,
   '0018-mail-contents': mailContents,
   '0019-outgoing-messages': outgoingMessages,
+  '0020-mail-retention': mailRetention,
 }
 
 /** The database has a migration that this code does not know. */

@@ -29,6 +29,20 @@ export function findRemoval(
     .executeTakeFirst()
 }
 
+/** A domain of the tenant's, whether it was removed or not. */
+export function findDomainOrRemoved(
+  { db }: StoreContext,
+  tenant: Tenant,
+  id: string,
+): Promise<DomainRow | undefined> {
+  return db
+    .selectFrom('domains')
+    .selectAll()
+    .where('id', '=', id)
+    .where((is) => is.and(ownedBy(tenant)))
+    .executeTakeFirst()
+}
+
 export type Blocker = { type: 'campaign'; id: string; name: string; status: string }
 
 /** The active campaigns that use one of the domain's inboxes. */
@@ -124,10 +138,14 @@ export async function orphansOf({ db }: StoreContext, domainId?: string): Promis
 
 const ORPHANS = 1000
 
-/** Takes the domain out of every list and stops its sending, unless something depends on it. */
+/**
+ * Takes the domain out of every list and stops its sending, unless something depends on it. Its mail is kept for
+ * `mailDays` more.
+ */
 export async function requestRemoval(
   context: StoreContext,
   domain: DomainRow,
+  mailDays: number,
 ): Promise<{ blockers: Blocker[] } | 'requested' | 'gone'> {
   const result = await context.db.transaction().execute(async (tx) => {
     // With those that its removal changes, in one order: two that go at once must not wait for each other.
@@ -146,7 +164,10 @@ export async function requestRemoval(
     if (blockers.length > 0) return { blockers }
     await tx
       .updateTable('domains')
-      .set({ removal_requested_at: sql`now()` })
+      .set({
+        removal_requested_at: sql`now()`,
+        mail_until: sql`now() + ${mailDays} * interval '1 day'`,
+      })
       .where('id', '=', domain.id)
       .execute()
     await tx

@@ -152,6 +152,8 @@ type DomainRow = {
   take_mail: Generated<boolean>
   removal_requested_at: Date | null
   torn_down_at: Date | null
+  /** Until when the mail of a removed domain is kept. */
+  mail_until: Date | null
   removed_at: Date | null
 }
 

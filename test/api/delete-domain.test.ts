@@ -3,6 +3,7 @@ import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FIRST_WORKSPACE } from '#store/api-keys.ts'
 import { TOPICS } from '#store/context.ts'
+import { dropMailOfRemoved } from '#store/mail-retention.ts'
 import { newId } from '../../src/ids.ts'
 import { type Json, until } from '../client.ts'
 import { testHouse } from '../house.ts'
@@ -241,5 +242,44 @@ test('conversations stay when their domain goes', async () => {
   assert.equal((await client.sandbox('POST', '/mail', mail)).status, 202)
   await client.delete(`/domains/${id}`)
   const { conversations } = (await client.get('/replies')).body
-  assert.ok(conversations.some(({ subject }: Json) => subject === 'Kept'))
+  const kept = conversations.find(({ subject }: Json) => subject === 'Kept')
+  assert.deepEqual(
+    [kept.is_archived, kept.archived_domain_name, kept.archived_inbox_email],
+    [true, 'kept.test', 'kim@kept.test'],
+  )
+  const mbox = async () => {
+    const path = `${client.base}/api/public/v1/domains/${id}/mail`
+    const answer = await fetch(path, { headers: { 'x-api-key': client.key! } })
+    return answer.status === 200 ? answer.text() : `${answer.status}`
+  }
+  assert.match(
+    await mbox(),
+    /^From lead@inbox\.test .*\nReturn-Path: <lead@inbox\.test>\n[\s\S]*Subject: Kept/,
+  )
+  // When its time is up, nothing of it is left.
+  await store.db
+    .updateTable('domains')
+    .set({ mail_until: new Date() })
+    .where('id', '=', id)
+    .execute()
+  await dropMailOfRemoved(store)
+  assert.equal(await mbox(), '404')
+  const left = (await client.get('/replies')).body.conversations
+  assert.ok(!left.some(({ subject }: Json) => subject === 'Kept'))
+})
+
+test('or go with it at once, when that is asked for', async () => {
+  const { id, inbox } = await withInbox('private.test')
+  const mail = { from: 'lead@inbox.test', to: inbox.email_address, subject: 'Private', text: 'Hi' }
+  assert.equal((await client.sandbox('POST', '/mail', mail)).status, 202)
+  assert.equal((await client.delete(`/domains/${id}?mail=burn`)).status, 422)
+  assert.equal((await client.delete(`/domains/${id}?mail=delete`)).status, 200)
+  const { conversations } = (await client.get('/replies')).body
+  assert.ok(!conversations.some(({ subject }: Json) => subject === 'Private'))
+  const rows = await store.db
+    .selectFrom('messages')
+    .select('id')
+    .where('subject', '=', 'Private')
+    .execute()
+  assert.deepEqual(rows, [])
 })

@@ -30,6 +30,7 @@ export const OPERATIONS: readonly Operation[] = [
   operation('GET',    '/replies',                              'replies:read',           undefined),
   operation('POST',   '/keys',                                 'keys:create',            undefined, '{"name":"op","scopes":["keys:create"]}'),
   operation('GET',    '/keys',                                 'keys:read',              undefined),
+  operation('GET',    '/domains/{domain}/mail',                'replies:read',           'domain_not_found'),
   operation('DELETE', '/domains/{domain}',                     'domains:delete',         'domain_not_found'),
 ]
 

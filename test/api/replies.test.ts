@@ -65,7 +65,8 @@ test('the list has the shape of the contract', async () => {
     hasFields(
       each,
       `thread_id inbox_id lead_email subject last_message_preview last_message_at is_read
-       is_starred category campaign_id authentication`,
+       is_starred category campaign_id authentication is_archived archived_domain_name
+       archived_inbox_email archived_at`,
     )
     isInstant(each.last_message_at)
     assert.deepEqual(

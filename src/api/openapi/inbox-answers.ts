@@ -72,6 +72,10 @@ const conversation = z
     is_starred: z.boolean(),
     category: z.string().nullable(),
     campaign_id: z.uuid().nullable(),
+    is_archived: z.boolean().describe('Whether its domain has been removed.'),
+    archived_domain_name: z.string().nullable(),
+    archived_inbox_email: z.string().nullable(),
+    archived_at: instant.nullable(),
   })
   .register(components, { id: 'Conversation' })
 

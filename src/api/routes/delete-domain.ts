@@ -3,6 +3,7 @@ import type { StoreContext } from '#store/context.ts'
 import { listCustomerRecords } from '#store/customer-records.ts'
 import type { DomainRow } from '#store/domains.ts'
 import { inboxCounts, recordsOf } from '#store/domains.ts'
+import { dropMailOfRemoved } from '#store/mail-retention.ts'
 import { blockersOf, placementsOf, requestRemoval } from '#store/remove-domain.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'
@@ -13,6 +14,10 @@ import { keyOf, needs } from '../route.ts'
 import { domainParams, optionalTruth } from '../shapes.ts'
 
 const querystring = z.object({
+  mail: z
+    .enum(['archive', 'delete'])
+    .default('archive')
+    .describe('Whether its conversations are kept for a while, or taken away at once.'),
   dry_run: optionalTruth.describe('Tells what would be done, and does nothing.'),
 })
 
@@ -35,7 +40,9 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
     async (request) => {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
       if (request.query.dry_run) return removalPlan(store, row)
-      const result = await requestRemoval(store, row)
+      const deletesMail = request.query.mail === 'delete'
+      const result = await requestRemoval(store, row, deletesMail ? 0 : context.archivedMailDays)
+      if (result === 'requested' && deletesMail) await dropMailOfRemoved(store)
       if (result === 'gone') throw new Problem('domain_not_found')
       if (result !== 'requested') throw new Problem('domain_in_use', { blockers: result.blockers })
       return {

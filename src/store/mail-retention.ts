@@ -1,0 +1,64 @@
+/** How long messages are kept, and what goes with them. */
+import { type RawBuilder, sql } from 'kysely'
+import type { StoreContext } from './context.ts'
+import type { Database } from './database.ts'
+
+const DROPPED_AT_ONCE = 500
+const DROPS = 1000
+
+/** Deletes the mail of removed domains whose time is up, some at a time. */
+export async function dropMailOfRemoved({ db }: StoreContext): Promise<void> {
+  await dropMessages(
+    db,
+    sql`
+    select m.id from messages m join claims c on c.id = m.claim_id join domains d on d.id = c.domain_id
+     where d.mail_until <= now()`,
+  )
+  await dropThreads(
+    db,
+    sql`
+    select t.id from threads t join inboxes i on i.id = t.inbox_id join domains d on d.id = i.domain_id
+     where d.mail_until <= now()`,
+  )
+}
+
+/** Deletes messages that came in longer ago, and conversations of which none is left; 0 days: nothing. */
+export async function dropOldMail({ db }: StoreContext, days: number): Promise<void> {
+  if (days === 0) return
+  const since = sql`now() - ${days} * interval '1 day'`
+  await dropMessages(db, sql`select m.id from messages m where m.received_at <= ${since}`)
+  await dropThreads(
+    db,
+    sql`
+    select t.id from threads t where t.last_message_at <= ${since}
+       and not exists (select from messages m where m.thread_id = t.id)`,
+  )
+}
+
+/** With the octets that no other message has. */
+async function dropMessages(db: Database, which: RawBuilder<unknown>): Promise<void> {
+  await untilFew(() =>
+    sql`
+    with gone as (
+      delete from messages where id in (${which} limit ${DROPPED_AT_ONCE}) returning id, content_id
+    ), contents as (
+      delete from message_contents c where c.id in (select content_id from gone)
+         and not exists (select from messages m where m.content_id = c.id and m.id not in (select id from gone))
+    )
+    select id from gone`.execute(db),
+  )
+}
+
+const dropThreads = (db: Database, which: RawBuilder<unknown>): Promise<void> =>
+  untilFew(() =>
+    sql`delete from threads where id in (${which} limit ${DROPPED_AT_ONCE}) returning id`.execute(
+      db,
+    ),
+  )
+
+async function untilFew(drop: () => Promise<{ rows: unknown[] }>): Promise<void> {
+  for (let drops = 0; drops < DROPS; drops++) {
+    const { rows } = await drop()
+    if (rows.length < DROPPED_AT_ONCE) return
+  }
+}
