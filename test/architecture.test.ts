@@ -48,7 +48,15 @@ const LAYERS: Record<string, Row> = {
   },
   servers: {
     // The clock: a thread cannot be handed one. The log of zones is files.
-    uses: ['clock.ts', 'dns/*', 'files.ts', 'names/*', 'policy/*', 'resolver/resolver.ts'],
+    uses: [
+      'clock.ts',
+      'dns/*',
+      'files.ts',
+      'mail/incoming/too-busy.ts',
+      'names/*',
+      'policy/*',
+      'resolver/resolver.ts',
+    ],
     types: ['drivers/zone/contract.ts', 'mail/incoming/*'],
   },
   sandbox: {

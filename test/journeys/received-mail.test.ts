@@ -31,6 +31,12 @@ test('a message to several that could not be kept for one is kept for none, unti
   }
   assert.equal(await send(), 451)
   assert.deepEqual(await kept(), [])
+  await sql`create or replace function trouble() returns trigger language plpgsql as $$ begin
+    raise exception 'could not extend file' using errcode = '53100'; end $$`.execute(db)
+  assert.equal(await send(), 452)
+  assert.deepEqual(await kept(), [])
+  const contents = await db.selectFrom('message_contents').select('id').execute()
+  assert.deepEqual(contents.length, 0, 'nothing is left of what was not acknowledged')
   await sql`drop trigger trouble on messages`.execute(db)
   assert.equal(await send(), 250)
   assert.deepEqual(await kept(), recipients.toSorted())

@@ -11,6 +11,7 @@ import { withoutForgedResults } from '../incoming/forged-results.ts'
 import { readHeader, writeHeader } from '../incoming/header.ts'
 import { HEADER_TOO_BIG } from '../incoming/inspect.ts'
 import type { Session } from '../incoming/session.ts'
+import { TooBusy } from '../incoming/too-busy.ts'
 import type { DkimKey } from '../outgoing/key.ts'
 import { JobLost, Lane } from './lane.ts'
 import type { Inspected, InspectJob, Refused, Result } from './protocol.ts'
@@ -20,16 +21,11 @@ export type Judge = { mailHost: string; resolver: Resolver }
 
 export type Inspection = Refused | (Inspected & { isJudged: boolean })
 
-/** More messages wait than are taken in: the sender is to try again later. */
-export class TooBusy extends Error {
-  override readonly name = 'TooBusy'
-}
-
 const SMALL_OCTETS = 256 * 1024
 const WAITING_LIMIT = 400
 const DNS_LIMIT_MS = 15_000
-const SMALL = { atOnce: 64, silenceMs: 1500, jobMs: 20_000 }
-const LARGE = { atOnce: 1, silenceMs: 3000, jobMs: 20_000 }
+const SMALL = { atOnce: 64, silenceMs: 3000, jobMs: 20_000 }
+const LARGE = { atOnce: 1, silenceMs: 5000, jobMs: 20_000 }
 
 export class MailWorkers implements AsyncDisposable {
   readonly #small = new Lane(SMALL)
@@ -69,7 +65,12 @@ export class MailWorkers implements AsyncDisposable {
   /** The message with its signature on top. */
   async sign(raw: Uint8Array, domain: string, key: DkimKey): Promise<Buffer> {
     const none = async () => ({ code: 'ESERVFAIL', message: 'Signing asks nothing' })
-    const result = await this.#small.run({ is: 'sign', raw, domain, key }, none)
+    const signed = () => this.#small.run({ is: 'sign', raw, domain, key }, none)
+    // It may have been lost by the message beside it.
+    const result = await signed().catch((error: unknown) => {
+      if (error instanceof JobLost) return signed()
+      throw error
+    })
     if (result.is !== 'signed') throw new Error('A mail worker did other work than asked')
     return bufferOf(result.raw)
   }

@@ -12,6 +12,7 @@ import {
 import type { Received, ReceivedMessage } from '#mail/incoming/receive.ts'
 import type { RecipientVerdict } from '#mail/incoming/recipient.ts'
 import type { Session } from '#mail/incoming/session.ts'
+import { TooBusy } from '#mail/incoming/too-busy.ts'
 import { CLIENT_LIMITS, type ClientLimits, Clients } from './clients.ts'
 import { type LibraryParser, readInOneWalk } from './message-end.ts'
 import { type Place, Room } from './room.ts'
@@ -117,6 +118,9 @@ export async function listenInbound(
   /** Our own trouble is never the sender's: try again later. */
   function troubled(error: unknown): never {
     options.onError(error)
+    if (error instanceof TooBusy)
+      throw smtpError(451, '4.3.2', 'Too much mail waits, try again later')
+    if (isStorageFull(error)) throw smtpError(452, '4.3.1', 'Insufficient storage, try again later')
     throw smtpError(451, '4.3.0', 'Local trouble, try again later')
   }
 
@@ -234,6 +238,10 @@ async function checkParameters(
   const unknown = Object.keys(args || {}).find((name) => !known.includes(name.toUpperCase()))
   if (unknown) throw smtpError(555, '5.5.4', `Unknown parameter ${unknown.slice(0, 40)}`)
 }
+
+/** SQLSTATE 53100: the disk of the database is full. */
+const isStorageFull = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === '53100'
 
 function smtpError(code: number, enhanced: string, text: string): Error {
   return Object.assign(new Error(`${enhanced} ${text}`), { responseCode: code })
