@@ -10,9 +10,10 @@ import { dns } from './dns.ts'
 import { takeFigures, writeFigures } from './figures.ts'
 import { handler } from './handler.ts'
 import { lists } from './lists.ts'
+import { mail } from './mail.ts'
 import { zoneLog } from './zone-log.ts'
 
-const FIGURES = { detection, lists, handler, crowd, active, dns, 'zone-log': zoneLog }
+const FIGURES = { detection, lists, handler, crowd, active, dns, mail, 'zone-log': zoneLog }
 const LIMIT_MS = 20 * 60_000
 
 const stop = new AbortController()

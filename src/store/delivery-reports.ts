@@ -3,6 +3,7 @@ import type { DeliveryReport } from '#drivers/sender/contract.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { note } from './events.ts'
+import type { OutgoingState } from './mail-tables.ts'
 
 /** Keeps what a sender service tells of messages. An event that came before changes nothing. */
 export async function keepReports(
@@ -35,8 +36,34 @@ async function keepReport(tx: Queryable, account: string, report: DeliveryReport
     .where(sql<boolean>`coalesce(reported_at, '-infinity') <= ${at}`)
     .returning('claim_id')
     .executeTakeFirst()
+  if (known) await noteReport(tx, account, report)
   if (known?.claim_id && state !== 'delivered') await tell(tx, known.claim_id, report)
 }
+
+/** What a report makes of the message; those that it was never given to the recipient are failures. */
+const STATES: Record<DeliveryReport['state'], OutgoingState> = {
+  delivered: 'delivered',
+  bounced: 'bounced',
+  failed: 'failed',
+  filtered: 'failed',
+  quarantined: 'failed',
+  suppressed: 'failed',
+}
+
+/** Messages are handed over under their own ids. */
+async function noteReport(tx: Queryable, account: string, report: DeliveryReport): Promise<void> {
+  const { operationId, recipient, state, detail } = report
+  if (!UUID.test(operationId)) return
+  await sql`
+    update outgoing_messages
+       set state = ${STATES[state]}, last_reply = ${detail.slice(0, REPLY_LIMIT)},
+           finished_at = coalesce(finished_at, now())
+     where id = ${operationId} and account = ${account} and recipient = ${recipient}
+       and state <> 'cancelled'`.execute(tx)
+}
+
+const REPLY_LIMIT = 1000
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 async function tell(tx: Queryable, claimId: string, report: DeliveryReport): Promise<void> {
   const domain = await tx

@@ -39,13 +39,10 @@ export async function acceptMessage(
 ): Promise<boolean> {
   const isEmbedded = acceptance.account === 'embedded'
   const isAccepted = await db.transaction().execute(async (tx) => {
-    if (isEmbedded && !(await holdRegistration(tx, claim.claimId))) return false
-    if (await isAcceptedAlready(tx, mail.id)) return true
-    const { workspaceId } = await tx
-      .selectFrom('claims')
-      .select('workspace_id as workspaceId')
-      .where('id', '=', claim.claimId)
-      .executeTakeFirstOrThrow()
+    const sender = await holdSender(tx, claim.claimId, mail.id, isEmbedded)
+    if (!sender) return false
+    const { workspaceId } = sender
+    if (sender.isAccepted) return true
     const obstacle = obstacleTo(await factsOf(tx, claim.claimId, workspaceId, mail, acceptance))
     if (obstacle) throw new NotAccepted(obstacle)
     await insertMessage(tx, claim, workspaceId, mail, acceptance)
@@ -55,24 +52,23 @@ export async function acceptMessage(
   return isAccepted
 }
 
-/** Held, so that what is queued is also what a removal takes away. */
-async function holdRegistration(tx: Queryable, claimId: string): Promise<boolean> {
-  const domain = await tx
-    .selectFrom('sender_domains')
-    .select('claim_id')
-    .where('claim_id', '=', claimId)
-    .forKeyShare()
-    .executeTakeFirst()
-  return domain !== undefined
-}
-
-async function isAcceptedAlready(tx: Queryable, id: string): Promise<boolean> {
-  const row = await tx
-    .selectFrom('outgoing_messages')
-    .select('id')
-    .where('id', '=', id)
-    .executeTakeFirst()
-  return row !== undefined
+/**
+ * The claim's workspace, and whether the message has been accepted already; undefined without a registration. That
+ * is held, so that what is queued is also what a removal takes away.
+ */
+async function holdSender(
+  tx: Queryable,
+  claimId: string,
+  id: string,
+  isEmbedded: boolean,
+): Promise<{ workspaceId: string; isAccepted: boolean } | undefined> {
+  const registered = sql`
+    join sender_domains s on s.claim_id = c.id where c.id = ${claimId} for key share of s`
+  const { rows } = await sql<{ workspaceId: string; isAccepted: boolean }>`
+    select c.workspace_id as "workspaceId",
+           exists (select from outgoing_messages where id = ${id}) as "isAccepted"
+      from claims c ${isEmbedded ? registered : sql`where c.id = ${claimId}`}`.execute(tx)
+  return rows[0]
 }
 
 async function insertMessage(
@@ -83,33 +79,20 @@ async function insertMessage(
   { world, account }: Acceptance,
 ): Promise<void> {
   const contentId = newId()
-  const content = zstdCompressSync(mail.content)
-  const octets = String(mail.content.length)
-  await tx
-    .insertInto('message_contents')
-    .values({ id: contentId, encoding: 'zstd', octets, content })
-    .execute()
-  await tx
-    .insertInto('outgoing_messages')
-    .values({
-      id: mail.id,
-      workspace_id: workspaceId,
-      world,
-      claim_id: claimId,
-      inbox_id: mail.inboxId ?? null,
-      origin: mail.origin,
-      account,
-      message_id: mail.messageId,
-      envelope_sender: `${mail.author}@${name}`,
-      recipient: mail.recipient,
-      recipient_domain: mail.recipient.slice(mail.recipient.lastIndexOf('@') + 1).toLowerCase(),
-      content_id: contentId,
-      ...(account !== 'embedded' && {
-        next_at: sql<Date>`now() + ${HANDING_OVER_MS} * interval '1 ms'`,
-      }),
-    })
-    .execute()
+  const waitMs = account === 'embedded' ? 0 : HANDING_OVER_MS
+  await sql`
+    with content as (
+      insert into message_contents (id, encoding, octets, content)
+      values (${contentId}, 'zstd', ${mail.content.length}, ${zstdCompressSync(mail.content)}))
+    insert into outgoing_messages (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,
+        envelope_sender, recipient, recipient_domain, content_id, next_at)
+      values (${mail.id}, ${workspaceId}, ${world}, ${claimId}, ${mail.inboxId ?? null}, ${mail.origin},
+        ${account}, ${mail.messageId}, ${`${mail.author}@${name}`}, ${mail.recipient},
+        ${domainOf(mail.recipient)}, ${contentId}, now() + ${waitMs} * interval '1 ms')`.execute(tx)
 }
+
+const domainOf = (address: string): string =>
+  address.slice(address.lastIndexOf('@') + 1).toLowerCase()
 
 /** The inbox is held meanwhile, so that two messages at once do not both take its last place. */
 async function factsOf(

@@ -50,6 +50,12 @@ test('the handshake is answered with its code, and reports find their message', 
   assert.equal(await stateOf(probe!.operationId), 'bounced')
   const told = (await timeline(domain.domain_id)).filter(({ type }) => type === 'message.bounced')
   assert.equal(told.length, 1, 'an event that is posted three times is told once')
+  const { state } = await store.db
+    .selectFrom('outgoing_messages')
+    .select('state')
+    .where('id', '=', probe!.operationId)
+    .executeTakeFirstOrThrow()
+  assert.equal(state, 'bounced')
 })
 
 const report = (over: object = {}, data: object = {}) => ({
