@@ -15,7 +15,7 @@ export const CLIENT_LIMITS: ClientLimits = {
   connections: 500,
   untilDataMs: 300_000,
   leastRate: 1024,
-  rateGraceMs: 30_000,
+  rateGraceMs: 10_000,
 }
 
 const SWEEP_MS = 1000
