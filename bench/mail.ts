@@ -1,6 +1,6 @@
 /**
- * How many messages a second are accepted, queued, signed and transferred to a sink on loopback; beside Postfix
- * with OpenDKIM, which does the same to the same sink, where they are installed. Postgres writes to the disk.
+ * How many messages a second are accepted, queued, signed and transferred to a sink on loopback. Postgres writes
+ * to the disk.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -20,14 +20,12 @@ import { senderStore } from '#store/sender-domains.ts'
 import { openVault } from '#store/vault.ts'
 import { newId } from '../src/ids.ts'
 import { temporaryDirectory } from '../test/directories.ts'
-import { figure, target } from './figures.ts'
-import { postfixRate } from './postfix.ts'
+import { figure } from './figures.ts'
 
 const MESSAGES = 5000
 const ACCEPTED_AT_ONCE = 20
 const TEXT_OCTETS = 5500
 const LIMITS = { workspace: 0, installation: 0 }
-const GOAL = 3
 
 export async function mail(signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack()
@@ -37,17 +35,9 @@ export async function mail(signal: AbortSignal): Promise<void> {
   figure(
     `mailstead: ${ours.toFixed(0)} messages a second, accepted, queued, signed and transferred`,
   )
-  const theirs = await postfixRate(sink, MESSAGES, signal)
-  if (theirs === undefined) {
-    figure('postfix with opendkim: not measured, for it is not installed, or this is not root')
-    return
-  }
-  figure(`postfix with opendkim: ${theirs.toFixed(0)} messages a second`)
-  figure(`ours is ${(ours / theirs).toFixed(1)} times that`)
-  target(`at least ${GOAL} times`, ours / theirs >= GOAL)
 }
 
-export type Sink = AsyncDisposable & {
+type Sink = AsyncDisposable & {
   port: number
   until(count: number): Promise<void>
   count: number
