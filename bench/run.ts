@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- name …]`: measures the figures we quote, each against the product as a user runs it.
- * With `--write`, those of `detection`, `active` and `dns` are put into the README.
+ * With `--write`, those of `detection`, `active`, `dns` and `mail` are put into the README.
  */
 import { parseArgs } from 'node:util'
 import { active } from './active.ts'
