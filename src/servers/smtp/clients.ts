@@ -39,10 +39,10 @@ export class Clients implements Disposable {
 
   /** Takes a connection in; where all places are taken, another gives way, or the newcomer itself. */
   add(socket: Socket): void {
-    const { remoteAddress = '', remotePort } = socket
+    const address = unmapped(socket.remoteAddress ?? '')
     const client = new Client(socket)
-    const key = `${remoteAddress} ${remotePort}`
-    if (!this.#places.add(client, unmapped(remoteAddress))) {
+    const key = `${address} ${socket.remotePort}`
+    if (!this.#places.add(client, address)) {
       client.close()
       return
     }
@@ -55,7 +55,7 @@ export class Clients implements Disposable {
 
   /** A message begins to come; disposing the result says that it has ended. */
   receiving(remoteAddress: string, remotePort: number): Disposable {
-    const client = this.#byEnd.get(`${remoteAddress} ${remotePort}`)
+    const client = this.#byEnd.get(`${unmapped(remoteAddress)} ${remotePort}`)
     client?.beginMessage()
     return { [Symbol.dispose]: () => client?.endMessage() }
   }

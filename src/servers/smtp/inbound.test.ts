@@ -19,10 +19,10 @@ const RECIPIENTS = ['kim@acme.example']
 const LETTER = `Subject: x\r\n\r\n${'a line of text\r\n'.repeat(3000)}`
 
 /** A server whose deliveries end when they are let. */
-async function listen(limits: Partial<InboundLimits>) {
+async function listen(limits: Partial<InboundLimits>, address = '127.0.0.1') {
   const waiting: ((received: Received) => void)[] = []
   const server = await listenInbound({
-    address: '127.0.0.1',
+    address,
     port: 0,
     host: 'mx.product.example',
     tls,
@@ -32,7 +32,7 @@ async function listen(limits: Partial<InboundLimits>) {
     onError: assert.fail,
   })
   return {
-    at: `${server.address}:${server.port}`,
+    at: `127.0.0.1:${server.port}`,
     waiting,
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   }
@@ -86,8 +86,12 @@ test('where all places are taken, the prefix with the most gives up the one that
   for (const { socket } of [second, ...others, newcomer]) socket.destroy()
 })
 
-test('a client that does not come to the point, or sends too slowly, loses its place', async () => {
-  await using server = await listen({ untilDataMs: 1000, rateGraceMs: 500 })
+for (const address of ['127.0.0.1', '::'])
+  test(`a client that does not come to the point, or sends too slowly, loses its place at ${address}`, () =>
+    losesItsPlace(address))
+
+async function losesItsPlace(address: string) {
+  await using server = await listen({ untilDataMs: 1000, rateGraceMs: 500 }, address)
   const silent = await greeting(server.at)
   assert.equal(silent.code, 220)
   await silent.closed
@@ -106,7 +110,7 @@ test('a client that does not come to the point, or sends too slowly, loses its p
   const dripping = setInterval(() => slow.socket.write('x'), 100)
   await slow.closed
   clearInterval(dripping)
-})
+}
 
 test('half of the room is the most that one prefix has', async () => {
   await using server = await listen({ octetsUnderWay: 2.5 * LETTER.length })
