@@ -3,13 +3,15 @@ import { createHash, randomBytes } from 'node:crypto'
 import { probeAddress } from '#mail/incoming/recipient.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { absolute } from '#names/domain-name.ts'
-import { clamp, days, hours, minutes } from '../../clock.ts'
+import { clamp, days, hours, minutes, seconds } from '../../clock.ts'
 import type { OwnedRecord, Probe, ProbeJudgement } from '../ports.ts'
 import { met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 
-/** A probe that has not come back is sent again after this long; so is one that was judged badly. */
+/** A probe that has not come back is sent again after this long. */
 const SEND_AGAIN_MS = { least: minutes(2), most: hours(1) }
+/** One that did not pass is followed soon: it may have come before a record that was changed a moment ago. */
+const FOLLOW_SOONEST_MS = seconds(10)
 const PROOF_KEPT_MS = days(30)
 /** For so long a proof holds while the message that is to renew it is under way. */
 const RENEWAL_MS = days(1)
@@ -71,7 +73,8 @@ function isStale(probe: Probe, fingerprint: string, waitedMs: number, now: Date)
   const ageMs = now.getTime() - probe.sentAt.getTime()
   if (probe.fingerprint !== fingerprint || ageMs > PROOF_KEPT_MS) return true
   const isGood = probe.judgement?.dmarc.result === 'pass'
-  return !isGood && ageMs > clamp(waitedMs / 4, SEND_AGAIN_MS.least, SEND_AGAIN_MS.most)
+  const leastMs = probe.judgement ? FOLLOW_SOONEST_MS : SEND_AGAIN_MS.least
+  return !isGood && ageMs > clamp(waitedMs / 4, leastMs, SEND_AGAIN_MS.most)
 }
 
 /** DKIM in alignment and DMARC must pass; SPF in alignment where the sender service promises it. */

@@ -77,7 +77,10 @@ export async function listenInbound(
       settle(data(stream, session), reply)
     },
   })
-  server.on('error', options.onError)
+  // The library notes whose connection it was: a client that goes away is no trouble of ours.
+  server.on('error', (error) => {
+    if (!('remoteAddress' in error)) options.onError(error)
+  })
   server.server.on('connection', (socket) => clients.add(socket))
 
   function parserOf({ id }: SMTPServerSession): LibraryParser {
