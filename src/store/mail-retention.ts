@@ -2,6 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
+import { dropContentsOfGone } from './message-contents.ts'
 
 const DROPPED_AT_ONCE = 500
 const DROPS = 1000
@@ -41,10 +42,7 @@ async function dropMessages(db: Database, which: RawBuilder<unknown>): Promise<v
     sql`
     with gone as (
       delete from messages where id in (${which} limit ${DROPPED_AT_ONCE}) returning id, content_id
-    ), contents as (
-      delete from message_contents c where c.id in (select content_id from gone)
-         and not exists (select from messages m where m.content_id = c.id and m.id not in (select id from gone))
-    )
+    ), contents as (${dropContentsOfGone})
     select id from gone`.execute(db),
   )
 }

@@ -12,6 +12,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
 import type { OutgoingState } from './mail-tables.ts'
+import { dropContentsOfGone } from './message-contents.ts'
 import type { Tables, WorldName } from './tables.ts'
 
 /** Messages of any 24 hours; 0: no limit. */
@@ -177,8 +178,12 @@ export async function sendingOf(
 /** What is queued of a claim will not be sent. Part of the caller's transaction. */
 export async function cancelQueued(tx: Queryable, claimId: string): Promise<void> {
   await sql`
-    update outgoing_messages set state = 'cancelled', finished_at = now()
-     where claim_id = ${claimId} and finished_at is null`.execute(tx)
+    with gone as (
+      update outgoing_messages m set state = 'cancelled', finished_at = now(), content_id = null
+        from outgoing_messages before
+       where m.claim_id = ${claimId} and m.finished_at is null and before.id = m.id
+      returning m.id, before.content_id)
+    ${dropContentsOfGone}`.execute(tx)
 }
 
 /** Notes how handing a message over to an outside service ended. */
@@ -189,16 +194,23 @@ export async function noteHandedOver(
   host: string,
   reply: string,
 ): Promise<void> {
-  const finished = state === 'deferred' ? sql`null` : sql`now()`
+  const isOver = state !== 'deferred'
   await sql`
     with noted as (
-      update outgoing_messages
-         set state = ${state}, last_reply = ${reply}, finished_at = ${finished}, failures = failures + 1,
+      update outgoing_messages m
+         set state = ${state}, last_reply = ${reply}, failures = m.failures + 1,
+             finished_at = case when ${isOver} then now() end,
+             content_id = case when not ${isOver} then m.content_id end,
              next_at = now() + interval '1 minute'
-       where id = ${id} and finished_at is null returning id)
-    insert into attempts (outgoing_message_id, number, host, outcome, reply)
-    select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = id),
-           ${host}, ${state}, ${reply} from noted`.execute(db)
+        from outgoing_messages before
+       where m.id = ${id} and m.finished_at is null and before.id = m.id
+      returning m.id, before.content_id
+    ), kept as (
+      insert into attempts (outgoing_message_id, number, host, outcome, reply)
+      select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = noted.id),
+             ${host}, ${state}, ${reply} from noted
+    ), gone as (select id, content_id from noted where ${isOver})
+    ${dropContentsOfGone}`.execute(db)
 }
 
 export type OutgoingRow = Selectable<Tables['outgoing_messages']>

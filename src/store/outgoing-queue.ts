@@ -8,6 +8,7 @@ import type { Note } from '#mail/outgoing/queue.ts'
 import type { Taking } from '#mail/outgoing/shares.ts'
 import type { StoreContext } from './context.ts'
 import { sealLabel } from './dkim-keys.ts'
+import { dropContentsOfGone } from './message-contents.ts'
 import { sendingOf } from './outgoing-messages.ts'
 import type { WorldName } from './tables.ts'
 
@@ -181,11 +182,8 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
         select n.id, (select coalesce(max(a.number), 0) + 1 from attempts a where a.outgoing_message_id = n.id),
                n.host, n.state, n.reply, n.conversation
           from noted n where n.is_attempt
-    )
-    delete from message_contents c using noted n
-     where c.id = n.content_id and n.state <> 'deferred' and not exists (
-       select from outgoing_messages o where o.content_id = c.id and o.finished_at is null
-          and o.id not in (select id from noted))`.execute(db)
+    ), gone as (select id, content_id from noted where state <> 'deferred')
+    ${dropContentsOfGone}`.execute(db)
 }
 
 const STATES = { sent: 'sent', deferred: 'deferred', failed: 'failed' } as const

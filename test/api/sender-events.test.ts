@@ -50,12 +50,15 @@ test('the handshake is answered with its code, and reports find their message', 
   assert.equal(await stateOf(probe!.operationId), 'bounced')
   const told = (await timeline(domain.domain_id)).filter(({ type }) => type === 'message.bounced')
   assert.equal(told.length, 1, 'an event that is posted three times is told once')
-  const { state } = await store.db
+  const { state, content_id } = await store.db
     .selectFrom('outgoing_messages')
-    .select('state')
+    .select(['state', 'content_id'])
     .where('id', '=', probe!.operationId)
     .executeTakeFirstOrThrow()
   assert.equal(state, 'bounced')
+  assert.equal(content_id, null)
+  const contents = await store.db.selectFrom('message_contents').select('id').execute()
+  assert.deepEqual(contents, [], 'the service has the message now, and nobody here needs it')
 })
 
 const report = (over: object = {}, data: object = {}) => ({

@@ -104,8 +104,15 @@ test('what was held for four days is given up', async () => {
 
 test('what is queued goes with its domain', async () => {
   const { id, message } = await withDeferred('removed.test')
+  const { content_id } = await messages().where('id', '=', message).executeTakeFirstOrThrow()
   await client.delete(`/domains/${id}`)
   await client.untilRemoval(id, 'tombstone')
   const left = await messages().where('id', '=', message).executeTakeFirstOrThrow()
-  assert.equal(left.state, 'cancelled')
+  assert.deepEqual([left.state, left.content_id], ['cancelled', null])
+  const contents = await db
+    .selectFrom('message_contents')
+    .select('id')
+    .where('id', '=', content_id)
+    .execute()
+  assert.deepEqual(contents, [])
 })
