@@ -9,5 +9,9 @@ const LIMIT = 32 * 1024 * 1024
 
 export function decodedContent({ encoding, content }: Omit<StoredContent, 'octets'>): Buffer {
   if (encoding === 'zstd') return zstdDecompressSync(content, { maxOutputLength: LIMIT })
-  return Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  return bufferOf(content)
 }
+
+/** The same octets, not copied. */
+export const bufferOf = (octets: Uint8Array): Buffer =>
+  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)

@@ -36,6 +36,10 @@ export function splitAddress(address: string): { localpart: string; domain: stri
   }
 }
 
+/** What stands before and behind the last @ of an address, as it is written. */
+export const localpartOf = (address: string): string => address.slice(0, address.lastIndexOf('@'))
+export const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1)
+
 /** An address as RFC 5321 writes a Mailbox, in its plain form: dot-string, dotted host name. */
 export function isAddress(written: string): boolean {
   const parts = splitAddress(written)

@@ -23,14 +23,16 @@ export function findDomain(
   tenant: Tenant,
   id: string,
 ): Promise<DomainRow | undefined> {
-  return db
+  return domainsOf(db, tenant, id).where('removal_requested_at', 'is', null).executeTakeFirst()
+}
+
+/** The domain of the tenant's with this id, removed or not. */
+export const domainsOf = (db: Queryable, tenant: Tenant, id: string) =>
+  db
     .selectFrom('domains')
     .selectAll()
     .where('id', '=', id)
     .where((is) => is.and(ownedBy(tenant)))
-    .where('removal_requested_at', 'is', null)
-    .executeTakeFirst()
-}
 
 /** The same with its conditions, in one question. */
 export async function findWithConditions(

@@ -1,6 +1,6 @@
 /** Messages that arrived, and the conversations they start or join. */
 import { type Selectable, sql } from 'kysely'
-import { decodedContent, type StoredContent } from '#mail/content.ts'
+import { bufferOf, decodedContent, type StoredContent } from '#mail/content.ts'
 import type { Copy } from '#mail/incoming/receive.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
@@ -18,14 +18,11 @@ export async function keepMessage(
   await db.transaction().execute(async (tx) => {
     await tx
       .insertInto('message_contents')
-      .values({ id: contentId, encoding, octets: String(octets), content: asBuffer(content) })
+      .values({ id: contentId, encoding, octets: String(octets), content: bufferOf(content) })
       .execute()
     for (const copy of copies) await keepCopy(tx, contentId, copy)
   })
 }
-
-const asBuffer = (octets: Uint8Array): Buffer =>
-  Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength)
 
 /** Where an inbox stands at the address, in a conversation of that inbox. */
 async function keepCopy(tx: Queryable, contentId: string, copy: Copy): Promise<void> {

@@ -6,6 +6,7 @@ import { sendingObstacle } from '#domains/sending.ts'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
 import { type Facts, NotAccepted, obstacleTo, type ReachedLimit } from '#mail/outgoing/gate.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
+import { domainOf } from '#names/localpart.ts'
 import { newId } from '../ids.ts'
 import { conditionsInJson, toConditions, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
@@ -89,11 +90,10 @@ async function insertMessage(
         envelope_sender, recipient, recipient_domain, content_id, next_at)
       values (${mail.id}, ${workspaceId}, ${world}, ${claimId}, ${mail.inboxId ?? null}, ${mail.origin},
         ${account}, ${mail.messageId}, ${`${mail.author}@${name}`}, ${mail.recipient},
-        ${domainOf(mail.recipient)}, ${contentId}, now() + ${waitMs} * interval '1 ms')`.execute(tx)
+        ${domainOf(mail.recipient).toLowerCase()}, ${contentId}, now() + ${waitMs} * interval '1 ms')`.execute(
+    tx,
+  )
 }
-
-const domainOf = (address: string): string =>
-  address.slice(address.lastIndexOf('@') + 1).toLowerCase()
 
 /** The inbox is held meanwhile, so that two messages at once do not both take its last place. */
 async function factsOf(

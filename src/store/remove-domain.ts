@@ -4,7 +4,7 @@ import { wakeRow } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { cuttersOf, healCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
-import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
+import { type DomainRow, domainsOf, type Tenant } from './domains.ts'
 import { note } from './events.ts'
 import { touchName } from './served-names.ts'
 
@@ -14,11 +14,7 @@ export function findRemoval(
   tenant: Tenant,
   id: string,
 ): Promise<DomainRow | undefined> {
-  return db
-    .selectFrom('domains')
-    .selectAll()
-    .where('id', '=', id)
-    .where((is) => is.and(ownedBy(tenant)))
+  return domainsOf(db, tenant, id)
     .where('removal_requested_at', 'is not', null)
     .where((is) =>
       is.or([
@@ -35,12 +31,7 @@ export function findDomainOrRemoved(
   tenant: Tenant,
   id: string,
 ): Promise<DomainRow | undefined> {
-  return db
-    .selectFrom('domains')
-    .selectAll()
-    .where('id', '=', id)
-    .where((is) => is.and(ownedBy(tenant)))
-    .executeTakeFirst()
+  return domainsOf(db, tenant, id).executeTakeFirst()
 }
 
 export type Blocker = { type: 'campaign'; id: string; name: string; status: string }

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream'
 import { type AuthenticateResult, authenticate, type DNSResolver } from 'mailauth'
 import { alabels } from '#names/domain-name.ts'
+import { domainOf } from '#names/localpart.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
 import type { Session } from './session.ts'
 
@@ -112,7 +113,7 @@ function readResult({ spf, dkim, dmarc }: AuthenticateResult, author: string): R
 
 /** A pass says something of the author that is shown, or nothing. */
 function readDmarc(dmarc: Exclude<AuthenticateResult['dmarc'], false>, author: string) {
-  const domain = author.slice(author.lastIndexOf('@') + 1)
+  const domain = domainOf(author)
   const judged = String(dmarc.status.header?.from ?? '').replace(/\.$/, '')
   if (author === '' || (judged !== '' && alabels(judged) !== domain))
     return { result: 'permerror', policy: 'none' }
@@ -145,12 +146,9 @@ function written(
   mta: string,
 ) {
   const { spf, dkim, dmarc } = results
-  const from = author.slice(author.lastIndexOf('@') + 1)
+  const from = domainOf(author)
   const identity = session.envelopeSender
-    ? property(
-        'smtp.mailfrom',
-        session.envelopeSender.slice(session.envelopeSender.lastIndexOf('@') + 1),
-      )
+    ? property('smtp.mailfrom', domainOf(session.envelopeSender))
     : property('smtp.helo', session.helo)
   const methods = [
     `spf=${spf.result}${identity}`,

@@ -47,12 +47,11 @@ export async function describe(header: Header, body: Buffer): Promise<Descriptio
 }
 
 function fieldsRead({ fields }: Header): readonly string[] {
-  const seen = new Map<string, number>()
+  const seen = new Set<string>()
   return fields.flatMap((field) => {
     const name = nameOf(field)
-    const count = seen.get(name) ?? 0
-    if (!FIELDS_READ.includes(name) || count >= 1) return []
-    seen.set(name, count + 1)
+    if (!FIELDS_READ.includes(name) || seen.has(name)) return []
+    seen.add(name)
     return [field.slice(0, FIELD_OCTETS).replace(/[\r\n]+$/, '')]
   })
 }

@@ -1,5 +1,6 @@
 /** Everything about a message that came in which takes time: run in a worker, within its limits. */
 import { zstdCompressSync } from 'node:zlib'
+import { bufferOf } from '../content.ts'
 import type { Inspected, InspectJob, Refused } from '../workers/protocol.ts'
 import { type AskDns, authenticateMessage } from './authenticate.ts'
 import { type Description, describe } from './describe.ts'
@@ -12,7 +13,7 @@ export async function inspect(
   askAs: (host: number) => AskDns,
   onDescribed: (description: Description) => void,
 ): Promise<Refused | Inspected> {
-  const octets = Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
+  const octets = bufferOf(raw)
   // Receivers that take these for line ends read another message than we do (RFC 5321 section 2.3.8).
   if (hasBareLineEnd(octets)) return BARE_LINE_END
   const header = readHeader(octets)

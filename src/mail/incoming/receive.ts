@@ -1,5 +1,6 @@
 /** What happens to a message that came in: judged once for each world, then kept, or taken as a probe. */
 import { randomUUID } from 'node:crypto'
+import { localpartOf } from '#names/localpart.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { StoredContent } from '../content.ts'
 import type { MailWorkers } from '../workers/mail-workers.ts'
@@ -101,7 +102,7 @@ function copyFor(
   const isForged = authentication.dmarc.result === 'fail'
   return {
     claimId: place.is === 'customer' ? place.claimId : null,
-    localpart: place.is === 'customer' ? place.localpart : place.address.split('@')[0]!,
+    localpart: place.is === 'customer' ? place.localpart : localpartOf(place.address),
     recipient: place.address,
     envelopeSender: session.envelopeSender,
     author,

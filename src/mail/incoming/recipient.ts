@@ -95,7 +95,7 @@ type Address = { localpart: string; domain: string }
  * An address as it is compared: lower-case, the domain in A-labels (RFC 5890), the localpart without quotes
  * that mean nothing (RFC 5321 section 4.1.2). Undefined where it is none.
  */
-export function foldAddress(written: string): Address | undefined {
+function foldAddress(written: string): Address | undefined {
   const at = written.lastIndexOf('@')
   if (at < 1) return undefined
   const domain = alabels(written.slice(at + 1).replace(/\.$/, ''))

@@ -47,7 +47,7 @@ export class Session {
       name: ehlo,
       opportunisticTLS: true,
       requireTLS: peer.mustBeVerified && peer.credentials === undefined,
-      // RFC 7435: encrypted to whoever answers is better than not encrypted at all.
+      // RFC 7435: without a known certificate, encryption is still better than none.
       tls: {
         rejectUnauthorized: peer.mustBeVerified,
         // RFC 6066 section 3: a server name is a name, never an address.

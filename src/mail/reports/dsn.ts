@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 export type Failure = {
   /** The host that reports. */
   reporter: string
-  /** The envelope sender of the message, who is told. */
+  /** The envelope sender of the message: the report is addressed to it. */
   sender: string
   recipient: string
   messageId: string

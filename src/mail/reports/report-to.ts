@@ -1,4 +1,5 @@
 /** The report of a message that was not delivered, as its inbox receives it. */
+import { localpartOf } from '#names/localpart.ts'
 import type { StoredContent } from '../content.ts'
 import { threadKey } from '../incoming/describe.ts'
 import { readHeader } from '../incoming/header.ts'
@@ -20,7 +21,7 @@ export function reportTo(
   return {
     content: { encoding: 'identity', octets: report.raw.length, content: report.raw },
     claimId: failed.claim.claimId,
-    localpart: sender.slice(0, sender.lastIndexOf('@')),
+    localpart: localpartOf(sender),
     recipient: sender,
     envelopeSender: '',
     author: `mailer-daemon@${reporter}`,

@@ -4,6 +4,7 @@
  */
 
 import type { Resolver } from '#resolver/resolver.ts'
+import { bufferOf } from '../content.ts'
 import { askDns } from '../incoming/ask-dns.ts'
 import { notJudged } from '../incoming/authenticate.ts'
 import type { Description } from '../incoming/describe.ts'
@@ -121,5 +122,3 @@ function unjudged(
     content: { encoding: 'identity', octets: raw.byteLength, content },
   }
 }
-
-const bufferOf = (raw: Uint8Array) => Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)

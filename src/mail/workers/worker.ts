@@ -1,5 +1,6 @@
 /** The thread that inspects and signs messages. It may be ended at any moment, and keeps nothing. */
 import { parentPort } from 'node:worker_threads'
+import { bufferOf } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import { inspect } from '../incoming/inspect.ts'
 import { sign } from '../outgoing/sign.ts'
@@ -35,8 +36,6 @@ async function resultOf(id: number, job: Job): Promise<Result> {
   const askAs = (host: number) => (name: string, type: string) => ask(id, host, name, type)
   return inspect(job, askAs, (description) => post({ is: 'described', id, description }))
 }
-
-const bufferOf = (raw: Uint8Array) => Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength)
 
 async function ask(id: number, host: number, name: string, type: string): Promise<unknown> {
   const question = asked++
