@@ -48,3 +48,13 @@ test('what waits when the lane is closed is lost, and nothing keeps the process'
   await lane[Symbol.asyncDispose]()
   await lost
 })
+
+test('who tries again a job that was lost to the closing starts no worker that nobody would end', async () => {
+  const lane = new Lane(LIMITS)
+  const again = lane
+    .run(inspection(ORDINARY), noAnswer)
+    .catch(() => lane.run(inspection(ORDINARY), noAnswer))
+  const lost = assert.rejects(again, JobLost)
+  await lane[Symbol.asyncDispose]()
+  await lost
+})

@@ -42,6 +42,7 @@ const PING_MS = 250
 const START_MS = 30_000
 /** A parser that goes wrong meets this before the process does. */
 const RESOURCES = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 32 }
+const CLOSED = 'The product stops.'
 const ENTRY = new URL('./worker.ts', import.meta.url)
 
 export class Lane implements AsyncDisposable {
@@ -54,6 +55,7 @@ export class Lane implements AsyncDisposable {
   #pingedAt = 0
   #pinging: NodeJS.Timeout | undefined
   #last = 0
+  #isClosed = false
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -63,8 +65,9 @@ export class Lane implements AsyncDisposable {
     return this.#waiting.length + this.#underWay.size
   }
 
-  /** Rejects with `JobLost`. */
+  /** Rejects with `JobLost`, as everything does once the lane is closed. */
   run(job: Job, answer: AnswerDns): Promise<Result> {
+    if (this.#isClosed) return Promise.reject(new JobLost(CLOSED))
     const ended = Promise.withResolvers<Result>()
     this.#waiting.push({ job, answer, ended })
     this.#fill()
@@ -77,11 +80,12 @@ export class Lane implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     clearInterval(this.#pinging)
     const worker = this.#worker
     this.#worker = undefined
     this.#lose()
-    for (const { ended } of this.#waiting.splice(0)) ended.reject(new JobLost('The product stops.'))
+    this.#loseWaiting(CLOSED)
     await worker?.terminate()
   }
 
@@ -132,6 +136,8 @@ export class Lane implements AsyncDisposable {
 
   #replace(): void {
     const worker = this.#worker
+    // One that cannot start is not started again for the same jobs.
+    if (!this.#isReady) this.#loseWaiting('A mail worker could not start.')
     this.#worker = undefined
     this.#isReady = false
     clearInterval(this.#pinging)
@@ -146,6 +152,10 @@ export class Lane implements AsyncDisposable {
       ended.reject(new JobLost('A mail worker ended before its work was done.', description))
     }
     this.#underWay.clear()
+  }
+
+  #loseWaiting(why: string): void {
+    for (const { ended } of this.#waiting.splice(0)) ended.reject(new JobLost(why))
   }
 
   #hear(message: FromWorker): void {
