@@ -1,5 +1,6 @@
 /** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
 
+import { isOptional } from '#domains/desired-records.ts'
 import { type Conditions, failedStage, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
 import { sendingObstacle } from '#domains/sending.ts'
 import type { Condition, ConditionType, Party } from '#domains/types.ts'
@@ -70,7 +71,7 @@ export function recordViewer(conditions: Conditions) {
   return (row: RecordRow) => ({
     ...recordView(row),
     purpose: row.purpose,
-    required: row.purpose !== 'redirect',
+    required: !isOptional(row),
     managed: true,
     status: row.status,
     observed: row.observed,

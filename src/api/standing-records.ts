@@ -13,7 +13,8 @@ export function standingIn(
 ) {
   return {
     domain: domain.name,
-    ours: ours.map(recordOf),
+    // Ours of bounces give way to the customer's.
+    ours: ours.filter(({ purpose }) => purpose !== 'bounce').map(recordOf),
     theirs: theirs.map(recordOf),
     takesMail: domain.take_mail || ours.some(({ purpose }) => purpose === 'mx'),
   }

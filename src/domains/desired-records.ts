@@ -48,6 +48,12 @@ export function redirectRecords(name: string, addresses: readonly string[]): Nee
 
 export const isOfRedirect = ({ purpose }: OwnedRecord): boolean => purpose === 'redirect'
 
+export const isOfBounces = ({ purpose }: OwnedRecord): boolean => purpose === 'bounce'
+
+/** Mail is sent and received without it, if not as well. */
+export const isOptional = ({ purpose }: { purpose: string }): boolean =>
+  purpose === 'redirect' || purpose === 'bounce'
+
 /**
  * A redirect gives way to what somebody else put at its name: addresses of their own, an alias, a
  * delegation. Theirs was there first, and half a redirect is none.

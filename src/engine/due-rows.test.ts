@@ -37,7 +37,7 @@ async function add({
 }: Row = {}): Promise<string> {
   const id = randomUUID()
   await sql`
-    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, envelope_sender, recipient,
+    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, author, recipient,
       recipient_domain, state, finished_at, next_at, lease_until)
     values (${id}, ${id}, ${WORKSPACE}, 'sandbox', 'test', 'embedded', 'a@b.test', 'c@d.test', 'd.test', ${state},
             ${state === 'queued' ? null : new Date()},
@@ -49,7 +49,7 @@ async function add({
 
 async function addMany(count: number): Promise<void> {
   await sql`
-    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, envelope_sender, recipient,
+    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, author, recipient,
       recipient_domain)
     select gen_random_uuid(), gen_random_uuid(), ${WORKSPACE}, 'sandbox', 'test', 'embedded', 'a@b.test', 'c@d.test',
            'd.test'

@@ -29,7 +29,7 @@ beforeEach(async () => {
 async function add(count = 1, dueInMs = 0): Promise<string[]> {
   const ids = Array.from({ length: count }, () => randomUUID())
   await sql`
-    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, envelope_sender, recipient,
+    insert into outgoing_messages (id, claim_id, workspace_id, world, origin, account, author, recipient,
       recipient_domain, next_at)
     select id, id, ${WORKSPACE}, 'sandbox', 'test', 'embedded', 'a@b.test', 'c@d.test', 'd.test', now() + ${dueInMs} * interval '1 ms'
       from unnest(${ids}::uuid[]) as new (id)`.execute(db)

@@ -5,6 +5,7 @@ import type { Endpoint } from '#names/ip.ts'
 import { listenInbound } from '#servers/smtp/inbound.ts'
 import type { StoreContext } from '#store/context.ts'
 import { findMailDomain } from '#store/mail-domains.ts'
+import { findSentMessage, noteReport } from '#store/message-reports.ts'
 import { keepMessage } from '#store/messages.ts'
 import { isProbeRecipient, judgeProbe } from '#store/probes.ts'
 import type { World, Worlds } from '../world.ts'
@@ -38,6 +39,8 @@ export async function openInbound(
 function receiveBook(store: StoreContext): ReceiveBook {
   return {
     mailDomain: (domain, localparts) => findMailDomain(store.db, domain, localparts),
+    sentMessage: (id, domain) => findSentMessage(store, id, domain),
+    noteReport: (report, about) => noteReport(store, report, about),
     isProbe: (recipient) => isProbeRecipient(store, recipient),
     keep: (content, copies) => keepMessage(store, content, copies),
     judgeProbe: (recipient, authentication) => judgeProbe(store, recipient, authentication),

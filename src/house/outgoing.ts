@@ -7,7 +7,6 @@ import { type ShareLimits, Shares } from '#mail/outgoing/shares.ts'
 import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
 import { reportTo } from '#mail/reports/report-to.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
-import { localpartOf } from '#names/localpart.ts'
 import { TOPICS } from '#store/context.ts'
 import { keepMessage } from '#store/messages.ts'
 import { inTurn, type Lane, laneIn, loadQueued, noteAttempts } from '#store/outgoing-queue.ts'
@@ -104,9 +103,8 @@ async function handOver(
   signal: AbortSignal,
 ): Promise<AttemptResult> {
   if (!sender) return { is: 'deferred', reply: `4.3.5 there is no account ${mail.account}` }
-  const author = localpartOf(mail.envelopeSender)
   try {
-    await sender.send(mail.claim, { ...mail, author }, signal)
+    await sender.send(mail.claim, mail, signal)
     return { is: 'sent', reply: 'taken over', host: mail.account }
   } catch (error) {
     signal.throwIfAborted()

@@ -81,10 +81,23 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
 
 /** By account. The embedded ones are made for the pass, and look at the public DNS as the rest of it does. */
 function drivers(parts: PortsParts, { publicDns }: View) {
-  const { store, world, accounts, dkimRotationDays: rotationDays, sendingLimits } = parts
+  const {
+    store,
+    world,
+    accounts,
+    dkimRotationDays: rotationDays,
+    sendingLimits,
+    receivesMail,
+  } = parts
   const { mailHost, pool } = world.platform
   const senders = senderStore(store, world.name, sendingLimits)
-  const sender = embeddedSenderDriver({ store: senders, publicDns, mailHost, rotationDays })
+  const sender = embeddedSenderDriver({
+    store: senders,
+    publicDns,
+    mailHost,
+    receivesMail,
+    rotationDays,
+  })
   const zone = { driver: embeddedZoneDriver(zoneStore(store, world.name)), pool }
   const mailbox = embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)
   const isOwn = (account: string) => account === 'embedded'

@@ -23,6 +23,9 @@ export function parseLocalpart(written: string): { localpart: string } | { refus
 
 const refused = (message: string) => ({ refusal: { type: 'value_error.email_prefix', message } })
 
+/** RFC 5321 section 4.5.3.1.3: 256 octets with their angle brackets; some hosts take a little less. */
+export const PATH_LIMIT = 250
+
 /** Splits `Local@Domain.` at its last @; both parts lower-cased. Undefined when there is no such split. */
 export function splitAddress(address: string): { localpart: string; domain: string } | undefined {
   const at = address.lastIndexOf('@')

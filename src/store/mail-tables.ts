@@ -40,7 +40,8 @@ export type OutgoingMessageRow = {
   /** The account of the sender service; `embedded` where it leaves from here. */
   account: string
   message_id: string
-  envelope_sender: string
+  /** The whole address. */
+  author: string
   recipient: string
   recipient_domain: string
   /** Null once the message has ended, and its octets are not needed any more. */

@@ -13,7 +13,8 @@ const ago = (days: number): Date => new Date(Date.now() - days * 86_400_000)
 const AGES = [0, 29, 31, 400]
 const SENT = { envelope_sender: 'kim@acme.test', recipient: 'ann@inbox.test' }
 const OUTGOING = {
-  ...SENT,
+  author: 'kim@acme.test',
+  recipient: 'ann@inbox.test',
   workspace_id: FIRST_WORKSPACE,
   world: 'sandbox' as const,
   origin: 'test' as const,

@@ -87,7 +87,7 @@ async function insertMessage(
       insert into message_contents (id, encoding, octets, content)
       values (${contentId}, 'zstd', ${mail.content.length}, ${zstdCompressSync(mail.content)}))
     insert into outgoing_messages (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,
-        envelope_sender, recipient, recipient_domain, content_id, next_at)
+        author, recipient, recipient_domain, content_id, next_at)
       values (${mail.id}, ${workspaceId}, ${world}, ${claimId}, ${mail.inboxId ?? null}, ${mail.origin},
         ${account}, ${mail.messageId}, ${`${mail.author}@${name}`}, ${mail.recipient},
         ${domainOf(mail.recipient).toLowerCase()}, ${contentId}, now() + ${waitMs} * interval '1 ms')`.execute(

@@ -1,11 +1,13 @@
 /** The queue of outgoing messages as rows: who is next, what is needed for an attempt, how it ended. */
 import { type RawBuilder, sql } from 'kysely'
 import { decodedContent } from '#mail/content.ts'
+import { bounceAddress } from '#mail/outgoing/bounce-address.ts'
 import type { Sending } from '#mail/outgoing/gate.ts'
 import type { DkimKey } from '#mail/outgoing/key.ts'
 import type { QueuedMail } from '#mail/outgoing/mail.ts'
 import type { Note } from '#mail/outgoing/queue.ts'
 import type { Taking } from '#mail/outgoing/shares.ts'
+import { localpartOf } from '#names/localpart.ts'
 import type { StoreContext } from './context.ts'
 import { sealLabel } from './dkim-keys.ts'
 import { dropContentsOfGone } from './message-contents.ts'
@@ -75,7 +77,8 @@ type LoadedRow = {
   inbox_id: string | null
   is_inbox_removed: boolean
   message_id: string
-  envelope_sender: string
+  author: string
+  bounces_arrive: boolean
   recipient: string
   recipient_domain: string
   created_at: Date
@@ -94,8 +97,9 @@ export async function loadQueued(
 ): Promise<QueuedMail[]> {
   const { rows } = await sql<LoadedRow>`
     select m.id, m.workspace_id, m.world, m.claim_id, c.name as domain, m.account, m.origin, m.inbox_id,
-           i.removed_at is not null as is_inbox_removed, m.message_id, m.envelope_sender, m.recipient,
-           m.recipient_domain, m.created_at, t.encoding, t.content, k.selector, k.private_key, k.public_key
+           i.removed_at is not null as is_inbox_removed, m.message_id, m.author, m.recipient,
+           m.recipient_domain, m.created_at, t.encoding, t.content, k.selector, k.private_key, k.public_key,
+           ${bouncesArrive} as bounces_arrive
       from outgoing_messages m
       join claims c on c.id = m.claim_id
       left join inboxes i on i.id = m.inbox_id
@@ -108,6 +112,15 @@ export async function loadQueued(
   }
   return rows.flatMap((row) => queuedMail(row, sending.get(row.claim_id)!, keyOf(row, vault)))
 }
+
+/**
+ * Whether everybody sees both records of bounces, and nothing beside them. Where not, a message comes back to its
+ * author.
+ */
+const bouncesArrive = sql`
+  m.account = 'embedded' and (
+    select count(*) = 2 from records r where r.domain_id = c.domain_id and r.purpose = 'bounce'
+       and r.status = 'published' and cardinality(r.observed) = 1)`
 
 /** The key that signs now. A secret is unsealed once for many messages. */
 function keyOf(row: LoadedRow, vault: StoreContext['vault']): DkimKey | undefined {
@@ -139,7 +152,8 @@ function queuedMail(row: LoadedRow, domain: Sending, key: DkimKey | undefined): 
       inbox: row.inbox_id === null ? 'none' : row.is_inbox_removed ? 'removed' : 'there',
       domain,
       messageId: row.message_id,
-      envelopeSender: row.envelope_sender,
+      author: localpartOf(row.author),
+      envelopeSender: row.bounces_arrive ? bounceAddress(row.id, row.domain) : row.author,
       recipient: row.recipient,
       destination: row.recipient_domain,
       createdAt: row.created_at,

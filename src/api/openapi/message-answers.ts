@@ -49,7 +49,7 @@ export const messageShown = z
         number: z.int(),
         at: instant,
         host: z.string().describe('Where it was tried.'),
-        outcome: z.enum(['sent', 'deferred', 'failed']),
+        outcome: z.enum(['sent', 'deferred', 'failed', 'delivered', 'bounced', 'complained']),
         reply: z.string(),
         conversation: z
           .string()

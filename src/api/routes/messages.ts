@@ -75,7 +75,7 @@ function messageView(row: OutgoingRow) {
     id: row.id,
     inbox_id: row.inbox_id,
     origin: row.origin,
-    sender: row.envelope_sender,
+    sender: row.author,
     recipient: row.recipient,
     message_id: row.message_id,
     state: row.state,

@@ -8,6 +8,7 @@ import {
   keyOf,
   withCustomers,
 } from '../customer-records.ts'
+import { isOfBounces } from '../desired-records.ts'
 import { planZone } from '../plan.ts'
 import type { OwnedRecord } from '../ports.ts'
 import type { Pass } from '../step.ts'
@@ -71,8 +72,12 @@ const absentFrom = (current: readonly RRset[], records: readonly CustomerRecord[
       ),
   )
 
-/** Once an SPF policy of ours is published, the customer's is part of it. */
+/**
+ * Once an SPF policy of ours is published, the customer's is part of it. Where bounces come back to, ours gives
+ * way, and an alias cannot stand there before it has.
+ */
 function isReplaced(record: CustomerRecord, ours: readonly OwnedRecord[], name: string): boolean {
+  if (ours.some((own) => isOfBounces(own) && own.name === record.name)) return true
   return (
     isSpfOf(name, record) &&
     ours.some(({ purpose }) => purpose === 'spf') &&

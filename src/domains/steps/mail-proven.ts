@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { probeAddress } from '#mail/incoming/recipient.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { absolute } from '#names/domain-name.ts'
+import { PATH_LIMIT } from '#names/localpart.ts'
 import { clamp, days, hours, minutes, seconds } from '../../clock.ts'
 import type { OwnedRecord, Probe, ProbeJudgement } from '../ports.ts'
 import { met, type Pass, type Step, waiting } from '../step.ts'
@@ -99,9 +100,6 @@ async function probeRecipient({ domain, ports }: Pass, probeHost: string): Promi
   const returning = probeAddress(token, domain.name)
   return comesHere && returning.length <= PATH_LIMIT ? returning : `${token}@${probeHost}`
 }
-
-/** RFC 5321 section 4.5.3.1.3: 256 octets with their angle brackets; some hosts take a little less. */
-const PATH_LIMIT = 250
 
 async function sendProbe(
   { domain, ports, signal }: Pass,

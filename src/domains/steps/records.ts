@@ -11,7 +11,9 @@ import {
   desiredRecords,
   desiredZone,
   givingWay,
+  isOfBounces,
   isOfRedirect,
+  isOptional,
   redirectRecords,
 } from '../desired-records.ts'
 import { dropsMuch, planZone } from '../plan.ts'
@@ -56,9 +58,10 @@ export const records: Step = {
     if (theirs.mx.length > 0 || theirs.spf.length > 0) await publishCustomers(pass)
     const seen = await lookAtAll(pass, wanted)
     await pass.ports.records.replace(pass.domain, seen)
+    if (plan.former.some(isOfBounces) && !wanted.some(isOfBounces)) await publishCustomers(pass)
     if (redirect && !seen.some(isSeenRedirect(pass))) pass.redirectUnseenSince = redirect.changedAt
-    // Mail does not wait for a redirect, and is not lost with it.
-    const unseen = seen.filter((record) => record.status !== 'published' && !isOfRedirect(record))
+    // Mail does not wait for these, and is not lost with them.
+    const unseen = seen.filter((record) => record.status !== 'published' && !isOptional(record))
     if (policies.verdict) return policies.verdict
     if (unseen.length > 0) {
       const labels = unseen.map(label).join(', ')
@@ -151,9 +154,10 @@ async function wantedRecords(
   const reportsTo = `${reportsLocalpart(domain.claim)}@${domain.name}`
   const policy = await startingPolicy(pass)
   const ofMail = [...needs.values(), theirs.spf.map(asNeeded)].flat()
-  // How mail programs find their servers is theirs to say.
+  // How mail programs find their servers is theirs to say, and so is a name that they use already.
   const isTheirs = (record: OwnedRecord) =>
     (record.purpose === 'dmarc' && theirs.hasDmarc) ||
+    (record.purpose === 'bounce' && theirs.all.some(({ name }) => name === record.name)) ||
     (record.purpose === 'autoconfig' && inTheWay(record, theirs).length > 0)
   const desired = (needed: readonly NeededRecord[]) =>
     desiredRecords(domain.name, needed, { policy, reportsTo }).filter((each) => !isTheirs(each))

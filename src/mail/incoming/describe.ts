@@ -1,7 +1,8 @@
 /** What the product shows of a message that came in. Bounded in time, whatever the message is like. */
 import { createHash } from 'node:crypto'
-import PostalMime, { addressParser } from 'postal-mime'
+import PostalMime, { addressParser, type Email } from 'postal-mime'
 import { alabels } from '#names/domain-name.ts'
+import { type Report, readReport } from '../reports/read-report.ts'
 import { cleaned } from './clean.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
 
@@ -12,6 +13,8 @@ export type Description = {
   preview: string
   /** The first message of the conversation, in brackets, or the message itself. */
   root: string
+  /** What it reports of a message that was sent before, if it does. */
+  report?: Report | undefined
 }
 
 const LIMIT = { author: 320, subject: 998, preview: 200 }
@@ -27,6 +30,7 @@ const FIELDS_READ: readonly string[] = [
   'mime-version',
   'content-type',
   'content-transfer-encoding',
+  'x-failed-recipients',
 ]
 const FIELD_OCTETS = 4096
 const BODY_OCTETS = 64 * 1024
@@ -37,12 +41,14 @@ const MAX_DEPTH = 8
 export async function describe(header: Header, body: Buffer): Promise<Description> {
   const fields = fieldsRead(header)
   const all = (name: string) => fields.filter((field) => nameOf(field) === name).map(unfolded)
-  const text = await parsed(fields, body)
+  const mail = await parsed(fields, body)
+  const [failedRecipients = ''] = all('x-failed-recipients')
   return {
     author: authorOf(header.fields.filter((field) => nameOf(field) === 'from')),
-    subject: cleaned(text.subject, LIMIT.subject),
-    preview: cleaned(text.body, LIMIT.preview),
+    subject: cleaned(mail?.subject ?? '', LIMIT.subject),
+    preview: cleaned(mail?.text ?? '', LIMIT.preview),
     root: rootOf([...all('references'), ...all('in-reply-to'), ...all('message-id')]),
+    report: mail && readReport(mail, failedRecipients),
   }
 }
 
@@ -56,17 +62,16 @@ function fieldsRead({ fields }: Header): readonly string[] {
   })
 }
 
-async function parsed(fields: readonly string[], body: Buffer) {
+async function parsed(fields: readonly string[], body: Buffer): Promise<Email | undefined> {
   const cut = Buffer.concat([writeHeader(fields), firstLines(body)])
   try {
-    const mail = await PostalMime.parse(cut, {
+    return await PostalMime.parse(cut, {
       maxNestingDepth: MAX_DEPTH,
       forceRfc822Attachments: true,
     })
-    return { subject: mail.subject ?? '', body: mail.text ?? '' }
   } catch {
     // The parser refuses what is nested too deep: the message is kept, and not described.
-    return { subject: '', body: '' }
+    return undefined
   }
 }
 
@@ -107,12 +112,16 @@ function rootOf(values: readonly string[]): string {
   return ''
 }
 
+/** The conversation that a message of ours to `recipient` begins, or that its answers do. */
+export const threadWith = (recipient: string, messageId: string): string =>
+  threadKey({ author: recipient.toLowerCase(), root: messageId }, false, messageId)
+
 /**
  * Names a conversation: one root, and one correspondent. Nobody joins the conversation of another by
  * referring to it. A hash, for a Message-ID has no bound.
  */
 export function threadKey(
-  { author, root }: Description,
+  { author, root }: Pick<Description, 'author' | 'root'>,
   isForged: boolean,
   ownKey: string,
 ): string {

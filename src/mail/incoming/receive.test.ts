@@ -31,6 +31,8 @@ function bench(keep: ReceiveBook['keep'] = async () => undefined) {
       return { is: 'hosted', claimId: domain, world, mailbox }
     },
     isProbe: async () => true,
+    sentMessage: async () => undefined,
+    noteReport: async () => undefined,
     async keep(content, copies) {
       await keep(content, copies)
       kept.push(copies)

@@ -3,10 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { localpartOf } from '#names/localpart.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { StoredContent } from '../content.ts'
+import { readBounceAddress } from '../outgoing/bounce-address.ts'
+import type { Report } from '../reports/read-report.ts'
 import type { MailWorkers } from '../workers/mail-workers.ts'
-import type { Inspected, Refused } from '../workers/protocol.ts'
+import type { Refused } from '../workers/protocol.ts'
 import type { Authentication } from './authenticate.ts'
-import { threadKey } from './describe.ts'
+import { type Description, threadKey, threadWith } from './describe.ts'
 import {
   findRecipient,
   type Recipient,
@@ -20,6 +22,8 @@ import { traceOf } from './trace.ts'
 export type ReceiveBook = RecipientBook & {
   /** Keeps the content once and all its copies or, where it throws, nothing. */
   keep(content: StoredContent, copies: readonly Copy[]): Promise<void>
+  /** Notes what became of a message of ours. To note it again changes nothing. */
+  noteReport(report: Report, about: ReportedMessage): Promise<void>
   judgeProbe(recipient: string, authentication: Authentication): Promise<boolean>
 }
 
@@ -39,6 +43,12 @@ export type Copy = {
   trace: string
   authentication: Authentication
 }
+
+/**
+ * Which message a report is about: the one whose bounce address it came to; or else the one that it names, if the
+ * report came to its author, or is a complaint, which comes wherever the mail service was told to send it.
+ */
+export type ReportedMessage = { id: string } | { messageId: string; author: string | undefined }
 
 export type ReceiveOptions = {
   book: ReceiveBook
@@ -63,12 +73,17 @@ export async function receive(
   const judges = worlds.filter(({ name }) => places.some(({ world }) => world === name))
   const inspection = await workers.inspect(raw, session, judges, signal)
   if (inspection.is === 'refused') return inspection
+  const { report } = inspection.description
+  for (const about of report ? reportedIn(places, report) : [])
+    await book.noteReport(report!, about)
   const copies: Copy[] = []
   for (const place of distinct(places)) {
     const index = judges.findIndex(({ name }) => name === place.world)
     const authentication = inspection.authentications[index]!
-    if (place.is !== 'probe')
-      copies.push(copyFor(place, session, inspection, authentication, judges[index]!.mailHost))
+    const mailHost = judges[index]!.mailHost
+    const taken = { session, authentication, mailHost, description: inspection.description }
+    if (place.is === 'bounce') copies.push(...returnedCopy(place, taken))
+    else if (place.is !== 'probe') copies.push(copyFor(place, taken))
     // A probe that was not judged is no verdict: the next one decides.
     else if (inspection.isJudged) await book.judgeProbe(place.address, authentication)
   }
@@ -91,26 +106,52 @@ function distinct(places: readonly Place[]): readonly Place[] {
   return [...new Map(places.map((place) => [keyOf(place), place])).values()]
 }
 
-function copyFor(
-  place: Exclude<Place, { is: 'probe' }>,
-  session: Session,
-  { description }: Inspected,
-  authentication: Authentication,
-  mailHost: string,
-): Copy {
-  const { author, subject, preview } = description
+function* reportedIn(places: readonly Place[], report: Report): Generator<ReportedMessage> {
+  const { messageId } = report
+  const isComplaint = report.is === 'complaint'
+  const named = isComplaint ? readBounceAddress(report.envelopeSender) : undefined
+  if (named) yield { id: named.id }
+  for (const place of places) {
+    if (place.is === 'bounce') yield { id: place.sent.id }
+    else if (!named && messageId !== '')
+      yield { messageId, author: isComplaint ? undefined : place.address }
+  }
+}
+
+type Taken = {
+  session: Session
+  description: Description
+  authentication: Authentication
+  mailHost: string
+}
+type Kept = Exclude<Place, { is: 'probe' | 'bounce' }>
+
+function copyFor(place: Kept, taken: Taken): Copy {
+  const { description, authentication } = taken
   const isForged = authentication.dmarc.result === 'fail'
   return {
+    ...copyOf(taken),
     claimId: place.is === 'customer' ? place.claimId : null,
     localpart: place.is === 'customer' ? place.localpart : localpartOf(place.address),
     recipient: place.address,
-    envelopeSender: session.envelopeSender,
-    author,
-    correspondent: author,
-    subject,
-    preview,
+    correspondent: description.author,
     threadKey: threadKey(description, isForged, randomUUID()),
-    trace: traceOf(session, authentication, mailHost),
-    authentication,
   }
+}
+
+/** What came back to a message is part of the conversation that it began, whoever wrote it. */
+function returnedCopy({ sent, address }: Place & { is: 'bounce' }, taken: Taken): Copy[] {
+  const { inbox, claimId, recipient, messageId } = sent
+  if (inbox === undefined) return []
+  const thread = {
+    correspondent: recipient.toLowerCase(),
+    threadKey: threadWith(recipient, messageId),
+  }
+  return [{ ...copyOf(taken), claimId, localpart: inbox, recipient: address, ...thread }]
+}
+
+function copyOf({ session, description, authentication, mailHost }: Taken) {
+  const { author, subject, preview } = description
+  const trace = traceOf(session, authentication, mailHost)
+  return { envelopeSender: session.envelopeSender, author, subject, preview, trace, authentication }
 }

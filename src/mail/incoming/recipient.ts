@@ -1,5 +1,6 @@
 /** Whether an address is a recipient here (RFC 5321 section 3.3; enhanced codes of RFC 3463). */
 import { alabels } from '#names/domain-name.ts'
+import { bounceParent, readBounceAddress } from '../outgoing/bounce-address.ts'
 
 /** The reply is what a client is answered. */
 export type RecipientVerdict =
@@ -12,9 +13,22 @@ export type MailDomain =
   | { is: 'tombstone' }
   | { is: 'unknown' }
 
+/** A message of ours, as a report of it has to be kept. */
+export type SentMessage = {
+  id: string
+  claimId: string
+  world: string
+  /** The localpart of the inbox that sent it; undefined where none did, or it has been removed. */
+  inbox: string | undefined
+  recipient: string
+  messageId: string
+}
+
 export type RecipientBook = {
   mailDomain(domain: string, localparts: readonly string[]): Promise<MailDomain>
   isProbe(recipient: string): Promise<boolean>
+  /** The message that left with this id for this domain, if it is known. */
+  sentMessage(id: string, domain: string): Promise<SentMessage | undefined>
 }
 
 /** `mailHost` and `probeHost` are names of the installation, one pair for each world. */
@@ -23,6 +37,8 @@ export type RecipientWorld = { name: string; mailHost: string; probeHost: string
 /** What a recipient is to us. */
 export type Recipient =
   | { is: 'probe'; world: string; address: string }
+  /** Where a message of ours comes back to. */
+  | { is: 'bounce'; world: string; address: string; sent: SentMessage }
   /** The installation itself: the operator reads this mail. */
   | { is: 'operator'; world: string; address: string }
   /** `localpart` is the one of the mailbox, or of a role that every domain has. */
@@ -52,6 +68,9 @@ export async function findRecipient(
     if (!ROLES.includes(localpart)) return refused('5.1.1', 'No such mailbox')
     return { is: 'operator', world: own.name, address }
   }
+  const bounce = readBounceAddress(address)
+  const sent = bounce && (await book.sentMessage(bounce.id, bounce.domain))
+  if (sent) return { is: 'bounce', world: sent.world, address, sent }
   const probed = worlds.find(({ probeHost }) => probeHost === domain)
   if (probed || localpart.startsWith(PROBE)) {
     const isProbe = await book.isProbe(address)
@@ -60,7 +79,11 @@ export async function findRecipient(
     if (probed) return { is: 'probe', world: probed.name, address }
     if (isProbe) return ofProbe(address, await book.mailDomain(domain, []))
   }
-  return ofDomain(parts, await book.mailDomain(domain, mailboxesFor(localpart)))
+  const found = await book.mailDomain(domain, mailboxesFor(localpart))
+  const parent = bounceParent(domain)
+  if (found.is !== 'unknown' || parent === undefined) return ofDomain(parts, found)
+  // Where bounces come back to, there are only the roles of the domain.
+  return ofDomain(parts, await book.mailDomain(parent, []))
 }
 
 export const verdictOn = (recipient: Recipient): RecipientVerdict =>

@@ -21,12 +21,13 @@ export type OutgoingMail = {
 }
 
 /** A message that waits for its next attempt. */
-export type QueuedMail = Omit<OutgoingMail, 'author'> & {
+export type QueuedMail = OutgoingMail & {
   workspaceId: string
   world: string
   claim: { claimId: string; name: string; nameservers: readonly string[] }
   /** The account of the service that sends it. */
   account: string
+  /** Where it comes back to if it cannot be delivered. */
   envelopeSender: string
   /** The domain of the recipient. */
   destination: string

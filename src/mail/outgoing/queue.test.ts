@@ -20,6 +20,7 @@ const MAIL: QueuedMail = {
   inbox: 'none',
   domain: 'allowed',
   messageId: '<x@acme.example>',
+  author: 'kim',
   envelopeSender: 'kim@acme.example',
   recipient: 'ann@other.example',
   destination: 'other.example',

@@ -1,7 +1,6 @@
 /** The report of a message that was not delivered, as its inbox receives it. */
-import { localpartOf } from '#names/localpart.ts'
 import type { StoredContent } from '../content.ts'
-import { threadKey } from '../incoming/describe.ts'
+import { threadWith } from '../incoming/describe.ts'
 import { readHeader } from '../incoming/header.ts'
 import type { Copy } from '../incoming/receive.ts'
 import type { QueuedMail } from '../outgoing/mail.ts'
@@ -13,22 +12,22 @@ export function reportTo(
   reporter: string,
   at: Date,
 ): Copy & { content: StoredContent } {
-  const { envelopeSender: sender, recipient, messageId } = failed
+  const { author, claim, recipient, messageId } = failed
+  const sender = `${author}@${claim.name}`
   const header = readHeader(failed.content)?.fields.join('\r\n') ?? ''
   const acceptedAt = failed.createdAt
   const report = composeDsn({ ...failed, sender, header, acceptedAt, reporter, at })
-  const described = { author: recipient.toLowerCase(), root: messageId, subject: '', preview: '' }
   return {
     content: { encoding: 'identity', octets: report.raw.length, content: report.raw },
     claimId: failed.claim.claimId,
-    localpart: localpartOf(sender),
+    localpart: author,
     recipient: sender,
     envelopeSender: '',
     author: `mailer-daemon@${reporter}`,
-    correspondent: described.author,
+    correspondent: recipient.toLowerCase(),
     subject: report.subject,
     preview: report.text.replace(/\s+/g, ' ').slice(0, 200),
-    threadKey: threadKey(described, false, messageId),
+    threadKey: threadWith(recipient, messageId),
     trace: 'Return-Path: <>\r\n',
     authentication: OUR_OWN,
   }

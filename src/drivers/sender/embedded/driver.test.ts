@@ -46,7 +46,7 @@ type EmbeddedBench = Bench & { dns: PublicDns; queue(claim: ClaimRef): Promise<Q
 type Queued = {
   world: string
   state: string
-  envelope_sender: string
+  author: string
   recipient: string
   encoding: 'identity' | 'zstd' | null
   content: Buffer | null
@@ -83,6 +83,7 @@ async function openBench(): Promise<EmbeddedBench> {
       store: senderStore(store, 'sandbox', NO_LIMITS),
       publicDns: resolverOf(dns),
       mailHost: 'mx.mailstead.test',
+      receivesMail: true,
       rotationDays: 90,
     }),
     claim: await newClaim(),
@@ -98,7 +99,7 @@ async function openBench(): Promise<EmbeddedBench> {
       db
         .selectFrom('outgoing_messages as m')
         .leftJoin('message_contents as c', 'c.id', 'm.content_id')
-        .select(['world', 'state', 'envelope_sender', 'recipient', 'encoding', 'content'])
+        .select(['world', 'state', 'author', 'recipient', 'encoding', 'content'])
         .where('claim_id', '=', claimId)
         .where('state', '=', 'queued')
         .execute(),
@@ -148,7 +149,7 @@ describe('what the embedded sender enqueues', () => {
   test('is the message, from the author’s address to the recipient', async ({ signal }) => {
     await using bench = await openBench()
     const sent = await sendOne(bench, signal)
-    assert.equal(sent.envelope_sender, 'kim@conformance.example')
+    assert.equal(sent.author, 'kim@conformance.example')
     assert.equal(sent.recipient, MESSAGE.recipient)
     assert.deepEqual([sent.world, sent.state], ['sandbox', 'queued'])
     const mail = await PostalMime.parse(sent.raw)

@@ -1,5 +1,6 @@
 /** The sender in this very product: what is queued is signed and transferred to the recipient's MX. */
 
+import { bounceDomain, hasBounceAddresses } from '#mail/outgoing/bounce-address.ts'
 import { absolute } from '#names/domain-name.ts'
 import { dkimName, dkimPublicKey } from '#policy/dkim.ts'
 import { spfIncluding } from '#policy/spf.ts'
@@ -30,6 +31,8 @@ export type EmbeddedSenderOptions = {
   publicDns: Resolver
   /** Whose `_spf` name lists the addresses we send from; no trailing dot. */
   mailHost: string
+  /** Whether reports of what could not be delivered reach our mail host. */
+  receivesMail: boolean
   /** How many days a key signs before the next one is begun; 0 for ever. */
   rotationDays: number
 }
@@ -40,6 +43,7 @@ export function embeddedSenderDriver({
   store,
   publicDns,
   mailHost,
+  receivesMail,
   rotationDays,
 }: EmbeddedSenderOptions): SenderDriver {
   return {
@@ -50,7 +54,9 @@ export function embeddedSenderDriver({
       signal.throwIfAborted()
       const keys = await store.register(claim)
       const dkim = keys.map((key) => dkimNeeded(claim, key))
-      return { is: 'registered', records: [...dkim, spfNeeded(claim, mailHost)] }
+      const bounce =
+        receivesMail && hasBounceAddresses(claim.name) ? bounceNeeded(claim, mailHost) : []
+      return { is: 'registered', records: [...dkim, spfNeeded(claim, mailHost), ...bounce] }
     },
     async verifyDomain(claim, signal) {
       const keys = await store.keys.list(claim.claimId)
@@ -77,6 +83,15 @@ export function embeddedSenderDriver({
 function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {
   const data = [spfIncluding(`_spf.${mailHost}`)]
   return { name: absolute(name), type: 'TXT', ttl: TTL_S, data, purpose: 'spf' }
+}
+
+/** Bounce addresses are envelope senders: reports come there, and SPF is asked of their domain (RFC 7208 section 2.4). */
+function bounceNeeded({ name }: ClaimRef, mailHost: string): NeededRecord[] {
+  const at = { name: absolute(bounceDomain(name)), ttl: TTL_S, purpose: 'bounce' } as const
+  return [
+    { ...at, type: 'MX', data: [`10 ${absolute(mailHost)}`] },
+    { ...at, type: 'TXT', data: [spfIncluding(`_spf.${mailHost}`)] },
+  ]
 }
 
 function verificationOf(

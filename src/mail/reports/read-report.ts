@@ -1,0 +1,139 @@
+/**
+ * Reads what a machine reports of a message that was sent before: a delivery status notification (RFC 3464) or
+ * a complaint (RFC 5965). Pure.
+ */
+import type { Email } from 'postal-mime'
+import { cleaned } from '../incoming/clean.ts'
+import { nameOf, readHeader, unfolded } from '../incoming/header.ts'
+
+export type Report = {
+  /** `delayed`: it is still being tried. */
+  is: 'failed' | 'delayed' | 'delivered' | 'complaint'
+  /** What was said of it, and by which host. */
+  reply: string
+  host: string
+  /** The message it is about, as far as the report names it; '' where it does not. */
+  envelopeSender: string
+  messageId: string
+}
+
+const LIMIT = { reply: 500, host: 255, address: 320, messageId: 998 }
+
+/** `failedRecipients` is the field X-Failed-Recipients, by which some hosts report in a plain message. */
+export function readReport(mail: Email, failedRecipients: string): Report | undefined {
+  const status = partOf(mail, 'message/delivery-status', 'message/global-delivery-status')
+  const feedback = partOf(mail, 'message/feedback-report')
+  const found =
+    (status !== undefined && deliveryOf(status)) ||
+    (feedback !== undefined && complaintOf(feedback)) ||
+    plainOf(mail.text ?? '', failedRecipients)
+  if (!found) return undefined
+  const original = originalOf(mail)
+  const sender = feedback && fieldOf(fieldsOf(feedback), 'original-mail-from')
+  return {
+    ...found,
+    reply: cleaned(found.reply, LIMIT.reply),
+    host: cleaned(found.host, LIMIT.host),
+    envelopeSender: cleaned(unbracketed(sender || original('return-path')), LIMIT.address),
+    messageId: cleaned(original('message-id'), LIMIT.messageId),
+  }
+}
+
+/** Of the text of a report. */
+const PLAIN_READ = 8192
+
+type Said = Pick<Report, 'is' | 'reply' | 'host'>
+type Fields = readonly (readonly [name: string, value: string])[]
+
+/** RFC 3464 section 2.3: a group of fields for each recipient. One that failed makes a failure of the whole. */
+function deliveryOf(part: string): Said | undefined {
+  const groups = part.split(/\n[ \t]*\n/).map(fieldsOf)
+  const host = fieldOf(groups[0]!, 'reporting-mta')
+  const said = groups.flatMap((group) => {
+    const is = actionOf(group)
+    return is
+      ? [{ is, reply: replyOf(group), host: untyped(fieldOf(group, 'remote-mta') || host) }]
+      : []
+  })
+  return (
+    said.find(({ is }) => is === 'failed') ?? said.find(({ is }) => is === 'delivered') ?? said[0]
+  )
+}
+
+const ACTIONS: Readonly<Record<string, Said['is']>> = {
+  failed: 'failed',
+  delayed: 'delayed',
+  delivered: 'delivered',
+  relayed: 'delivered',
+  expanded: 'delivered',
+}
+/** The first digit of a status (RFC 3463), for hosts that leave the action out. */
+const CLASSES: Readonly<Record<string, Said['is']>> = { 2: 'delivered', 4: 'delayed', 5: 'failed' }
+
+function actionOf(group: Fields): Said['is'] | undefined {
+  const action = /^[a-z]+/.exec(fieldOf(group, 'action').toLowerCase())?.[0]
+  return ACTIONS[action ?? ''] ?? CLASSES[fieldOf(group, 'status')[0] ?? '']
+}
+
+/** The diagnostic code names the status, as a rule. */
+function replyOf(group: Fields): string {
+  const status = /^[245]\.\d{1,3}\.\d{1,3}/.exec(fieldOf(group, 'status'))?.[0] ?? ''
+  const diagnostic = untyped(fieldOf(group, 'diagnostic-code'))
+  return diagnostic.includes(status) ? diagnostic : `${status} ${diagnostic}`
+}
+
+/** RFC 5965 section 7.3. `not-spam` says the contrary, `auth-failure` (RFC 6591) is about forgeries. */
+function complaintOf(part: string): Said | undefined {
+  const fields = fieldsOf(part)
+  const type = fieldOf(fields, 'feedback-type').toLowerCase()
+  if (['', 'not-spam', 'auth-failure'].includes(type)) return undefined
+  return { is: 'complaint', reply: type, host: untyped(fieldOf(fields, 'reporting-mta')) }
+}
+
+/** A report without fields: as qmail writes it (QSBMF), or with those who failed in a field of its header section. */
+function plainOf(text: string, failedRecipients: string): Said | undefined {
+  const read = text.slice(0, PLAIN_READ).trimStart()
+  const ofQmail = read.startsWith('Hi. This is the ') && /^<[^>\n]+>:\s*(.+)/m.exec(read)
+  if (ofQmail) return { is: 'failed', reply: ofQmail[1]!, host: '' }
+  if (failedRecipients === '') return undefined
+  const reply = read.split('\n').find((line) => /\b5\d\d[ -]/.test(line)) ?? ''
+  return { is: 'failed', reply, host: '' }
+}
+
+/** Looks up fields of the message that a report returns, whole or only its header section. */
+function originalOf(mail: Email): (name: string) => string {
+  const part = partOf(
+    mail,
+    'message/rfc822',
+    'text/rfc822-headers',
+    'message/global',
+    'message/global-headers',
+  )
+  const fields = fieldsOf(part?.split(/\n[ \t]*\n/, 1)[0] ?? '')
+  return (name) => fieldOf(fields, name)
+}
+
+function partOf(mail: Email, ...types: readonly string[]): string | undefined {
+  const found = mail.attachments.find(({ mimeType }) => types.includes(mimeType))
+  if (!found) return undefined
+  const { content } = found
+  const octets =
+    typeof content === 'string' ? Buffer.from(content) : Buffer.from(content as ArrayBuffer)
+  return octets.toString().replaceAll('\r\n', '\n').trimStart()
+}
+
+function fieldsOf(section: string): Fields {
+  const header = readHeader(
+    Buffer.from(`${section.trim().replaceAll('\n', '\r\n')}\r\n\r\n`, 'latin1'),
+  )
+  return (header?.fields ?? []).map((field) => [nameOf(field), unfolded(field)])
+}
+
+/** '' where there is none. */
+const fieldOf = (fields: Fields, name: string): string =>
+  fields.find(([found]) => found === name)?.[1] ?? ''
+
+/** Without the type that stands before it, as `dns; mx.example` or `smtp;550 …`, where one does. */
+const untyped = (value: string): string => value.replace(/^[a-z0-9-]+[ \t]*;[ \t]*/i, '')
+
+const unbracketed = (path: string): string => /<([^<>]*)>/.exec(path)?.[1] ?? path

@@ -1,0 +1,80 @@
+/** What others report of messages that were sent: that they came back, arrived, or were not wanted. */
+import { type RawBuilder, sql } from 'kysely'
+import type { ReportedMessage } from '#mail/incoming/receive.ts'
+import type { SentMessage } from '#mail/incoming/recipient.ts'
+import type { Report } from '#mail/reports/read-report.ts'
+import { localpartOf } from '#names/localpart.ts'
+import type { StoreContext } from './context.ts'
+import type { OutgoingState } from './mail-tables.ts'
+import { dropContentsOfGone } from './message-contents.ts'
+
+/** The message of this id, if the domain of this name sent it, and is still with us. */
+export async function findSentMessage(
+  { db }: StoreContext,
+  id: string,
+  domain: string,
+): Promise<SentMessage | undefined> {
+  const found = await db
+    .selectFrom('outgoing_messages as m')
+    .innerJoin('claims as c', 'c.id', 'm.claim_id')
+    .innerJoin('holders as h', 'h.claim_id', 'm.claim_id')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
+    .leftJoin('inboxes as i', (join) =>
+      join.onRef('i.id', '=', 'm.inbox_id').on('i.removed_at', 'is', null),
+    )
+    .select(['m.id', 'm.claim_id', 'm.world', 'm.author', 'm.recipient', 'm.message_id'])
+    .select('i.id as inbox_id')
+    .where('m.id', '=', id)
+    .where('c.name', '=', domain)
+    .where('d.removal_requested_at', 'is', null)
+    .executeTakeFirst()
+  return (
+    found && {
+      id: found.id,
+      claimId: found.claim_id,
+      world: found.world,
+      inbox: found.inbox_id === null ? undefined : localpartOf(found.author),
+      recipient: found.recipient,
+      messageId: found.message_id,
+    }
+  )
+}
+
+/** A complaint is the last word of a message; one that has come back arrives no more. */
+const STATES: Readonly<
+  Record<Exclude<Report['is'], 'delayed'>, { state: OutgoingState; from: readonly OutgoingState[] }>
+> = {
+  delivered: { state: 'delivered', from: ['sent', 'deferred', 'unknown'] },
+  failed: { state: 'bounced', from: ['sent', 'deferred', 'unknown', 'delivered'] },
+  complaint: { state: 'complained', from: ['sent', 'deferred', 'unknown', 'delivered'] },
+}
+
+/** Ends the message as the report says, once. */
+export async function noteReport(
+  { db }: StoreContext,
+  { is, reply, host }: Report,
+  about: ReportedMessage,
+): Promise<void> {
+  if (is === 'delayed') return
+  const { state, from } = STATES[is]
+  await sql`
+    with noted as (
+      update outgoing_messages m
+         set state = ${state}, last_reply = ${reply}, finished_at = coalesce(m.finished_at, now()),
+             content_id = null
+        from outgoing_messages before
+       where ${isAbout(about)} and m.state = any(${[...from]}::text[]) and before.id = m.id
+      returning m.id, before.content_id
+    ), kept as (
+      insert into attempts (outgoing_message_id, number, host, outcome, reply)
+      select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = noted.id),
+             ${host}, ${state}, ${reply} from noted
+    ), gone as (select id, content_id from noted)
+    ${dropContentsOfGone}`.execute(db)
+}
+
+function isAbout(about: ReportedMessage): RawBuilder<unknown> {
+  if ('id' in about) return sql`m.id = ${about.id}`
+  const isTheirs = about.author === undefined ? sql`true` : sql`lower(m.author) = ${about.author}`
+  return sql`m.message_id = ${about.messageId} and ${isTheirs}`
+}
