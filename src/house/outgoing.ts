@@ -1,9 +1,11 @@
 /** The queue of outgoing messages at work: a lane for the product's own probes, and one for all else. */
 import { startWorker } from '#engine/worker.ts'
+import { envelopeSenderOf } from '#mail/outgoing/bounce-address.ts'
 import type { AttemptResult, QueuedMail } from '#mail/outgoing/mail.ts'
 import { Queue } from '#mail/outgoing/queue.ts'
 import { Sessions } from '#mail/outgoing/sessions.ts'
 import { type ShareLimits, Shares } from '#mail/outgoing/shares.ts'
+import { TlsPolicies } from '#mail/outgoing/tls-policies.ts'
 import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
 import { reportTo } from '#mail/reports/report-to.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
@@ -11,6 +13,7 @@ import { TOPICS } from '#store/context.ts'
 import { keepMessage } from '#store/messages.ts'
 import { inTurn, type Lane, laneIn, loadQueued, noteAttempts } from '#store/outgoing-queue.ts'
 import type { WorldName } from '#store/tables.ts'
+import { policyBook } from '#store/tls-policies.ts'
 import type { Config } from '../config.ts'
 import type { World, Worlds } from '../world.ts'
 import type { Accounts } from './accounts.ts'
@@ -35,7 +38,10 @@ const PASS_LIMIT_MS = ATTEMPT_LIMIT_MS + 60_000
 
 export function openOutgoing(parts: OutgoingParts): void {
   const { opened } = parts.foundation
-  const attempt = attemptsBy(parts, opened.use(new Sessions()))
+  const attempt = attemptsBy(parts, {
+    sessions: opened.use(new Sessions()),
+    policies: tlsPolicies(parts),
+  })
   for (const lane of ['probes', 'others'] as const) openLane(parts, lane, attempt)
 }
 
@@ -71,7 +77,23 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
   opened.use(worker)
 }
 
-function attemptsBy(parts: OutgoingParts, sessions: Sessions): Attempt {
+/** What attempts of all messages share. */
+type Shared = Pick<TransferOptions, 'sessions' | 'policies'>
+
+/** Nobody in the sandbox has a policy. */
+function tlsPolicies({ foundation, worlds }: OutgoingParts): TlsPolicies | undefined {
+  const live = worlds.get('live')
+  if (!live) return undefined
+  const { resolver, mayConnect } = live
+  return new TlsPolicies({
+    resolver,
+    mayConnect,
+    book: policyBook(foundation.store),
+    now: Date.now,
+  })
+}
+
+function attemptsBy(parts: OutgoingParts, shared: Shared): Attempt {
   const { foundation, worlds, accounts, workers } = parts
   return async (mail, signal) => {
     const world = worlds.get(mail.world as WorldName)!
@@ -79,8 +101,8 @@ function attemptsBy(parts: OutgoingParts, sessions: Sessions): Attempt {
       return handOver(mail, accounts[world.name].senders.get(mail.account), signal)
     if (!mail.key) return { is: 'failed', reply: '5.7.1 the domain has no key to sign with' }
     const raw = await workers.sign(mail.content, mail.claim.name, mail.key)
-    const delivery = { envelopeSender: mail.envelopeSender, recipient: mail.recipient, raw }
-    return transfer(delivery, transferOptions(world, foundation.config, sessions), signal)
+    const delivery = { envelopeSender: envelopeSenderOf(mail), recipient: mail.recipient, raw }
+    return transfer(delivery, transferOptions(world, foundation.config, shared), signal)
   }
 }
 
@@ -113,11 +135,12 @@ async function handOver(
   }
 }
 
-function transferOptions(world: World, config: Config, sessions: Sessions): TransferOptions {
+function transferOptions(world: World, config: Config, shared: Shared): TransferOptions {
   const isLive = world.name === 'live'
   return {
     resolver: world.resolver,
-    sessions,
+    sessions: shared.sessions,
+    policies: isLive ? shared.policies : undefined,
     mailHost: world.platform.mailHost,
     smtpPort: world.smtpPort,
     mayConnect: world.mayConnect,

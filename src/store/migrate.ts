@@ -21,7 +21,7 @@ import * as workspaceCounts from '../../migrations/0017-workspace-counts.ts'
 import * as mailContents from '../../migrations/0018-mail-contents.ts'
 import * as outgoingMessages from '../../migrations/0019-outgoing-messages.ts'
 import * as mailRetention from '../../migrations/0020-mail-retention.ts'
-import * as bounces from '../../migrations/0021-bounces.ts'
+import * as bouncesAndTlsPolicies from '../../migrations/0021-bounces-and-tls-policies.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -46,7 +46,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0018-mail-contents': mailContents,
   '0019-outgoing-messages': outgoingMessages,
   '0020-mail-retention': mailRetention,
-  '0021-bounces': bounces,
+  '0021-bounces-and-tls-policies': bouncesAndTlsPolicies,
 }
 
 /** The database has a migration that this code does not know. */

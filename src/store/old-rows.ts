@@ -7,6 +7,7 @@ const KEPT_FOR = [
   { table: 'outgoing_messages', since: 'finished_at', days: 30 },
   { table: 'provider_events',  since: 'received_at', days: 30 },
   { table: 'sandbox_messages', since: 'received_at', days: 30 },
+  { table: 'tls_policies', since: 'expires_at', days: 30 },
 ] as const
 
 const DROPPED_AT_ONCE = 1000

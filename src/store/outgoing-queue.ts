@@ -1,7 +1,6 @@
 /** The queue of outgoing messages as rows: who is next, what is needed for an attempt, how it ended. */
 import { type RawBuilder, sql } from 'kysely'
 import { decodedContent } from '#mail/content.ts'
-import { bounceAddress } from '#mail/outgoing/bounce-address.ts'
 import type { Sending } from '#mail/outgoing/gate.ts'
 import type { DkimKey } from '#mail/outgoing/key.ts'
 import type { QueuedMail } from '#mail/outgoing/mail.ts'
@@ -153,7 +152,7 @@ function queuedMail(row: LoadedRow, domain: Sending, key: DkimKey | undefined): 
       domain,
       messageId: row.message_id,
       author: localpartOf(row.author),
-      envelopeSender: row.bounces_arrive ? bounceAddress(row.id, row.domain) : row.author,
+      bouncesArrive: row.bounces_arrive,
       recipient: row.recipient,
       destination: row.recipient_domain,
       createdAt: row.created_at,

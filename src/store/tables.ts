@@ -4,6 +4,7 @@ import type { Refusal } from '#drivers/errors.ts'
 import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { Authentication } from '#mail/incoming/authenticate.ts'
+import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
 import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
@@ -74,6 +75,7 @@ export type Tables = {
   }
   sandbox_outcomes: { name: string; stage: string; outcome: string; times_left: number }
   sandbox_messages: SandboxMessageRow
+  tls_policies: TlsPolicyRow
 }
 
 export type WorldName = 'live' | 'sandbox'
@@ -204,6 +206,12 @@ type RecordRow = {
   status: Generated<string>
   observed: Generated<string[]>
   last_checked_at: Date | null
+}
+
+type TlsPolicyRow = {
+  domain: string
+  policy: JSONColumnType<FoundPolicy>
+  expires_at: Date
 }
 
 type ZoneRow = {

@@ -1,4 +1,5 @@
 import { PATH_LIMIT } from '#names/localpart.ts'
+import type { QueuedMail } from './mail.ts'
 
 /**
  * Where a message comes back to that could not be delivered: an address of its own, so that whatever report comes
@@ -16,8 +17,16 @@ export const bounceParent = (domain: string): string | undefined =>
 export const hasBounceAddresses = (domain: string): boolean =>
   `b+@${bounceDomain(domain)}`.length + ID_LENGTH <= PATH_LIMIT
 
+/** Where the message comes back to if it cannot be delivered. */
+export const envelopeSenderOf = ({
+  id,
+  author,
+  claim: { name },
+  bouncesArrive,
+}: QueuedMail): string => (bouncesArrive ? bounceAddress(id, name) : `${author}@${name}`)
+
 /** `id` is the message's, a UUID. */
-export const bounceAddress = (id: string, domain: string): string =>
+const bounceAddress = (id: string, domain: string): string =>
   `b+${id.replaceAll('-', '')}@${bounceDomain(domain)}`
 
 /** What an address would be the bounce address of; undefined where it has not the form of one. */

@@ -27,8 +27,8 @@ export type QueuedMail = OutgoingMail & {
   claim: { claimId: string; name: string; nameservers: readonly string[] }
   /** The account of the service that sends it. */
   account: string
-  /** Where it comes back to if it cannot be delivered. */
-  envelopeSender: string
+  /** Whether what comes back to its bounce address arrives here. */
+  bouncesArrive: boolean
   /** The domain of the recipient. */
   destination: string
   inbox: Facts['inbox']

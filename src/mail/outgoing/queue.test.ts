@@ -21,7 +21,7 @@ const MAIL: QueuedMail = {
   domain: 'allowed',
   messageId: '<x@acme.example>',
   author: 'kim',
-  envelopeSender: 'kim@acme.example',
+  bouncesArrive: false,
   recipient: 'ann@other.example',
   destination: 'other.example',
   createdAt: NOW,

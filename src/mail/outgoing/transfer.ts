@@ -5,10 +5,13 @@ import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
 import type { AttemptResult } from './mail.ts'
 import type { Delivery, Peer } from './session.ts'
 import type { Sessions } from './sessions.ts'
+import type { TlsPolicies } from './tls-policies.ts'
 
 export type TransferOptions = {
   resolver: Resolver
   sessions: Sessions
+  /** Absent where destinations are not asked for theirs. */
+  policies?: Pick<TlsPolicies, 'enforced'> | undefined
   /** The name we say in EHLO. */
   mailHost: string
   smtpPort(address: string): number
@@ -46,28 +49,38 @@ export async function transfer(
     const mustBeVerified = smarthost.credentials !== undefined
     return hand({ ...smarthost, name: smarthost.host, mustBeVerified })
   }
-  const exchangers = await exchangersOf(delivery.recipient, options, signal)
-  if ('is' in exchangers) return exchangers
+  const domain = splitAddress(delivery.recipient)?.domain
+  if (domain === undefined) return { is: 'failed', reply: '5.1.3 the recipient is not an address' }
+  const found = await exchangersOf(domain, options, signal)
+  if ('is' in found) return found
+  const isAdmitted = await options.policies?.enforced(domain)
+  const exchangers = isAdmitted ? found.filter(({ name }) => isAdmitted(name)) : found
+  if (found.length > 0 && exchangers.length === 0) return noneAdmitted(domain)
   let last: AttemptResult = { is: 'deferred', reply: '4.4.1 no mail exchanger could be reached' }
   for (const { name, address } of exchangers.slice(0, EXCHANGERS_TRIED)) {
     const port = options.smtpPort(address)
-    last = await hand({ host: address, port, name, ...ANY_CERTIFICATE })
+    const mustBeVerified = isAdmitted !== undefined
+    last = await hand({ host: address, port, name, ...NO_CREDENTIALS, mustBeVerified })
     if (last.is !== 'deferred') return last
   }
   return last
 }
 
-const ANY_CERTIFICATE = { secure: false, credentials: undefined, mustBeVerified: false }
+const NO_CREDENTIALS = { secure: false, credentials: undefined }
+
+/** RFC 8461 section 5: no delivery then, and another try later, for the policy may be about to change. */
+const noneAdmitted = (domain: string): AttemptResult => ({
+  is: 'deferred',
+  reply: `4.7.1 the policy of ${domain} (MTA-STS) admits none of its mail exchangers`,
+})
 
 type Exchanger = { name: string; address: string }
 
 async function exchangersOf(
-  recipient: string,
+  domain: string,
   options: TransferOptions,
   signal: AbortSignal,
 ): Promise<Exchanger[] | AttemptResult> {
-  const domain = splitAddress(recipient)?.domain
-  if (domain === undefined) return { is: 'failed', reply: '5.1.3 the recipient is not an address' }
   try {
     const names = await exchangerNames(domain, options.resolver, signal)
     if (names === 'unknown') return { is: 'failed', reply: `5.1.2 there is no domain ${domain}` }

@@ -1,0 +1,81 @@
+/** What destinations ask of the TLS that mail reaches them by (RFC 8461, MTA-STS). DANE is not asked for. */
+import type { MTASTSPolicy } from 'mailauth'
+import { getPolicy, validateMx } from 'mailauth/lib/mta-sts.js'
+import type { Resolver } from '#resolver/resolver.ts'
+import { minutes, seconds } from '../../clock.ts'
+import { askDns } from '../incoming/ask-dns.ts'
+
+/** A policy as it was found, until it expires. */
+export type FoundPolicy = MTASTSPolicy
+
+/** Where policies are kept: whoever forgets one at a restart can be led astray then. */
+export type PolicyBook = {
+  find(domain: string): Promise<FoundPolicy | undefined>
+  keep(domain: string, policy: FoundPolicy): Promise<void>
+}
+
+export type TlsPoliciesOptions = {
+  resolver: Resolver
+  mayConnect(address: string): boolean
+  book: PolicyBook
+  now(): number
+}
+
+/** The whole look-up; RFC 8461 section 3.3 suggests a minute for the file, but a message waits for it. */
+const LOOKUP_MS = seconds(20)
+const FETCH_MS = seconds(10)
+const LOOKED_AT_EVERY_MS = minutes(5)
+const REMEMBERED = 10_000
+
+export class TlsPolicies {
+  readonly #options: TlsPoliciesOptions
+  readonly #known = new Map<string, { policy: Promise<FoundPolicy>; at: number }>()
+
+  constructor(options: TlsPoliciesOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Which exchangers of the domain may be sent to by verified TLS only; undefined where it does not enforce that.
+   * A policy that cannot be fetched for the first time is none, as the standard has it.
+   */
+  async enforced(domain: string): Promise<((exchanger: string) => boolean) | undefined> {
+    const policy = await this.#policyOf(domain)
+    if (policy.mode !== 'enforce') return undefined
+    return (exchanger) => validateMx(exchanger, policy).valid
+  }
+
+  #policyOf(domain: string): Promise<FoundPolicy> {
+    const now = this.#options.now()
+    const known = this.#known.get(domain)
+    if (known && now - known.at < LOOKED_AT_EVERY_MS) return known.policy
+    const policy = this.#lookUp(domain, known?.policy)
+    this.#known.delete(domain)
+    if (this.#known.size >= REMEMBERED) this.#known.delete(this.#known.keys().next().value!)
+    this.#known.set(domain, { policy, at: now })
+    // What could not be looked up at all is looked up again by the next message.
+    policy.catch(() => this.#known.delete(domain))
+    return policy
+  }
+
+  async #lookUp(domain: string, known: Promise<FoundPolicy> | undefined): Promise<FoundPolicy> {
+    const { book, resolver, mayConnect } = this.#options
+    const before = (await known?.catch(() => undefined)) ?? (await book.find(domain))
+    const signal = AbortSignal.timeout(LOOKUP_MS)
+    const ask = async (name: string, type: string) => {
+      const answer = await askDns(resolver, name, type, signal)
+      if (!('records' in answer))
+        throw Object.assign(new Error(answer.message), { code: answer.code })
+      const isAddress = type === 'A' || type === 'AAAA'
+      const records = answer.records.filter((each) => !isAddress || mayConnect(String(each)))
+      if (records.length > 0) return records
+      throw Object.assign(new Error(`no ${type} of ${name} may be connected to`), {
+        code: 'ENODATA',
+      })
+    }
+    const options = { resolver: ask as never, timeout: FETCH_MS }
+    const { policy, status } = await getPolicy(domain, before, options)
+    if (status === 'found') await book.keep(domain, policy)
+    return policy
+  }
+}
