@@ -93,7 +93,7 @@ describe('taking', () => {
     const [mine, others] = [await add(), await add()]
     await sql`update outgoing_messages set world = 'live' where id = ${others}`.execute(db)
     const which = sql`world = any(${['sandbox']})`
-    const taken = await takeDue(db, 'outgoing_messages', 10, which)
+    const taken = await takeDue(db, 'outgoing_messages', 10, { mine: which })
     assert.deepEqual(
       taken.map(({ id }) => id),
       [mine],

@@ -36,21 +36,30 @@ export const takeFresh = (
   db: QueryExecutorProvider,
   table: DueTable,
   limit: number,
-  mine?: Mine,
-  pick?: Pick,
-): Promise<Taken[]> => take(db, table, limit, sql`epoch = 0`, mine, pick)
+  how: Taking = {},
+): Promise<Taken[]> => take(db, table, limit, sql`epoch = 0`, how)
 
 /** Takes up to `limit` due rows, the longest due first. */
 export const takeDue = (
   db: QueryExecutorProvider,
   table: DueTable,
   limit: number,
-  mine?: Mine,
-  pick?: Pick,
-): Promise<Taken[]> => take(db, table, limit, sql`true`, mine, pick)
+  how: Taking = {},
+): Promise<Taken[]> => take(db, table, limit, sql`true`, how)
+
+/** Which rows are taken: `mine` alone, as `pick` says, knowing which rows are `underWay` here. */
+export type Taking = {
+  mine?: Mine | undefined
+  pick?: Pick | undefined
+  underWay?: readonly string[]
+}
 
 /** A query for the ids of due rows that meet a condition on their columns; it locks them, and skips locked ones. */
-export type Pick = (limit: number, which: RawBuilder<unknown>) => RawBuilder<unknown>
+export type Pick = (
+  limit: number,
+  which: RawBuilder<unknown>,
+  underWay: readonly string[],
+) => RawBuilder<unknown>
 
 const longestDue =
   (table: DueTable): Pick =>
@@ -65,14 +74,13 @@ async function take(
   table: DueTable,
   limit: number,
   which: RawBuilder<unknown>,
-  mine: Mine = sql`true`,
-  pick: Pick = longestDue(table),
+  { mine = sql`true`, pick = longestDue(table), underWay = [] }: Taking,
 ): Promise<Taken[]> {
   if (limit <= 0) return []
   const taken = await sql<Taken>`
     update ${sql.table(table)} t
        set lease_until = now() + ${LEASE_MS} * interval '1 ms', epoch = t.epoch + 1
-      from (${pick(limit, sql`${which} and ${mine}`)}) due
+      from (${pick(limit, sql`${which} and ${mine}`, underWay)}) due
      where t.id = due.id
     returning t.id, t.epoch, t.wake, t.failures`.execute(db)
   return taken.rows

@@ -110,9 +110,10 @@ class Worker implements AsyncDisposable {
   async #takeAndWait(): Promise<void> {
     const { db, table, mine, pick } = this.#options
     this.#kicked = new AbortController()
-    for (const row of await takeFresh(db, table, this.#free(), mine, pick)) this.#begin(row)
+    const how = () => ({ mine, pick, underWay: [...this.#underWay.keys()] })
+    for (const row of await takeFresh(db, table, this.#free(), how())) this.#begin(row)
     const free = this.#freeForOthers()
-    const rows = await takeDue(db, table, free, mine, pick)
+    const rows = await takeDue(db, table, free, how())
     for (const row of rows) this.#begin(row)
     if (rows.length > 0) this.#othersTakenAt = performance.now()
     // With no room left, the next is taken when one of these is done.

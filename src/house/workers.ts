@@ -2,12 +2,14 @@ import { domainPass, type Failure } from '#domains/pass.ts'
 import { startWorker, type Taken } from '#engine/worker.ts'
 import { TOPICS } from '#store/context.ts'
 import { stockKeyPairs } from '#store/dkim-keys.ts'
-import { inWorlds, loadForPass, type PortsOf } from '#store/domain-passes.ts'
+import { inTurn, inWorlds, loadForPass, type PortsOf } from '#store/domain-passes.ts'
 import type { Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
 
 /** How many domains one process works on at once, and how long each may take. */
 const DOMAINS_AT_ONCE = 32
+/** Of these places, one workspace has at most so many: who waits for its slow parents and services is itself. */
+const OF_A_WORKSPACE = 20
 const DOMAIN_LIMIT_MS = 60_000
 const STOCK_EVERY_MS = 15_000
 
@@ -26,6 +28,7 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
     mine,
     topic: TOPICS.domainsDue,
     atOnce: DOMAINS_AT_ONCE,
+    pick: inTurn(OF_A_WORKSPACE),
     passLimitMs: DOMAIN_LIMIT_MS,
     givesWay: config.roles.some((role) => role !== 'worker'),
     work: (row, signal) => domainPass(row, load, signal, onFailed),

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import type { LoadedDomain } from '#domains/pass.ts'
 import type { Ports } from '#domains/ports.ts'
 import type { Claim, ConditionType, Domain } from '#domains/types.ts'
-import type { Mine, Taken } from '#engine/due-rows.ts'
+import type { Mine, Pick, Taken } from '#engine/due-rows.ts'
 import { type ConditionRow, conditionsInJson, toConditions, withDates } from './conditions.ts'
 import type { StoreContext } from './context.ts'
 import type { DomainRow } from './domains.ts'
@@ -20,6 +20,36 @@ export type PortsOf = (world: WorldName, placed: Placed) => Ports | undefined
 /** The rows of these worlds. */
 export const inWorlds = (worlds: readonly WorldName[]): Mine =>
   sql`world = any(${[...worlds]}::text[])`
+
+/** How many of the longest due are looked through for whose turn it is. */
+const CONSIDERED = 200
+
+/**
+ * The longest due, but no workspace takes more than so many places, and where several have rows that are due, the
+ * one with the fewest places goes first.
+ */
+export const inTurn =
+  (ofWorkspace: number): Pick =>
+  (limit, which, underWay) => {
+    const isDue = sql`removed_at is null and next_at <= now() and lease_until <= now()`
+    return sql`
+    with busy as (
+      select workspace_id, count(*) as places from domains
+       where id = any(${[...underWay]}::uuid[]) group by workspace_id
+    ), due as (
+      select id, workspace_id, next_at from domains
+       where ${isDue} and ${which}
+         and workspace_id <> all(array(select workspace_id from busy where places >= ${ofWorkspace}))
+       order by next_at limit ${CONSIDERED}
+    ), placed as (
+      select id, next_at,
+             coalesce(places, 0) + row_number() over (partition by workspace_id order by next_at) as place
+        from due left join busy using (workspace_id)
+    ), next as (
+      select id from placed where place <= ${ofWorkspace} order by place, next_at limit ${limit}
+    )
+    select id from domains where id in (select id from next) and ${isDue} for update skip locked`
+  }
 
 /** Loads a taken domain for its pass; undefined when it is gone. */
 export async function loadForPass(

@@ -28,7 +28,7 @@ test('a domain goes from its name to ACTIVE, and its inbox sends and receives', 
   assert.ok(active.dns_records.every((record: { status: string }) => record.status === 'published'))
   assert.deepEqual(
     active.dns_records.map((record: { purpose: string }) => record.purpose).toSorted(),
-    ['dkim', 'dmarc', 'mx', 'spf'],
+    ['bounce', 'bounce', 'dkim', 'dmarc', 'mx', 'spf'],
   )
   const done = (await client.get(`/domains/${added.domain_id}/progress`)).body
   assert.equal(done.status, 'COMPLETED')

@@ -115,6 +115,7 @@ test('what was changed in the zone is put back, and told for each rrset', async 
   const { body: timeline } = await client.get(`/domains/${id}/events?limit=100`)
   const repairs = timeline.events.filter(({ type }: Json) => type === 'record.repaired')
   assert.deepEqual(repairs.map(({ data }: Json) => `${data.type} ${data.name}`).toSorted(), [
+    'MX bounce.drift.test.',
     'MX drift.test.',
     'TXT _dmarc.drift.test.',
   ])
