@@ -64,9 +64,14 @@ export class Client {
   /** Adds a domain, has the parent publish its nameservers, and asks for a look, as who is in a hurry does. */
   async addDelegated(domain: string): Promise<Json> {
     const { body } = await this.post('/domains', { domain })
-    await this.delegate(domain, body.nameservers)
+    // On a busy machine the answer may come before the first look.
+    const { nameservers } = await this.untilDomain(
+      body.domain_id,
+      (found) => found.nameservers.length > 0,
+    )
+    await this.delegate(domain, nameservers)
     await this.post(`/domains/${body.domain_id}/activate`)
-    return body
+    return { ...body, nameservers }
   }
 
   /** Adds a domain, plays the registrar, and waits until it is active. */

@@ -4,10 +4,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, type ClientConfig } from 'pg'
+import { openDatabase } from '#store/database.ts'
+import { keepKeyPair, makeKeyPair } from '#store/dkim-keys.ts'
 import { startPostgres } from '#store/embedded-postgres.ts'
 import { migrate } from '#store/migrate.ts'
+import { openVault } from '#store/vault.ts'
 
 const TEMPLATE = 'mailstead_template'
+const STOCKED = 'mailstead_template_with_keys'
+
+/** What the secrets in a database with a stock are sealed with. */
+export const STOCK_SECRET = Buffer.alloc(32, 7)
+
+/** Making a key pair takes longer than all else that a domain needs, and each domain needs one. */
+const STOCK = { different: 24, ofEach: 2 }
 
 export type TestDatabase = AsyncDisposable & { connection: ClientConfig; url: string }
 
@@ -16,14 +26,35 @@ export async function prepareTemplate(server: ClientConfig): Promise<void> {
   await migrate({ ...server, database: TEMPLATE }, () => undefined)
 }
 
-/** On the server of the whole run, or on one started for this file alone. */
-export async function testDatabase(): Promise<TestDatabase> {
+/** A second template, in which there are key pairs enough for the domains of one test. */
+export async function prepareStock(server: ClientConfig): Promise<void> {
+  await admin(server, `create database ${STOCKED} template ${TEMPLATE}`)
+  const db = openDatabase({ ...server, database: STOCKED }, { onError: () => undefined })
+  const vault = openVault(STOCK_SECRET)
+  try {
+    const making = Array.from({ length: STOCK.different }, () => makeKeyPair())
+    const pairs = await Promise.all(making)
+    for (let copy = 0; copy < STOCK.ofEach; copy++)
+      for (const pair of pairs) await keepKeyPair({ db, vault }, pair)
+  } finally {
+    await db.destroy()
+  }
+}
+
+/**
+ * On the server of the whole run, or on one started for this file alone. With a stock of key pairs, if the run has
+ * made one, for whoever seals with `STOCK_SECRET`.
+ */
+export async function testDatabase({ isStocked = false } = {}): Promise<TestDatabase> {
   const given = process.env.MAILSTEAD_TEST_POSTGRES
   await using opened = new AsyncDisposableStack()
   const server = given ? (JSON.parse(given) as ClientConfig) : await ownServer(opened)
   const database = `test_${randomBytes(6).toString('hex')}`
   // Copied file by file, for otherwise all of it goes through the log.
-  await admin(server, `create database ${database} template ${TEMPLATE} strategy file_copy`)
+  await admin(
+    server,
+    `create database ${database} template ${given && isStocked ? STOCKED : TEMPLATE} strategy file_copy`,
+  )
   opened.defer(() => admin(server, `drop database ${database} with (force)`))
   const closing = opened.move()
   const connection = { ...server, database }

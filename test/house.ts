@@ -7,7 +7,7 @@ import type { StoreContext } from '#store/context.ts'
 import { readConfig } from '../src/config.ts'
 import { newId } from '../src/ids.ts'
 import { Client } from './client.ts'
-import { type TestDatabase, testDatabase } from './database.ts'
+import { STOCK_SECRET, type TestDatabase, testDatabase } from './database.ts'
 import { dataDirectory } from './directories.ts'
 
 export type TestHouse = AsyncDisposable & {
@@ -41,13 +41,14 @@ export async function testHouse(
   rests?: Partial<Rests>,
 ): Promise<TestHouse> {
   await using opened = new AsyncDisposableStack()
-  const database = opened.use(await testDatabase())
+  const database = opened.use(await testDatabase({ isStocked: true }))
   const { path: dataDir } = opened.use(await dataDirectory())
   const config = readConfig({
     ...FREE_PORTS,
     ...UNLIMITED,
     DATABASE_URL: database.url,
     MAILSTEAD_DATA_DIR: dataDir,
+    MAILSTEAD_SECRET_KEY: STOCK_SECRET.toString('base64'),
     ...settings,
   })
   const logLines: string[] = []

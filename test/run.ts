@@ -5,7 +5,7 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keptCertificate, keptSandboxKey } from '#house/keepsakes.ts'
 import { startPostgres } from '#store/embedded-postgres.ts'
-import { prepareTemplate } from './database.ts'
+import { prepareStock, prepareTemplate } from './database.ts'
 
 const IS_TORTURE = process.env.MAILSTEAD_TORTURE === 'true'
 const RUN_LIMIT_MS = (IS_TORTURE ? 40 : 11) * 60_000
@@ -35,6 +35,7 @@ async function test(files: readonly string[]): Promise<void> {
     }
     await using postgres = await startPostgres({ dataDir, settings, onLog: () => undefined })
     await prepareTemplate(postgres.connection)
+    await prepareStock(postgres.connection)
     const keepsakes = join(dataDir, 'keepsakes')
     await mkdir(keepsakes)
     await Promise.all([keptCertificate(keepsakes, 'mx.mailstead.test'), keptSandboxKey(keepsakes)])

@@ -121,7 +121,7 @@ export async function openSandbox(
       sendFromOutside: (mail) =>
         sendFromOutside(
           mail,
-          key,
+          (raw, domain) => workers.sign(raw, domain, key),
           {
             resolver: world.resolver,
             sessions,

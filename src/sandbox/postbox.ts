@@ -5,12 +5,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { decodedContent } from '#mail/content.ts'
-import type { Authentication } from '#mail/incoming/authenticate.ts'
 import type { RecipientVerdict } from '#mail/incoming/recipient.ts'
+import type { Authentication } from '#mail/incoming/results.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import type { DkimKey } from '#mail/outgoing/key.ts'
 import type { AttemptResult } from '#mail/outgoing/mail.ts'
-import { sign } from '#mail/outgoing/sign.ts'
 import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { splitAddress } from '#names/localpart.ts'
@@ -121,10 +120,10 @@ export type OutsideMail = {
   authentic: boolean
 }
 
-/** Sends a mail from outside: signed as inbox.test where it is authentic, as a forger would otherwise. */
+/** Sends a mail from outside: signed for its domain where it is authentic, as a forger would otherwise. */
 export async function sendFromOutside(
   mail: OutsideMail,
-  key: DkimKey,
+  sign: (raw: Uint8Array, domain: string) => Promise<Buffer>,
   options: TransferOptions,
   signal: AbortSignal,
 ): Promise<AttemptResult> {
@@ -132,6 +131,6 @@ export async function sendFromOutside(
   const { to: recipient, subject, text } = mail
   const author = { localpart, displayName: '' }
   const { content } = await compose({ origin: 'test', author, recipient, subject, text }, domain)
-  const sent = mail.authentic ? await sign(content, domain, key) : content
+  const sent = mail.authentic ? await sign(content, domain) : content
   return transfer({ envelopeSender: mail.from, recipient: mail.to, raw: sent }, options, signal)
 }

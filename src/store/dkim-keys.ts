@@ -211,16 +211,23 @@ export async function stockKeyPairs(
     .select((e) => e.fn.countAll<string>().as('count'))
     .executeTakeFirstOrThrow()
   for (let have = Number(count); have < KEYS_AHEAD && !signal.aborted; have++) {
-    const { privateKey, publicKey } = await makeKeyPair()
-    const id = newId()
-    await db
-      .insertInto('dkim_keypairs')
-      .values({ id, private_key: vault.seal(privateKey, `dkim:${id}`), public_key: publicKey })
-      .execute()
+    await keepKeyPair({ db, vault }, await makeKeyPair())
   }
 }
 
-async function makeKeyPair(): Promise<KeyPair> {
+/** Puts a key pair into the stock. */
+export async function keepKeyPair(
+  { db, vault }: Pick<StoreContext, 'db' | 'vault'>,
+  { privateKey, publicKey }: KeyPair,
+): Promise<void> {
+  const id = newId()
+  await db
+    .insertInto('dkim_keypairs')
+    .values({ id, private_key: vault.seal(privateKey, `dkim:${id}`), public_key: publicKey })
+    .execute()
+}
+
+export async function makeKeyPair(): Promise<KeyPair> {
   // RFC 8301 section 3.2: at least 1024 bits, and 2048 are recommended.
   const { privateKey, publicKey } = await generate('rsa', { modulusLength: 2048 })
   return {

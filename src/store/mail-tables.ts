@@ -1,6 +1,6 @@
 /** The tables of messages that came in and go out. */
 import type { Generated, JSONColumnType } from 'kysely'
-import type { Authentication } from '#mail/incoming/authenticate.ts'
+import type { Authentication } from '#mail/incoming/results.ts'
 import type { Origin } from '#mail/outgoing/mail.ts'
 
 /** The octets of a message, once, whatever its recipients. */

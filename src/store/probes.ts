@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { ProbeBook } from '#domains/ports.ts'
 import { wakeRow } from '#engine/due-rows.ts'
-import type { Authentication } from '#mail/incoming/authenticate.ts'
+import type { Authentication } from '#mail/incoming/results.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Authentication } from '#mail/incoming/authenticate.ts'
+import type { Authentication } from '#mail/incoming/results.ts'
 import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import type { Http } from '../http.ts'

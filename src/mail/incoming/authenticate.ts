@@ -4,22 +4,13 @@ import { type AuthenticateResult, authenticate, type DNSResolver } from 'mailaut
 import { alabels } from '#names/domain-name.ts'
 import { domainOf } from '#names/localpart.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
-import type { Session } from './session.ts'
-
-/** As kept with a message, and shown. Results are the words of RFC 8601 section 2.7. */
-export type Authentication = {
-  spf: { result: string; domain: string; aligned: boolean }
-  dkim: { result: string; domain: string; aligned: boolean }
-  dmarc: { result: string; policy: string }
-  /** The Authentication-Results field that says the same, without its CRLF. */
-  header: string
-}
+import { type Attributed, type Authentication, type Results, writeResults } from './results.ts'
 
 /** Asks as one asks `node:dns`: answers are arrays, errors have codes. */
 export type AskDns = (name: string, type: string) => Promise<unknown>
 
 /** A message as it is judged: `body` is not copied. */
-export type Judged = { header: Header; body: Buffer; session: Session; author: string }
+export type Judged = Attributed & { header: Header; body: Buffer }
 
 const SIGNATURES_CHECKED = 10
 const BODY_HASHES = 4
@@ -42,20 +33,8 @@ export async function authenticateMessage(
     disableBimi: true,
     resolver: ask as DNSResolver,
   })
-  return written(readResult(result, message.author), message, mta)
+  return writeResults(readResult(result, message.author), message, mta)
 }
-
-/** Of a message whose judging took too long, or more memory than it may. */
-export const notJudged = (message: Pick<Judged, 'session' | 'author'>, mta: string) =>
-  written(
-    {
-      spf: { result: 'temperror', domain: '', aligned: false },
-      dkim: { result: 'temperror', domain: '', aligned: false },
-      dmarc: { result: 'temperror', policy: 'none' },
-    },
-    message,
-    mta,
-  )
 
 function* judgedCopy({ header, body }: Judged): Generator<Buffer> {
   yield writeHeader(withFewSignatures(header.fields))
@@ -88,8 +67,6 @@ function tagsOf(value: string): Map<string, string> {
     .map((tag) => tag.split('='))
   return new Map(tags.map(([name = '', ...rest]) => [name.trim(), rest.join('=').trim()]))
 }
-
-type Results = Omit<Authentication, 'header'>
 
 function readResult({ spf, dkim, dmarc }: AuthenticateResult, author: string): Results {
   const signature = bestSignature(dkim.results)
@@ -139,32 +116,3 @@ const WORDS: readonly string[] = [
 ]
 
 const word = (result: string): string => (WORDS.includes(result) ? result : 'neutral')
-
-function written(
-  results: Results,
-  { session, author }: Pick<Judged, 'session' | 'author'>,
-  mta: string,
-) {
-  const { spf, dkim, dmarc } = results
-  const from = domainOf(author)
-  const identity = session.envelopeSender
-    ? property('smtp.mailfrom', domainOf(session.envelopeSender))
-    : property('smtp.helo', session.helo)
-  const methods = [
-    `spf=${spf.result}${identity}`,
-    `dkim=${dkim.result}${property('header.d', dkim.domain)}`,
-    `dmarc=${dmarc.result}${property('header.from', from)}`,
-  ]
-  const header = `Authentication-Results: ${mta};\r\n ${methods.join(';\r\n ')}`
-  return { ...results, header }
-}
-
-const PROPERTY_LIMIT = 255
-
-/** RFC 8601 section 2.2: a value is a token or a quoted string. */
-function property(name: string, value: string): string {
-  const bounded = value.replace(/[^\x20-\x7e]/g, '').slice(0, PROPERTY_LIMIT)
-  if (bounded === '') return ''
-  const isToken = /^[A-Za-z0-9!#$%&'*+.^_`{|}~-]+$/.test(bounded)
-  return ` ${name}=${isToken ? bounded : `"${bounded.replace(/["\\]/g, '\\$&')}"`}`
-}

@@ -1,11 +1,12 @@
 /** Everything about a message that came in which takes time: run in a worker, within its limits. */
 import { zstdCompressSync } from 'node:zlib'
 import { bufferOf } from '../content.ts'
-import type { Inspected, InspectJob, Refused } from '../workers/protocol.ts'
+import type { Inspected, InspectJob } from '../workers/protocol.ts'
 import { type AskDns, authenticateMessage } from './authenticate.ts'
 import { type Description, describe } from './describe.ts'
 import { withoutForgedResults } from './forged-results.ts'
 import { hasBareLineEnd, readHeader, writeHeader } from './header.ts'
+import { BARE_LINE_END, HEADER_TOO_BIG, type Refused } from './refused.ts'
 
 /** `onDescribed` hears what is known before the message is judged, which may take too long. */
 export async function inspect(
@@ -33,17 +34,4 @@ export async function inspect(
     authentications,
     content: { encoding: 'zstd', octets: octets.length, content },
   }
-}
-
-const BARE_LINE_END: Refused = {
-  is: 'refused',
-  code: 554,
-  enhanced: '5.6.0',
-  text: 'Bare CR or LF in the message',
-}
-export const HEADER_TOO_BIG: Refused = {
-  is: 'refused',
-  code: 552,
-  enhanced: '5.3.4',
-  text: 'Header section too big',
 }

@@ -6,8 +6,6 @@ import type { StoredContent } from '../content.ts'
 import { readBounceAddress } from '../outgoing/bounce-address.ts'
 import type { Report } from '../reports/read-report.ts'
 import type { MailWorkers } from '../workers/mail-workers.ts'
-import type { Refused } from '../workers/protocol.ts'
-import type { Authentication } from './authenticate.ts'
 import { type Description, threadKey, threadWith } from './describe.ts'
 import {
   findRecipient,
@@ -15,6 +13,8 @@ import {
   type RecipientBook,
   type RecipientWorld,
 } from './recipient.ts'
+import type { Refused } from './refused.ts'
+import type { Authentication } from './results.ts'
 import type { Session } from './session.ts'
 import { traceOf } from './trace.ts'
 

@@ -1,6 +1,6 @@
 /** What final delivery writes on top of a message: where it came from, and what was found out about it. */
 import { isIPv6 } from 'node:net'
-import type { Authentication } from './authenticate.ts'
+import type { Authentication } from './results.ts'
 import type { Session } from './session.ts'
 
 /** The trace fields, each with its CRLF. */

@@ -1,6 +1,5 @@
 /** What destinations ask of the TLS that mail reaches them by (RFC 8461, MTA-STS). DANE is not asked for. */
 import type { MTASTSPolicy } from 'mailauth'
-import { getPolicy, validateMx } from 'mailauth/lib/mta-sts.js'
 import type { Resolver } from '#resolver/resolver.ts'
 import { minutes, seconds } from '../../clock.ts'
 import { askDns } from '../incoming/ask-dns.ts'
@@ -24,6 +23,9 @@ export type TlsPoliciesOptions = {
 /** The whole look-up; RFC 8461 section 3.3 suggests a minute for the file, but a message waits for it. */
 const LOOKUP_MS = seconds(20)
 const FETCH_MS = seconds(10)
+/** Slow to load, and needed for live mail only. */
+const library = () => import('mailauth/lib/mta-sts.js')
+
 const LOOKED_AT_EVERY_MS = minutes(5)
 const REMEMBERED = 10_000
 
@@ -41,6 +43,7 @@ export class TlsPolicies {
    */
   async enforced(domain: string): Promise<((exchanger: string) => boolean) | undefined> {
     const policy = await this.#policyOf(domain)
+    const { validateMx } = await library()
     if (policy.mode !== 'enforce') return undefined
     return (exchanger) => validateMx(exchanger, policy).valid
   }
@@ -74,6 +77,7 @@ export class TlsPolicies {
       })
     }
     const options = { resolver: ask as never, timeout: FETCH_MS }
+    const { getPolicy } = await library()
     const { policy, status } = await getPolicy(domain, before, options)
     if (status === 'found') await book.keep(domain, policy)
     return policy

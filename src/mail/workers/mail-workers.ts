@@ -6,16 +6,16 @@
 import type { Resolver } from '#resolver/resolver.ts'
 import { bufferOf } from '../content.ts'
 import { askDns } from '../incoming/ask-dns.ts'
-import { notJudged } from '../incoming/authenticate.ts'
 import type { Description } from '../incoming/describe.ts'
 import { withoutForgedResults } from '../incoming/forged-results.ts'
 import { readHeader, writeHeader } from '../incoming/header.ts'
-import { HEADER_TOO_BIG } from '../incoming/inspect.ts'
+import { HEADER_TOO_BIG, type Refused } from '../incoming/refused.ts'
+import { notJudged } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
 import { TooBusy } from '../incoming/too-busy.ts'
 import type { DkimKey } from '../outgoing/key.ts'
 import { JobLost, Lane } from './lane.ts'
-import type { Inspected, InspectJob, Refused, Result } from './protocol.ts'
+import type { Inspected, InspectJob, Result } from './protocol.ts'
 
 /** A host of ours that judges, with the DNS it sees. */
 export type Judge = { mailHost: string; resolver: Resolver }

@@ -1,8 +1,9 @@
 /** What the mail workers and the main thread say to each other. */
 import type { StoredContent } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
-import type { Authentication } from '../incoming/authenticate.ts'
 import type { Description } from '../incoming/describe.ts'
+import type { Refused } from '../incoming/refused.ts'
+import type { Authentication } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
 import type { DkimKey } from '../outgoing/key.ts'
 
@@ -18,7 +19,6 @@ export type InspectJob = {
 export type SignJob = { is: 'sign'; raw: Uint8Array; domain: string; key: DkimKey }
 export type Job = InspectJob | SignJob
 
-export type Refused = { is: 'refused'; code: number; enhanced: string; text: string }
 export type Inspected = {
   is: 'inspected'
   description: Description

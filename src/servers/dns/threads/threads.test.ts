@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { decode } from 'dns-packet'
+import { portNobodyIsGiven } from '../../../../test/ports.ts'
 import { queryOf } from '../dig.ts'
 import { encodeZone, lowercaseWire } from '../store/encode.ts'
 import { ZoneStore } from '../store/store.ts'
@@ -168,9 +169,9 @@ for (const sockets of KINDS) {
 
   check('a port that is taken is refused, and so is an address that is not ours', async () => {
     await using threads = await start(sockets)
-    const taken = createSocket('udp4').bind(0, '127.0.0.1')
+    const port = await portNobodyIsGiven()
+    const taken = createSocket('udp4').bind(port, '127.0.0.1')
     await once(taken, 'listening')
-    const { port } = taken.address()
     await assert.rejects(threads.listen({ address: '127.0.0.1', port }), {
       message: /^Cannot listen for DNS at 127\.0\.0\.1:\d+: .*EADDRINUSE/,
     })

@@ -1,0 +1,59 @@
+/** What was found out about a message, in the words of RFC 8601. The library that finds it out is not loaded for it. */
+import { domainOf } from '#names/localpart.ts'
+import type { Session } from './session.ts'
+
+/** As kept with a message, and shown. Results are the words of RFC 8601 section 2.7. */
+export type Authentication = {
+  spf: { result: string; domain: string; aligned: boolean }
+  dkim: { result: string; domain: string; aligned: boolean }
+  dmarc: { result: string; policy: string }
+  /** The Authentication-Results field that says the same, without its CRLF. */
+  header: string
+}
+
+export type Results = Omit<Authentication, 'header'>
+
+/** By whom a message says it is, and by whom it was brought. */
+export type Attributed = { session: Session; author: string }
+
+/** Of a message whose judging took too long, or more memory than it may. */
+export const notJudged = (message: Attributed, mta: string): Authentication =>
+  writeResults(
+    {
+      spf: { result: 'temperror', domain: '', aligned: false },
+      dkim: { result: 'temperror', domain: '', aligned: false },
+      dmarc: { result: 'temperror', policy: 'none' },
+    },
+    message,
+    mta,
+  )
+
+/** What the host `mta` says of the message, as its header section says it too (RFC 8601 section 2.2). */
+export function writeResults(
+  results: Results,
+  { session, author }: Attributed,
+  mta: string,
+): Authentication {
+  const { spf, dkim, dmarc } = results
+  const from = domainOf(author)
+  const identity = session.envelopeSender
+    ? property('smtp.mailfrom', domainOf(session.envelopeSender))
+    : property('smtp.helo', session.helo)
+  const methods = [
+    `spf=${spf.result}${identity}`,
+    `dkim=${dkim.result}${property('header.d', dkim.domain)}`,
+    `dmarc=${dmarc.result}${property('header.from', from)}`,
+  ]
+  const header = `Authentication-Results: ${mta};\r\n ${methods.join(';\r\n ')}`
+  return { ...results, header }
+}
+
+const PROPERTY_LIMIT = 255
+
+/** RFC 8601 section 2.2: a value is a token or a quoted string. */
+function property(name: string, value: string): string {
+  const bounded = value.replace(/[^\x20-\x7e]/g, '').slice(0, PROPERTY_LIMIT)
+  if (bounded === '') return ''
+  const isToken = /^[A-Za-z0-9!#$%&'*+.^_`{|}~-]+$/.test(bounded)
+  return ` ${name}=${isToken ? bounded : `"${bounded.replace(/["\\]/g, '\\$&')}"`}`
+}
