@@ -1,12 +1,14 @@
 /**
- * How many messages a second are accepted, queued, signed and transferred to a sink on loopback. Postgres writes
- * to the disk.
+ * How many messages a second are accepted, queued, signed and transferred to a sink on loopback, beside Postfix with
+ * OpenDKIM, which has as many sessions to take messages in by. Postgres and Postfix write to the disk.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { openDoorbell } from '#engine/doorbell.ts'
+import { keptCertificate } from '#house/keepsakes.ts'
 import { openOutgoing } from '#house/outgoing.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
@@ -21,20 +23,81 @@ import { openVault } from '#store/vault.ts'
 import { newId } from '../src/ids.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { figure } from './figures.ts'
+import { sendBySource, startPostfix, whyNoPostfix } from './postfix.ts'
 
 const MESSAGES = 5000
 const ACCEPTED_AT_ONCE = 20
 const TEXT_OCTETS = 5500
+/** Until everybody has its processes, its sessions and its compiled code. */
+const BEFORE = 500
 const LIMITS = { workspace: 0, installation: 0 }
 
 export async function mail(signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack()
+  const { path } = opened.use(await temporaryDirectory())
+  const certificate = await certificateIn(path)
   const sink = opened.use(await startSink())
-  figure(`mail: ${MESSAGES} messages of ${TEXT_OCTETS} octets to a sink on loopback`)
-  const ours = await ourRate(opened, sink, signal)
-  figure(
-    `mailstead: ${ours.toFixed(0)} messages a second, accepted, queued, signed and transferred`,
-  )
+  const sinkWithTls = opened.use(await startSink(certificate))
+  const { store, claim, workers } = await ours(opened)
+  figure(`mail: ${MESSAGES} messages of ${TEXT_OCTETS} octets, signed, to a sink on loopback`)
+  const rates = new Map<string, number>()
+  const measure = async (name: string, to: Sink, send: (count: number) => Promise<void>) => {
+    await relayed(to, BEFORE, send)
+    const rate = await relayed(to, MESSAGES, send)
+    rates.set(name, rate)
+    figure(`${name.padEnd(32)}${rate.toFixed(0).padStart(6)} a second`)
+  }
+  const accept = (count: number) => acceptMany(store, claim, count, signal)
+  for (const [name, to] of [
+    ['mailstead', sink],
+    ['mailstead, STARTTLS', sinkWithTls],
+  ] as const) {
+    await using queue = new AsyncDisposableStack()
+    openQueue(queue, store, workers, to)
+    await measure(name, to, accept)
+  }
+  const why = whyNoPostfix()
+  if (why !== undefined) return figure(`no Postfix with OpenDKIM to compare with: ${why}`)
+  for (const [name, to] of [
+    ['postfix', sink],
+    ['postfix, STARTTLS', sinkWithTls],
+  ] as const) {
+    await using postfix = await startPostfix(claim.name, to.port)
+    const from = `kim@${claim.name}`
+    await measure(name, to, (messages) =>
+      sendBySource(postfix.port, {
+        from,
+        messages,
+        sessions: ACCEPTED_AT_ONCE,
+        octets: TEXT_OCTETS,
+      }),
+    )
+  }
+  for (const kind of ['', ', STARTTLS'])
+    figure(`mailstead / postfix${kind}: ${ratio(rates, `mailstead${kind}`, `postfix${kind}`)}`)
+}
+
+const ratio = (rates: ReadonlyMap<string, number>, one: string, other: string): string =>
+  (rates.get(one)! / rates.get(other)!).toFixed(2)
+
+/** Messages a second, until the last of them has arrived. */
+async function relayed(
+  sink: Sink,
+  count: number,
+  send: (count: number) => Promise<void>,
+): Promise<number> {
+  const before = sink.count
+  const began = performance.now()
+  await send(count)
+  await sink.until(before + count)
+  return (1000 * count) / (performance.now() - began)
+}
+
+async function certificateIn(path: string): Promise<[cert: string, key: string]> {
+  const { cert, key } = await keptCertificate(path, 'sink.test')
+  const paths: [string, string] = [join(path, 'cert.pem'), join(path, 'key.pem')]
+  await Promise.all([writeFile(paths[0], cert), writeFile(paths[1], key)])
+  return paths
 }
 
 type Sink = AsyncDisposable & {
@@ -43,8 +106,9 @@ type Sink = AsyncDisposable & {
   count: number
 }
 
-async function startSink(): Promise<Sink> {
-  const child: ChildProcess = spawn(process.execPath, [join(import.meta.dirname, 'mail-sink.ts')], {
+async function startSink(certificate: readonly string[] = []): Promise<Sink> {
+  const args = [join(import.meta.dirname, 'mail-sink.ts'), ...certificate]
+  const child: ChildProcess = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const lines = createInterface({ input: child.stdout! })
@@ -66,15 +130,19 @@ async function startSink(): Promise<Sink> {
   return sink
 }
 
-async function ourRate(
-  opened: AsyncDisposableStack,
-  sink: Sink,
-  signal: AbortSignal,
-): Promise<number> {
+async function ours(opened: AsyncDisposableStack) {
   const store = await openStore(opened)
-  const claim = await activeDomain(store)
-  const workers = opened.use(new MailWorkers())
-  const smarthost = { host: '127.0.0.1', port: sink.port, secure: false, credentials: undefined }
+  return { store, claim: await activeDomain(store), workers: opened.use(new MailWorkers()) }
+}
+
+/** Everything goes to the sink. */
+function openQueue(
+  opened: AsyncDisposableStack,
+  store: StoreContext,
+  workers: MailWorkers,
+  { port }: Sink,
+): void {
+  const smarthost = { host: '127.0.0.1', port, secure: false, credentials: undefined }
   const world = { name: 'live', platform: { mailHost: 'mx.bench.test' }, mayConnect: () => true }
   const foundation = {
     store,
@@ -82,21 +150,8 @@ async function ourRate(
     onError: (error: unknown) => console.error(error),
     config: { smtpSourceAddresses: [], smarthost },
   }
-  openOutgoing({
-    foundation,
-    workers,
-    worlds: new Map([['live', world]]),
-    accounts: {},
-  } as never)
-  await acceptMany(store, claim, 200, signal)
-  await sink.until(200)
-  const began = performance.now()
-  await acceptMany(store, claim, MESSAGES, signal)
-  const accepted = performance.now()
-  await sink.until(200 + MESSAGES)
-  const ended = performance.now()
-  figure(`accepted: ${((1000 * MESSAGES) / (accepted - began)).toFixed(0)} a second`)
-  return (1000 * MESSAGES) / (ended - began)
+  const worlds = new Map([['live', world]])
+  openOutgoing({ foundation, workers, worlds, accounts: {} } as never)
 }
 
 async function openStore(opened: AsyncDisposableStack): Promise<StoreContext> {

@@ -1,15 +1,19 @@
+import { type Quotas, verdictOnUsage } from '#mail/incoming/quota.ts'
 import { type ReceiveBook, type ReceiveOptions, receive } from '#mail/incoming/receive.ts'
-import { findRecipient, verdictOn } from '#mail/incoming/recipient.ts'
+import { findRecipient, isRole, type Recipient, verdictOn } from '#mail/incoming/recipient.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { listenInbound } from '#servers/smtp/inbound.ts'
 import type { StoreContext } from '#store/context.ts'
 import { findMailDomain } from '#store/mail-domains.ts'
+import { mailUsage } from '#store/mail-usage.ts'
 import { findSentMessage, noteReport } from '#store/message-reports.ts'
 import { keepMessage } from '#store/messages.ts'
 import { isProbeRecipient, judgeProbe } from '#store/probes.ts'
+import type { Config } from '../config.ts'
 import type { World, Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
+import { FreeSpace } from './free-space.ts'
 
 /** The `smtp` role: one listener for each address, and one on loopback for the sandbox. */
 export async function openInbound(
@@ -19,6 +23,12 @@ export async function openInbound(
 ): Promise<readonly Endpoint[]> {
   const book = receiveBook(store)
   const receiving: ReceiveOptions = { book, workers, worlds: [...worlds.values()].map(judgingIn) }
+  const quotas = quotasOf(config)
+  // Another's Postgres has another disk.
+  const space =
+    config.databaseUrl === ''
+      ? new FreeSpace(config.dataDir, config.leastFreeSpaceMb * MIB)
+      : undefined
   const listeners: Endpoint[] = []
   for (const { address, port } of addressesFor(config.smtpListen, worlds)) {
     const listener = await listenInbound({
@@ -26,14 +36,31 @@ export async function openInbound(
       port,
       host: config.mailHost,
       tls,
-      recipient: async (recipient) =>
-        verdictOn(await findRecipient(recipient, receiving.worlds, book)),
+      isShortOfSpace: () => space?.isShort() ?? Promise.resolve(false),
+      recipient: async (recipient) => {
+        const found = await findRecipient(recipient, receiving.worlds, book)
+        return (await verdictOfQuotas(store, quotas, found)) ?? verdictOn(found)
+      },
       receive: (message, signal) => receive(message, receiving, signal),
       onError,
     })
     listeners.push(opened.use(listener))
   }
   return listeners
+}
+
+const MIB = 2 ** 20
+
+const quotasOf = (config: Config): Quotas => ({
+  inbox: config.quotaPerInboxMb * MIB,
+  domain: config.quotaPerDomainMb * MIB,
+  workspace: config.quotaPerWorkspaceMb * MIB,
+})
+
+/** Roles are reached even where mailboxes are full: somebody may write to say so. */
+async function verdictOfQuotas({ db }: StoreContext, quotas: Quotas, found: Recipient) {
+  if (found.is !== 'customer' || isRole(found.localpart)) return undefined
+  return verdictOnUsage(await mailUsage(db, found.claimId, found.localpart, quotas), quotas)
 }
 
 function receiveBook(store: StoreContext): ReceiveBook {

@@ -2,6 +2,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
+import { uncountGone } from './mail-usage.ts'
 import { dropContentsOfGone } from './message-contents.ts'
 
 const DROPPED_AT_ONCE = 500
@@ -41,8 +42,8 @@ async function dropMessages(db: Database, which: RawBuilder<unknown>): Promise<v
   await untilFew(() =>
     sql`
     with gone as (
-      delete from messages where id in (${which} limit ${DROPPED_AT_ONCE}) returning id, content_id
-    ), contents as (${dropContentsOfGone})
+      delete from messages where id in (${which} limit ${DROPPED_AT_ONCE}) returning id, content_id, claim_id, localpart
+    ), contents as (${dropContentsOfGone}), usage as (${uncountGone})
     select id from gone`.execute(db),
   )
 }

@@ -6,6 +6,7 @@ import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
+import { countKept } from './mail-usage.ts'
 import type { Tables } from './tables.ts'
 
 /** Keeps the content once and every copy of it, or nothing. */
@@ -21,6 +22,7 @@ export async function keepMessage(
       .values({ id: contentId, encoding, octets: String(octets), content: bufferOf(content) })
       .execute()
     for (const copy of copies) await keepCopy(tx, contentId, copy)
+    await countKept(tx, octets, copies)
   })
 }
 

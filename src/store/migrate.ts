@@ -22,6 +22,7 @@ import * as mailContents from '../../migrations/0018-mail-contents.ts'
 import * as outgoingMessages from '../../migrations/0019-outgoing-messages.ts'
 import * as mailRetention from '../../migrations/0020-mail-retention.ts'
 import * as bouncesAndTlsPolicies from '../../migrations/0021-bounces-and-tls-policies.ts'
+import * as mailUsage from '../../migrations/0022-mail-usage.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -47,6 +48,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0019-outgoing-messages': outgoingMessages,
   '0020-mail-retention': mailRetention,
   '0021-bounces-and-tls-policies': bouncesAndTlsPolicies,
+  '0022-mail-usage': mailUsage,
 }
 
 /** The database has a migration that this code does not know. */

@@ -47,6 +47,7 @@ export type Recipient =
 
 /** RFC 5321 section 4.5.1 and RFC 2142 section 5: addresses that a mail domain has without a mailbox. */
 const ROLES: readonly string[] = ['postmaster', 'abuse']
+export const isRole = (localpart: string): boolean => ROLES.includes(localpart)
 const PROBE = 'probe-'
 
 /** The address of a probe that returns to the domain which sent it. */
@@ -65,7 +66,7 @@ export async function findRecipient(
   const address = `${localpart}@${domain}`
   const own = worlds.find(({ mailHost }) => mailHost === domain)
   if (own) {
-    if (!ROLES.includes(localpart)) return refused('5.1.1', 'No such mailbox')
+    if (!isRole(localpart)) return refused('5.1.1', 'No such mailbox')
     return { is: 'operator', world: own.name, address }
   }
   const bounce = readBounceAddress(address)
@@ -99,7 +100,7 @@ function ofDomain({ localpart, domain }: Address, found: MailDomain): Recipient 
     return deferred('4.3.2', 'This domain is being moved, try again later')
   if (found.is === 'unknown') return refused('5.7.1', 'We do not relay')
   const { world, claimId, mailbox } = found
-  const role = ROLES.includes(localpart) ? localpart : undefined
+  const role = isRole(localpart) ? localpart : undefined
   const holder = mailbox ?? role
   if (holder === undefined) return refused('5.1.1', 'No such mailbox')
   const address = `${localpart}@${domain}`

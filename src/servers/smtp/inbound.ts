@@ -23,6 +23,8 @@ export type InboundOptions = {
   /** The host name in the banner. */
   host: string
   tls: { key: string; cert: string }
+  /** Whether there is hardly room left to keep messages. */
+  isShortOfSpace?(): Promise<boolean>
   recipient(address: string, signal: AbortSignal): Promise<RecipientVerdict>
   /** Keeps the message durably, refuses it for good, or throws: then it is to be sent again. */
   receive(message: ReceivedMessage, signal: AbortSignal): Promise<Received>
@@ -69,8 +71,7 @@ export async function listenInbound(
     // Requests of senders that we do not fulfil are not offered.
     hideDSN: true,
     onConnect: (session, reply) => settle(connected(session), reply),
-    onMailFrom: (address, _session, reply) =>
-      settle(checkParameters(address, MAIL_PARAMETERS), reply),
+    onMailFrom: (address, _session, reply) => settle(mailFrom(address), reply),
     onRcptTo: (address, session, reply) => settle(rcpt(address, session), reply),
     onData: (stream, session, reply) => {
       readInOneWalk(parserOf(session))
@@ -91,6 +92,12 @@ export async function listenInbound(
   async function connected({ remoteAddress }: SMTPServerSession): Promise<void> {
     if (suspects.rests(remoteAddress))
       throw smtpError(421, '4.7.0', 'Messages from this address cost too much, try again later')
+  }
+
+  async function mailFrom(sender: SMTPServerAddress): Promise<void> {
+    await checkParameters(sender, MAIL_PARAMETERS)
+    if (await options.isShortOfSpace?.())
+      throw smtpError(452, '4.3.1', 'Insufficient storage, try again later')
   }
 
   async function rcpt(recipient: SMTPServerAddress, session: SMTPServerSession): Promise<void> {

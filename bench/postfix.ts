@@ -1,0 +1,180 @@
+/**
+ * Postfix and OpenDKIM as Debian has them, with a queue of their own, for comparison: what comes in by SMTP is
+ * signed, queued, and relayed to a sink. Needs root, and the packages postfix and opendkim.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { chmod, chown, mkdir, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { temporaryDirectory } from '../test/directories.ts'
+import { freePort } from '../test/ports.ts'
+
+const run = promisify(execFile)
+const MASTER = '/usr/lib/postfix/sbin/master'
+const UP_WITHIN_MS = 20_000
+
+/** Why there is no comparison; undefined where there is. */
+export function whyNoPostfix(): string | undefined {
+  if (process.getuid?.() !== 0) return 'it needs root'
+  const needed = [
+    MASTER,
+    '/usr/sbin/opendkim',
+    '/usr/sbin/opendkim-genkey',
+    '/usr/sbin/smtp-source',
+  ]
+  const absent = needed.find((path) => !existsSync(path))
+  return absent && `there is no ${absent}`
+}
+
+export type Postfix = AsyncDisposable & { port: number }
+
+/** Signs for `domain`, and relays everything to that port of loopback. */
+export async function startPostfix(domain: string, sinkPort: number): Promise<Postfix> {
+  await using opened = new AsyncDisposableStack()
+  const { path } = opened.use(await temporaryDirectory())
+  await chmod(path, 0o755)
+  const milterPort = await freePort()
+  opened.use(await startOpenDkim(path, domain, milterPort))
+  const port = await freePort()
+  opened.use(await startMaster(path, { port, milterPort, sinkPort }))
+  const closing = opened.move()
+  return { port, [Symbol.asyncDispose]: () => closing.disposeAsync() }
+}
+
+async function startOpenDkim(path: string, domain: string, port: number): Promise<AsyncDisposable> {
+  await run('opendkim-genkey', ['-b', '2048', '-s', 'bench', '-d', domain, '-D', path])
+  const settings = {
+    Domain: domain,
+    Selector: 'bench',
+    KeyFile: join(path, 'bench.private'),
+    Socket: `inet:${port}@127.0.0.1`,
+    Mode: 's',
+    Canonicalization: 'relaxed/relaxed',
+    InternalHosts: '127.0.0.0/8',
+    RequireSafeKeys: 'no',
+    Background: 'no',
+    Syslog: 'no',
+  }
+  const file = join(path, 'opendkim.conf')
+  await writeFile(file, lines(Object.entries(settings), ' '))
+  return running(spawn('/usr/sbin/opendkim', ['-x', file, '-f'], { stdio: 'ignore' }), port)
+}
+
+// biome-ignore format: a table
+const SERVICES = [
+  'cleanup   unix  n - n - 0 cleanup',
+  'qmgr      unix  n - n 300 1 qmgr',
+  'rewrite   unix  - - n - - trivial-rewrite',
+  'bounce    unix  - - n - 0 bounce',
+  'defer     unix  - - n - 0 bounce',
+  'trace     unix  - - n - 0 bounce',
+  'flush     unix  n - n 1000? 0 flush',
+  'proxymap  unix  - - n - - proxymap',
+  'smtp      unix  - - n - - smtp',
+  'error     unix  - - n - - error',
+  'retry     unix  - - n - - error',
+  'anvil     unix  - - n - 1 anvil',
+  'scache    unix  - - n - 1 scache',
+  'tlsmgr    unix  - - n 1000? 1 tlsmgr',
+  'postlog   unix-dgram n - n - 1 postlogd',
+]
+
+async function startMaster(
+  path: string,
+  ports: { port: number; milterPort: number; sinkPort: number },
+): Promise<AsyncDisposable> {
+  const [etc, data, queue] = ['etc', 'data', 'queue'].map((name) => join(path, name)) as [
+    string,
+    string,
+    string,
+  ]
+  for (const directory of [etc, data, queue]) await mkdir(directory)
+  const { stdout: uid } = await run('id', ['-u', 'postfix'])
+  await chown(data, Number(uid), 0)
+  const settings = {
+    compatibility_level: '3.6',
+    queue_directory: queue,
+    data_directory: data,
+    maillog_file: join(path, 'mail.log'),
+    maillog_file_prefixes: path,
+    myhostname: 'mx.bench.test',
+    inet_protocols: 'ipv4',
+    inet_interfaces: '127.0.0.1',
+    mynetworks: '127.0.0.0/8',
+    mydestination: '',
+    alias_maps: '',
+    relayhost: `[127.0.0.1]:${ports.sinkPort}`,
+    smtpd_milters: `inet:127.0.0.1:${ports.milterPort}`,
+    milter_default_action: 'tempfail',
+    // As many sessions as ours, and no limit on what one client may send.
+    default_destination_concurrency_limit: '50',
+    smtpd_client_connection_count_limit: '0',
+  }
+  await writeFile(join(etc, 'main.cf'), lines(Object.entries(settings), ' = '))
+  const inbound = `127.0.0.1:${ports.port} inet n - n - - smtpd`
+  await writeFile(join(etc, 'master.cf'), `${[inbound, ...SERVICES].join('\n')}\n`)
+  await run('postfix', ['-c', etc, 'check'])
+  return running(spawn(MASTER, ['-c', etc, '-d'], { stdio: 'ignore' }), ports.port)
+}
+
+const lines = (entries: readonly (readonly [string, string])[], between: string): string =>
+  entries.map(([name, value]) => `${name}${between}${value}\n`).join('')
+
+/** Waits until the process listens. Ending it ends its children. */
+async function running(child: ChildProcess, port: number): Promise<AsyncDisposable> {
+  const deadline = performance.now() + UP_WITHIN_MS
+  while (!(await answers(port))) {
+    if (child.exitCode !== null) throw new Error(`${child.spawnfile} has ended`)
+    if (performance.now() > deadline) throw new Error(`${child.spawnfile} does not listen`)
+    await delay(100)
+  }
+  return {
+    async [Symbol.asyncDispose]() {
+      child.kill()
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
+    },
+  }
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: '127.0.0.1', timeout: 1000 })
+    const end = (isThere: boolean) => () => {
+      socket.destroy()
+      resolve(isThere)
+    }
+    socket.on('connect', end(true)).on('error', end(false)).on('timeout', end(false))
+  })
+}
+
+/** Hands over so many messages in so many sessions, which are kept. */
+export async function sendBySource(
+  port: number,
+  {
+    from,
+    messages,
+    sessions,
+    octets,
+  }: Record<'messages' | 'sessions' | 'octets', number> & {
+    from: string
+  },
+): Promise<void> {
+  const args = [
+    '-d',
+    '-s',
+    sessions,
+    '-m',
+    messages,
+    '-l',
+    octets,
+    '-f',
+    from,
+    '-t',
+    'ann@sink.test',
+  ]
+  await run('smtp-source', [...args.map(String), `127.0.0.1:${port}`])
+}

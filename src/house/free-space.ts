@@ -1,0 +1,32 @@
+/** Whether the disk that our own Postgres writes to has room. One that is full stops more than mail. */
+import { statfs } from 'node:fs/promises'
+
+const LOOKED_AT_EVERY_MS = 5000
+
+export class FreeSpace {
+  readonly #path: string
+  readonly #leastOctets: number
+  #look: { at: number; isShort: Promise<boolean> } | undefined
+
+  constructor(path: string, leastOctets: number) {
+    this.#path = path
+    this.#leastOctets = leastOctets
+  }
+
+  /** As of some seconds ago at most. A disk that cannot be asked is not short of space. */
+  isShort(): Promise<boolean> {
+    const now = performance.now()
+    if (!this.#look || now - this.#look.at > LOOKED_AT_EVERY_MS)
+      this.#look = { at: now, isShort: this.#ask() }
+    return this.#look.isShort
+  }
+
+  async #ask(): Promise<boolean> {
+    try {
+      const { bavail, bsize } = await statfs(this.#path)
+      return bavail * bsize < this.#leastOctets
+    } catch {
+      return false
+    }
+  }
+}

@@ -1,0 +1,58 @@
+/** How many octets of mail are held, counted as they come and go. */
+import { type RawBuilder, sql } from 'kysely'
+import type { Quotas, Usage } from '#mail/incoming/quota.ts'
+import type { Copy } from '#mail/incoming/receive.ts'
+import type { Database, Queryable } from './database.ts'
+
+/** Counts a message that has been kept. Part of the caller's transaction. */
+export async function countKept(
+  tx: Queryable,
+  octets: number,
+  copies: readonly Copy[],
+): Promise<void> {
+  const counted = copies.filter(({ claimId }) => claimId !== null)
+  if (counted.length === 0) return
+  // In one order, so that two messages to the same inboxes do not wait for each other.
+  await sql`
+    insert into mail_usage (claim_id, localpart, octets)
+      select claim_id, localpart, count(*) * ${octets}::bigint
+        from unnest(${counted.map(({ claimId }) => claimId)}::uuid[],
+                    ${counted.map(({ localpart }) => localpart)}::text[]) as kept (claim_id, localpart)
+       group by 1, 2 order by 1, 2
+      on conflict (claim_id, localpart) do update set octets = mail_usage.octets + excluded.octets`.execute(
+    tx,
+  )
+}
+
+/**
+ * Uncounts messages that are deleted in the same statement: it stands behind a `with` in which `gone` names them, with
+ * their `claim_id`, `localpart` and `content_id`.
+ */
+export const uncountGone: RawBuilder<unknown> = sql`
+  update mail_usage u set octets = greatest(0, u.octets - freed.octets)
+    from (select gone.claim_id, gone.localpart, sum(c.octets) as octets
+            from gone join message_contents c on c.id = gone.content_id group by 1, 2) freed
+   where u.claim_id = freed.claim_id and u.localpart = freed.localpart`
+
+/** What an inbox, its domain and its workspace hold; what has no quota is not summed up. */
+export async function mailUsage(
+  db: Database,
+  claimId: string,
+  localpart: string,
+  quotas: Quotas,
+): Promise<Usage> {
+  const held = (isAsked: boolean, which: RawBuilder<unknown>) =>
+    isAsked ? sql`(select coalesce(sum(octets), 0) from mail_usage where ${which})` : sql`0`
+  const ofWorkspace = sql`claim_id in (select id from claims where workspace_id = (
+    select workspace_id from claims where id = ${claimId}))`
+  const { rows } = await sql<Record<keyof Usage, string>>`
+    select ${held(quotas.inbox > 0, sql`claim_id = ${claimId} and localpart = ${localpart}`)} as inbox,
+           ${held(quotas.domain > 0, sql`claim_id = ${claimId}`)} as domain,
+           ${held(quotas.workspace > 0, ofWorkspace)} as workspace`.execute(db)
+  const [found] = rows
+  return {
+    inbox: Number(found!.inbox),
+    domain: Number(found!.domain),
+    workspace: Number(found!.workspace),
+  }
+}
