@@ -1,7 +1,8 @@
 /** The queue of outgoing messages at work: a lane for the product's own probes, and one for all else. */
 import { startWorker } from '#engine/worker.ts'
 import { envelopeSenderOf } from '#mail/outgoing/bounce-address.ts'
-import type { AttemptResult, QueuedMail } from '#mail/outgoing/mail.ts'
+import { gathered } from '#mail/outgoing/gathered.ts'
+import { type AttemptResult, type QueuedMail, SENT_AGAIN } from '#mail/outgoing/mail.ts'
 import { Queue } from '#mail/outgoing/queue.ts'
 import { Sessions } from '#mail/outgoing/sessions.ts'
 import { type ShareLimits, Shares } from '#mail/outgoing/shares.ts'
@@ -11,7 +12,14 @@ import { reportTo } from '#mail/reports/report-to.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { TOPICS } from '#store/context.ts'
 import { keepMessage } from '#store/messages.ts'
-import { inTurn, type Lane, laneIn, loadQueued, noteAttempts } from '#store/outgoing-queue.ts'
+import {
+  inTurn,
+  type Lane,
+  laneIn,
+  loadQueued,
+  noteAttempts,
+  noteData,
+} from '#store/outgoing-queue.ts'
 import type { WorldName } from '#store/tables.ts'
 import { policyBook } from '#store/tls-policies.ts'
 import type { Config } from '../config.ts'
@@ -33,6 +41,8 @@ const LANES: Record<Lane, { atOnce: number; limits: ShareLimits }> = {
   others: { atOnce: 50, limits: { ofWorkspace: 20, toDestination: 5 } },
 }
 const ATTEMPT_LIMIT_MS = 120_000
+const NOTED_AT_ONCE = 50
+const NOTED_WITHIN_MS = 10
 /** Beside the attempt there is its message to read, and its end to note. */
 const PASS_LIMIT_MS = ATTEMPT_LIMIT_MS + 60_000
 
@@ -41,6 +51,10 @@ export function openOutgoing(parts: OutgoingParts): void {
   const attempt = attemptsBy(parts, {
     sessions: opened.use(new Sessions()),
     policies: tlsPolicies(parts),
+    noteData: gathered(NOTED_AT_ONCE, NOTED_WITHIN_MS, async (ids: readonly string[]) => {
+      await noteData(parts.foundation.store, ids)
+      return ids.map(() => undefined)
+    }),
   })
   for (const lane of ['probes', 'others'] as const) openLane(parts, lane, attempt)
 }
@@ -78,7 +92,9 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
 }
 
 /** What attempts of all messages share. */
-type Shared = Pick<TransferOptions, 'sessions' | 'policies'>
+type Shared = Pick<TransferOptions, 'sessions' | 'policies'> & {
+  noteData(id: string): Promise<void>
+}
 
 /** Nobody in the sandbox has a policy. */
 function tlsPolicies({ foundation, worlds }: OutgoingParts): TlsPolicies | undefined {
@@ -101,7 +117,12 @@ function attemptsBy(parts: OutgoingParts, shared: Shared): Attempt {
       return handOver(mail, accounts[world.name].senders.get(mail.account), signal)
     if (!mail.key) return { is: 'failed', reply: '5.7.1 the domain has no key to sign with' }
     const raw = await workers.sign(mail.content, mail.claim.name, mail.key)
-    const delivery = { envelopeSender: envelopeSenderOf(mail), recipient: mail.recipient, raw }
+    const delivery = {
+      envelopeSender: envelopeSenderOf(mail),
+      recipient: mail.recipient,
+      raw,
+      onData: SENT_AGAIN[mail.origin] ? undefined : () => shared.noteData(mail.id),
+    }
     return transfer(delivery, transferOptions(world, foundation.config, shared), signal)
   }
 }

@@ -48,6 +48,8 @@ export type OutgoingMessageRow = {
   content_id: string | null
   state: Generated<OutgoingState>
   last_reply: Generated<string>
+  /** When a message that is not sent again was about to be handed over. */
+  data_at: Date | null
   created_at: Generated<Date>
   finished_at: Date | null
 }

@@ -81,6 +81,7 @@ type LoadedRow = {
   recipient: string
   recipient_domain: string
   created_at: Date
+  data_at: Date | null
   encoding: 'identity' | 'zstd' | null
   content: Buffer | null
   selector: string | null
@@ -97,7 +98,7 @@ export async function loadQueued(
   const { rows } = await sql<LoadedRow>`
     select m.id, m.workspace_id, m.world, m.claim_id, c.name as domain, m.account, m.origin, m.inbox_id,
            i.removed_at is not null as is_inbox_removed, m.message_id, m.author, m.recipient,
-           m.recipient_domain, m.created_at, t.encoding, t.content, k.selector, k.private_key, k.public_key,
+           m.recipient_domain, m.created_at, m.data_at, t.encoding, t.content, k.selector, k.private_key, k.public_key,
            ${bouncesArrive} as bounces_arrive
       from outgoing_messages m
       join claims c on c.id = m.claim_id
@@ -156,6 +157,7 @@ function queuedMail(row: LoadedRow, domain: Sending, key: DkimKey | undefined): 
       recipient: row.recipient,
       destination: row.recipient_domain,
       createdAt: row.created_at,
+      isInDoubt: row.data_at !== null,
       key,
       content,
     },
@@ -179,13 +181,15 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
         ${column(({ result }) => result.host ?? '')}::text[],
         ${column(({ result }) => result.conversation ?? null)}::text[],
         ${column(({ afterMs }) => afterMs)}::float8[], ${column(({ failures }) => failures)}::int[],
-        ${column(({ isAttempt }) => isAttempt)}::boolean[])
-        as e (id, epoch, wake, state, reply, host, conversation, after_ms, failures, is_attempt)
+        ${column(({ isAttempt }) => isAttempt)}::boolean[],
+        ${column(({ result }) => result.isUnanswered === true)}::boolean[])
+        as e (id, epoch, wake, state, reply, host, conversation, after_ms, failures, is_attempt, is_unanswered)
     ), noted as (
       update outgoing_messages m
          set state = e.state, last_reply = e.reply, failures = e.failures, lease_until = '-infinity',
              finished_at = case when e.state = 'deferred' then null else now() end,
              content_id = case when e.state = 'deferred' then m.content_id end,
+             data_at = case when e.is_unanswered then m.data_at end,
              next_at = case when m.wake <> e.wake then now() else now() + e.after_ms * interval '1 ms' end
         from ended e, outgoing_messages before
        where m.id = e.id and m.epoch = e.epoch and before.id = m.id and m.finished_at is null
@@ -199,4 +203,11 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
     ${dropContentsOfGone}`.execute(db)
 }
 
-const STATES = { sent: 'sent', deferred: 'deferred', failed: 'failed' } as const
+const STATES = { sent: 'sent', deferred: 'deferred', failed: 'failed', unknown: 'unknown' } as const
+
+/** Before the message leaves that is not sent again: whatever happens now, it may have arrived. */
+export async function noteData({ db }: StoreContext, ids: readonly string[]): Promise<void> {
+  await sql`update outgoing_messages set data_at = now() where id = any(${[...ids]}::uuid[])`.execute(
+    db,
+  )
+}

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
+import { compose } from '#mail/outgoing/compose.ts'
+import { acceptMessage } from '#store/outgoing-messages.ts'
+import { noteData } from '#store/outgoing-queue.ts'
 import { type Json, until } from '../client.ts'
 import { testHouse } from '../house.ts'
 
@@ -115,4 +118,39 @@ test('what is queued goes with its domain', async () => {
     .where('id', '=', content_id)
     .execute()
   assert.deepEqual(contents, [])
+})
+
+test('of a campaign nothing is sent twice: what a crash left in doubt is shown as unknown', async () => {
+  const { id } = await withDeferred('twice.test')
+  const { rows } = await sql<{ claimId: string }>`
+    select id as "claimId" from claims where domain_id = ${id}`.execute(db)
+  const claim = { claimId: rows[0]!.claimId, name: 'twice.test', nameservers: [] }
+  const author = { localpart: 'kim', displayName: 'Kim' }
+  const send = async (recipient: string) => {
+    const plain = {
+      origin: 'campaign' as const,
+      author,
+      recipient,
+      subject: 'Hello',
+      text: 'Hello',
+    }
+    const mail = await compose(plain, claim.name)
+    const limits = { workspace: 0, installation: 0 }
+    await acceptMessage(store, claim, mail, { world: 'sandbox', account: 'embedded', limits })
+  }
+  await send('once@inbox.test')
+  const { id: sent } = await untilQueue('once@inbox.test', ({ state }) => state === 'sent')
+  const notedAt = await sql<{ at: Date }>`
+    select data_at as at from outgoing_messages where id = ${sent}`.execute(db)
+  assert.equal(notedAt.rows[0]!.at, null, 'what became of it is known')
+
+  await send('doubt@defers.test')
+  const { id: doubt } = await untilQueue('doubt@defers.test', ({ state }) => state === 'deferred')
+  await noteData(store, [doubt])
+  await tryAgain(doubt, 'doubt@inbox.test')
+  await untilQueue('doubt@inbox.test', ({ state }) => state === 'unknown')
+  const { body } = await client.get(`/messages/${doubt}`)
+  assert.equal(body.attempts.length, 1)
+  assert.match(body.last_reply, /may have arrived: it is not sent again/)
+  assert.deepEqual(await arrivedAt('doubt@inbox.test'), [])
 })

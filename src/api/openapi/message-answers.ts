@@ -49,7 +49,15 @@ export const messageShown = z
         number: z.int(),
         at: instant,
         host: z.string().describe('Where it was tried.'),
-        outcome: z.enum(['sent', 'deferred', 'failed', 'delivered', 'bounced', 'complained']),
+        outcome: z.enum([
+          'sent',
+          'deferred',
+          'failed',
+          'unknown',
+          'delivered',
+          'bounced',
+          'complained',
+        ]),
         reply: z.string(),
         conversation: z
           .string()

@@ -2,8 +2,20 @@
 import type { Facts } from './gate.ts'
 import type { DkimKey } from './key.ts'
 
-/** What it was made for; see docs/decisions for what a crash at its transfer means. */
+/** What it was made for. */
 export type Origin = 'probe' | 'test' | 'reply' | 'campaign' | 'dsn'
+
+/**
+ * Whether a message is sent again whose transfer ended without an answer, as by a crash: at least once, or at most
+ * once. Who writes to one person would rather write twice; nobody wants a mailing twice.
+ */
+export const SENT_AGAIN: Readonly<Record<Origin, boolean>> = {
+  probe: true,
+  test: true,
+  reply: true,
+  dsn: true,
+  campaign: false,
+}
 
 export type OutgoingMail = {
   /** Ours, a UUID: the same however often the message is handed over. */
@@ -34,16 +46,20 @@ export type QueuedMail = OutgoingMail & {
   inbox: Facts['inbox']
   domain: Facts['domain']
   createdAt: Date
+  /** It was about to be handed over, and must not be sent again. */
+  isInDoubt: boolean
   /** What it is signed with, where it leaves from here. */
   key: DkimKey | undefined
 }
 
 /** `host` is where it was tried, `conversation` what was said there, without secrets. */
 export type AttemptResult = {
-  is: 'sent' | 'deferred' | 'failed'
+  is: 'sent' | 'deferred' | 'failed' | 'unknown'
   reply: string
   host?: string
   conversation?: string
   /** The other side did not answer in time, or not at all. */
   isSilent?: boolean
+  /** The host may have taken the message: it was reading it when the transfer ended without an answer. */
+  isUnanswered?: boolean
 }

@@ -25,6 +25,7 @@ const MAIL: QueuedMail = {
   recipient: 'ann@other.example',
   destination: 'other.example',
   createdAt: NOW,
+  isInDoubt: false,
   key: undefined,
   content: Buffer.from('Subject: x\r\n\r\nbody\r\n'),
 }
@@ -150,4 +151,38 @@ test('a destination that is silent rests, longer each time, and no more once it 
   shares.noteResult(MAIL, SENT)
   shares.noteResult(MAIL, SILENT)
   assert.equal(restsFor(), first)
+})
+
+// biome-ignore format: a table
+const LOST: [what: string, mail: Partial<QueuedMail>, is: string][] = [
+  ['of a person is sent again',            { origin: 'test' },                      'deferred'],
+  ['of a campaign is not',                 { origin: 'campaign' },                  'unknown'],
+  ['of a campaign before a crash is not',  { origin: 'campaign', isInDoubt: true }, 'unknown'],
+]
+
+for (const [what, mail, is] of LOST) {
+  test(`a message whose answer was lost: ${what}`, async () => {
+    const LOST_ANSWER: AttemptResult = {
+      is: 'deferred',
+      reply: '4.4.2 the connection was closed',
+      host: 'mx.other.example',
+      isUnanswered: true,
+    }
+    const attempts: string[] = []
+    const { pass, noted } = bench(async ({ id }) => {
+      attempts.push(id)
+      return LOST_ANSWER
+    }, mail)
+    await pass()
+    assert.equal(noted.flat()[0]?.result.is, is)
+    assert.equal(attempts.length, mail.isInDoubt ? 0 : 1)
+  })
+}
+
+test('a message of a campaign that was put off is sent later', async () => {
+  const { pass, noted } = bench(async () => ({ is: 'deferred', reply: '451 later', host: 'mx' }), {
+    origin: 'campaign',
+  })
+  await pass()
+  assert.equal(noted.flat()[0]?.result.is, 'deferred')
 })

@@ -3,7 +3,7 @@ import type { Outcome, Taken } from '#engine/worker.ts'
 import { clamp, days, hours, minutes } from '../../clock.ts'
 import { obstacleTo } from './gate.ts'
 import { gathered } from './gathered.ts'
-import type { AttemptResult, QueuedMail } from './mail.ts'
+import { type AttemptResult, type QueuedMail, SENT_AGAIN } from './mail.ts'
 import type { Shares, Taking } from './shares.ts'
 
 /** RFC 5321 section 4.5.4.1: give up after four to five days. */
@@ -63,9 +63,9 @@ export class Queue {
     const mail = await this.#load(row.id)
     if (mail === undefined) return { afterMs: days(1), failures: 0 }
     using _share = this.#options.shares.begin(mail)
-    const held = heldBack(mail)
+    const held = inDoubt(mail) ?? heldBack(mail)
     const ageMs = this.#options.now().getTime() - mail.createdAt.getTime()
-    const result = givenUp(held ?? (await this.#attempt(mail, signal)), ageMs)
+    const result = givenUp(held ?? asNoted(mail, await this.#attempt(mail, signal)), ageMs)
     if (!held) this.#options.shares.noteResult(mail, result)
     if (result.is === 'failed') await this.#options.onFailed(mail, result)
     const failures = row.failures + 1
@@ -80,9 +80,22 @@ export class Queue {
       return await this.#options.attempt(mail, AbortSignal.any([signal, limit]))
     } catch (error) {
       if (!limit.aborted || signal.aborted) throw error
-      return { is: 'deferred', reply: '4.4.2 the attempt took too long', isSilent: true }
+      const reply = '4.4.2 the attempt took too long'
+      return { is: 'deferred', reply, isSilent: true, isUnanswered: true }
     }
   }
+}
+
+const UNKNOWN = '4.4.2 no answer to the message, which may have arrived: it is not sent again'
+
+/** A process ended, or gave up, while it handed the message over. */
+const inDoubt = ({ isInDoubt }: QueuedMail): AttemptResult | undefined =>
+  isInDoubt ? { is: 'unknown', reply: UNKNOWN } : undefined
+
+/** An answer that was lost is the end of a message that is not sent again. */
+function asNoted({ origin }: QueuedMail, result: AttemptResult): AttemptResult {
+  const isLost = result.is === 'deferred' && result.isUnanswered && result.host !== undefined
+  return isLost && !SENT_AGAIN[origin] ? { ...result, is: 'unknown', reply: UNKNOWN } : result
 }
 
 function heldBack({ domain, inbox, content }: QueuedMail): AttemptResult | undefined {

@@ -18,7 +18,13 @@ export type Peer = {
 }
 
 /** A message as it goes over the wire. */
-export type Delivery = { envelopeSender: string; recipient: string; raw: Buffer }
+export type Delivery = {
+  envelopeSender: string
+  recipient: string
+  raw: Buffer
+  /** Called when the host is about to read the message. Where it rejects, nothing is sent. */
+  onData?: (() => Promise<void>) | undefined
+}
 
 /** `isUntouched`: the session ended before the host had begun to read the message. */
 export type Handed = AttemptResult & { isUntouched: boolean }
@@ -87,7 +93,8 @@ export class Session {
         else if (this.#isSoiled) await this.#call((done) => this.#connection.reset(done))
         this.count++
         const content = Readable.from(
-          (function* () {
+          (async function* () {
+            await delivery.onData?.()
             isTouched = true
             yield delivery.raw
           })(),
@@ -96,7 +103,8 @@ export class Session {
       })
       // What was taken, or refused, stays so, however late it was.
       if (result.is === 'deferred') signal.throwIfAborted()
-      return { ...result, ...this.#told(), isUntouched: !isTouched && this.isOver }
+      const isUnanswered = isTouched && result.is === 'deferred' && !isReply(result.reply)
+      return { ...result, ...this.#told(), isUnanswered, isUntouched: !isTouched && this.isOver }
     } finally {
       signal.removeEventListener('abort', abort)
     }
@@ -199,5 +207,8 @@ function replyOf(error: unknown): string {
   const said = error instanceof Error && 'response' in error ? String(error.response || '') : ''
   return said || (error instanceof Error ? `4.4.1 ${error.message}` : '4.4.1 no connection')
 }
+
+/** What a host says begins with a code of three digits; our own words about it with an enhanced one. */
+const isReply = (reply: string): boolean => /^\d{3}[ -]/.test(reply)
 
 const isSilence = (reply: string): boolean => /^4\.4\.[12] /.test(reply)
