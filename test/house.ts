@@ -41,7 +41,9 @@ export async function testHouse(
   rests?: Partial<Rests>,
 ): Promise<TestHouse> {
   await using opened = new AsyncDisposableStack()
-  const database = opened.use(await testDatabase({ isStocked: true }))
+  const database = opened.use(
+    await testDatabase({ isStocked: settings.MAILSTEAD_SECRET_KEY === undefined }),
+  )
   const { path: dataDir } = opened.use(await dataDirectory())
   const config = readConfig({
     ...FREE_PORTS,

@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { testStore } from '../../test/store.ts'
 import { exclusiveStore } from './exclusive.ts'
 
-const LEASE_MS = 400
+const LEASE_MS = 1200
 
 const store = await testStore()
 after(() => store[Symbol.asyncDispose]())
