@@ -17,22 +17,26 @@ const NOTHING_LEFT: Outcome = { afterMs: 86_400_000, failures: 0 }
 /** Why a domain has failed, by the stage that it cannot do without. */
 export type Failure = { domain: string; stage: ConditionType; reason: string; message: string }
 
-/**
- * Works one taken row off. Throws only what is a bug, an abort, or the database going away. `onFailed` is
- * told when the domain has failed in this very pass.
- */
+export type PassListener = {
+  /** The domain has failed in this very pass. */
+  onFailed(failure: Failure): void
+  /** The pass threw what it should not: it is repeated, ever more slowly, and the domain shows that. */
+  onFault(error: unknown, domain: string): void
+}
+
+/** Works one taken row off. Throws only an abort, a lost lease, or that the database has gone away. */
 export async function domainPass(
   row: Taken,
   load: (row: Taken) => Promise<LoadedDomain | undefined>,
   signal: AbortSignal,
-  onFailed: (failure: Failure) => void,
+  listener: PassListener,
 ): Promise<Outcome> {
   const loaded = await load(row)
   if (loaded === undefined) return NOTHING_LEFT
   const former = failureOf(loaded.domain)
-  const outcome = await workOff(row, loaded, signal)
+  const outcome = await workOff(row, loaded, signal, listener)
   const failure = failureOf(loaded.domain)
-  if (failure && failure.stage !== former?.stage) onFailed(failure)
+  if (failure && failure.stage !== former?.stage) listener.onFailed(failure)
   return outcome
 }
 
@@ -43,7 +47,12 @@ function failureOf({ name, conditions, activatedAt }: Domain): Failure | undefin
   return { domain: name, stage, reason: verdict.reason, message: verdict.message }
 }
 
-async function workOff(row: Taken, loaded: LoadedDomain, signal: AbortSignal): Promise<Outcome> {
+async function workOff(
+  row: Taken,
+  loaded: LoadedDomain,
+  signal: AbortSignal,
+  { onFault }: PassListener,
+): Promise<Outcome> {
   const { domain, ports, pen, removal } = loaded
   const pass: Pass = {
     domain,
@@ -60,7 +69,13 @@ async function workOff(row: Taken, loaded: LoadedDomain, signal: AbortSignal): P
     await reconcile(pass, pen)
     return planNextLook(pass, pen)
   } catch (error) {
-    return afterTrouble(error, row, loaded)
+    const trouble = troubleOf(error)
+    if (trouble !== undefined) return afterTrouble(error, trouble, row, loaded)
+    // Where nothing can be written down either, the row waits for its lease to end.
+    if (signal.aborted || isOfEngine(error)) throw error
+    const outcome = await afterTrouble(error, FAULT, row, loaded)
+    onFault(error, domain.name)
+    return outcome
   }
 }
 
@@ -87,11 +102,10 @@ function lookOnceSeenMs({ domain, lookOnceSeenMs }: Pass): number | undefined {
 /** The error's kind alone decides: a "no" is a verdict, everything else a reason to look again. */
 async function afterTrouble(
   error: unknown,
+  trouble: string,
   row: Taken,
   { domain, ports, pen, removal }: LoadedDomain,
 ): Promise<Outcome> {
-  const trouble = troubleOf(error)
-  if (trouble === undefined) throw error
   const failures = row.failures + 1
   const afterMs = backOffMs(row.failures, error instanceof DriverError ? error : undefined)
   const isNo =
@@ -116,6 +130,11 @@ async function afterTrouble(
 /** Whether the look before ended in the same trouble. */
 const wasMet = (trouble: string, { conditions }: Domain): boolean =>
   [...conditions.values()].some(({ lastLookError }) => lastLookError === trouble)
+
+const FAULT = 'a fault of Mailstead, which its log describes.'
+
+/** Another worker has the row. */
+const isOfEngine = (error: unknown): boolean => error instanceof Error && error.name === 'LeaseLost'
 
 function troubleOf(error: unknown): string | undefined {
   if (

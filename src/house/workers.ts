@@ -1,4 +1,4 @@
-import { domainPass, type Failure } from '#domains/pass.ts'
+import { domainPass, type PassListener } from '#domains/pass.ts'
 import { startWorker, type Taken } from '#engine/worker.ts'
 import { TOPICS } from '#store/context.ts'
 import { stockKeyPairs } from '#store/dkim-keys.ts'
@@ -17,7 +17,10 @@ const STOCK_EVERY_MS = 15_000
 export function openWorkers(foundation: Foundation, worlds: Worlds, ports: PortsOf): void {
   const { config, store, opened, logger, onError } = foundation
   const { db, doorbell } = store
-  const onFailed = (failure: Failure) => logger.warn(failure, 'domain failed')
+  const listener: PassListener = {
+    onFailed: (failure) => logger.warn(failure, 'domain failed'),
+    onFault: (error, domain) => logger.error({ err: error, domain }, 'a look at a domain failed'),
+  }
   const load = (row: Taken) => loadForPass(store, row, ports)
   // Rows of a world that is off in this process are another's, or wait until it is on again.
   const mine = inWorlds([...worlds.keys()])
@@ -31,7 +34,7 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
     pick: inTurn(OF_A_WORKSPACE),
     passLimitMs: DOMAIN_LIMIT_MS,
     givesWay: config.roles.some((role) => role !== 'worker'),
-    work: (row, signal) => domainPass(row, load, signal, onFailed),
+    work: (row, signal) => domainPass(row, load, signal, listener),
     // Whoever waits for the end of the pass looks again.
     onDone: ({ id }) => doorbell.ring(TOPICS.domain(id)),
     onError,
