@@ -59,6 +59,8 @@ const LEAST_PAUSE_MS = 10
 /** Where nothing gives way and more is due than there is room for, free places are gathered for so long. */
 const GATHER_MS = 20
 const PAUSE_AFTER_ERROR_MS = 500
+/** After work that threw: what threw once throws again, as a rule. 1 s, 2 s … up to five minutes. */
+const restMs = (failures: number): number => Math.min(1000 * 2 ** Math.min(failures, 20), 300_000)
 
 /** Starts working; disposing it aborts what is under way and waits for it. */
 export function startWorker(options: WorkerOptions): AsyncDisposable {
@@ -177,8 +179,10 @@ class Worker implements AsyncDisposable {
       if (error instanceof LeaseLost) return
       if (!this.#stop.signal.aborted) onError(error, row)
       // Given back at once on a stop, so that the next process need not wait for the lease.
-      const afterMs = this.#stop.signal.aborted ? 0 : PAUSE_AFTER_ERROR_MS * 2
-      await finish(db, table, row, { afterMs, failures: row.failures }).catch(() => undefined)
+      const outcome = this.#stop.signal.aborted
+        ? { afterMs: 0, failures: row.failures }
+        : { afterMs: restMs(row.failures), failures: row.failures + 1 }
+      await finish(db, table, row, outcome).catch(() => undefined)
     }
   }
 

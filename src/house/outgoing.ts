@@ -63,7 +63,7 @@ type Attempt = (mail: QueuedMail, signal: AbortSignal) => Promise<AttemptResult>
 
 function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
   const { foundation, worlds } = parts
-  const { store, opened, onError } = foundation
+  const { store, opened, onError, logger } = foundation
   const { atOnce, limits } = LANES[lane]
   const now = () => new Date()
   const queue = new Queue({
@@ -86,7 +86,10 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
     passLimitMs: PASS_LIMIT_MS,
     givesWay: false,
     work: (row, signal) => queue.pass(row, signal),
-    onError,
+    onError: (error, row) => {
+      if (row) logger.error({ err: error, message: row.id }, 'an attempt at a message failed')
+      else onError(error)
+    },
   })
   opened.use(worker)
 }
