@@ -59,7 +59,7 @@ export const SETTINGS = {
   sendLimit: setting('MAILSTEAD_SEND_LIMIT', 'messages in any 24 hours', '0', 'How many messages the installation may send; 0 for no limit.', count(0, 1_000_000_000)),
   mailDays: setting('MAILSTEAD_MAIL_DAYS', 'days', '0', 'How long messages that came in are kept; 0 for as long as their domain stands.', count(0, 36_500)),
   archivedMailDays: setting('MAILSTEAD_ARCHIVED_MAIL_DAYS', 'days', '90', 'How long the mail of a removed domain is kept.', count(0, 36_500)),
-  quotaPerInboxMb: setting('MAILSTEAD_QUOTA_PER_INBOX_MB', 'MiB', '2048', 'How much mail an inbox holds; it takes no more then (452). 0 for no limit.', count(0, 100_000_000)),
+  quotaPerInboxMb: setting('MAILSTEAD_QUOTA_PER_INBOX_MB', 'MiB', '0', 'How much mail an inbox holds; it takes no more then (452). 0 for no limit.', count(0, 100_000_000)),
   quotaPerDomainMb: setting('MAILSTEAD_QUOTA_PER_DOMAIN_MB', 'MiB', '0', 'How much mail the inboxes of a domain hold together; 0 for no limit.', count(0, 100_000_000)),
   quotaPerWorkspaceMb: setting('MAILSTEAD_QUOTA_PER_WORKSPACE_MB', 'MiB', '0', 'How much mail the inboxes of a workspace hold together; 0 for no limit.', count(0, 100_000_000)),
   leastFreeSpaceMb: setting('MAILSTEAD_LEAST_FREE_SPACE_MB', 'MiB', '256', 'With less free space than this on the disk of the data directory, no mail is taken (452). Looked at where Postgres is our own.', count(0, 100_000_000)),

@@ -39,6 +39,7 @@ const LAYERS: Record<string, Row> = {
       'policy/*',
       'resolver/*',
       'mail/incoming/recipient.ts',
+      'mail/outgoing/bounce-address.ts',
       'mail/outgoing/compose.ts',
       'drivers/errors.ts',
       'drivers/zone/contract.ts',

@@ -56,7 +56,7 @@ export const isOptional = ({ purpose }: { purpose: string }): boolean =>
 
 /**
  * A redirect gives way to what somebody else put at its name: addresses of their own, an alias, a
- * delegation. Theirs was there first, and half a redirect is none.
+ * delegation. Theirs was there first, and half a redirect is none. So do the records of bounces, to anything.
  */
 export function givingWay(
   wanted: readonly OwnedRecord[],
@@ -65,11 +65,17 @@ export function givingWay(
 ): OwnedRecord[] {
   const ours = [...former, ...wanted]
   const isForeign = (rrset: RRset) =>
-    ['A', 'AAAA', 'CNAME', 'NS'].includes(rrset.type) &&
     rrset.data.some((value) => !ours.some((record) => isValueOf(record, rrset, value)))
-  const taken = new Set(current.filter(isForeign).map(({ name }) => name))
-  return wanted.filter((record) => !isOfRedirect(record) || !taken.has(record.name))
+  const foreign = current.filter(isForeign)
+  const isTaken = ({ name, purpose }: OwnedRecord) =>
+    foreign.some(
+      (rrset) => rrset.name === name && (purpose === 'bounce' || LEADING.includes(rrset.type)),
+    )
+  return wanted.filter((record) => !isOptional(record) || !isTaken(record))
 }
+
+/** What leads visitors of a name somewhere. */
+const LEADING: readonly string[] = ['A', 'AAAA', 'CNAME', 'NS']
 
 /** Of SPF and DMARC a name has one record: SPF policies are merged, of DMARC ours is taken. */
 function keyOfOnly({ name, purpose }: OwnedRecord): string | undefined {

@@ -73,9 +73,8 @@ async function workOff(
     if (trouble !== undefined) return afterTrouble(error, trouble, row, loaded)
     // Where nothing can be written down either, the row waits for its lease to end.
     if (signal.aborted || isOfEngine(error)) throw error
-    const outcome = await afterTrouble(error, FAULT, row, loaded)
     onFault(error, domain.name)
-    return outcome
+    return afterTrouble(error, FAULT, row, loaded)
   }
 }
 

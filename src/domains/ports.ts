@@ -147,7 +147,7 @@ export type JudgedProbe = {
 }
 
 export type ProbeJudgement = {
-  spf: { result: string; aligned: boolean }
+  spf: { result: string; aligned: boolean; domain?: string }
   dkim: { result: string; aligned: boolean }
   dmarc: { result: string }
 }

@@ -81,7 +81,7 @@ async function heardFromParent(name: string, { observer }: Ports, signal: AbortS
 }
 
 const forMailInFlight = (records: readonly OwnedRecord[]): OwnedRecord[] =>
-  records.filter(({ purpose }) => purpose === 'mx' || purpose === 'dkim')
+  records.filter(({ purpose }) => ['mx', 'dkim', 'bounce'].includes(purpose))
 
 /** Our DKIM keys are revoked, and of mail the zone says no as far as it was ours. */
 async function sayNoMail(pass: Pass): Promise<void> {

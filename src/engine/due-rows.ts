@@ -92,11 +92,15 @@ export async function renewLeases(
   table: DueTable,
   taken: readonly Taken[],
 ): Promise<Set<string>> {
+  // In one order, as all who lock several rows do: two who wait for each other are no help to anybody.
   const renewed = await sql<{ id: string }>`
+    with held as (
+      select t.id from ${sql.table(table)} t
+        join unnest(${taken.map((row) => row.id)}::uuid[], ${taken.map((row) => row.epoch)}::bigint[])
+          as taken (id, epoch) on t.id = taken.id and t.epoch = taken.epoch
+       where t.lease_until <> '-infinity' order by t.id for no key update of t)
     update ${sql.table(table)} t set lease_until = now() + ${LEASE_MS} * interval '1 ms'
-      from unnest(${taken.map((row) => row.id)}::uuid[], ${taken.map((row) => row.epoch)}::bigint[])
-        as held (id, epoch)
-     where t.id = held.id and t.epoch = held.epoch and t.lease_until <> '-infinity'
+      from held where t.id = held.id
     returning t.id`.execute(db)
   return new Set(renewed.rows.map((row) => row.id))
 }

@@ -59,8 +59,16 @@ const quotasOf = (config: Config): Quotas => ({
 
 /** Roles are reached even where mailboxes are full: somebody may write to say so. */
 async function verdictOfQuotas({ db }: StoreContext, quotas: Quotas, found: Recipient) {
-  if (found.is !== 'customer' || isRole(found.localpart)) return undefined
-  return verdictOnUsage(await mailUsage(db, found.claimId, found.localpart, quotas), quotas)
+  const inbox = inboxOf(found)
+  if (inbox === undefined || isRole(inbox.localpart)) return undefined
+  return verdictOnUsage(await mailUsage(db, inbox.claimId, inbox.localpart, quotas), quotas)
+}
+
+/** In which a message to the recipient would be kept. */
+function inboxOf(found: Recipient) {
+  if (found.is === 'customer') return found
+  const { claimId, inbox } = found.is === 'bounce' ? found.sent : {}
+  return inbox === undefined ? undefined : { claimId: claimId!, localpart: inbox }
 }
 
 function receiveBook(store: StoreContext): ReceiveBook {

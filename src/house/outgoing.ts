@@ -1,4 +1,5 @@
 /** The queue of outgoing messages at work: a lane for the product's own probes, and one for all else. */
+import { LeaseLost } from '#engine/due-rows.ts'
 import { startWorker } from '#engine/worker.ts'
 import { envelopeSenderOf } from '#mail/outgoing/bounce-address.ts'
 import { gathered } from '#mail/outgoing/gathered.ts'
@@ -51,9 +52,9 @@ export function openOutgoing(parts: OutgoingParts): void {
   const attempt = attemptsBy(parts, {
     sessions: opened.use(new Sessions()),
     policies: tlsPolicies(parts),
-    noteData: gathered(NOTED_AT_ONCE, NOTED_WITHIN_MS, async (ids: readonly string[]) => {
-      await noteData(parts.foundation.store, ids)
-      return ids.map(() => undefined)
+    mayLeave: gathered(NOTED_AT_ONCE, NOTED_WITHIN_MS, async (mails: readonly QueuedMail[]) => {
+      const noted = await noteData(parts.foundation.store, mails)
+      return mails.map(({ id }) => noted.has(id))
     }),
   })
   for (const lane of ['probes', 'others'] as const) openLane(parts, lane, attempt)
@@ -96,7 +97,8 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
 
 /** What attempts of all messages share. */
 type Shared = Pick<TransferOptions, 'sessions' | 'policies'> & {
-  noteData(id: string): Promise<void>
+  /** Notes that the message is about to leave, unless it is not ours to send any more. */
+  mayLeave(mail: QueuedMail): Promise<boolean>
 }
 
 /** Nobody in the sandbox has a policy. */
@@ -124,7 +126,7 @@ function attemptsBy(parts: OutgoingParts, shared: Shared): Attempt {
       envelopeSender: envelopeSenderOf(mail),
       recipient: mail.recipient,
       raw,
-      onData: SENT_AGAIN[mail.origin] ? undefined : () => shared.noteData(mail.id),
+      onData: SENT_AGAIN[mail.origin] ? undefined : () => leaving(mail, shared),
     }
     return transfer(delivery, transferOptions(world, foundation.config, shared), signal)
   }
@@ -157,6 +159,10 @@ async function handOver(
     const is = isWorthAnotherTry(error) ? 'deferred' : 'failed'
     return { is, reply: sentenceOf(error), host: mail.account }
   }
+}
+
+async function leaving(mail: QueuedMail, { mayLeave }: Shared): Promise<void> {
+  if (!(await mayLeave(mail))) throw new LeaseLost(mail.id)
 }
 
 function transferOptions(world: World, config: Config, shared: Shared): TransferOptions {

@@ -82,6 +82,7 @@ type LoadedRow = {
   recipient_domain: string
   created_at: Date
   data_at: Date | null
+  epoch: string
   encoding: 'identity' | 'zstd' | null
   content: Buffer | null
   selector: string | null
@@ -98,7 +99,7 @@ export async function loadQueued(
   const { rows } = await sql<LoadedRow>`
     select m.id, m.workspace_id, m.world, m.claim_id, c.name as domain, m.account, m.origin, m.inbox_id,
            i.removed_at is not null as is_inbox_removed, m.message_id, m.author, m.recipient,
-           m.recipient_domain, m.created_at, m.data_at, t.encoding, t.content, k.selector, k.private_key, k.public_key,
+           m.recipient_domain, m.created_at, m.data_at, m.epoch, t.encoding, t.content, k.selector, k.private_key, k.public_key,
            ${bouncesArrive} as bounces_arrive
       from outgoing_messages m
       join claims c on c.id = m.claim_id
@@ -158,6 +159,7 @@ function queuedMail(row: LoadedRow, domain: Sending, key: DkimKey | undefined): 
       destination: row.recipient_domain,
       createdAt: row.created_at,
       isInDoubt: row.data_at !== null,
+      epoch: row.epoch,
       key,
       content,
     },
@@ -184,6 +186,8 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
         ${column(({ isAttempt }) => isAttempt)}::boolean[],
         ${column(({ result }) => result.isUnanswered === true)}::boolean[])
         as e (id, epoch, wake, state, reply, host, conversation, after_ms, failures, is_attempt, is_unanswered)
+    ), held as (
+      select m.id from outgoing_messages m join ended e on e.id = m.id order by m.id for no key update of m
     ), noted as (
       update outgoing_messages m
          set state = e.state, last_reply = e.reply, failures = e.failures, lease_until = '-infinity',
@@ -191,8 +195,8 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
              content_id = case when e.state = 'deferred' then m.content_id end,
              data_at = case when e.is_unanswered then m.data_at end,
              next_at = case when m.wake <> e.wake then now() else now() + e.after_ms * interval '1 ms' end
-        from ended e, outgoing_messages before
-       where m.id = e.id and m.epoch = e.epoch and before.id = m.id and m.finished_at is null
+        from ended e, held, outgoing_messages before
+       where m.id = held.id and m.id = e.id and m.epoch = e.epoch and before.id = m.id and m.finished_at is null
       returning m.id, before.content_id, e.state, e.host, e.reply, e.conversation, e.is_attempt
     ), kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply, conversation)
@@ -205,9 +209,23 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
 
 const STATES = { sent: 'sent', deferred: 'deferred', failed: 'failed', unknown: 'unknown' } as const
 
-/** Before the message leaves that is not sent again: whatever happens now, it may have arrived. */
-export async function noteData({ db }: StoreContext, ids: readonly string[]): Promise<void> {
-  await sql`update outgoing_messages set data_at = now() where id = any(${[...ids]}::uuid[])`.execute(
-    db,
-  )
+type OfRow = Pick<QueuedMail, 'id' | 'epoch'>
+
+/**
+ * Before messages leave that are not sent again: whatever happens now, they may have arrived. Gives the ids of those
+ * that may leave: nobody else has taken them, and they have not been cancelled.
+ */
+export async function noteData(
+  { db }: StoreContext,
+  messages: readonly OfRow[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await sql<{ id: string }>`
+    with held as (
+      select m.id from outgoing_messages m
+        join unnest(${messages.map(({ id }) => id)}::uuid[], ${messages.map(({ epoch }) => epoch)}::bigint[])
+          as taken (id, epoch) on m.id = taken.id and m.epoch = taken.epoch
+       where m.lease_until > '-infinity' and m.finished_at is null order by m.id for no key update of m)
+    update outgoing_messages m set data_at = now() from held where m.id = held.id
+    returning m.id`.execute(db)
+  return new Set(rows.map(({ id }) => id))
 }

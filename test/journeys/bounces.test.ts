@@ -1,7 +1,7 @@
 /** What comes back of a message that was sent: it is told where it is about, and answered to nobody. */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Json, until } from '../client.ts'
+import { conditionOf, type Json, until } from '../client.ts'
 import { ask } from '../dns.ts'
 import { testHouse } from '../house.ts'
 import { sendMail, smtpReply } from '../smtp.ts'
@@ -180,4 +180,19 @@ test('who uses the name for a service of their own gets it, and mail has its aut
     [(await stateOf(message.id)).state, (await stateOf(message.id)).last_reply],
     ['bounced', '5.2.2'],
   )
+})
+
+test('a domain whose own DMARC record wants the very domain of SPF is proven all the same', async () => {
+  const { domain_id: id } = await client.addActive('exact.test')
+  const value = 'v=DMARC1; p=none; aspf=s'
+  const wish = { type: 'TXT', name: '_dmarc.exact.test', value, ttl: 300 }
+  assert.equal((await client.post(`/domains/${id}/records`, wish)).status, 201)
+  await client.post(`/domains/${id}/check`)
+  const domain = await client.untilDomain(
+    id,
+    (found) =>
+      !found.dns_records.some(({ purpose }: Json) => purpose === 'dmarc') &&
+      conditionOf(found, 'mail_proven').status === 'met',
+  )
+  assert.equal(domain.status, 'ACTIVE')
 })

@@ -146,7 +146,20 @@ test('of a campaign nothing is sent twice: what a crash left in doubt is shown a
 
   await send('doubt@defers.test')
   const { id: doubt } = await untilQueue('doubt@defers.test', ({ state }) => state === 'deferred')
-  await noteData(store, [doubt])
+  // As who had taken it, and ended before it was told what became of it.
+  await sql`update outgoing_messages set lease_until = now() + interval '1 s' where id = ${doubt}`.execute(
+    db,
+  )
+  const { rows: taken } = await sql<{ epoch: string }>`
+    select epoch from outgoing_messages where id = ${doubt}`.execute(db)
+  const [{ epoch }] = taken as [{ epoch: string }]
+  assert.deepEqual(
+    [...(await noteData(store, [{ id: doubt, epoch: `${BigInt(epoch) + 1n}` }]))],
+    [],
+  )
+  assert.deepEqual([...(await noteData(store, [{ id: doubt, epoch }]))], [doubt])
+  await sql`update outgoing_messages set lease_until = '-infinity' where id = ${doubt}`.execute(db)
+  assert.deepEqual([...(await noteData(store, [{ id: doubt, epoch }]))], [], 'nobody has it')
   await tryAgain(doubt, 'doubt@inbox.test')
   await untilQueue('doubt@inbox.test', ({ state }) => state === 'unknown')
   const { body } = await client.get(`/messages/${doubt}`)

@@ -1,6 +1,7 @@
 /** mail_proven: a real message went out through the sender, came in, and was judged. */
 import { createHash, randomBytes } from 'node:crypto'
 import { probeAddress } from '#mail/incoming/recipient.ts'
+import { bounceDomain } from '#mail/outgoing/bounce-address.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { absolute } from '#names/domain-name.ts'
 import { PATH_LIMIT } from '#names/localpart.ts'
@@ -29,7 +30,7 @@ export const mailProven: Step = {
       return whileUnderWay(pass, fingerprint)
     }
     if (!probe.judgement) return whileUnderWay(pass, fingerprint)
-    return verdictOn(probe.judgement, ports.sender.promisesSpf)
+    return verdictOn(probe.judgement, ports.sender.promisesSpf, domain.name)
   },
   async remove({ domain, ports }) {
     await ports.probes.forget(domain)
@@ -50,7 +51,7 @@ async function whileUnderWay({ domain, ports }: Pass, fingerprint: string): Prom
   if (last?.fingerprint !== fingerprint) return UNDER_WAY
   const now = ports.clock.now().getTime()
   const renewingMs = now - (last.followedAt?.getTime() ?? now)
-  const verdict = verdictOn(last.judgement, ports.sender.promisesSpf)
+  const verdict = verdictOn(last.judgement, ports.sender.promisesSpf, domain.name)
   return verdict.is === 'met' && renewingMs < RENEWAL_MS ? met : UNDER_WAY
 }
 
@@ -78,9 +79,17 @@ function isStale(probe: Probe, fingerprint: string, waitedMs: number, now: Date)
   return !isGood && ageMs > clamp(waitedMs / 4, leastMs, SEND_AGAIN_MS.most)
 }
 
-/** DKIM in alignment and DMARC must pass; SPF in alignment where the sender service promises it. */
-export function verdictOn({ spf, dkim, dmarc }: ProbeJudgement, promisesSpf: boolean): Verdict {
-  const spfPasses = !promisesSpf || (spf.result === 'pass' && spf.aligned)
+/**
+ * DKIM in alignment and DMARC must pass; SPF in alignment where the sender service promises it. Where the customer's
+ * own DMARC record wants the very domain for that (`aspf=s`), the domain of bounces is as good as it can be.
+ */
+export function verdictOn(
+  { spf, dkim, dmarc }: ProbeJudgement,
+  promisesSpf: boolean,
+  domain: string,
+): Verdict {
+  const isOfDomain = spf.aligned || spf.domain === bounceDomain(domain)
+  const spfPasses = !promisesSpf || (spf.result === 'pass' && isOfDomain)
   const dkimPasses = dkim.result === 'pass' && dkim.aligned
   if (spfPasses && dkimPasses && dmarc.result === 'pass') return met
   const said = `SPF ${spf.result}, DKIM ${dkim.result}, DMARC ${dmarc.result}`

@@ -12,7 +12,6 @@ import {
   desiredZone,
   givingWay,
   isOfBounces,
-  isOfRedirect,
   isOptional,
   redirectRecords,
 } from '../desired-records.ts'
@@ -161,9 +160,8 @@ async function wantedRecords(
     (record.purpose === 'autoconfig' && inTheWay(record, theirs).length > 0)
   const desired = (needed: readonly NeededRecord[]) =>
     desiredRecords(domain.name, needed, { policy, reportsTo }).filter((each) => !isTheirs(each))
-  if (!redirect) return desired(ofMail)
-  const all = [...ofMail, ...redirectRecords(domain.name, redirect.addresses)]
-  return withRedirect(pass, desired(all))
+  const ofRedirect = redirect ? redirectRecords(domain.name, redirect.addresses) : []
+  return withoutWhatGivesWay(pass, desired([...ofMail, ...ofRedirect]))
 }
 
 /** A customer's own SPF policy is merged with ours: a name has one. */
@@ -174,9 +172,13 @@ const asNeeded = ({ value, ...record }: CustomerRecord): NeededRecord => ({
 })
 
 /** Leaves out what the zone has no room for: the mail of the domain must not fail by it. */
-async function withRedirect(pass: Pass, wanted: readonly OwnedRecord[]): Promise<OwnedRecord[]> {
+async function withoutWhatGivesWay(
+  pass: Pass,
+  wanted: readonly OwnedRecord[],
+): Promise<OwnedRecord[]> {
+  if (!wanted.some(isOptional)) return [...wanted]
   const { domain, ports, signal } = pass
-  const holdable = wanted.filter((record) => !isOfRedirect(record) || !objectionTo(pass, record))
+  const holdable = wanted.filter((record) => !isOptional(record) || !objectionTo(pass, record))
   const current = await ports.zone.readZone(domain.claim, signal)
   return givingWay(holdable, current ?? [], await ports.records.list(domain))
 }

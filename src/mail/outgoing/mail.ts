@@ -48,6 +48,8 @@ export type QueuedMail = OutgoingMail & {
   createdAt: Date
   /** It was about to be handed over, and must not be sent again. */
   isInDoubt: boolean
+  /** Of its row, as it was taken: who has lost that must not send it. */
+  epoch: string
   /** What it is signed with, where it leaves from here. */
   key: DkimKey | undefined
 }

@@ -26,6 +26,7 @@ const MAIL: QueuedMail = {
   destination: 'other.example',
   createdAt: NOW,
   isInDoubt: false,
+  epoch: row.epoch,
   key: undefined,
   content: Buffer.from('Subject: x\r\n\r\nbody\r\n'),
 }

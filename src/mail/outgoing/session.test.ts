@@ -66,9 +66,15 @@ for (const [what, answers, is, isUnanswered] of ENDS) {
 }
 
 test('who notes a message before it leaves does so before a line of it is sent', async () => {
-  const { heard, is } = await handed({}, async () => assert.fail('the database is away'))
-  assert.equal(is, 'deferred')
-  assert.ok(heard.includes('DATA') && !heard.some((line) => line.startsWith('Subject')))
+  using there = await host({})
+  const session = new Session(there.peer, 'mx.product.example')
+  const onData = async () => assert.fail('the database is away')
+  const delivery = { envelopeSender: 'kim@acme.example', recipient: 'ann@lead.example', raw: RAW }
+  const handing = session.hand({ ...delivery, onData }, AbortSignal.timeout(10_000))
+  await assert.rejects(handing, /the database is away/)
+  assert.equal(session.isOver, true)
+  assert.ok(there.heard.includes('DATA'))
+  assert.ok(!there.heard.some((line) => line.startsWith('Subject')))
   let noted = 0
   const result = await handed({}, async () => void noted++)
   assert.deepEqual([result.is, noted], ['sent', 1])

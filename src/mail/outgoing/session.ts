@@ -22,7 +22,7 @@ export type Delivery = {
   envelopeSender: string
   recipient: string
   raw: Buffer
-  /** Called when the host is about to read the message. Where it rejects, nothing is sent. */
+  /** Called when the host is about to read the message. Where it rejects, nothing is sent, and so does `hand`. */
   onData?: (() => Promise<void>) | undefined
 }
 
@@ -82,9 +82,10 @@ export class Session {
     setTimeout(() => this.#connection.close(), QUIT_MS).unref()
   }
 
-  /** Hands one message over, and connects first where that has not been done. */
+  /** Hands one message over, and connects first where that has not been done. Rejects as `onData` does. */
   async hand(delivery: Delivery, signal: AbortSignal): Promise<Handed> {
     let isTouched = false
+    let refusal: unknown
     const abort = () => this.close()
     signal.addEventListener('abort', abort, { once: true })
     try {
@@ -94,13 +95,21 @@ export class Session {
         this.count++
         const content = Readable.from(
           (async function* () {
-            await delivery.onData?.()
+            await delivery.onData?.().catch((error: unknown) => {
+              refusal = error
+              throw error
+            })
             isTouched = true
             yield delivery.raw
           })(),
         )
         return this.#send(delivery, content)
       })
+      if (refusal !== undefined) {
+        // The host still waits for the message.
+        this.close()
+        throw refusal
+      }
       // What was taken, or refused, stays so, however late it was.
       if (result.is === 'deferred') signal.throwIfAborted()
       const isUnanswered = isTouched && result.is === 'deferred' && !isReply(result.reply)

@@ -63,7 +63,8 @@ export class TlsPolicies {
 
   async #lookUp(domain: string, known: Promise<FoundPolicy> | undefined): Promise<FoundPolicy> {
     const { book, resolver, mayConnect } = this.#options
-    const before = (await known?.catch(() => undefined)) ?? (await book.find(domain))
+    // What another process has found counts for more than what this one has not.
+    const before = (await book.find(domain)) ?? (await known?.catch(() => undefined))
     const signal = AbortSignal.timeout(LOOKUP_MS)
     const ask = async (name: string, type: string) => {
       const answer = await askDns(resolver, name, type, signal)

@@ -61,7 +61,9 @@ export async function transfer(
     const port = options.smtpPort(address)
     const mustBeVerified = isAdmitted !== undefined
     last = await hand({ host: address, port, name, ...NO_CREDENTIALS, mustBeVerified })
-    if (last.is !== 'deferred') return last
+    // What this one may have taken, the next one must not get as well.
+    const isInDoubt = last.isUnanswered && delivery.onData !== undefined
+    if (last.is !== 'deferred' || isInDoubt) return last
   }
   return last
 }

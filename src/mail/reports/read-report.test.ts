@@ -55,6 +55,7 @@ const DELIVERIES: [what: string, message: string[], is: string | undefined, repl
   ['in base64',                        ofType(REPORT, TEXT, [STATUS, 'Content-Transfer-Encoding: base64', '', Buffer.from('Action: failed\r\nStatus: 5.1.1\r\n').toString('base64')]), 'failed', '5.1.1'],
   ['of a type that names no report',   ofType('multipart/mixed', TEXT, [STATUS, '', ...MTA, 'Action: failed', 'Status: 5.1.1']), 'failed', '5.1.1'],
   ['no fields at all',                 dsn('', ''), undefined],
+  ['an action that objects have',      dsn(...MTA, 'Action: constructor'), undefined],
   ['an unknown action',                dsn(...MTA, 'Action: pondered'), undefined],
   ['no part for programs',             ofType(REPORT, TEXT), undefined],
   ['qmail',                            ['Subject: failure notice', '', 'Hi. This is the qmail-send program at lead.example.', 'I was not able to deliver it.', '', '<ann@lead.example>:', 'Sorry, no mailbox here by that name. (#5.1.1)', '', '--- Below this line is a copy of the message.'], 'failed', 'Sorry, no mailbox here by that name. (#5.1.1)'],

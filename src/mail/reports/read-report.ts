@@ -60,19 +60,23 @@ function deliveryOf(part: string): Said | undefined {
   )
 }
 
-const ACTIONS: Readonly<Record<string, Said['is']>> = {
-  failed: 'failed',
-  delayed: 'delayed',
-  delivered: 'delivered',
-  relayed: 'delivered',
-  expanded: 'delivered',
-}
+const ACTIONS = new Map<string, Said['is']>([
+  ['failed', 'failed'],
+  ['delayed', 'delayed'],
+  ['delivered', 'delivered'],
+  ['relayed', 'delivered'],
+  ['expanded', 'delivered'],
+])
 /** The first digit of a status (RFC 3463), for hosts that leave the action out. */
-const CLASSES: Readonly<Record<string, Said['is']>> = { 2: 'delivered', 4: 'delayed', 5: 'failed' }
+const CLASSES = new Map<string, Said['is']>([
+  ['2', 'delivered'],
+  ['4', 'delayed'],
+  ['5', 'failed'],
+])
 
 function actionOf(group: Fields): Said['is'] | undefined {
   const action = /^[a-z]+/.exec(fieldOf(group, 'action').toLowerCase())?.[0]
-  return ACTIONS[action ?? ''] ?? CLASSES[fieldOf(group, 'status')[0] ?? '']
+  return ACTIONS.get(action ?? '') ?? CLASSES.get(fieldOf(group, 'status').slice(0, 1))
 }
 
 /** The diagnostic code names the status, as a rule. */

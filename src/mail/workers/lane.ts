@@ -11,10 +11,13 @@ import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
 export class JobLost extends Error {
   override readonly name = 'JobLost'
   readonly description: Description | undefined
+  /** No worker could be started: whatever the job was, it is not to blame. */
+  readonly isOurs: boolean
 
-  constructor(message: string, description?: Description) {
+  constructor(message: string, description?: Description, isOurs = false) {
     super(message)
     this.description = description
+    this.isOurs = isOurs
   }
 }
 
@@ -155,7 +158,7 @@ export class Lane implements AsyncDisposable {
   }
 
   #loseWaiting(why: string): void {
-    for (const { ended } of this.#waiting.splice(0)) ended.reject(new JobLost(why))
+    for (const { ended } of this.#waiting.splice(0)) ended.reject(new JobLost(why, undefined, true))
   }
 
   #hear(message: FromWorker): void {

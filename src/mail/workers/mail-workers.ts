@@ -58,9 +58,12 @@ export class MailWorkers implements AsyncDisposable {
     const first = await this.#run(isSmall ? this.#small : this.#large, job, judges, signal)
     if (!(first instanceof JobLost)) return inspectionOf(first)
     signal.throwIfAborted()
+    if (first.isOurs) throw new TooBusy(first.message)
     // In the company of others it may be innocent: alone it is not disturbed.
     const second = isSmall ? await this.#run(this.#large, job, judges, signal) : first
-    return second instanceof JobLost ? unjudged(second.description, job) : inspectionOf(second)
+    if (!(second instanceof JobLost)) return inspectionOf(second)
+    if (second.isOurs) throw new TooBusy(second.message)
+    return unjudged(second.description, job)
   }
 
   /** The message with its signature on top. */
