@@ -1,5 +1,9 @@
-/** `npm test`: types, lint, then every test against one real Postgres, each file in a database of its own. */
+/**
+ * `npm test`: types, lint, then the tests against one real Postgres, each file in a database of its own; all but those
+ * of endurance, which `npm run test:long` runs.
+ */
 import { spawn } from 'node:child_process'
+import { globSync } from 'node:fs'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -16,13 +20,31 @@ const FILES = [
   'demo/**/*.test.ts',
 ]
 
+/** They try much, and again and again: together they take as long as a third of all others. */
+const LONG: readonly string[] = [
+  'test/accounts.test.ts',
+  'test/api/fuzz.test.ts',
+  'test/journeys/azure-race.test.ts',
+  'test/journeys/custody-outside.test.ts',
+  'test/journeys/database-not-there-yet.test.ts',
+  'test/journeys/hostile-mail.test.ts',
+  'test/journeys/killed.test.ts',
+  'test/journeys/mail-killed.test.ts',
+  'test/journeys/matrix.test.ts',
+  'test/journeys/outside-faults.test.ts',
+  'test/journeys/outside-killed.test.ts',
+  'test/journeys/properties.test.ts',
+  'test/oracle/differential.test.ts',
+  'test/oracle/nsd.test.ts',
+]
+
 const stop = AbortSignal.timeout(RUN_LIMIT_MS)
 const chosen = process.argv.slice(2)
 if (chosen.length === 0) {
   await run('types', ['node_modules/typescript/bin/tsc', '-p', '.'])
   await run('lint', ['node_modules/@biomejs/biome/bin/biome', 'check', '.'])
-}
-await test(chosen.length > 0 ? chosen : FILES)
+  await test(globSync(FILES).filter((file) => !LONG.includes(file)))
+} else await test(chosen[0] === '--long' ? LONG : chosen)
 
 async function test(files: readonly string[]): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'mailstead-test-'))
