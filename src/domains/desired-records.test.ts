@@ -204,6 +204,21 @@ describe('the records of a redirect', () => {
     }
   })
 
+  test('those of bounces give way to anything at their name, and to nothing elsewhere', () => {
+    const at = 'bounce.acme.test.'
+    const ours = [
+      rrset(at, 'MX', '10 mx.test.'),
+      rrset(at, 'TXT', 'v=spf1 include:_spf.mx.test ~all'),
+    ]
+    const wanted = owned(ours).map((record) => ({ ...record, purpose: 'bounce' as const }))
+    for (const theirs of [
+      rrset(at, 'CNAME', 'esp.test.'),
+      rrset(at, 'TXT', 'v=spf1 include:esp.test ~all'),
+    ])
+      assert.deepEqual(givingWay(wanted, [theirs], []), [])
+    assert.deepEqual(givingWay(wanted, [...ours, WWW_A], wanted), wanted)
+  })
+
   test('and nothing of mail gives way', () => {
     const wanted = desiredRecords('acme.test', [mx('10 mx.test.')], DMARC)
     const current = [rrset('acme.test.', 'A', '192.0.2.9'), rrset('acme.test.', 'CNAME', 'a.test.')]
