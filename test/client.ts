@@ -7,7 +7,7 @@ export type Json = any
 export type Answer = { status: number; headers: Headers; body: Json }
 
 const REQUEST_LIMIT_MS = 40_000
-const WAIT_LIMIT_MS = 30_000
+const WAIT_LIMIT_MS = 60_000
 
 export class Client {
   readonly base: string

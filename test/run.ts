@@ -71,8 +71,9 @@ async function test(files: readonly string[]): Promise<void> {
     const keepsakes = join(dataDir, 'keepsakes')
     await mkdir(keepsakes)
     await Promise.all([keptCertificate(keepsakes, 'mx.mailstead.test'), keptSandboxKey(keepsakes)])
-    // Journeys wait for half of their time.
-    const concurrency = `--test-concurrency=${2 * availableParallelism()}`
+    // Journeys wait for half of their time, those of endurance do not.
+    const atOnce = files === LONG ? availableParallelism() : 2 * availableParallelism()
+    const concurrency = `--test-concurrency=${atOnce}`
     const timeout = `--test-timeout=${IS_TORTURE ? 1_800_000 : 180_000}`
     await run('tests', ['--test', concurrency, timeout, ...files], {
       MAILSTEAD_TEST_POSTGRES: JSON.stringify(postgres.connection),
