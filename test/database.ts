@@ -43,7 +43,7 @@ export async function prepareStock(server: ClientConfig): Promise<void> {
 
 /**
  * On the server of the whole run, or on one started for this file alone. With a stock of key pairs, if the run has
- * made one, for whoever seals with `STOCK_SECRET`.
+ * made one: its caller must then use `STOCK_SECRET`, with which the pairs are sealed.
  */
 export async function testDatabase({ isStocked = false } = {}): Promise<TestDatabase> {
   const given = process.env.MAILSTEAD_TEST_POSTGRES

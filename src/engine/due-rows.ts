@@ -92,7 +92,7 @@ export async function renewLeases(
   table: DueTable,
   taken: readonly Taken[],
 ): Promise<Set<string>> {
-  // In one order, as all who lock several rows do: two who wait for each other are no help to anybody.
+  // Every statement that locks several rows locks them in the order of their ids: otherwise two could deadlock.
   const renewed = await sql<{ id: string }>`
     with held as (
       select t.id from ${sql.table(table)} t

@@ -57,7 +57,7 @@ const quotasOf = (config: Config): Quotas => ({
   workspace: config.quotaPerWorkspaceMb * MIB,
 })
 
-/** Roles are reached even where mailboxes are full: somebody may write to say so. */
+/** Quotas do not hold for `postmaster` and `abuse`: people write there to say that a mailbox is full. */
 async function verdictOfQuotas({ db }: StoreContext, quotas: Quotas, found: Recipient) {
   const inbox = inboxOf(found)
   if (inbox === undefined || isRole(inbox.localpart)) return undefined

@@ -8,7 +8,7 @@ import type { Foundation } from './foundation.ts'
 
 /** How many domains one process works on at once, and how long each may take. */
 const DOMAINS_AT_ONCE = 32
-/** Of these places, one workspace has at most so many: who waits for its slow parents and services is itself. */
+/** One workspace has at most so many of these places, so that its slow services hold up only its own domains. */
 const OF_A_WORKSPACE = 20
 const DOMAIN_LIMIT_MS = 60_000
 const STOCK_EVERY_MS = 15_000

@@ -139,7 +139,7 @@ function copyFor(place: Kept, taken: Taken): Copy {
   }
 }
 
-/** What came back to a message is part of the conversation that it began, whoever wrote it. */
+/** Mail to a bounce address stands in the conversation of the message it is about, whoever wrote it. */
 function returnedCopy({ sent, address }: Place & { is: 'bounce' }, taken: Taken): Copy[] {
   const { inbox, claimId, recipient, messageId } = sent
   if (inbox === undefined) return []

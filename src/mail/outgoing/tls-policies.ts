@@ -7,7 +7,7 @@ import { askDns } from '../incoming/ask-dns.ts'
 /** A policy as it was found, until it expires. */
 export type FoundPolicy = MTASTSPolicy
 
-/** Where policies are kept: whoever forgets one at a restart can be led astray then. */
+/** Keeps policies over a restart: an attacker who hides a policy would succeed if we forgot it then. */
 export type PolicyBook = {
   find(domain: string): Promise<FoundPolicy | undefined>
   keep(domain: string, policy: FoundPolicy): Promise<void>
