@@ -25,7 +25,7 @@ const LAYERS: Record<string, Row> = {
   engine: { uses: [] },
   resolver: { uses: ['dns/*', 'names/*'], types: ['clock.ts'] },
   mail: {
-    uses: ['clock.ts', 'ids.ts', 'dns/*', 'names/*', 'resolver/resolver.ts'],
+    uses: ['clock.ts', 'gathered.ts', 'ids.ts', 'dns/*', 'names/*', 'resolver/resolver.ts'],
     types: ['engine/worker.ts'],
   },
   drivers: {
@@ -75,6 +75,7 @@ const LAYERS: Record<string, Row> = {
   store: {
     uses: [
       'files.ts',
+      'gathered.ts',
       'ids.ts',
       'turns.ts',
       'dns/*',
@@ -136,6 +137,7 @@ const LAYERS: Record<string, Row> = {
 const TOP: Record<string, Row> = {
   'clock.ts': { uses: [] },
   'files.ts': { uses: [] },
+  'gathered.ts': { uses: [] },
   'ids.ts': { uses: [] },
   'turns.ts': { uses: [] },
   'config.ts': { uses: ['dns/*', 'names/*'] },
@@ -150,11 +152,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   'fastify-type-provider-zod': ['api/http.ts'],
   koffi: ['servers/dns/threads/batched-socket.ts'],
   kysely: ['store/*', 'engine/*'],
-  mailauth: [
-    'mail/outgoing/sign.ts',
-    'mail/outgoing/tls-policies.ts',
-    'mail/incoming/authenticate.ts',
-  ],
+  mailauth: ['mail/outgoing/tls-policies.ts', 'mail/incoming/authenticate.ts'],
   nodemailer: ['mail/outgoing/*'],
   pg: ['store/*', 'engine/doorbell.ts', 'house/foundation.ts'],
   pino: ['api/*', 'house/*', 'main.ts'],

@@ -2,7 +2,6 @@
 import { LeaseLost } from '#engine/due-rows.ts'
 import { startWorker } from '#engine/worker.ts'
 import { envelopeSenderOf } from '#mail/outgoing/bounce-address.ts'
-import { gathered } from '#mail/outgoing/gathered.ts'
 import { type AttemptResult, type QueuedMail, SENT_AGAIN } from '#mail/outgoing/mail.ts'
 import { Queue } from '#mail/outgoing/queue.ts'
 import { Sessions } from '#mail/outgoing/sessions.ts'
@@ -24,6 +23,7 @@ import {
 import type { WorldName } from '#store/tables.ts'
 import { policyBook } from '#store/tls-policies.ts'
 import type { Config } from '../config.ts'
+import { gathered } from '../gathered.ts'
 import type { World, Worlds } from '../world.ts'
 import type { Accounts } from './accounts.ts'
 import type { Foundation } from './foundation.ts'
@@ -39,7 +39,7 @@ export type OutgoingParts = {
 /** How many attempts a process makes at once, and what one workspace and one destination have of them. */
 const LANES: Record<Lane, { atOnce: number; limits: ShareLimits }> = {
   probes: { atOnce: 10, limits: { ofWorkspace: 10, toDestination: 10 } },
-  others: { atOnce: 50, limits: { ofWorkspace: 20, toDestination: 5 } },
+  others: { atOnce: 100, limits: { ofWorkspace: 40, toDestination: 5 } },
 }
 const ATTEMPT_LIMIT_MS = 120_000
 const NOTED_AT_ONCE = 50

@@ -2,8 +2,9 @@
 import { DriverError } from '#drivers/errors.ts'
 import type { SenderDriver } from '#drivers/sender/contract.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
+import { type Acceptance, acceptMessage } from '#store/accept-messages.ts'
 import type { StoreContext } from '#store/context.ts'
-import { type Acceptance, acceptMessage, noteHandedOver } from '#store/outgoing-messages.ts'
+import { noteHandedOver } from '#store/outgoing-messages.ts'
 
 export function recordedSender(
   driver: SenderDriver,

@@ -7,10 +7,10 @@ import type { QueuedMail } from '#mail/outgoing/mail.ts'
 import type { Note } from '#mail/outgoing/queue.ts'
 import type { Taking } from '#mail/outgoing/shares.ts'
 import { localpartOf } from '#names/localpart.ts'
+import { sendingOf } from './accept-messages.ts'
 import type { StoreContext } from './context.ts'
 import { sealLabel } from './dkim-keys.ts'
 import { dropContentsOfGone } from './message-contents.ts'
-import { sendingOf } from './outgoing-messages.ts'
 import type { WorldName } from './tables.ts'
 
 /** Probes of the product have a lane of their own, so that no mail of a customer holds up a domain. */
@@ -107,10 +107,8 @@ export async function loadQueued(
       left join message_contents t on t.id = m.content_id
       left join dkim_keys k on k.claim_id = m.claim_id and k.state = 'signing' and m.account = 'embedded'
      where m.id = any(${[...ids]}::uuid[])`.execute(db)
-  const sending = new Map<string, Sending>()
-  for (const { claim_id } of rows) {
-    if (!sending.has(claim_id)) sending.set(claim_id, await sendingOf(db, claim_id, now))
-  }
+  const claimIds = rows.map(({ claim_id }) => claim_id)
+  const sending = await sendingOf(db, claimIds, now)
   return rows.flatMap((row) => queuedMail(row, sending.get(row.claim_id)!, keyOf(row, vault)))
 }
 

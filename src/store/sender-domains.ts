@@ -1,8 +1,9 @@
 import type { SenderStore } from '#drivers/sender/embedded/driver.ts'
 import type { KeptKey } from '#drivers/sender/embedded/rotation.ts'
+import { acceptMessage, type SendingLimits } from './accept-messages.ts'
 import type { StoreContext } from './context.ts'
 import { addKey, keyStore, takeKeyPair } from './dkim-keys.ts'
-import { acceptMessage, cancelQueued, type SendingLimits } from './outgoing-messages.ts'
+import { cancelQueued } from './outgoing-messages.ts'
 import { ReadOnce } from './read-once.ts'
 import type { WorldName } from './tables.ts'
 

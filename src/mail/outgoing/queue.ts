@@ -1,8 +1,8 @@
 /** Which accepted messages are attempted when: gathered reads, gathered notes, and a share for everybody. */
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { clamp, days, hours, minutes } from '../../clock.ts'
+import { gathered } from '../../gathered.ts'
 import { obstacleTo } from './gate.ts'
-import { gathered } from './gathered.ts'
 import { type AttemptResult, type QueuedMail, SENT_AGAIN } from './mail.ts'
 import type { Shares, Taking } from './shares.ts'
 
@@ -62,7 +62,6 @@ export class Queue {
   async pass(row: Taken, signal: AbortSignal): Promise<Outcome | 'written'> {
     const mail = await this.#load(row.id)
     if (mail === undefined) return { afterMs: days(1), failures: 0 }
-    using _share = this.#options.shares.begin(mail)
     const held = inDoubt(mail) ?? heldBack(mail)
     const ageMs = this.#options.now().getTime() - mail.createdAt.getTime()
     const result = givenUp(held ?? asNoted(mail, await this.#attempt(mail, signal)), ageMs)
@@ -75,6 +74,7 @@ export class Queue {
   }
 
   async #attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult> {
+    using _share = this.#options.shares.begin(mail)
     const limit = AbortSignal.timeout(this.#options.limitMs)
     try {
       return await this.#options.attempt(mail, AbortSignal.any([signal, limit]))

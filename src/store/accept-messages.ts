@@ -1,0 +1,316 @@
+/** Accepts messages to be sent: those that come at the same moment in one transaction. */
+
+import { zstdCompressSync } from 'node:zlib'
+import { type RawBuilder, sql } from 'kysely'
+import { sendingObstacle } from '#domains/sending.ts'
+import type { ClaimRef } from '#drivers/zone/contract.ts'
+import {
+  type Facts,
+  NotAccepted,
+  obstacleTo,
+  type ReachedLimit,
+  type Sending,
+} from '#mail/outgoing/gate.ts'
+import type { OutgoingMail } from '#mail/outgoing/mail.ts'
+import { domainOf } from '#names/localpart.ts'
+import { gathered } from '../gathered.ts'
+import { newId } from '../ids.ts'
+import { conditionsInJson, toConditions, withDates } from './conditions.ts'
+import { type StoreContext, TOPICS } from './context.ts'
+import type { Database, Queryable } from './database.ts'
+import type { WorldName } from './tables.ts'
+
+/** Messages of any 24 hours; 0: no limit. */
+export type SendingLimits = { workspace: number; installation: number }
+
+export type Acceptance = {
+  world: WorldName
+  /** The account of the service that sends it. */
+  account: string
+  limits: SendingLimits
+}
+
+type Wish = {
+  claim: Pick<ClaimRef, 'claimId' | 'name'>
+  mail: OutgoingMail
+  acceptance: Acceptance
+}
+/** False where the claim is not registered with the embedded sender (any more). */
+type Answer = boolean | Error
+
+const TOGETHER = 50
+/** Of contents that are written in one statement: each is copied on the way. */
+const TOGETHER_OCTETS = 1024 * 1024
+/** Where a service is handed the message at once, the queue takes over if that does not end. */
+const HANDING_OVER_MS = 5 * 60_000
+
+/**
+ * Accepts a message under its id, once. False where the claim is not registered with the embedded sender (any
+ * more). Throws `NotAccepted`.
+ */
+export async function acceptMessage(
+  context: StoreContext,
+  claim: Wish['claim'],
+  mail: OutgoingMail,
+  acceptance: Acceptance,
+): Promise<boolean> {
+  const answer = await acceptorOf(context)({ claim, mail, acceptance })
+  if (answer instanceof Error) throw answer
+  if (answer && isEmbedded(acceptance)) context.doorbell.ring(TOPICS.outgoingDue)
+  return answer
+}
+
+const acceptors = new WeakMap<Database, (wish: Wish) => Promise<Answer>>()
+
+/** All callers of a process share one, so that it can gather what they wish. */
+function acceptorOf({ db }: StoreContext): (wish: Wish) => Promise<Answer> {
+  const known = acceptors.get(db)
+  if (known) return known
+  const acceptor = gathered<Wish, Answer>(TOGETHER, 0, (wishes) => acceptAll(db, wishes))
+  acceptors.set(db, acceptor)
+  return acceptor
+}
+
+async function acceptAll(db: Database, wishes: readonly Wish[]): Promise<Answer[]> {
+  const answers = new Map<Wish, Answer>()
+  for (const round of roundsOf(wishes)) {
+    for (const [index, answer] of (await acceptRound(db, round)).entries())
+      answers.set(round[index]!, answer)
+  }
+  return wishes.map((wish) => answers.get(wish)!)
+}
+
+type Round = { wishes: Wish[]; inboxes: Set<string>; octets: number }
+
+/** Those of one round share no limit: each is judged knowing all that were accepted before it. */
+function roundsOf(wishes: readonly Wish[]): Wish[][] {
+  const rounds: Round[] = []
+  const alone: Wish[][] = []
+  for (const wish of wishes) {
+    if (isAlone(wish)) alone.push([wish])
+    else addTo(rounds.find((round) => hasRoom(round, wish)) ?? newIn(rounds), wish)
+  }
+  return [...rounds.map((round) => round.wishes), ...alone]
+}
+
+/** A limit of the workspace or of the installation is everybody's. */
+const isAlone = ({ acceptance }: Wish): boolean =>
+  !isEmbedded(acceptance) || acceptance.limits.workspace > 0 || acceptance.limits.installation > 0
+
+const hasRoom = ({ inboxes, octets }: Round, { mail }: Wish): boolean =>
+  octets + mail.content.length <= TOGETHER_OCTETS && !inboxes.has(mail.inboxId ?? mail.id)
+
+function newIn(rounds: Round[]): Round {
+  const round = { wishes: [], inboxes: new Set<string>(), octets: 0 }
+  rounds.push(round)
+  return round
+}
+
+function addTo(round: Round, wish: Wish): void {
+  round.wishes.push(wish)
+  round.inboxes.add(wish.mail.inboxId ?? wish.mail.id)
+  round.octets += wish.mail.content.length
+}
+
+const isEmbedded = ({ account }: Acceptance): boolean => account === 'embedded'
+
+/** Where something goes wrong, each is tried alone: nobody suffers from a message beside theirs. */
+async function acceptRound(db: Database, round: readonly Wish[]): Promise<Answer[]> {
+  try {
+    return await db.transaction().execute((tx) => acceptIn(tx, round))
+  } catch (error) {
+    if (round.length === 1) return [error instanceof Error ? error : new Error(String(error))]
+    const answers: Answer[] = []
+    for (const wish of round) answers.push(...(await acceptRound(db, [wish])))
+    return answers
+  }
+}
+
+async function acceptIn(tx: Queryable, round: readonly Wish[]): Promise<Answer[]> {
+  const { workspaces, accepted } = await holdSenders(tx, round)
+  const open = round.flatMap((wish) => {
+    const workspaceId = workspaces.get(wish.claim.claimId)
+    return workspaceId === undefined || accepted.has(wish.mail.id) ? [] : [{ ...wish, workspaceId }]
+  })
+  const facts = await factsOf(tx, open)
+  const obstacles = new Map(open.map(({ mail }) => [mail, obstacleTo(facts.get(mail)!)]))
+  const ready = open.filter(({ mail }) => !obstacles.get(mail))
+  if (ready.length > 0) await insertMessages(tx, ready)
+  return round.map(({ claim, mail }) => {
+    const obstacle = obstacles.get(mail)
+    return obstacle ? new NotAccepted(obstacle) : workspaces.has(claim.claimId)
+  })
+}
+
+/**
+ * The workspaces of the claims that are registered, and which messages have been accepted already. A registration
+ * is held, so that what is queued is also what a removal takes away.
+ */
+async function holdSenders(
+  tx: Queryable,
+  round: readonly Wish[],
+): Promise<{ workspaces: ReadonlyMap<string, string>; accepted: ReadonlySet<string> }> {
+  const claimIds = [...new Set(round.map(({ claim }) => claim.claimId))]
+  const ids = round.map(({ mail }) => mail.id)
+  const registered = sql`join sender_domains s on s.claim_id = c.id`
+  const embedded = round.every(({ acceptance }) => isEmbedded(acceptance))
+  const { rows } = await sql<{ claimId: string; workspaceId: string; accepted: string[] }>`
+    select c.id as "claimId", c.workspace_id as "workspaceId",
+           array(select id::text from outgoing_messages where id = any(${ids}::uuid[])) as accepted
+      from claims c ${embedded ? registered : sql``}
+     where c.id = any(${claimIds}::uuid[]) order by c.id
+           ${embedded ? sql`for key share of s` : sql``}`.execute(tx)
+  return {
+    workspaces: new Map(rows.map(({ claimId, workspaceId }) => [claimId, workspaceId])),
+    accepted: new Set(rows.flatMap((row) => row.accepted)),
+  }
+}
+
+type OpenWish = Wish & { workspaceId: string }
+
+async function factsOf(
+  tx: Queryable,
+  open: readonly OpenWish[],
+): Promise<ReadonlyMap<OutgoingMail, Facts>> {
+  const inboxes = await holdInboxes(tx, open)
+  const asked = open.filter(({ mail }) => mail.origin !== 'probe')
+  const sending = await sendingOf(
+    tx,
+    asked.map(({ claim }) => claim.claimId),
+    new Date(),
+  )
+  const facts = new Map<OutgoingMail, Facts>()
+  for (const wish of open) {
+    const { mail, claim } = wish
+    const octets = mail.content.length
+    // A domain that becomes active sends its proof first.
+    if (mail.origin === 'probe')
+      facts.set(mail, { domain: 'allowed', inbox: 'none', octets, reached: [] })
+    else
+      facts.set(mail, {
+        domain: sending.get(claim.claimId) ?? 'ended',
+        inbox: inboxFact(mail.inboxId, inboxes),
+        octets,
+        reached: await reachedLimits(tx, wish, inboxes),
+      })
+  }
+  return facts
+}
+
+type Inboxes = ReadonlyMap<string, { daily_limit: number; removed_at: Date | null }>
+
+/** The inboxes are held meanwhile, so that two messages at once do not both take the last place of one. */
+async function holdInboxes(tx: Queryable, open: readonly Wish[]): Promise<Inboxes> {
+  const ids = open.flatMap(({ mail }) => mail.inboxId ?? [])
+  if (ids.length === 0) return new Map()
+  const rows = await tx
+    .selectFrom('inboxes')
+    .select(['id', 'daily_limit', 'removed_at'])
+    .where('id', '=', sql<string>`any(${ids}::uuid[])`)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  return new Map(rows.map(({ id, ...inbox }) => [id, inbox]))
+}
+
+function inboxFact(id: string | undefined, inboxes: Inboxes): Facts['inbox'] {
+  if (id === undefined) return 'none'
+  return inboxes.get(id)?.removed_at === null ? 'there' : 'removed'
+}
+
+async function reachedLimits(
+  tx: Queryable,
+  { mail, workspaceId, acceptance: { world, limits } }: OpenWish,
+  inboxes: Inboxes,
+): Promise<ReachedLimit[]> {
+  const inbox = mail.inboxId === undefined ? undefined : inboxes.get(mail.inboxId)
+  const ofWorkspace = sql`workspace_id = ${workspaceId} and world = ${world}`
+  const reached = [
+    inbox && (await reachedLimit(tx, 'inbox', inbox.daily_limit, sql`inbox_id = ${mail.inboxId}`)),
+    await reachedLimit(tx, 'workspace', limits.workspace, ofWorkspace),
+    await reachedLimit(tx, 'installation', limits.installation, sql`world = ${world}`),
+  ]
+  return reached.filter((each) => each !== undefined)
+}
+
+/**
+ * Whether so many messages were accepted within the last 24 hours. The one that is as many back as the limit
+ * says when the next may be.
+ */
+async function reachedLimit(
+  tx: Queryable,
+  of: ReachedLimit['of'],
+  limit: number,
+  whose: RawBuilder<unknown>,
+): Promise<ReachedLimit | undefined> {
+  if (limit === 0 && of !== 'inbox') return undefined
+  if (of !== 'inbox')
+    await sql`select pg_advisory_xact_lock(hashtext(${`limit of ${of}`}))`.execute(tx)
+  const { rows } = await sql<{ endsAt: Date }>`
+    select created_at + interval '24 hours' as "endsAt" from outgoing_messages
+     where ${whose} and created_at > now() - interval '24 hours' and origin <> 'probe'
+       and state <> 'cancelled'
+     order by created_at desc offset ${Math.max(0, limit - 1)} limit 1`.execute(tx)
+  if (limit > 0) return rows[0] && { of, limit, endsAt: rows[0].endsAt }
+  return { of, limit, endsAt: new Date(Date.now() + 86_400_000) }
+}
+
+async function insertMessages(tx: Queryable, wishes: readonly OpenWish[]): Promise<void> {
+  const column = <T>(of: (wish: OpenWish) => T) => wishes.map(of)
+  const contents = column(({ mail }) => zstdCompressSync(mail.content))
+  let end = 0
+  const ends = contents.map(({ length }) => (end += length))
+  await sql`
+    with new as (
+      select * from unnest(
+        ${column(({ mail }) => mail.id)}::uuid[], ${column(({ workspaceId }) => workspaceId)}::uuid[],
+        ${column(({ acceptance }) => acceptance.world)}::text[],
+        ${column(({ claim }) => claim.claimId)}::uuid[],
+        ${column(({ mail }) => mail.inboxId ?? null)}::uuid[], ${column(({ mail }) => mail.origin)}::text[],
+        ${column(({ acceptance }) => acceptance.account)}::text[],
+        ${column(({ mail }) => mail.messageId)}::text[],
+        ${column(({ mail, claim }) => `${mail.author}@${claim.name}`)}::text[],
+        ${column(({ mail }) => mail.recipient)}::text[],
+        ${column(({ mail }) => domainOf(mail.recipient).toLowerCase())}::text[],
+        ${column((wish) => (isEmbedded(wish.acceptance) ? 0 : HANDING_OVER_MS))}::int[],
+        ${column(() => newId())}::uuid[], ${column(({ mail }) => mail.content.length)}::int[],
+        ${ends}::int[], ${contents.map(({ length }) => length)}::int[])
+        as w (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id, author, recipient,
+              recipient_domain, wait_ms, content_id, octets, content_end, content_length)
+    ), content as (
+      insert into message_contents (id, encoding, octets, content)
+      select content_id, 'zstd', octets,
+             substring(${Buffer.concat(contents)}::bytea from content_end - content_length + 1 for content_length)
+        from new
+    )
+    insert into outgoing_messages (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,
+        author, recipient, recipient_domain, content_id, next_at)
+      select id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,
+             author, recipient, recipient_domain, content_id, now() + wait_ms * interval '1 ms'
+        from new`.execute(tx)
+}
+
+/** Whether mail of these claims may leave, as of their domains' conditions. */
+export async function sendingOf(
+  db: Queryable,
+  claimIds: readonly string[],
+  now: Date,
+): Promise<ReadonlyMap<string, Sending>> {
+  const sending = new Map<string, Sending>(claimIds.map((id) => [id, 'ended']))
+  if (sending.size === 0) return sending
+  const domains = await db
+    .selectFrom('holders as h')
+    .innerJoin('claims as c', 'c.id', 'h.claim_id')
+    .innerJoin('domains as d', 'd.id', 'c.domain_id')
+    .select(['h.claim_id', 'd.activated_at', 'd.looked_at', 'd.next_look_at', 'd.delegation'])
+    .select(conditionsInJson)
+    .where('h.claim_id', '=', sql<string>`any(${[...sending.keys()]}::uuid[])`)
+    .where('d.removal_requested_at', 'is', null)
+    .execute()
+  for (const domain of domains) {
+    const conditions = toConditions(domain.conditions.map(withDates), domain)
+    const isHeld = sendingObstacle(conditions, domain.delegation, now) !== undefined
+    sending.set(domain.claim_id, isHeld ? 'held' : 'allowed')
+  }
+  return sending
+}
