@@ -7,30 +7,23 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { openDoorbell } from '#engine/doorbell.ts'
 import { keptCertificate } from '#house/keepsakes.ts'
 import { openOutgoing } from '#house/outgoing.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { acceptMessage } from '#store/accept-messages.ts'
-import { ensureWorkspace, FIRST_WORKSPACE } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
-import { openDatabase } from '#store/database.ts'
-import { startPostgres } from '#store/embedded-postgres.ts'
-import { migrate } from '#store/migrate.ts'
-import { senderStore } from '#store/sender-domains.ts'
-import { openVault } from '#store/vault.ts'
-import { newId } from '../src/ids.ts'
 import { temporaryDirectory } from '../test/directories.ts'
+import { type Claim, NO_LIMITS, newDomain } from '../test/domains-in-store.ts'
 import { figure } from './figures.ts'
-import { sendBySource, startPostfix, whyNoPostfix } from './postfix.ts'
+import { sendBySource, startSender, whyNoPostfix } from './postfix.ts'
+import { openStore } from './store.ts'
 
 const MESSAGES = 5000
 const ACCEPTED_AT_ONCE = 20
 const TEXT_OCTETS = 5500
 /** Until everybody has its processes, its sessions and its compiled code. */
 const BEFORE = 500
-const LIMITS = { workspace: 0, installation: 0 }
 
 export async function mail(signal: AbortSignal): Promise<void> {
   await using opened = new AsyncDisposableStack()
@@ -62,11 +55,12 @@ export async function mail(signal: AbortSignal): Promise<void> {
     ['postfix', sink],
     ['postfix, STARTTLS', sinkWithTls],
   ] as const) {
-    await using postfix = await startPostfix(claim.name, to.port)
+    await using postfix = await startSender(claim.name, to.port)
     const from = `kim@${claim.name}`
     await measure(name, to, (messages) =>
       sendBySource(postfix.port, {
         from,
+        to: 'ann@sink.test',
         messages,
         sessions: ACCEPTED_AT_ONCE,
         octets: TEXT_OCTETS,
@@ -132,7 +126,11 @@ async function startSink(certificate: readonly string[] = []): Promise<Sink> {
 
 async function ours(opened: AsyncDisposableStack) {
   const store = await openStore(opened)
-  return { store, claim: await activeDomain(store), workers: opened.use(new MailWorkers()) }
+  return {
+    store,
+    claim: await newDomain(store, 'bench.test'),
+    workers: opened.use(new MailWorkers()),
+  }
 }
 
 /** Everything goes to the sink. */
@@ -152,46 +150,6 @@ function openQueue(
   }
   const worlds = new Map([['live', world]])
   openOutgoing({ foundation, workers, worlds, accounts: {} } as never)
-}
-
-async function openStore(opened: AsyncDisposableStack): Promise<StoreContext> {
-  const { path: dataDir } = opened.use(await temporaryDirectory())
-  const onError = (error: unknown) => console.error(error)
-  const { connection } = opened.use(await startPostgres({ dataDir, onLog: () => {} }))
-  await migrate(connection, onError)
-  const db = openDatabase(connection, { onError })
-  opened.defer(() => db.destroy())
-  const doorbell = opened.use(await openDoorbell(db, connection, onError))
-  return { db, doorbell, vault: openVault(Buffer.alloc(32, 7)) }
-}
-
-type Claim = { claimId: string; name: string; nameservers: readonly string[] }
-
-/** As a pass leaves it: delegated, seen a moment ago, registered with a key. */
-async function activeDomain(store: StoreContext): Promise<Claim> {
-  const { db } = store
-  const [domainId, claimId, name] = [newId(), newId(), 'bench.test']
-  await ensureWorkspace(store, FIRST_WORKSPACE, 'a workspace')
-  const tenant = { workspace_id: FIRST_WORKSPACE, world: 'live' as const, name }
-  const drivers = { zone_driver: 'embedded', sender_driver: 'embedded', mailbox_driver: 'embedded' }
-  await db
-    .insertInto('domains')
-    .values({ id: domainId, ...tenant, ...drivers })
-    .execute()
-  await db
-    .insertInto('claims')
-    .values({ id: claimId, domain_id: domainId, ...tenant })
-    .execute()
-  await db.insertInto('holders').values({ world: 'live', name, claim_id: claimId }).execute()
-  const met = { verdict: 'met', since: new Date(), last_look_at: new Date() }
-  for (const type of ['delegated', 'sender_registered'])
-    await db
-      .insertInto('conditions')
-      .values({ domain_id: domainId, type, ...met })
-      .execute()
-  const claim = { claimId, name, nameservers: [] }
-  await senderStore(store, 'live', LIMITS).register(claim)
-  return claim
 }
 
 async function acceptMany(
@@ -214,7 +172,7 @@ async function acceptMany(
       await acceptMessage(store, claim, message, {
         world: 'live',
         account: 'embedded',
-        limits: LIMITS,
+        limits: NO_LIMITS,
       })
     }
   }

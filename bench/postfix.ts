@@ -1,6 +1,7 @@
 /**
  * Postfix and OpenDKIM as Debian has them, with a queue of their own, for comparison: what comes in by SMTP is
- * signed, queued, and relayed to a sink. Needs root, and the packages postfix and opendkim.
+ * signed, queued and relayed to a sink, or verified, queued and delivered to a mailbox. Needs root, and the
+ * packages postfix and opendkim.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -33,31 +34,74 @@ export function whyNoPostfix(): string | undefined {
 export type Postfix = AsyncDisposable & { port: number }
 
 /** Signs for `domain`, and relays everything to that port of loopback. */
-export async function startPostfix(domain: string, sinkPort: number): Promise<Postfix> {
+export const startSender = (domain: string, sinkPort: number): Promise<Postfix> =>
+  start(async (path) => {
+    await run('opendkim-genkey', ['-b', '2048', '-s', 'bench', '-d', domain, '-D', path])
+    return {
+      milter: {
+        Domain: domain,
+        Selector: 'bench',
+        KeyFile: join(path, 'bench.private'),
+        Mode: 's',
+        Canonicalization: 'relaxed/relaxed',
+        InternalHosts: '127.0.0.0/8',
+      },
+      postfix: {
+        relayhost: `[127.0.0.1]:${sinkPort}`,
+        // As many sessions as ours.
+        default_destination_concurrency_limit: '50',
+      },
+    }
+  })
+
+/** Verifies by the public key of a name, in base64, and delivers mail for `address` to a mailbox. */
+export const startReceiver = (
+  address: string,
+  key: { name: string; publicKey: string },
+): Promise<Postfix> =>
+  start(async (path) => {
+    const { stdout: uid } = await run('id', ['-u', 'nobody'])
+    const mailboxes = join(path, 'mailboxes')
+    await mkdir(mailboxes)
+    await chown(mailboxes, Number(uid), 0)
+    await writeFile(join(path, 'keys'), `${key.name} v=DKIM1; k=rsa; p=${key.publicKey}\n`)
+    return {
+      milter: { Mode: 'v', TestPublicKeys: join(path, 'keys'), InternalHosts: '192.0.2.1' },
+      postfix: {
+        virtual_mailbox_domains: address.slice(address.indexOf('@') + 1),
+        virtual_mailbox_base: mailboxes,
+        virtual_mailbox_maps: `inline:{ ${address}=ann }`,
+        virtual_mailbox_limit: '0',
+        virtual_uid_maps: `static:${uid.trim()}`,
+        virtual_gid_maps: `static:${uid.trim()}`,
+      },
+    }
+  })
+
+type Settings = Readonly<Record<string, string>>
+
+async function start(
+  settingsIn: (path: string) => Promise<{ milter: Settings; postfix: Settings }>,
+): Promise<Postfix> {
   await using opened = new AsyncDisposableStack()
   const { path } = opened.use(await temporaryDirectory())
   await chmod(path, 0o755)
+  const { milter, postfix } = await settingsIn(path)
   const milterPort = await freePort()
-  opened.use(await startOpenDkim(path, domain, milterPort))
+  opened.use(await startOpenDkim(path, milter, milterPort))
   const port = await freePort()
-  opened.use(await startMaster(path, { port, milterPort, sinkPort }))
+  opened.use(await startMaster(path, postfix, { port, milterPort }))
   const closing = opened.move()
   return { port, [Symbol.asyncDispose]: () => closing.disposeAsync() }
 }
 
-async function startOpenDkim(path: string, domain: string, port: number): Promise<AsyncDisposable> {
-  await run('opendkim-genkey', ['-b', '2048', '-s', 'bench', '-d', domain, '-D', path])
+async function startOpenDkim(path: string, more: Settings, port: number): Promise<AsyncDisposable> {
   const settings = {
-    Domain: domain,
-    Selector: 'bench',
-    KeyFile: join(path, 'bench.private'),
     Socket: `inet:${port}@127.0.0.1`,
-    Mode: 's',
-    Canonicalization: 'relaxed/relaxed',
-    InternalHosts: '127.0.0.0/8',
     RequireSafeKeys: 'no',
     Background: 'no',
     Syslog: 'no',
+    ...more,
   }
   const file = join(path, 'opendkim.conf')
   await writeFile(file, lines(Object.entries(settings), ' '))
@@ -76,6 +120,7 @@ const SERVICES = [
   'proxymap  unix  - - n - - proxymap',
   'smtp      unix  - - n - - smtp',
   'error     unix  - - n - - error',
+  'virtual   unix  - n n - - virtual',
   'retry     unix  - - n - - error',
   'anvil     unix  - - n - 1 anvil',
   'scache    unix  - - n - 1 scache',
@@ -85,7 +130,8 @@ const SERVICES = [
 
 async function startMaster(
   path: string,
-  ports: { port: number; milterPort: number; sinkPort: number },
+  more: Settings,
+  ports: { port: number; milterPort: number },
 ): Promise<AsyncDisposable> {
   const [etc, data, queue] = ['etc', 'data', 'queue'].map((name) => join(path, name)) as [
     string,
@@ -107,12 +153,11 @@ async function startMaster(
     mynetworks: '127.0.0.0/8',
     mydestination: '',
     alias_maps: '',
-    relayhost: `[127.0.0.1]:${ports.sinkPort}`,
     smtpd_milters: `inet:127.0.0.1:${ports.milterPort}`,
     milter_default_action: 'tempfail',
-    // As many sessions as ours, and no limit on what one client may send.
-    default_destination_concurrency_limit: '50',
+    // No limit on what one client may send.
     smtpd_client_connection_count_limit: '0',
+    ...more,
   }
   await writeFile(join(etc, 'main.cf'), lines(Object.entries(settings), ' = '))
   const inbound = `127.0.0.1:${ports.port} inet n - n - - smtpd`
@@ -151,30 +196,15 @@ function answers(port: number): Promise<boolean> {
   })
 }
 
-/** Hands over so many messages in so many sessions, which are kept. */
-export async function sendBySource(
-  port: number,
-  {
-    from,
-    messages,
-    sessions,
-    octets,
-  }: Record<'messages' | 'sessions' | 'octets', number> & {
-    from: string
-  },
-): Promise<void> {
-  const args = [
-    '-d',
-    '-s',
-    sessions,
-    '-m',
-    messages,
-    '-l',
-    octets,
-    '-f',
-    from,
-    '-t',
-    'ann@sink.test',
-  ]
+export type Sent = { from: string; to: string; messages: number; sessions: number } & (
+  | { octets: number }
+  | { file: string }
+)
+
+/** Hands over so many messages in so many sessions, which are kept: of a length, or those of a file. */
+export async function sendBySource(port: number, sent: Sent): Promise<void> {
+  const { from, to, messages, sessions } = sent
+  const what = 'file' in sent ? ['-F', sent.file] : ['-l', sent.octets]
+  const args = ['-d', '-s', sessions, '-m', messages, ...what, '-f', from, '-t', to]
   await run('smtp-source', [...args.map(String), `127.0.0.1:${port}`])
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run bench [-- name …]`: measures the figures we quote, each against the product as a user runs it.
- * With `--write`, those of `detection`, `active`, `dns` and `mail` are put into the README.
+ * With `--write`, those of `detection`, `active`, `dns`, `mail` and `receive` are put into the README.
  */
 import { parseArgs } from 'node:util'
 import { active } from './active.ts'
@@ -11,9 +11,20 @@ import { takeFigures, writeFigures } from './figures.ts'
 import { handler } from './handler.ts'
 import { lists } from './lists.ts'
 import { mail } from './mail.ts'
+import { receive } from './receive.ts'
 import { zoneLog } from './zone-log.ts'
 
-const FIGURES = { detection, lists, handler, crowd, active, dns, mail, 'zone-log': zoneLog }
+const FIGURES = {
+  detection,
+  lists,
+  handler,
+  crowd,
+  active,
+  dns,
+  mail,
+  receive,
+  'zone-log': zoneLog,
+}
 const LIMIT_MS = 20 * 60_000
 
 const stop = new AbortController()

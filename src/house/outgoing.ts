@@ -11,7 +11,7 @@ import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
 import { reportTo } from '#mail/reports/report-to.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { TOPICS } from '#store/context.ts'
-import { keepMessage } from '#store/messages.ts'
+import { keepMessage } from '#store/keep-messages.ts'
 import {
   inTurn,
   type Lane,
@@ -52,10 +52,13 @@ export function openOutgoing(parts: OutgoingParts): void {
   const attempt = attemptsBy(parts, {
     sessions: opened.use(new Sessions()),
     policies: tlsPolicies(parts),
-    mayLeave: gathered(NOTED_AT_ONCE, NOTED_WITHIN_MS, async (mails: readonly QueuedMail[]) => {
-      const noted = await noteData(parts.foundation.store, mails)
-      return mails.map(({ id }) => noted.has(id))
-    }),
+    mayLeave: gathered(
+      { atOnce: NOTED_AT_ONCE, withinMs: NOTED_WITHIN_MS },
+      async (mails: readonly QueuedMail[]) => {
+        const noted = await noteData(parts.foundation.store, mails)
+        return mails.map(({ id }) => noted.has(id))
+      },
+    ),
   })
   for (const lane of ['probes', 'others'] as const) openLane(parts, lane, attempt)
 }

@@ -4,61 +4,15 @@ import { randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
 import { NotAccepted } from '#mail/outgoing/gate.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
+import { type Claim, NO_LIMITS, newDomain, newInbox } from '../../test/domains-in-store.ts'
 import { testStore } from '../../test/store.ts'
 import { decodedContent } from '../mail/content.ts'
 import { type Acceptance, acceptMessage } from './accept-messages.ts'
-import { ensureWorkspace, FIRST_WORKSPACE } from './api-keys.ts'
-import { senderStore } from './sender-domains.ts'
 
 const store = await testStore()
 after(() => store[Symbol.asyncDispose]())
 const { db } = store
-await ensureWorkspace(store, FIRST_WORKSPACE, 'a workspace')
-const NO_LIMITS = { workspace: 0, installation: 0 }
 const EMBEDDED: Acceptance = { world: 'live', account: 'embedded', limits: NO_LIMITS }
-
-type Claim = { claimId: string; name: string; domainId: string }
-
-/** As a pass leaves it: delegated, seen a moment ago, registered. */
-async function newDomain(name: string): Promise<Claim> {
-  const [domainId, claimId] = [randomUUID(), randomUUID()]
-  const tenant = { workspace_id: FIRST_WORKSPACE, world: 'live' as const, name }
-  const drivers = { zone_driver: 'embedded', sender_driver: 'embedded', mailbox_driver: 'embedded' }
-  await db
-    .insertInto('domains')
-    .values({ id: domainId, ...tenant, ...drivers })
-    .execute()
-  await db
-    .insertInto('claims')
-    .values({ id: claimId, domain_id: domainId, ...tenant })
-    .execute()
-  await db.insertInto('holders').values({ world: 'live', name, claim_id: claimId }).execute()
-  const met = { verdict: 'met', since: new Date(), last_look_at: new Date() }
-  for (const type of ['delegated', 'sender_registered'])
-    await db
-      .insertInto('conditions')
-      .values({ domain_id: domainId, type, ...met })
-      .execute()
-  await senderStore(store, 'live', NO_LIMITS).register({ claimId, name, nameservers: [] })
-  return { claimId, name, domainId }
-}
-
-async function newInbox({ domainId }: Claim, dailyLimit: number): Promise<string> {
-  const id = randomUUID()
-  const owner = { workspace_id: FIRST_WORKSPACE, world: 'live' as const, domain_id: domainId }
-  await db
-    .insertInto('inboxes')
-    .values({
-      id,
-      ...owner,
-      localpart: 'kim',
-      address: 'kim@limited.test',
-      display_name: 'Kim',
-      daily_limit: dailyLimit,
-    })
-    .execute()
-  return id
-}
 
 const mail = (recipient: string, more: Partial<OutgoingMail> = {}): OutgoingMail => ({
   id: randomUUID(),
@@ -95,7 +49,7 @@ async function contentOf(id: string): Promise<string | undefined> {
 }
 
 test('each of many has its own content, whatever their sizes', async () => {
-  const claim = await newDomain('many.test')
+  const claim = await newDomain(store, 'many.test')
   const big = Buffer.from(`To: big@x.test\r\n\r\n${randomUUID().repeat(60_000)}\r\n`)
   const all = Array.from({ length: 70 }, (_, n) => mail(`n${n}@x.test`))
   all.push(mail('big@x.test', { content: big }), mail('empty@x.test', { content: Buffer.alloc(0) }))
@@ -104,8 +58,8 @@ test('each of many has its own content, whatever their sizes', async () => {
 })
 
 test('one that the database refuses, one of no claim and one of a removed inbox harm nobody else', async () => {
-  const claim = await newDomain('beside.test')
-  const nobody = { claimId: randomUUID(), name: 'nobody.test', domainId: randomUUID() }
+  const claim = await newDomain(store, 'beside.test')
+  const nobody = { ...claim, claimId: randomUUID(), name: 'nobody.test' }
   const good = [mail('one@x.test'), mail('two@x.test'), mail('three@x.test')] as const
   const answers = await acceptAll([
     [claim, good[0]],
@@ -120,7 +74,7 @@ test('one that the database refuses, one of no claim and one of a removed inbox 
 })
 
 test('a message that is handed over twice at the same moment is accepted once', async () => {
-  const claim = await newDomain('doubled.test')
+  const claim = await newDomain(store, 'doubled.test')
   const once = mail('ann@x.test')
   assert.deepEqual(await acceptAll([once, once, once].map((each) => [claim, each])), [
     true,
@@ -136,9 +90,12 @@ test('a message that is handed over twice at the same moment is accepted once', 
 })
 
 test('no more than its limit of an inbox, however many come at once, and its neighbour sends', async () => {
-  const claim = await newDomain('limited.test')
-  const neighbour = await newDomain('neighbour.test')
-  const [limited, free] = [await newInbox(claim, 3), await newInbox(neighbour, 100)]
+  const claim = await newDomain(store, 'limited.test')
+  const neighbour = await newDomain(store, 'neighbour.test')
+  const [limited, free] = [
+    await newInbox(store, claim, 'kim', 3),
+    await newInbox(store, neighbour, 'kim'),
+  ]
   const answers = await acceptAll([
     ...Array.from({ length: 8 }, (_, n): [Claim, OutgoingMail] => [
       claim,
@@ -155,7 +112,7 @@ test('no more than its limit of an inbox, however many come at once, and its nei
 })
 
 test('no more than the limit of the workspace, however many come at once', async () => {
-  const claim = await newDomain('workspace.test')
+  const claim = await newDomain(store, 'workspace.test')
   const before = await db
     .selectFrom('outgoing_messages')
     .select(db.fn.countAll<string>().as('count'))

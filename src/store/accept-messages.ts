@@ -13,11 +13,12 @@ import {
 } from '#mail/outgoing/gate.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
 import { domainOf } from '#names/localpart.ts'
-import { gathered } from '../gathered.ts'
+import { gathered, togetherOrAlone } from '../gathered.ts'
 import { newId } from '../ids.ts'
 import { conditionsInJson, toConditions, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Database, Queryable } from './database.ts'
+import { joined, TOGETHER_OCTETS } from './message-contents.ts'
 import type { WorldName } from './tables.ts'
 
 /** Messages of any 24 hours; 0: no limit. */
@@ -38,9 +39,7 @@ type Wish = {
 /** False where the claim is not registered with the embedded sender (any more). */
 type Answer = boolean | Error
 
-const TOGETHER = 50
-/** Of contents that are written in one statement: each is copied on the way. */
-const TOGETHER_OCTETS = 1024 * 1024
+const TOGETHER = { atOnce: 50, withinMs: 0, underWay: 4 }
 /** Where a service is handed the message at once, the queue takes over if that does not end. */
 const HANDING_OVER_MS = 5 * 60_000
 
@@ -66,7 +65,7 @@ const acceptors = new WeakMap<Database, (wish: Wish) => Promise<Answer>>()
 function acceptorOf({ db }: StoreContext): (wish: Wish) => Promise<Answer> {
   const known = acceptors.get(db)
   if (known) return known
-  const acceptor = gathered<Wish, Answer>(TOGETHER, 0, (wishes) => acceptAll(db, wishes))
+  const acceptor = gathered<Wish, Answer>(TOGETHER, (wishes) => acceptAll(db, wishes))
   acceptors.set(db, acceptor)
   return acceptor
 }
@@ -74,57 +73,38 @@ function acceptorOf({ db }: StoreContext): (wish: Wish) => Promise<Answer> {
 async function acceptAll(db: Database, wishes: readonly Wish[]): Promise<Answer[]> {
   const answers = new Map<Wish, Answer>()
   for (const round of roundsOf(wishes)) {
-    for (const [index, answer] of (await acceptRound(db, round)).entries())
-      answers.set(round[index]!, answer)
+    const accepted = await togetherOrAlone(round, (wishes) =>
+      db.transaction().execute((tx) => acceptIn(tx, wishes)),
+    )
+    for (const [index, answer] of accepted.entries()) answers.set(round[index]!, answer)
   }
   return wishes.map((wish) => answers.get(wish)!)
 }
 
-type Round = { wishes: Wish[]; inboxes: Set<string>; octets: number }
-
 /** Those of one round share no limit: each is judged knowing all that were accepted before it. */
 function roundsOf(wishes: readonly Wish[]): Wish[][] {
-  const rounds: Round[] = []
+  const rounds: Wish[][] = []
   const alone: Wish[][] = []
   for (const wish of wishes) {
+    const round = rounds.find((others) => !others.some((other) => sharesLimit(other, wish)))
     if (isAlone(wish)) alone.push([wish])
-    else addTo(rounds.find((round) => hasRoom(round, wish)) ?? newIn(rounds), wish)
+    else if (round) round.push(wish)
+    else rounds.push([wish])
   }
-  return [...rounds.map((round) => round.wishes), ...alone]
+  return [...rounds, ...alone]
 }
 
 /** A limit of the workspace or of the installation is everybody's. */
-const isAlone = ({ acceptance }: Wish): boolean =>
-  !isEmbedded(acceptance) || acceptance.limits.workspace > 0 || acceptance.limits.installation > 0
+const isAlone = ({ mail, acceptance }: Wish): boolean =>
+  !isEmbedded(acceptance) ||
+  acceptance.limits.workspace > 0 ||
+  acceptance.limits.installation > 0 ||
+  mail.content.length > TOGETHER_OCTETS
 
-const hasRoom = ({ inboxes, octets }: Round, { mail }: Wish): boolean =>
-  octets + mail.content.length <= TOGETHER_OCTETS && !inboxes.has(mail.inboxId ?? mail.id)
-
-function newIn(rounds: Round[]): Round {
-  const round = { wishes: [], inboxes: new Set<string>(), octets: 0 }
-  rounds.push(round)
-  return round
-}
-
-function addTo(round: Round, wish: Wish): void {
-  round.wishes.push(wish)
-  round.inboxes.add(wish.mail.inboxId ?? wish.mail.id)
-  round.octets += wish.mail.content.length
-}
+const sharesLimit = ({ mail: one }: Wish, { mail: other }: Wish): boolean =>
+  one.id === other.id || (one.inboxId !== undefined && one.inboxId === other.inboxId)
 
 const isEmbedded = ({ account }: Acceptance): boolean => account === 'embedded'
-
-/** Where something goes wrong, each is tried alone: nobody suffers from a message beside theirs. */
-async function acceptRound(db: Database, round: readonly Wish[]): Promise<Answer[]> {
-  try {
-    return await db.transaction().execute((tx) => acceptIn(tx, round))
-  } catch (error) {
-    if (round.length === 1) return [error instanceof Error ? error : new Error(String(error))]
-    const answers: Answer[] = []
-    for (const wish of round) answers.push(...(await acceptRound(db, [wish])))
-    return answers
-  }
-}
 
 async function acceptIn(tx: Queryable, round: readonly Wish[]): Promise<Answer[]> {
   const { workspaces, accepted } = await holdSenders(tx, round)
@@ -258,8 +238,7 @@ async function reachedLimit(
 async function insertMessages(tx: Queryable, wishes: readonly OpenWish[]): Promise<void> {
   const column = <T>(of: (wish: OpenWish) => T) => wishes.map(of)
   const contents = column(({ mail }) => zstdCompressSync(mail.content))
-  let end = 0
-  const ends = contents.map(({ length }) => (end += length))
+  const { octets, ends } = joined(contents)
   await sql`
     with new as (
       select * from unnest(
@@ -280,7 +259,7 @@ async function insertMessages(tx: Queryable, wishes: readonly OpenWish[]): Promi
     ), content as (
       insert into message_contents (id, encoding, octets, content)
       select content_id, 'zstd', octets,
-             substring(${Buffer.concat(contents)}::bytea from content_end - content_length + 1 for content_length)
+             substring(${octets}::bytea from content_end - content_length + 1 for content_length)
         from new
     )
     insert into outgoing_messages (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,

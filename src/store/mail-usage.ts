@@ -1,28 +1,7 @@
 /** How many octets of mail are held, counted as they come and go. */
 import { type RawBuilder, sql } from 'kysely'
 import type { Quotas, Usage } from '#mail/incoming/quota.ts'
-import type { Copy } from '#mail/incoming/receive.ts'
-import type { Database, Queryable } from './database.ts'
-
-/** Counts a message that has been kept. Part of the caller's transaction. */
-export async function countKept(
-  tx: Queryable,
-  octets: number,
-  copies: readonly Copy[],
-): Promise<void> {
-  const counted = copies.filter(({ claimId }) => claimId !== null)
-  if (counted.length === 0) return
-  // In one order, so that two messages to the same inboxes do not wait for each other.
-  await sql`
-    insert into mail_usage (claim_id, localpart, octets)
-      select claim_id, localpart, count(*) * ${octets}::bigint
-        from unnest(${counted.map(({ claimId }) => claimId)}::uuid[],
-                    ${counted.map(({ localpart }) => localpart)}::text[]) as kept (claim_id, localpart)
-       group by 1, 2 order by 1, 2
-      on conflict (claim_id, localpart) do update set octets = mail_usage.octets + excluded.octets`.execute(
-    tx,
-  )
-}
+import type { Database } from './database.ts'
 
 /**
  * Uncounts messages that are deleted in the same statement: it stands behind a `with` in which `gone` names them, with

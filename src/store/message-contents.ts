@@ -11,3 +11,16 @@ export const dropContentsOfGone: RawBuilder<unknown> = sql`
                       where m.content_id = c.id and m.id not in (select id from gone))
      and not exists (select from outgoing_messages o
                       where o.content_id = c.id and o.id not in (select id from gone))`
+
+/** A message with more is written alone: each that is written together with others is copied on the way. */
+export const TOGETHER_OCTETS = 256 * 1024
+
+/** Many contents as one parameter of a statement, and where each of them ends in it. */
+export function joined(contents: readonly Uint8Array[]): { octets: Buffer; ends: number[] } {
+  let end = 0
+  const ends = contents.map(({ length }) => {
+    end += length
+    return end
+  })
+  return { octets: Buffer.concat(contents), ends }
+}

@@ -1,88 +1,10 @@
 /** Messages that arrived, and the conversations they start or join. */
 import { type Selectable, sql } from 'kysely'
-import { bufferOf, decodedContent, type StoredContent } from '#mail/content.ts'
-import type { Copy } from '#mail/incoming/receive.ts'
-import { newId } from '../ids.ts'
+import { decodedContent } from '#mail/content.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
-import { countKept } from './mail-usage.ts'
 import type { Tables } from './tables.ts'
-
-/** Keeps the content once and every copy of it, or nothing. */
-export async function keepMessage(
-  { db }: StoreContext,
-  { encoding, octets, content }: StoredContent,
-  copies: readonly Copy[],
-): Promise<void> {
-  const contentId = newId()
-  await db.transaction().execute(async (tx) => {
-    await tx
-      .insertInto('message_contents')
-      .values({ id: contentId, encoding, octets: String(octets), content: bufferOf(content) })
-      .execute()
-    for (const copy of copies) await keepCopy(tx, contentId, copy)
-    await countKept(tx, octets, copies)
-  })
-}
-
-/** Where an inbox stands at the address, in a conversation of that inbox. */
-async function keepCopy(tx: Queryable, contentId: string, copy: Copy): Promise<void> {
-  const threadId = copy.claimId === null ? undefined : await joinThread(tx, copy.claimId, copy)
-  await tx
-    .insertInto('messages')
-    .values({
-      id: newId(),
-      claim_id: copy.claimId,
-      thread_id: threadId ?? null,
-      localpart: copy.localpart,
-      envelope_sender: copy.envelopeSender,
-      recipient: copy.recipient,
-      author: copy.author,
-      subject: copy.subject,
-      preview: copy.preview,
-      content_id: contentId,
-      trace: copy.trace,
-      authentication: JSON.stringify(copy.authentication) as never,
-    })
-    .execute()
-}
-
-async function joinThread(tx: Queryable, claimId: string, copy: Copy): Promise<string | undefined> {
-  const inbox = await tx
-    .selectFrom('inboxes as i')
-    .innerJoin('claims as c', 'c.domain_id', 'i.domain_id')
-    .select(['i.id', 'i.workspace_id', 'i.world'])
-    .where('c.id', '=', claimId)
-    .where('i.localpart', '=', copy.localpart)
-    .where('i.removed_at', 'is', null)
-    .executeTakeFirst()
-  if (!inbox) return undefined
-  const latest = {
-    last_message_preview: copy.preview,
-    last_message_at: new Date(),
-    last_authentication: JSON.stringify(copy.authentication) as never,
-    is_read: false,
-  }
-  const thread = await tx
-    .insertInto('threads')
-    .values({
-      id: newId(),
-      workspace_id: inbox.workspace_id,
-      world: inbox.world,
-      inbox_id: inbox.id,
-      lead_email: copy.correspondent,
-      subject: copy.subject,
-      thread_key: copy.threadKey,
-      category: null,
-      campaign_id: null,
-      ...latest,
-    })
-    .onConflict((c) => c.columns(['inbox_id', 'thread_key']).doUpdateSet(latest))
-    .returning('id')
-    .executeTakeFirstOrThrow()
-  return thread.id
-}
 
 /** A message as it was received, with its trace. */
 export const receivedOctets = (row: {

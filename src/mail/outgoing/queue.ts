@@ -43,15 +43,21 @@ export class Queue {
 
   constructor(options: QueueOptions) {
     this.#options = options
-    const load = gathered(LOADED_AT_ONCE, 0, async (ids: readonly string[]) => {
-      const found = new Map((await options.load(ids)).map((mail) => [mail.id, mail]))
-      return ids.map((id) => found.get(id))
-    })
+    const load = gathered(
+      { atOnce: LOADED_AT_ONCE, withinMs: 0 },
+      async (ids: readonly string[]) => {
+        const found = new Map((await options.load(ids)).map((mail) => [mail.id, mail]))
+        return ids.map((id) => found.get(id))
+      },
+    )
     this.#load = load
-    this.#note = gathered(NOTED_AT_ONCE, NOTED_WITHIN_MS, async (notes: readonly Note[]) => {
-      await options.note(notes)
-      return notes.map(() => undefined)
-    })
+    this.#note = gathered(
+      { atOnce: NOTED_AT_ONCE, withinMs: NOTED_WITHIN_MS },
+      async (notes: readonly Note[]) => {
+        await options.note(notes)
+        return notes.map(() => undefined)
+      },
+    )
   }
 
   get taking(): Taking {
