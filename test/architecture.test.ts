@@ -23,6 +23,8 @@ const LAYERS: Record<string, Row> = {
   dns: { uses: ['names/*'] },
   policy: { uses: ['names/*'] },
   engine: { uses: [] },
+  /** The closed list of what customers are told. */
+  events: { uses: [] },
   resolver: { uses: ['dns/*', 'names/*'], types: ['clock.ts'] },
   mail: {
     uses: ['clock.ts', 'gathered.ts', 'ids.ts', 'dns/*', 'names/*', 'resolver/resolver.ts'],
@@ -34,6 +36,7 @@ const LAYERS: Record<string, Row> = {
   domains: {
     uses: [
       'clock.ts',
+      'events/*',
       'dns/*',
       'names/*',
       'policy/*',
@@ -83,6 +86,7 @@ const LAYERS: Record<string, Row> = {
       'domains/*',
       'drivers/errors.ts',
       'engine/due-rows.ts',
+      'events/*',
       'mail/content.ts',
       'mail/outgoing/gate.ts',
       'migrations/*',
@@ -115,6 +119,7 @@ const LAYERS: Record<string, Row> = {
       'domains/sending.ts',
       'drivers/errors.ts',
       'drivers/zone/contract.ts',
+      'events/*',
       'mail/outgoing/compose.ts',
       'mail/outgoing/gate.ts',
       'sandbox/outcomes.ts',
@@ -160,7 +165,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   selfsigned: ['house/keepsakes.ts'],
   'smtp-server': ['servers/smtp/*'],
   tldts: ['names/*'],
-  zod: ['api/*', 'drivers/*', 'house/accounts.ts'],
+  zod: ['api/*', 'drivers/*', 'events/*', 'house/accounts.ts'],
 }
 
 /** Layers written `../store/…` instead of `#store/…` here and there. */

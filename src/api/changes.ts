@@ -1,5 +1,5 @@
-/** The changes of one domain, for those who wait for them. */
-import { type StoreContext, TOPICS } from '#store/context.ts'
+/** The changes that one topic of the doorbell tells of, for those who wait for them. */
+import type { StoreContext } from '#store/context.ts'
 
 /** In case a ring was lost. */
 const LOOK_MS = 1000
@@ -9,10 +9,10 @@ export type Changes = Disposable & {
   next(mostMs: number, signal?: AbortSignal): Promise<void>
 }
 
-export function changesOf({ doorbell }: StoreContext, domainId: string): Changes {
+export function changesOf({ doorbell }: StoreContext, topic: string): Changes {
   let isRung = false
   let wake = () => {}
-  const bell = doorbell.on(TOPICS.domain(domainId), () => {
+  const bell = doorbell.on(topic, () => {
     isRung = true
     wake()
   })

@@ -15,6 +15,7 @@ import { cutZoneRoute } from './routes/cut-zone.ts'
 import { deleteDomainRoute } from './routes/delete-domain.ts'
 import { deleteKeyRoute } from './routes/delete-key.ts'
 import { deleteRedirectRoute } from './routes/delete-redirect.ts'
+import { feedRoute } from './routes/feed.ts'
 import { getDomainRoute } from './routes/get-domain.ts'
 import { getKeyRoute } from './routes/get-key.ts'
 import { getMailRoute } from './routes/get-mail.ts'
@@ -46,6 +47,7 @@ const ROUTES = [
   addDomainRoute,
   listDomainsRoute,
   listEventsRoute,
+  feedRoute,
   checkDomainRoute,
   getZoneRoute,
   recordRoutes,

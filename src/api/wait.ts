@@ -1,4 +1,4 @@
-import type { StoreContext } from '#store/context.ts'
+import { type StoreContext, TOPICS } from '#store/context.ts'
 import { isDatabaseAway } from '#store/database.ts'
 import { changesOf } from './changes.ts'
 
@@ -20,7 +20,7 @@ export async function waitForDomain<T>(
   { domainId, known, look, done, limitMs }: Wait<T>,
 ): Promise<T> {
   const until = performance.now() + limitMs
-  using changes = changesOf(store, domainId)
+  using changes = changesOf(store, TOPICS.domain(domainId))
   let seen = known
   try {
     seen = await look()

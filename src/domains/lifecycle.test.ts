@@ -18,7 +18,7 @@ import {
   statusOf,
   tearDownServices,
 } from './lifecycle.ts'
-import type { JudgedProbe, OwnedRecord, Pen, Ports, Probe, ProbeJudgement } from './ports.ts'
+import type { JudgedProbe, OwnedRecord, Ports, Probe, ProbeJudgement, Recorder } from './ports.ts'
 import type { Pass } from './step.ts'
 import type {
   Condition,
@@ -298,7 +298,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     report: () => undefined,
     tell: () => undefined,
   }
-  return { ...penOf(), pass, ports, state, claim, signal: pass.signal }
+  return { ...recorderOf(), pass, ports, state, claim, signal: pass.signal }
 }
 
 // biome-ignore format: data
@@ -307,11 +307,11 @@ const referralTo = (nameservers: readonly string[]): ParentAnswer => ({
   outcome: nameservers.length > 0 ? 'delegated' : 'no_cut', nameservers, ds: [],
 })
 
-/** A pen that keeps what it wrote. */
-function penOf() {
+/** A recorder that keeps what it wrote. */
+function recorderOf() {
   const log: string[] = []
   const placed = new Set<ConditionType>()
-  const pen: Pen = {
+  const recorder: Recorder = {
     begin: async (type) => void log.push(`begin ${type}`),
     verdict: async (type, verdict) => void log.push(`${verdict.is} ${type}`),
     refused: async () => assert.fail('the stages do not write refusals'),
@@ -332,7 +332,7 @@ function penOf() {
     tornDown: async () => undefined,
     gone: async () => undefined,
   }
-  return { pen, log, placed }
+  return { recorder, log, placed }
 }
 
 /** The verdicts of a log, in its order. */
@@ -358,28 +358,28 @@ test('a pass comes to all stages of an active domain, unless its delegation is n
 
 describe('a pass', () => {
   test('believes no pair that the parent shows for names nobody has, too', async () => {
-    const { pass, pen, log, state } = openWorld()
+    const { pass, recorder, log, state } = openWorld()
     state.isWildcard = true
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     assert.equal(state.holds, false)
     assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
   })
 
   test('believes nothing while nobody says whether names that nobody has are answered alike', async () => {
-    const { pass, pen, ports, state, claim } = openWorld()
+    const { pass, recorder, ports, state, claim } = openWorld()
     const { look } = ports.observer
     ports.observer.look = async (name, ...rest) => {
       const seen = await look(name, ...rest)
       const answers = seen.answers.map((answer) => ({ ...answer, outcome: 'timeout' as const }))
       return name === claim.name ? seen : { ...seen, answers }
     }
-    await assert.rejects(reconcile(pass, pen), { name: 'CouldNotAsk' })
+    await assert.rejects(reconcile(pass, recorder), { name: 'CouldNotAsk' })
     assert.equal(state.holds, false)
   })
 
   test('walks the stages from the top; each is begun, and noted as placed, before it acts', async () => {
-    const { pass, pen, log } = openWorld()
-    await reconcile(pass, pen)
+    const { pass, recorder, log } = openWorld()
+    await reconcile(pass, recorder)
     const steps = LIFECYCLE.flatMap(({ met: type, step }) => [
       `begin ${type}`,
       ...(step.remove ? [`placed ${type}`] : []),
@@ -389,11 +389,11 @@ describe('a pass', () => {
   })
 
   test('that is repeated ends at the same place, and the probe that came back proves it', async () => {
-    const { pass, pen, log, ports, claim, signal } = openWorld()
-    await reconcile(pass, pen)
+    const { pass, recorder, log, ports, claim, signal } = openWorld()
+    await reconcile(pass, recorder)
     const zone = await ports.zone.readZone(claim, signal)
     log.length = 0
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     assert.deepEqual(
       verdictsIn(log),
       ORDER.map((type) => `met ${type}`),
@@ -404,18 +404,18 @@ describe('a pass', () => {
   })
 
   test('stops at the first stage not met while the domain is not active yet', async () => {
-    const { pass, pen, log, state, placed } = openWorld()
+    const { pass, recorder, log, state, placed } = openWorld()
     state.shown = []
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
     assert.deepEqual([...placed], ['zone_ready'])
   })
 
   test('looks at an active domain whole, whatever it lost behind the delegation', async () => {
     for (const activatedAt of [undefined, before(days(1))]) {
-      const { pass, pen, log, ports } = openWorld({ activatedAt })
+      const { pass, recorder, log, ports } = openWorld({ activatedAt })
       ports.sender.verifyDomain = async () => waiting
-      await reconcile(pass, pen)
+      await reconcile(pass, recorder)
       const looked = verdictsIn(log).map((line) => line.split(' ')[1])
       assert.deepEqual(looked, activatedAt ? ORDER : ORDER.slice(0, 6))
       assert.equal(verdictsIn(log)[5], 'waiting sender_verified')
@@ -423,26 +423,26 @@ describe('a pass', () => {
   })
 
   test('that cannot look at a stage ends there and writes no verdict on it', async () => {
-    const { pass, pen, log, ports } = openWorld({ activatedAt: before(days(1)) })
+    const { pass, recorder, log, ports } = openWorld({ activatedAt: before(days(1)) })
     ports.sender.ensureDomain = async () => assert.fail('unreachable')
-    await assert.rejects(reconcile(pass, pen), /unreachable/)
+    await assert.rejects(reconcile(pass, recorder), /unreachable/)
     assert.deepEqual(verdictsIn(log), ['met zone_ready', 'met delegated'])
     assert.equal(log.at(-1), 'placed sender_registered')
   })
 
   test('without a delegation leaves the mail services of the holder as they are', async () => {
-    const { pass, pen, log, state, placed } = openWorld({ activatedAt: before(days(1)) })
-    await reconcile(pass, pen)
+    const { pass, recorder, log, state, placed } = openWorld({ activatedAt: before(days(1)) })
+    await reconcile(pass, recorder)
     const all = [...placed]
     state.shown = ['ns1.other.example', 'ns2.other.example']
     log.length = 0
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     assert.deepEqual(verdictsIn(log), ['met zone_ready', 'waiting delegated'])
     assert.deepEqual([...placed], all)
   })
 
   test('asks nobody what a name serves that its parent does not know', async () => {
-    const { pass, pen, ports } = openWorld({ importIsWanted: true })
+    const { pass, recorder, ports } = openWorld({ importIsWanted: true })
     const { look } = ports.observer
     ports.observer.look = async (...about) => {
       const seen = await look(...about)
@@ -452,12 +452,12 @@ describe('a pass', () => {
     ports.surveyor.survey = async () => assert.fail('there is nobody to ask')
     const kept: unknown[] = []
     ports.customers.keepImported = async (_domain, ...found) => void kept.push(found)
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     assert.deepEqual(kept, [[[], { state: 'done', note: '' }]])
   })
 
   test('tells what of an import it leaves behind', async () => {
-    const { pass, pen, ports, state } = openWorld({ importIsWanted: true })
+    const { pass, recorder, ports, state } = openWorld({ importIsWanted: true })
     state.shown = ['ns1.other.example', 'ns2.other.example']
     const rr = (name: string, type: string, data: string) => ({ name, type, ttl: 300, data })
     const found = [
@@ -473,14 +473,14 @@ describe('a pass', () => {
     }
     const told: string[] = []
     pass.tell = ({ message }) => void told.push(message)
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     assert.deepEqual(kept, ['acme.example.'])
     const leftOut = 'DNAME of old.acme.example, TXT of big.acme.example'
     assert.equal(told[0], `Not taken along, because the zone host does not hold it: ${leftOut}.`)
   })
 
   test('takes no mail away from where it goes before it can come here, wherever the pass may end', async () => {
-    const { pass, pen, ports, claim, signal } = openWorld({ takeMail: true })
+    const { pass, recorder, ports, claim, signal } = openWorld({ takeMail: true })
     const mx = {
       name: 'acme.example.',
       type: 'MX',
@@ -496,10 +496,10 @@ describe('a pass', () => {
     }
     const { resolve } = ports.publicDns
     ports.publicDns.resolve = async () => assert.fail('nobody answers')
-    await assert.rejects(reconcile(pass, pen), /nobody answers/)
+    await assert.rejects(reconcile(pass, recorder), /nobody answers/)
     assert.equal(held.length, 0)
     ports.publicDns.resolve = resolve
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     assert.equal(held.length, 1)
     assert.ok(
       held[0]!.some((data) => data !== mx.value),
@@ -516,7 +516,7 @@ describe('a pass', () => {
   ]
   for (const [what, { name, purpose, type = 'TXT', value = 'v' }, isInTheWay] of ALIASES) {
     test(`${isInTheWay ? 'waits for' : 'minds no'} alias of the customer's ${what}`, async () => {
-      const { pass, pen, log, ports } = openWorld()
+      const { pass, recorder, log, ports } = openWorld()
       const owner = purpose === 'autoconfig' ? name! : 'key._domainkey.acme.example.'
       const alias = { name: owner, type: 'CNAME', value: 'a.other.example.', ttl: 300 } as const
       ports.customers.list = async () => ({ wanted: [alias], unwanted: [] })
@@ -526,7 +526,7 @@ describe('a pass', () => {
         await ensureDomain(...about)
         return { records: [needed] }
       }
-      await reconcile(pass, pen)
+      await reconcile(pass, recorder)
       const verdict = isInTheWay ? 'waiting' : 'met'
       assert.ok(log.includes(`${verdict} records_published`), log.join())
     })
@@ -542,7 +542,7 @@ describe('a pass', () => {
   ]
   for (const [what, shown, pointsElsewhere] of SHOWN) {
     test(`may ${pointsElsewhere ? 'not ' : ''}be served early when the parent shows ${what}`, async () => {
-      const { pass, pen, ports } = openWorld({ pointsAtPool: !pointsElsewhere })
+      const { pass, recorder, ports } = openWorld({ pointsAtPool: !pointsElsewhere })
       const answers = shown.map((nameservers, index) => {
         return { ...referralTo(nameservers), name: `${index}.nic.example` }
       })
@@ -553,13 +553,13 @@ describe('a pass', () => {
       }
       const noted: boolean[] = []
       ports.custody.noteShown = async (_claim, isElsewhere) => void noted.push(isElsewhere)
-      await reconcile(pass, pen)
+      await reconcile(pass, recorder)
       assert.deepEqual(noted, [pointsElsewhere])
     })
   }
 
   test('finds an established delegation lame when the pair does not answer, and not before', async () => {
-    const { pass, pen, log, state } = openWorld()
+    const { pass, recorder, log, state } = openWorld()
     state.served = 'refused'
     let seen: DelegationReport | undefined
     pass.report = (report) => {
@@ -569,7 +569,7 @@ describe('a pass', () => {
       pass.domain.conditions = new Map([['delegated', condition(verdict)]])
       if (seen) pass.domain.delegation = seen
       log.length = 0
-      await reconcile(pass, pen)
+      await reconcile(pass, recorder)
       return verdictsIn(log)[1]
     }
     assert.equal(await standing(waiting), 'met delegated', 'the first look makes us serve it')
@@ -589,10 +589,10 @@ describe('a pass', () => {
   })
 
   test('believes no loss that something in the place of the root servers tells', async () => {
-    const { pass, pen, ports } = openWorld()
+    const { pass, recorder, ports } = openWorld()
     const reports: DelegationReport[] = []
     pass.report = (report) => void reports.push(report)
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     pass.domain.delegation = reports.pop()
     pass.domain.conditions = new Map([['delegated', condition(met)]])
     const { look } = ports.observer
@@ -601,16 +601,16 @@ describe('a pass', () => {
       const answers = seen.answers.map((each) => ({ ...each, outcome: 'intercepted' as const }))
       return { ...seen, answers }
     }
-    await assert.rejects(reconcile(pass, pen), { name: 'CouldNotAsk', message: /network/ })
+    await assert.rejects(reconcile(pass, recorder), { name: 'CouldNotAsk', message: /network/ })
     assert.deepEqual(reports, [])
   })
 
   test('takes the mail services away from a claim that holds its name no more', async () => {
-    const { pass, pen, log, state, placed, ports, claim, signal } = openWorld()
-    await reconcile(pass, pen)
+    const { pass, recorder, log, state, placed, ports, claim, signal } = openWorld()
+    await reconcile(pass, recorder)
     Object.assign(state, { shown: [], holds: false })
     log.length = 0
-    await reconcile(pass, pen)
+    await reconcile(pass, recorder)
     assert.deepEqual(
       log.filter((line) => line.startsWith('removed')),
       ['mail_proven', 'records_published', 'mail_domain_ready', 'sender_registered'].map(
@@ -634,8 +634,8 @@ describe('a pass', () => {
 
   for (const [what, judgedAs, followedAt, isSame, expected] of RENEWALS) {
     test(`renews a proof ${what}: ${expected}`, async () => {
-      const { pass, pen, log, state, ports } = openWorld()
-      await reconcile(pass, pen)
+      const { pass, recorder, log, state, ports } = openWorld()
+      await reconcile(pass, recorder)
       const { fingerprint } = state.probe!
       state.judged = {
         fingerprint: isSame ? fingerprint : 'another',
@@ -646,14 +646,14 @@ describe('a pass', () => {
       let sent = 0
       ports.probes.open = async () => void sent++
       log.length = 0
-      await reconcile(pass, pen)
+      await reconcile(pass, recorder)
       assert.equal(verdictsIn(log).at(-1), expected)
       assert.equal(sent, 1)
     })
   }
 
   test('keeps the DMARC policy a domain began with, and asks for it no more', async () => {
-    const { pass, pen, ports, state } = openWorld()
+    const { pass, recorder, ports, state } = openWorld()
     const { resolve } = ports.publicDns
     const asked: string[] = []
     ports.publicDns.resolve = async (name, type, signal) => {
@@ -663,7 +663,7 @@ describe('a pass', () => {
       return name === '_dmarc.example' ? { rcode: 'NOERROR', records } : resolve(name, type, signal)
     }
     for (const times of [1, 1]) {
-      await reconcile(pass, pen)
+      await reconcile(pass, recorder)
       assert.equal(asked.filter((name) => name === '_dmarc.example').length, times)
       const { value } = state.records.find(({ purpose }) => purpose === 'dmarc')!
       assert.match(value, /p=quarantine/)
@@ -673,11 +673,11 @@ describe('a pass', () => {
 
 describe('tearing down', () => {
   test('removes what was placed, in reverse order, and leaves the zone', async () => {
-    const { pass, pen, log, placed, ports, claim, signal } = openWorld()
-    await reconcile(pass, pen)
+    const { pass, recorder, log, placed, ports, claim, signal } = openWorld()
+    await reconcile(pass, recorder)
     log.length = 0
-    await tearDownServices(pass, pen)
-    await tearDownServices(pass, pen)
+    await tearDownServices(pass, recorder)
+    await tearDownServices(pass, recorder)
     assert.deepEqual(log, [
       'removed mail_proven',
       'removed records_published',
@@ -689,23 +689,23 @@ describe('tearing down', () => {
   })
 
   test('asks no provider for what was never placed', async () => {
-    const { pass, pen, log, ports } = openWorld()
+    const { pass, recorder, log, ports } = openWorld()
     ports.sender.removeDomain = async () => assert.fail('not placed')
     ports.mailbox.removeDomain = async () => assert.fail('not placed')
-    await tearDownServices(pass, pen)
+    await tearDownServices(pass, recorder)
     assert.deepEqual(log, [])
   })
 
   test('that is interrupted goes on where it was', async () => {
-    const { pass, pen, log, placed, ports } = openWorld()
-    await reconcile(pass, pen)
+    const { pass, recorder, log, placed, ports } = openWorld()
+    await reconcile(pass, recorder)
     log.length = 0
     const { removeDomain } = ports.mailbox
     ports.mailbox.removeDomain = async () => assert.fail('unreachable')
-    await assert.rejects(tearDownServices(pass, pen), /unreachable/)
+    await assert.rejects(tearDownServices(pass, recorder), /unreachable/)
     assert.ok(placed.has('mail_domain_ready') && placed.has('sender_registered'))
     ports.mailbox.removeDomain = removeDomain
-    await tearDownServices(pass, pen)
+    await tearDownServices(pass, recorder)
     assert.equal(new Set(log).size, log.length, 'nothing is removed twice')
     assert.deepEqual([...placed], ['zone_ready'])
   })

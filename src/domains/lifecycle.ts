@@ -9,7 +9,7 @@
  * the conditions.
  */
 import { days, hours } from '../clock.ts'
-import type { Pen } from './ports.ts'
+import type { Recorder } from './ports.ts'
 import type { Pass, Step } from './step.ts'
 import { delegation } from './steps/delegation.ts'
 import { mailDomain } from './steps/mail-domain.ts'
@@ -65,14 +65,14 @@ function isPastGrace({ met, graceMs }: Stage, conditions: Conditions): boolean {
 }
 
 /** One pass. Every `ensure` is safe to repeat, so a crash between two stages costs only a repeat. */
-export async function reconcile(pass: Pass, pen: Pen): Promise<void> {
+export async function reconcile(pass: Pass, recorder: Recorder): Promise<void> {
   for (const [index, { met, step }] of LIFECYCLE.entries()) {
-    await pen.begin(met)
-    const verdict = await take(step, met, pass, pen)
-    await pen.verdict(met, verdict, isDone(verdict) ? LIFECYCLE[index + 1]?.met : undefined)
+    await recorder.begin(met)
+    const verdict = await take(step, met, pass, recorder)
+    await recorder.verdict(met, verdict, isDone(verdict) ? LIFECYCLE[index + 1]?.met : undefined)
     if (isDone(verdict)) continue
     if (met === 'zone_ready' || met === 'delegated') {
-      await withdraw(pass, pen, met === 'zone_ready')
+      await withdraw(pass, recorder, met === 'zone_ready')
     }
     if (met === 'delegated') return
     if (pass.domain.activatedAt === undefined) return // an active domain is looked at whole
@@ -87,10 +87,15 @@ export function stagesLookedAt(conditions: Conditions, isActive: boolean): Condi
   return last === -1 ? types : types.slice(0, last + 1)
 }
 
-async function take(step: Step, met: ConditionType, pass: Pass, pen: Pen): Promise<Verdict> {
+async function take(
+  step: Step,
+  met: ConditionType,
+  pass: Pass,
+  recorder: Recorder,
+): Promise<Verdict> {
   const blocked = await step.gate?.(pass)
   if (blocked) return blocked
-  if (step.remove) await pen.placed(pass.domain.claim, met)
+  if (step.remove) await recorder.placed(pass.domain.claim, met)
   return step.ensure(pass)
 }
 
@@ -98,19 +103,19 @@ async function take(step: Step, met: ConditionType, pass: Pass, pen: Pen): Promi
  * Takes the mail services away from a claim that does not hold its name (any more), and its zone too
  * where the host has but one for each name and it may not stand, or another claim is to have it.
  */
-async function withdraw(pass: Pass, pen: Pen, isInTheWay: boolean): Promise<void> {
+async function withdraw(pass: Pass, recorder: Recorder, isInTheWay: boolean): Promise<void> {
   const { custody, zone } = pass.ports
   const { claim, conditions } = pass.domain
   const later = LIFECYCLE.slice(AFTER_DELEGATION).map(({ met }) => met)
   const isThere = (type: ConditionType) =>
-    pen.placements.has(type) || isDone(conditions.get(type)?.verdict)
+    recorder.placements.has(type) || isDone(conditions.get(type)?.verdict)
   if (!zone.oneZonePerName && !later.some(isThere)) return
   if (await custody.holds(claim)) return
   const makesRoom = zone.oneZonePerName && (isInTheWay || (await custody.isDisplaced(claim)))
-  await removeStages(pass, pen, makesRoom ? LIFECYCLE : LIFECYCLE.slice(AFTER_DELEGATION))
+  await removeStages(pass, recorder, makesRoom ? LIFECYCLE : LIFECYCLE.slice(AFTER_DELEGATION))
   // What was taken away is not there any more: should the name come back, it must not count as met.
   for (const type of later) {
-    if (isDone(conditions.get(type)?.verdict)) await pen.verdict(type, WITHDRAWN)
+    if (isDone(conditions.get(type)?.verdict)) await recorder.verdict(type, WITHDRAWN)
   }
 }
 
@@ -121,18 +126,22 @@ const WITHDRAWN = {
 } as const
 
 /** The same walk backwards, down to the delegation; the zone itself may have to stay as a tombstone. */
-export async function tearDownServices(pass: Pass, pen: Pen): Promise<void> {
-  await removeStages(pass, pen, LIFECYCLE.slice(AFTER_DELEGATION))
+export async function tearDownServices(pass: Pass, recorder: Recorder): Promise<void> {
+  await removeStages(pass, recorder, LIFECYCLE.slice(AFTER_DELEGATION))
 }
 
 const AFTER_DELEGATION = LIFECYCLE.findIndex(({ met }) => met === 'delegated') + 1
 
-async function removeStages(pass: Pass, pen: Pen, stages: readonly Stage[]): Promise<void> {
+async function removeStages(
+  pass: Pass,
+  recorder: Recorder,
+  stages: readonly Stage[],
+): Promise<void> {
   for (const { met, step } of stages.toReversed()) {
-    if (!step.remove || !pen.placements.has(met)) continue
-    pen.removing(met)
+    if (!step.remove || !recorder.placements.has(met)) continue
+    recorder.removing(met)
     await step.remove(pass)
-    await pen.removed(pass.domain.claim, met)
+    await recorder.removed(pass.domain.claim, met)
   }
 }
 

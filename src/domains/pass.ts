@@ -4,12 +4,17 @@ import type { Outcome, Taken } from '#engine/worker.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import { backOffMs, nextLookMs, redirectLookMs } from './cadence.ts'
 import { failedStage, firstUnmet, LIFECYCLE, reconcile } from './lifecycle.ts'
-import type { Pen, Ports } from './ports.ts'
+import type { Ports, Recorder } from './ports.ts'
 import { type Removal, removalPass } from './removal.ts'
 import { CouldNotAsk, failed, type Pass } from './step.ts'
 import type { ConditionType, Domain } from './types.ts'
 
-export type LoadedDomain = { domain: Domain; removal: Removal | undefined; ports: Ports; pen: Pen }
+export type LoadedDomain = {
+  domain: Domain
+  removal: Removal | undefined
+  ports: Ports
+  recorder: Recorder
+}
 
 /** What a pass that took no look found out: the row was removed meanwhile. */
 const NOTHING_LEFT: Outcome = { afterMs: 86_400_000, failures: 0 }
@@ -53,7 +58,7 @@ async function workOff(
   signal: AbortSignal,
   { onFault }: PassListener,
 ): Promise<Outcome> {
-  const { domain, ports, pen, removal } = loaded
+  const { domain, ports, recorder, removal } = loaded
   const pass: Pass = {
     domain,
     ports,
@@ -61,13 +66,13 @@ async function workOff(
     needs: new Map(),
     refused: new Set(),
     kept: [],
-    report: pen.delegation,
-    tell: pen.tell,
+    report: recorder.delegation,
+    tell: recorder.tell,
   }
   try {
-    if (removal) return { afterMs: (await removalPass(pass, pen, removal)) ?? 0, failures: 0 }
-    await reconcile(pass, pen)
-    return planNextLook(pass, pen)
+    if (removal) return { afterMs: (await removalPass(pass, recorder, removal)) ?? 0, failures: 0 }
+    await reconcile(pass, recorder)
+    return planNextLook(pass, recorder)
   } catch (error) {
     const trouble = troubleOf(error)
     if (trouble !== undefined) return afterTrouble(error, trouble, row, loaded)
@@ -78,7 +83,7 @@ async function workOff(
   }
 }
 
-function planNextLook(pass: Pass, pen: Pen): Outcome {
+function planNextLook(pass: Pass, recorder: Recorder): Outcome {
   const { domain, ports } = pass
   const stage = firstUnmet(domain.conditions) ?? LIFECYCLE.at(-1)!
   const verdict = domain.conditions.get(stage.met)?.verdict
@@ -89,7 +94,7 @@ function planNextLook(pass: Pass, pen: Pen): Outcome {
     redirectLookMs(pass.redirectUnseenSince, now),
     lookOnceSeenMs(pass) ?? dueMs,
   )
-  return { afterMs, failures: 0, columns: pen.nextLook(afterMs) }
+  return { afterMs, failures: 0, columns: recorder.nextLook(afterMs) }
 }
 
 /** Until the records are seen, their own stage says when to look. */
@@ -103,7 +108,7 @@ async function afterTrouble(
   error: unknown,
   trouble: string,
   row: Taken,
-  { domain, ports, pen, removal }: LoadedDomain,
+  { domain, ports, recorder, removal }: LoadedDomain,
 ): Promise<Outcome> {
   const failures = row.failures + 1
   const afterMs = backOffMs(row.failures, error instanceof DriverError ? error : undefined)
@@ -112,7 +117,7 @@ async function afterTrouble(
     (error.kind === 'rejected' || (error.kind === 'conflict' && wasMet(trouble, domain)))
   if (isNo && removal === undefined) {
     const verdict = failed(error.kind, trouble)
-    await pen.refused(verdict)
+    await recorder.refused(verdict)
     // An active domain goes on being looked at: what was refused once may be right again.
     const now = ports.clock.now()
     return {
@@ -120,7 +125,7 @@ async function afterTrouble(
       failures,
     }
   }
-  await pen.couldNotLook(trouble, afterMs)
+  await recorder.couldNotLook(trouble, afterMs)
   // Who names a time is not failing; who does not is asked ever more slowly.
   const namesTime = error instanceof DriverError && error.retryAfterMs !== undefined
   return { afterMs, failures: namesTime ? row.failures : failures }

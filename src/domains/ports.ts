@@ -6,19 +6,13 @@ import type { Purpose } from '#drivers/records.ts'
 import type { Identity, SenderDriver } from '#drivers/sender/contract.ts'
 import type { Redirect, RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
 import type { Outcome } from '#engine/worker.ts'
+import type { NewEvent } from '#events/catalogue.ts'
 import type { Observer } from '#resolver/parent.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { Surveyor } from '#resolver/survey.ts'
 import type { Clock } from '../clock.ts'
 import type { CustomerRecord } from './customer-records.ts'
-import type {
-  Claim,
-  ConditionType,
-  DelegationReport,
-  Domain,
-  TimelineEvent,
-  Verdict,
-} from './types.ts'
+import type { Claim, ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
 /** The customer's own records in the hosted zone. */
 export type CustomerBook = {
@@ -165,8 +159,8 @@ export type RedirectBook = {
 /** `changedAt` is when it was asked for. */
 export type WantedRedirect = Omit<Redirect, 'hosts'> & { changedAt: Date }
 
-/** The pen of a pass: what it found is written at once, and only while the row is still its own. */
-export type Pen = {
+/** Records what a pass finds, while the domain is its own: see recorder.ts. */
+export type Recorder = Placements & {
   /** A stage's turn has come; it is shown as waiting before any provider is called. */
   begin(type: ConditionType): Promise<void>
   /** Of a stage; `next` is the one whose turn comes with it. */
@@ -175,19 +169,23 @@ export type Pen = {
   refused(verdict: Verdict): Promise<void>
   /** The stage whose turn it is could not be looked at; its verdict stays. */
   couldNotLook(message: string, nextLookMs: number): Promise<void>
-  /** What is to be written when the domain is given back, to be looked at again that much later. */
+  /** The columns to write when the domain is given back, to be looked at again that much later. */
   nextLook(afterMs: number): NonNullable<Outcome['columns']>
   /** What the parent showed; written with the verdict on it. */
   delegation(report: DelegationReport): void
-  /** What a stage did; told in the timeline, with the verdict that follows. */
-  tell(event: TimelineEvent): void
-  /** Notes that a driver is about to be asked to make something, so that it will be removed. */
-  placed(claim: Claim, stage: ConditionType): Promise<void>
-  /** A stage's turn to be taken away has come. */
+  /** What a stage did; written with the verdict that follows. */
+  tell(event: NewEvent): void
+  /** A stage's turn to be removed has come. */
   removing(stage: ConditionType): void
-  removed(claim: Claim, stage: ConditionType): Promise<void>
+}
+
+/** What stands at providers for the claim. Each call is dropped once another worker has taken the domain. */
+export type Placements = {
   /** The stages at which something was made for the claim and not removed yet. */
   readonly placements: ReadonlySet<ConditionType>
+  /** Notes that a driver is about to be asked to make something, so that it will be removed. */
+  placed(claim: Claim, stage: ConditionType): Promise<void>
+  removed(claim: Claim, stage: ConditionType): Promise<void>
   /** Everything but the zone is removed. */
   tornDown(): Promise<void>
   /** Nothing of the domain is left anywhere. */

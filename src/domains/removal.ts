@@ -17,7 +17,7 @@ import { type CustomerRecord, isDmarcOf, isMxOf, isSpfOf } from './customer-reco
 import { RECORD_TTL_S } from './desired-records.ts'
 import { enclosingZone } from './enclosing.ts'
 import { tearDownServices } from './lifecycle.ts'
-import type { OwnedRecord, Pen, Ports } from './ports.ts'
+import type { OwnedRecord, Ports, Recorder } from './ports.ts'
 import type { Pass } from './step.ts'
 import { publish } from './steps/records.ts'
 import { zone } from './steps/zone.ts'
@@ -29,30 +29,30 @@ export type Removal = { requestedAt: Date; tornDownAt: Date | undefined }
 /** One pass over a domain that is being removed. Milliseconds until the next, undefined when done. */
 export async function removalPass(
   pass: Pass,
-  pen: Pen,
+  recorder: Recorder,
   removal: Removal,
 ): Promise<number | undefined> {
   const isPointed = await stillPointsAtUs(pass)
   if (removal.tornDownAt === undefined) {
     pass.kept = isPointed ? forMailInFlight(await pass.ports.records.list(pass.domain)) : []
-    await tearDownServices(pass, pen)
+    await tearDownServices(pass, recorder)
   }
-  if (!isPointed) return removeZone(pass, pen)
-  await pen.tornDown()
+  if (!isPointed) return removeZone(pass, recorder)
+  await recorder.tornDown()
   const ageMs = pass.ports.clock.now().getTime() - removal.requestedAt.getTime()
-  if (ageMs > MAIL_IN_FLIGHT_MS && pen.placements.has('zone_ready')) await sayNoMail(pass)
+  if (ageMs > MAIL_IN_FLIGHT_MS && recorder.placements.has('zone_ready')) await sayNoMail(pass)
   return tombstoneLookMs(ageMs)
 }
 
-async function removeZone(pass: Pass, pen: Pen): Promise<undefined> {
-  pen.removing('zone_ready')
+async function removeZone(pass: Pass, recorder: Recorder): Promise<undefined> {
+  recorder.removing('zone_ready')
   // Not one that was abandoned.
-  if (pen.placements.has('zone_ready')) {
+  if (recorder.placements.has('zone_ready')) {
     await zone.remove?.(pass)
-    await pen.removed(pass.domain.claim, 'zone_ready')
+    await recorder.removed(pass.domain.claim, 'zone_ready')
   }
   await pass.ports.records.replace(pass.domain, [])
-  await pen.gone()
+  await recorder.gone()
 }
 
 /**

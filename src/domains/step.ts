@@ -1,7 +1,8 @@
 import type { NeededRecord } from '#drivers/records.ts'
+import type { NewEvent } from '#events/catalogue.ts'
 import { isAnswer, type ParentAnswer } from '#resolver/parent.ts'
 import type { OwnedRecord, Ports } from './ports.ts'
-import type { ConditionType, DelegationReport, Domain, TimelineEvent, Verdict } from './types.ts'
+import type { ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
 /** One walk along the stages: the domain as it was when taken, and what the stages tell each other. */
 export type Pass = {
@@ -23,7 +24,7 @@ export type Pass = {
   /** What the parent was seen to show in this pass. */
   report: (report: DelegationReport) => void
   /** What was done in this pass that its domain's timeline should tell. */
-  tell: (event: TimelineEvent) => void
+  tell: (event: NewEvent) => void
 }
 
 /** The code of a stage. Both acts are safe to repeat and to kill. */

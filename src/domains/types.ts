@@ -39,14 +39,6 @@ export type Condition = {
   nextLookAt: Date | undefined
 }
 
-/** A line of a domain's timeline. */
-export type TimelineEvent = {
-  type: string
-  message: string
-  stage?: ConditionType
-  data?: Record<string, unknown>
-}
-
 export type Party = 'us' | 'customer' | 'provider'
 
 /** A domain as a pass sees it. `name` has no trailing dot. */

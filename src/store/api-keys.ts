@@ -1,7 +1,9 @@
-import { type Selectable, sql } from 'kysely'
+import { type RawBuilder, type Selectable, sql } from 'kysely'
+import type { EventType } from '#events/catalogue.ts'
 import { makeApiKey, worldOfKey } from '#names/api-key.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
+import { insertEvents, NEW_ID } from './events.ts'
 import type { Tables, WorldName } from './tables.ts'
 
 export type ApiKey = {
@@ -66,22 +68,22 @@ export async function keepApiKey(
 ): Promise<{ keyId: string; createdAt: Date }> {
   const id = newId()
   const hash = vault.fingerprint(key)
-  const { created_at } = await db
-    .insertInto('api_keys')
-    .values({
-      id,
-      workspace_id: workspaceId,
-      world,
-      name,
-      scopes: [...scopes],
-      hash,
-      expires_at: expiresAt ?? null,
-      created_by_key_id: createdByKeyId ?? null,
-    })
-    .returning('created_at')
-    .executeTakeFirstOrThrow()
-  return { keyId: id, createdAt: created_at }
+  const { rows } = await sql<{ createdAt: Date }>`
+    with changed as (
+      insert into api_keys (id, workspace_id, world, name, scopes, hash, expires_at, created_by_key_id)
+      values (${id}, ${workspaceId}, ${world}, ${name}, ${[...scopes]}, ${hash}, ${expiresAt ?? null},
+        ${createdByKeyId ?? null})
+      returning *
+    ), told as (${tellOfKeys('key.created', sql`'The key ' || name || ' was made.'`)})
+    select created_at as "createdAt" from changed`.execute(db)
+  return { keyId: id, createdAt: rows[0]!.createdAt }
 }
+
+/** Part of a statement in which `changed` gives keys. */
+export const tellOfKeys = (type: EventType, message: RawBuilder<unknown>): RawBuilder<unknown> =>
+  insertEvents(sql`
+    select ${NEW_ID}, workspace_id, world, null::uuid, ${type}, null, ${message},
+           jsonb_build_object('key_id', id, 'name', name) from changed`)
 
 /** The key, unless it is unknown, revoked or expired. */
 export async function findApiKey(

@@ -2,8 +2,8 @@ import { sql } from 'kysely'
 import type { DeliveryReport } from '#drivers/sender/contract.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
-import { note } from './events.ts'
 import type { OutgoingState } from './mail-tables.ts'
+import { TOLD_OF, tellOfMessages } from './message-events.ts'
 
 /** Keeps what a sender service tells of messages. An event that came before changes nothing. */
 export async function keepReports(
@@ -37,7 +37,6 @@ async function keepReport(tx: Queryable, account: string, report: DeliveryReport
     .returning('claim_id')
     .executeTakeFirst()
   if (known) await noteReport(tx, account, report)
-  if (known?.claim_id && state !== 'delivered') await tell(tx, known.claim_id, report)
 }
 
 /** What a report makes of the message; those that it was never given to the recipient are failures. */
@@ -55,27 +54,15 @@ async function noteReport(tx: Queryable, account: string, report: DeliveryReport
   const { operationId, recipient, state, detail } = report
   if (!UUID.test(operationId)) return
   await sql`
-    update outgoing_messages
-       set state = ${STATES[state]}, last_reply = ${detail.slice(0, REPLY_LIMIT)},
-           finished_at = coalesce(finished_at, now())
-     where id = ${operationId} and account = ${account} and recipient = ${recipient}
-       and state <> 'cancelled'`.execute(tx)
+    with noted as (
+      update outgoing_messages m
+         set state = ${STATES[state]}, last_reply = ${detail.slice(0, REPLY_LIMIT)},
+             finished_at = coalesce(finished_at, now())
+       where id = ${operationId} and account = ${account} and recipient = ${recipient}
+         and state <> 'cancelled'
+      returning ${TOLD_OF})
+    ${tellOfMessages}`.execute(tx)
 }
 
 const REPLY_LIMIT = 1000
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
-async function tell(tx: Queryable, claimId: string, report: DeliveryReport): Promise<void> {
-  const domain = await tx
-    .selectFrom('claims')
-    .select(['domain_id as domainId', 'workspace_id as workspaceId'])
-    .where('id', '=', claimId)
-    .executeTakeFirst()
-  if (!domain) return
-  const { recipient, state, detail } = report
-  await note(tx, domain, {
-    type: `message.${state}`,
-    message: `A message to ${recipient} was not delivered: ${state}.`,
-    data: { recipient, detail },
-  })
-}

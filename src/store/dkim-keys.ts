@@ -4,11 +4,12 @@ import { promisify } from 'node:util'
 import type { Selectable } from 'kysely'
 import type { KeptKey, KeyStore } from '#drivers/sender/embedded/rotation.ts'
 import { wakeRow } from '#engine/due-rows.ts'
+import type { NewEvent } from '#events/catalogue.ts'
 import type { DkimKey } from '#mail/outgoing/key.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
-import { note } from './events.ts'
+import { tellOfDomain } from './events.ts'
 import { ReadOnce } from './read-once.ts'
 import type { Tables } from './tables.ts'
 
@@ -168,18 +169,14 @@ async function drawSelector(tx: Queryable, name: string): Promise<string> {
 }
 
 /** A line of the timeline of the claim's domain, which is woken: its records have changed. */
-async function tell(
-  tx: Queryable,
-  claimId: string,
-  event: Parameters<typeof note>[2],
-): Promise<void> {
+async function tell(tx: Queryable, claimId: string, event: NewEvent): Promise<void> {
   const claim = await tx
     .selectFrom('claims')
-    .select(['domain_id', 'workspace_id'])
+    .select('domain_id')
     .where('id', '=', claimId)
     .executeTakeFirst()
   if (!claim) return
-  await note(tx, { domainId: claim.domain_id, workspaceId: claim.workspace_id }, event)
+  await tellOfDomain(tx, claim.domain_id, event)
   await wakeRow(tx, 'domains', claim.domain_id)
 }
 

@@ -1,14 +1,16 @@
-/** What a pass reads and writes: the domain as it stands, and the pen that is fenced by its epoch. */
+/** What a pass reads and writes: the domain as it stands, and its recorder, fenced by the epoch of the row. */
 
 import { sql } from 'kysely'
 import type { LoadedDomain } from '#domains/pass.ts'
 import type { Ports } from '#domains/ports.ts'
+import { createRecorder, type WriteFindings } from '#domains/recorder.ts'
 import type { Claim, ConditionType, Domain } from '#domains/types.ts'
 import type { Mine, Pick, Taken } from '#engine/due-rows.ts'
 import { type ConditionRow, conditionsInJson, toConditions, withDates } from './conditions.ts'
-import type { StoreContext } from './context.ts'
+import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
-import { openPen } from './pen.ts'
+import { writeFindings } from './findings.ts'
+import { placementBook } from './placement-book.ts'
 import type { WorldName } from './tables.ts'
 
 /** The names of the accounts a domain was placed at. */
@@ -76,8 +78,22 @@ export async function loadForPass(
   const removal = domain.removal_requested_at
     ? { requestedAt: domain.removal_requested_at, tornDownAt: domain.torn_down_at ?? undefined }
     : undefined
-  const pen = openPen(context, row, domain, loaded, new Set(placements), ports)
-  return { domain: loaded, removal, ports, pen }
+  const { status, failed_at: failedAt } = domain
+  const recorder = createRecorder(
+    { domain: loaded, status, failedAt },
+    placementBook(context, row, domain, claimId, new Set(placements)),
+    writerOf(context, row),
+    ports.clock,
+  )
+  return { domain: loaded, removal, ports, recorder }
+}
+
+function writerOf({ db, doorbell }: StoreContext, taken: Taken): WriteFindings {
+  return async (findings) => {
+    await writeFindings(db, taken, findings)
+    doorbell.ring(TOPICS.domain(taken.id))
+    if (findings.touchesName) doorbell.ring(TOPICS.servedNames)
+  }
 }
 
 /** The stages at which something stands for the claim. */

@@ -6,7 +6,7 @@ import { type ConditionRow, conditionsInJson, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { CustomerRecordRow } from './customer-records.ts'
 import type { Database, Queryable } from './database.ts'
-import { note } from './events.ts'
+import { tellOfDomain } from './events.ts'
 import type { Tables, WorldName } from './tables.ts'
 
 export type DomainRow = Selectable<Tables['domains']>
@@ -293,7 +293,7 @@ export const hasBeenLookedAt = ({ epoch, lease_until }: DomainRow, askedAtEpoch:
  * knows them as failed, so it is fenced off. Gives the epoch of the latest taking.
  */
 export async function retryDomain(context: StoreContext, domain: DomainRow): Promise<bigint> {
-  const { id, workspace_id } = domain
+  const { id } = domain
   await context.db.transaction().execute(async (tx) => {
     await tx.selectFrom('domains').select('id').where('id', '=', id).forNoKeyUpdate().execute()
     const { numUpdatedRows } = await tx
@@ -321,8 +321,7 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
       .set({ failures: 0, ...(numUpdatedRows > 0n ? taking : {}) })
       .where('id', '=', id)
       .execute()
-    const of = { domainId: id, workspaceId: workspace_id }
-    await note(tx, of, { type: 'domain.retried', message: 'A retry was asked for.' })
+    await tellOfDomain(tx, id, { type: 'domain.retried', message: 'A retry was asked for.' })
   })
   return askAbout(context, id, { activates: true })
 }

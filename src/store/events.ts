@@ -1,12 +1,58 @@
-/** The timeline of a domain. */
-import type { Selectable } from 'kysely'
-import type { TimelineEvent } from '#domains/types.ts'
+/** Events: written with what they tell of, and read as the timeline of a domain or the feed of a workspace. */
+import { type RawBuilder, type Selectable, sql } from 'kysely'
+import type { NewEvent } from '#events/catalogue.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
-import type { Tables } from './tables.ts'
+import type { Tables, WorldName } from './tables.ts'
 
 export type EventRow = Selectable<Tables['events']>
+
+/** Whose events they are. */
+type Owner = { workspaceId: string; world: WorldName }
+
+/**
+ * The one insert into events, as part of a statement: `rows` gives them with the columns that are named here. A
+ * transaction that is rolled back tells nothing.
+ */
+export const insertEvents = (rows: RawBuilder<unknown>): RawBuilder<unknown> => sql`
+  insert into events (id, workspace_id, world, domain_id, type, stage, message, data) ${rows}`
+
+const MS_IN_HEX = sql`lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0')`
+
+/** For an event that a statement makes: a UUIDv7 (RFC 9562 section 5.7), as `newId` makes them. */
+export const NEW_ID: RawBuilder<unknown> = sql`
+  overlay(overlay(gen_random_uuid()::text placing substr(${MS_IN_HEX}, 1, 8) from 1 for 8)
+    placing substr(${MS_IN_HEX}, 9) || '-7' from 10 for 6)::uuid`
+
+/** An event as `jsonb_populate_recordset(null::events, …)` reads it. */
+export const asRow = (event: NewEvent) => ({ stage: null, data: {}, ...event, id: newId() })
+
+/** Writes an event of a domain, in the transaction of what it tells of. */
+export async function tellOfDomain(
+  tx: Queryable,
+  domainId: string,
+  event: NewEvent,
+): Promise<void> {
+  await insertEvents(sql`
+    select e.id, d.workspace_id, d.world, d.id, e.type, e.stage, e.message, e.data
+      from domains d, jsonb_populate_record(null::events, ${JSON.stringify(asRow(event))}) e
+     where d.id = ${domainId}`).execute(tx)
+}
+
+/** The same of what belongs to a workspace, and to none of its domains. */
+export async function tellOfWorkspace(
+  tx: Queryable,
+  { workspaceId, world }: Owner,
+  events: readonly NewEvent[],
+): Promise<void> {
+  if (events.length === 0) return
+  await insertEvents(sql`
+    select e.id, ${workspaceId}, ${world}, null, e.type, e.stage, e.message, e.data
+      from jsonb_populate_recordset(null::events, ${JSON.stringify(events.map(asRow))}) e`).execute(
+    tx,
+  )
+}
 
 /** A domain's timeline, newest first, from before the event `before` on. */
 export function listEvents(
@@ -20,22 +66,54 @@ export function listEvents(
   return query.orderBy('id', 'desc').limit(limit).execute()
 }
 
-/** Writes a line of the domain's timeline, in the transaction of what it tells of. */
-export async function note(
-  tx: Queryable,
-  of: { domainId: string; workspaceId: string },
-  event: TimelineEvent,
-): Promise<void> {
-  await tx
-    .insertInto('events')
-    .values({
-      id: newId(),
-      workspace_id: of.workspaceId,
-      domain_id: of.domainId,
-      type: event.type,
-      stage: event.stage ?? null,
-      message: event.message,
-      data: JSON.stringify(event.data ?? {}) as never,
-    })
-    .execute()
+const NUMBERED_AT_ONCE = 1000
+
+/**
+ * A page of an owner's events behind the position `after`, in the order in which they became visible. Positions
+ * are given when the feed is read, one reader at a time: so an event of a transaction that ends late comes late,
+ * and is never skipped.
+ */
+export async function readFeed(
+  context: StoreContext,
+  owner: Owner,
+  { after, limit, types }: { after: string; limit: number; types: readonly string[] },
+): Promise<EventRow[]> {
+  const page = () => {
+    const query = context.db
+      .selectFrom('events')
+      .selectAll()
+      .where('workspace_id', '=', owner.workspaceId)
+      .where('world', '=', owner.world)
+      .where('position', '>', after)
+    const chosen = types.length > 0 ? query.where('type', 'in', [...types]) : query
+    return chosen.orderBy('position').limit(limit).execute()
+  }
+  for (;;) {
+    const rows = await page()
+    if (rows.length === limit || !(await numberEvents(context, owner))) return rows
+  }
+}
+
+/** Whether there were events without a position. */
+async function numberEvents({ db }: StoreContext, owner: Owner): Promise<boolean> {
+  const { workspaceId, world } = owner
+  const isOurs = sql`workspace_id = ${workspaceId} and world = ${world}`
+  const { rows } = await sql`
+    select from events where ${isOurs} and position is null limit 1`.execute(db)
+  if (rows.length === 0) return false
+  await db.transaction().execute(async (tx) => {
+    // Held until the positions are visible.
+    await sql`
+      insert into event_feeds (workspace_id, world) values (${workspaceId}, ${world})
+      on conflict (workspace_id, world) do update set last = event_feeds.last`.execute(tx)
+    await sql`
+      with fresh as (
+        select id, row_number() over (order by at, id) as place from (
+          select id, at from events where ${isOurs} and position is null order by at, id limit ${NUMBERED_AT_ONCE}) e
+      ), numbered as (
+        update events e set position = f.last + fresh.place from fresh, event_feeds f
+         where e.id = fresh.id and f.workspace_id = ${workspaceId} and f.world = ${world})
+      update event_feeds set last = last + (select count(*) from fresh) where ${isOurs}`.execute(tx)
+  })
+  return true
 }

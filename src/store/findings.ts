@@ -1,30 +1,11 @@
 /** What a look found, written in one statement: whole, and only while the row is its taker's. */
 import { sql } from 'kysely'
-import type {
-  Condition,
-  ConditionType,
-  DelegationReport,
-  TimelineEvent,
-  Verdict,
-} from '#domains/types.ts'
+import type { Findings } from '#domains/recorder.ts'
+import type { Condition, ConditionType, Verdict } from '#domains/types.ts'
 import { LeaseLost, type Taken } from '#engine/due-rows.ts'
-import { newId } from '../ids.ts'
 import type { Database } from './database.ts'
+import { asRow, insertEvents } from './events.ts'
 import { ELSE_TOUCH } from './served-names.ts'
-
-export type Findings = {
-  conditions: ReadonlyMap<ConditionType, Condition>
-  /** In the order of the timeline. */
-  events: readonly TimelineEvent[]
-  /** Undefined leaves what is there. */
-  delegation: DelegationReport | undefined
-  status: string
-  activatedAt: Date | undefined
-  /** Null unless it has failed. */
-  failedAt: Date | null
-  /** Whether our servers must read the name anew. */
-  touchesName: boolean
-}
 
 /** Throws `LeaseLost`, and has written nothing, when another worker has taken the row. */
 export async function writeFindings(
@@ -34,14 +15,14 @@ export async function writeFindings(
 ): Promise<void> {
   const { status, activatedAt = null, failedAt, delegation = null, touchesName } = findings
   const conditions = [...findings.conditions].map(([type, condition]) => rowOf(type, condition))
-  const events = findings.events.map((event) => ({ data: {}, ...event, id: newId() }))
+  const events = findings.events.map(asRow)
   const held = await sql`
     with held as (
       update domains
          set status = ${status}, activated_at = coalesce(activated_at, ${activatedAt}),
              failed_at = ${failedAt},
              delegation = coalesce(${delegation && JSON.stringify(delegation)}::jsonb, delegation)
-       where id = ${id} and epoch = ${epoch} returning id, workspace_id, name),
+       where id = ${id} and epoch = ${epoch} returning id, workspace_id, world, name),
     found as (
       insert into conditions (domain_id, type, verdict, reason, message, since, waited_ms, unmet_ms,
                               last_look_at, last_look_error, next_look_at)
@@ -54,9 +35,9 @@ export async function writeFindings(
              last_look_at = excluded.last_look_at, last_look_error = excluded.last_look_error,
              next_look_at = excluded.next_look_at),
     told as (
-      insert into events (id, workspace_id, domain_id, type, stage, message, data)
-      select e.id, held.workspace_id, held.id, e.type, e.stage, e.message, e.data
-        from held, jsonb_populate_recordset(null::events, ${JSON.stringify(events)}) e),
+      ${insertEvents(sql`
+        select e.id, held.workspace_id, held.world, held.id, e.type, e.stage, e.message, e.data
+          from held, jsonb_populate_recordset(null::events, ${JSON.stringify(events)}) e`)}),
     touched as (
       insert into served_names (name) select name from held where ${touchesName} ${ELSE_TOUCH})
     select id from held`.execute(db)

@@ -1,11 +1,13 @@
 /** Inboxes as rows: a mailbox and the right to send, at one address. */
-import { type Selectable, sql } from 'kysely'
+import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { InboxBook } from '#domains/ports.ts'
 import { wakeRow } from '#engine/due-rows.ts'
+import type { EventType } from '#events/catalogue.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
 import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
+import { insertEvents, NEW_ID, tellOfDomain } from './events.ts'
 import type { Tables } from './tables.ts'
 
 export type InboxRow = Selectable<Tables['inboxes']>
@@ -69,6 +71,9 @@ async function reserve(
     })
     .returningAll()
     .executeTakeFirstOrThrow()
+  const message = `The inbox ${inbox.address} was added.`
+  const data = { inbox_id: inbox.id, address: inbox.address }
+  await tellOfDomain(tx, domain.id, { type: 'inbox.created', message, data })
   await wakeRow(tx, 'domains', domain.id)
   return { is: 'reserved', inbox }
 }
@@ -87,26 +92,40 @@ export function inboxBook({ db }: StoreContext): InboxBook {
     },
     async ready({ id }, localparts) {
       if (localparts.length === 0) return
-      await db
-        .updateTable('inboxes')
-        .set({ status: 'ACTIVE', problem: null })
-        .where('domain_id', '=', id)
-        .where('localpart', 'in', [...localparts])
-        .where((is) => is.or([is('status', '=', 'PENDING'), is('problem', 'is not', null)]))
-        .where('removed_at', 'is', null)
-        .execute()
+      await sql`
+        with changed as (
+          update inboxes set status = 'ACTIVE', problem = null
+           where domain_id = ${id} and localpart = any(${[...localparts]}::text[])
+             and (status = 'PENDING' or problem is not null) and removed_at is null
+          returning *)
+        ${tellOfInboxes('inbox.ready', sql`'The inbox ' || address || ' can be used.'`)}`.execute(
+        db,
+      )
     },
     async refused({ id }, localpart, refusal) {
-      await db
-        .updateTable('inboxes')
-        .set({ problem: JSON.stringify(refusal) as never })
-        .where('domain_id', '=', id)
-        .where('localpart', '=', localpart)
-        .where('removed_at', 'is', null)
-        .execute()
+      const problem = JSON.stringify(refusal)
+      await sql`
+        with changed as (
+          update inboxes set problem = ${problem}::jsonb
+           where domain_id = ${id} and localpart = ${localpart} and removed_at is null
+             and problem is distinct from ${problem}::jsonb
+          returning *)
+        ${tellOfInboxes('inbox.refused', sql`'The inbox ' || address || ' was refused: ' || ${refusal.message}`, sql`jsonb_build_object('reason', ${refusal.reason}::text)`)}`.execute(
+        db,
+      )
     },
   }
 }
+
+/** Part of a statement in which `changed` gives inboxes. */
+export const tellOfInboxes = (
+  type: EventType,
+  message: RawBuilder<unknown>,
+  data: RawBuilder<unknown> = sql`'{}'::jsonb`,
+) =>
+  insertEvents(sql`
+    select ${NEW_ID}, workspace_id, world, domain_id, ${type}, null, ${message},
+           jsonb_build_object('inbox_id', id, 'address', address) || ${data} from changed`)
 
 export function findInbox(
   { db }: StoreContext,

@@ -6,6 +6,7 @@ import { gathered, togetherOrAlone } from '../gathered.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
+import { insertEvents, NEW_ID } from './events.ts'
 import { joined, TOGETHER_OCTETS } from './message-contents.ts'
 
 type Arrived = { content: StoredContent; copies: readonly Copy[] }
@@ -96,6 +97,13 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
         from copies join content on content.id = copies.content_id
        where claim_id is not null group by 1, 2 order by 1, 2
       on conflict (claim_id, localpart) do update set octets = mail_usage.octets + excluded.octets
+    ), told as (
+      ${insertEvents(sql`
+        select ${NEW_ID}, workspace_id, world, null::uuid, 'message.received', null,
+               'A message from ' || coalesce(nullif(author, ''), 'an unknown author') || ' came in for ' ||
+                 coalesce(recipient, localpart) || '.',
+               jsonb_build_object('inbox_id', inbox_id, 'reply_id', joined.id, 'from', author)
+          from copies join joined using (inbox_id, thread_key)`)}
     )
     insert into messages (id, claim_id, thread_id, localpart, envelope_sender, recipient, author, subject,
         preview, content_id, trace, authentication)

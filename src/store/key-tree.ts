@@ -9,6 +9,7 @@ import {
   createApiKey,
   FIRST_WORKSPACE,
   isOfInstallation,
+  tellOfKeys,
 } from './api-keys.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
@@ -100,16 +101,15 @@ export function revokeKey(
 ): Promise<Revoked | undefined> {
   return store.db.transaction().execute(async (tx) => {
     await oneAtATime(tx)
-    const revoked = await tx
-      .updateTable('api_keys')
-      .set({ revoked_at: sql<Date>`now()` })
-      .where('id', '=', keyId)
-      .where('workspace_id', '=', caller.workspaceId)
-      .where('world', '=', caller.world)
-      .where('revoked_at', 'is', null)
-      .returning('id')
-      .executeTakeFirst()
-    if (!revoked) return undefined
+    const { rows } = await sql`
+      with changed as (
+        update api_keys set revoked_at = now()
+         where id = ${keyId} and workspace_id = ${caller.workspaceId} and world = ${caller.world}
+           and revoked_at is null
+        returning *
+      ), told as (${tellOfRevoked})
+      select from changed`.execute(tx)
+    if (rows.length === 0) return undefined
     return { descendantsRevoked: 0, descendantsLeft: await countDescendants(tx, caller, keyId) }
   })
 }
@@ -126,15 +126,19 @@ export function revokeKeyTree(
   return store.db.transaction().execute(async (tx) => {
     await oneAtATime(tx)
     const { rows } = await sql<{ id: string; worked: boolean }>`
-      ${treeOf(caller, keyId)}
-      update api_keys k set revoked_at = now() from tree
-       where k.id = tree.id and k.revoked_at is null and ${isInReachOf(caller)}
-      returning k.id, (k.expires_at is null or k.expires_at > now()) as worked`.execute(tx)
+      ${treeOf(caller, keyId)}, changed as (
+        update api_keys k set revoked_at = now() from tree
+         where k.id = tree.id and k.revoked_at is null and ${isInReachOf(caller)}
+        returning k.*
+      ), told as (${tellOfRevoked})
+      select id, (expires_at is null or expires_at > now()) as worked from changed`.execute(tx)
     if (rows.length === 0) return undefined
     const descendants = rows.filter(({ id, worked }) => worked && id !== keyId)
     return { descendantsRevoked: descendants.length, descendantsLeft: 0 }
   })
 }
+
+const tellOfRevoked = tellOfKeys('key.revoked', sql`'The key ' || name || ' was revoked.'`)
 
 async function countDescendants(tx: Queryable, caller: ApiKey, keyId: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`

@@ -7,6 +7,7 @@ import { localpartOf } from '#names/localpart.ts'
 import type { StoreContext } from './context.ts'
 import type { OutgoingState } from './mail-tables.ts'
 import { dropContentsOfGone } from './message-contents.ts'
+import { TOLD_OF, tellOfMessages } from './message-events.ts'
 
 /** The message of this id, if the domain of this name sent it, and is still with us. */
 export async function findSentMessage(
@@ -64,7 +65,9 @@ export async function noteReport(
              content_id = null
         from outgoing_messages before
        where ${isAbout(about)} and m.state = any(${[...from]}::text[]) and before.id = m.id
-      returning m.id, before.content_id
+      returning ${TOLD_OF}, before.content_id
+    ), told as (
+      ${tellOfMessages}
     ), kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply)
       select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = noted.id),

@@ -24,6 +24,7 @@ import * as mailRetention from '../../migrations/0020-mail-retention.ts'
 import * as bouncesAndTlsPolicies from '../../migrations/0021-bounces-and-tls-policies.ts'
 import * as mailUsage from '../../migrations/0022-mail-usage.ts'
 import * as dataAt from '../../migrations/0023-data-at.ts'
+import * as events from '../../migrations/0024-events.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -51,6 +52,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0021-bounces-and-tls-policies': bouncesAndTlsPolicies,
   '0022-mail-usage': mailUsage,
   '0023-data-at': dataAt,
+  '0024-events': events,
 }
 
 /** The database has a migration that this code does not know. */

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
+import { newDomain } from '../../test/domains-in-store.ts'
 import { testStore } from '../../test/store.ts'
+import { newId } from '../ids.ts'
 import { ensureWorkspace, FIRST_WORKSPACE } from './api-keys.ts'
 import { dropOldRows } from './old-rows.ts'
 
@@ -62,6 +64,72 @@ test('what has ended or was only passed through is kept for thirty days, and wha
   assert.deepEqual(events.map(({ event_id }) => event_id).toSorted(), ['0 days', '29 days'])
   const mail = await db.selectFrom('sandbox_messages').select('id').execute()
   assert.equal(mail.length, 2)
+})
+
+test('events of messages are kept for thirty days, others for a year; the last proof of a domain for ever', async () => {
+  const { domainId } = await newDomain(store, 'old.test')
+  for (const age of AGES) {
+    for (const type of ['message.sent', 'domain.active']) {
+      await db
+        .insertInto('events')
+        .values({
+          id: randomUUID(),
+          workspace_id: FIRST_WORKSPACE,
+          world: 'live',
+          domain_id: null,
+          position: null,
+          at: ago(age),
+          type,
+          stage: null,
+          message: String(age),
+          data: '{}' as never,
+        })
+        .execute()
+    }
+  }
+  const probe = (age: number, isJudged: boolean) => ({
+    id: newId(),
+    domain_id: domainId,
+    recipient: `${randomUUID()}@probe.test`,
+    fingerprint: String(age),
+    sent_at: ago(age),
+    judged_at: isJudged ? ago(age) : null,
+    judgement: null,
+  })
+  for (const [age, isJudged] of [
+    [400, true],
+    [60, true],
+    [50, false],
+  ] as const)
+    await db.insertInto('probes').values(probe(age, isJudged)).execute()
+  await dropOldRows(store)
+  const left = await db
+    .selectFrom('events')
+    .select(['type', 'message'])
+    .where('message', 'in', AGES.map(String))
+    .orderBy('type')
+    .orderBy('message')
+    .execute()
+  assert.deepEqual(
+    left.map(({ type, message }) => `${type} ${message}`),
+    [
+      'domain.active 0',
+      'domain.active 29',
+      'domain.active 31',
+      'message.sent 0',
+      'message.sent 29',
+    ],
+  )
+  const probes = await db
+    .selectFrom('probes')
+    .select('fingerprint')
+    .where('domain_id', '=', domainId)
+    .orderBy('id')
+    .execute()
+  assert.deepEqual(
+    probes.map(({ fingerprint }) => fingerprint),
+    ['60', '50'],
+  )
 })
 
 test('however many there are', async () => {

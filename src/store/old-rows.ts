@@ -2,12 +2,20 @@
 import { sql } from 'kysely'
 import type { StoreContext } from './context.ts'
 
+const ALL = sql`true`
+/** The latest are what a domain's proof rests on. */
+const IS_PAST = sql`exists (select from probes later where later.domain_id = probes.domain_id and later.id > probes.id
+  and later.judged_at is not null)`
+
 // biome-ignore format: a table
 const KEPT_FOR = [
-  { table: 'outgoing_messages', since: 'finished_at', days: 30 },
-  { table: 'provider_events',  since: 'received_at', days: 30 },
-  { table: 'sandbox_messages', since: 'received_at', days: 30 },
-  { table: 'tls_policies', since: 'expires_at', days: 30 },
+  { table: 'outgoing_messages', which: ALL,                        since: 'finished_at', days: 30 },
+  { table: 'provider_events',   which: ALL,                        since: 'received_at', days: 30 },
+  { table: 'sandbox_messages',  which: ALL,                        since: 'received_at', days: 30 },
+  { table: 'tls_policies',      which: ALL,                        since: 'expires_at',  days: 30 },
+  { table: 'events',            which: sql`type like 'message.%'`, since: 'at',          days: 30 },
+  { table: 'events',            which: ALL,                        since: 'at',          days: 365 },
+  { table: 'probes',            which: IS_PAST,                    since: 'judged_at',   days: 30 },
 ] as const
 
 const DROPPED_AT_ONCE = 1000
@@ -15,12 +23,12 @@ const DROPS = 1000
 
 /** Forgets what is older, some at a time. */
 export async function dropOldRows({ db }: StoreContext): Promise<void> {
-  for (const { table, since, days } of KEPT_FOR) {
+  for (const { table, which, since, days } of KEPT_FOR) {
     for (let drop = 0; drop < DROPS; drop += 1) {
       const dropped = await sql`
         delete from ${sql.table(table)} where ctid = any(array(
           select ctid from ${sql.table(table)}
-           where ${sql.ref(since)} <= now() - ${days} * interval '1 day' limit ${DROPPED_AT_ONCE}))`.execute(
+           where ${sql.ref(since)} <= now() - ${days} * interval '1 day' and ${which} limit ${DROPPED_AT_ONCE}))`.execute(
         db,
       )
       if (Number(dropped.numAffectedRows ?? 0) < DROPPED_AT_ONCE) break

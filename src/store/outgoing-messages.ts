@@ -6,6 +6,7 @@ import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
 import type { OutgoingState } from './mail-tables.ts'
 import { dropContentsOfGone } from './message-contents.ts'
+import { TOLD_OF, tellOfMessages } from './message-events.ts'
 import type { Tables } from './tables.ts'
 
 /** What is queued of a claim will not be sent. Part of the caller's transaction. */
@@ -37,7 +38,9 @@ export async function noteHandedOver(
              next_at = now() + interval '1 minute'
         from outgoing_messages before
        where m.id = ${id} and m.finished_at is null and before.id = m.id
-      returning m.id, before.content_id
+      returning ${TOLD_OF}, before.content_id
+    ), told as (
+      ${tellOfMessages}
     ), kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply)
       select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = noted.id),

@@ -11,6 +11,7 @@ import { sendingOf } from './accept-messages.ts'
 import type { StoreContext } from './context.ts'
 import { sealLabel } from './dkim-keys.ts'
 import { dropContentsOfGone } from './message-contents.ts'
+import { TOLD_OF, tellOfMessages } from './message-events.ts'
 import type { WorldName } from './tables.ts'
 
 /** Probes of the product have a lane of their own, so that no mail of a customer holds up a domain. */
@@ -195,11 +196,13 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
              next_at = case when m.wake <> e.wake then now() else now() + e.after_ms * interval '1 ms' end
         from ended e, held, outgoing_messages before
        where m.id = held.id and m.id = e.id and m.epoch = e.epoch and before.id = m.id and m.finished_at is null
-      returning m.id, before.content_id, e.state, e.host, e.reply, e.conversation, e.is_attempt
+      returning ${TOLD_OF}, before.content_id, e.host, e.conversation, e.is_attempt
+    ), told as (
+      ${tellOfMessages}
     ), kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply, conversation)
         select n.id, (select coalesce(max(a.number), 0) + 1 from attempts a where a.outgoing_message_id = n.id),
-               n.host, n.state, n.reply, n.conversation
+               n.host, n.state, n.last_reply, n.conversation
           from noted n where n.is_attempt
     ), gone as (select id, content_id from noted where state <> 'deferred')
     ${dropContentsOfGone}`.execute(db)

@@ -1,16 +1,13 @@
 /** What stands at providers for a claim: noted before it is made, and struck out when it is gone. */
 import { sql, type Transaction } from 'kysely'
-import type { Pen } from '#domains/ports.ts'
+import type { Placements } from '#domains/ports.ts'
 import type { ConditionType } from '#domains/types.ts'
 import { fence, LeaseLost, type Taken } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
-import { note } from './events.ts'
+import { tellOfDomain } from './events.ts'
 import { touchName } from './served-names.ts'
 import type { Tables } from './tables.ts'
-
-/** The part of the pen that is about it; each write is dropped once another worker has taken the row. */
-export type PlacementBook = Pick<Pen, 'placements' | 'placed' | 'removed' | 'tornDown' | 'gone'>
 
 export function placementBook(
   { db, doorbell }: StoreContext,
@@ -18,7 +15,7 @@ export function placementBook(
   row: DomainRow,
   claimId: string,
   placements: Set<ConditionType>,
-): PlacementBook {
+): Placements {
   async function write(change: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
     await db.transaction().execute(async (tx) => {
       await fence(tx, 'domains', taken)
@@ -49,11 +46,8 @@ export function placementBook(
           .where('claim_id', '=', claim.claimId)
           .where('stage', '=', stage)
           .execute()
-        await note(
-          tx,
-          { domainId: row.id, workspaceId: row.workspace_id },
-          { type: 'stage.removed', stage, message: `Taken away: ${stage}.` },
-        )
+        const message = `Removed: ${stage}.`
+        await tellOfDomain(tx, row.id, { type: 'stage.removed', stage, message })
       })
       placements.delete(stage)
     },

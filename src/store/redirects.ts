@@ -2,12 +2,13 @@
 import { type Selectable, sql } from 'kysely'
 import type { RedirectBook } from '#domains/ports.ts'
 import { wakeRow } from '#engine/due-rows.ts'
+import type { NewEvent } from '#events/catalogue.ts'
 import { absolute } from '#names/domain-name.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Database, Queryable } from './database.ts'
 import type { DomainRow } from './domains.ts'
-import { note } from './events.ts'
+import { tellOfDomain } from './events.ts'
 import { touchName } from './served-names.ts'
 import type { Tables } from './tables.ts'
 
@@ -64,7 +65,8 @@ export async function putRedirect(
     const wrong = await wrongWith(tx, domain, wanted.target_domain)
     if (wrong) return wrong
     await upsert(tx, domain, wanted)
-    await tellOf(tx, domain, 'redirect.set', `Redirected to ${wanted.target_domain}.`)
+    const message = `Redirected to ${wanted.target_domain}.`
+    await tellOf(tx, domain, { type: 'redirect.set', message })
     return 'put'
   })
   if (result === 'put') ring(context)
@@ -79,7 +81,8 @@ export async function removeRedirect(context: StoreContext, domain: DomainRow): 
       .where('domain_id', '=', domain.id)
       .executeTakeFirst()
     if (numDeletedRows === 0n) return false
-    await tellOf(tx, domain, 'redirect.removed', 'The redirect was removed.')
+    const message = 'The redirect was deleted.'
+    await tellOf(tx, domain, { type: 'redirect.deleted', message })
     return true
   })
   if (isRemoved) ring(context)
@@ -105,15 +108,10 @@ async function upsert(tx: Queryable, domain: DomainRow, wanted: RedirectSettings
     .execute()
 }
 
-async function tellOf(
-  tx: Queryable,
-  { id, name, workspace_id }: DomainRow,
-  type: string,
-  message: string,
-): Promise<void> {
+async function tellOf(tx: Queryable, { id, name }: DomainRow, event: NewEvent): Promise<void> {
   await wakeRow(tx, 'domains', id)
   await touchName(tx, name)
-  await note(tx, { domainId: id, workspaceId: workspace_id }, { type, message })
+  await tellOfDomain(tx, id, event)
 }
 
 function ring({ doorbell }: StoreContext): void {
@@ -162,7 +160,7 @@ export function redirectBook({ db }: StoreContext, addresses: readonly string[])
         .executeTakeFirst()
       return row && { ...leading(row), changedAt: row.changed_at }
     },
-    async refused({ id, workspaceId }, message) {
+    async refused({ id }, message) {
       const latest = await db
         .selectFrom('events')
         .select(['type', 'message'])
@@ -172,7 +170,7 @@ export function redirectBook({ db }: StoreContext, addresses: readonly string[])
         .limit(1)
         .executeTakeFirst()
       if (latest?.type === REFUSED && latest.message === message) return
-      await note(db, { domainId: id, workspaceId }, { type: REFUSED, message })
+      await tellOfDomain(db, id, { type: REFUSED, message })
     },
   }
 }

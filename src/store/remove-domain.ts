@@ -5,7 +5,8 @@ import { type StoreContext, TOPICS } from './context.ts'
 import { cuttersOf, healCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
 import { type DomainRow, domainsOf, type Tenant } from './domains.ts'
-import { note } from './events.ts'
+import { tellOfDomain } from './events.ts'
+import { tellOfInboxes } from './inboxes.ts'
 import { touchName } from './served-names.ts'
 
 /** A domain of the tenant's, removed or not, for as long as its removal is told of. */
@@ -98,11 +99,7 @@ export async function abandonRemoval(
       .execute()
     for (const { stage, driver } of given) {
       const message = `Given up at ${driver}: ${stage}. Something may still stand there.`
-      await note(
-        tx,
-        { domainId, workspaceId: domain.workspace_id },
-        { type: 'stage.abandoned', message },
-      )
+      await tellOfDomain(tx, domainId, { type: 'stage.abandoned', message })
     }
     await wakeRow(tx, 'domains', domainId)
     return given.length
@@ -161,20 +158,18 @@ export async function requestRemoval(
       })
       .where('id', '=', domain.id)
       .execute()
-    await tx
-      .updateTable('inboxes')
-      .set({ removed_at: sql`now()` })
-      .where('domain_id', '=', domain.id)
-      .where('removed_at', 'is', null)
-      .execute()
+    await sql`
+      with changed as (
+        update inboxes set removed_at = now() where domain_id = ${domain.id} and removed_at is null
+        returning *)
+      ${tellOfInboxes('inbox.deleted', sql`'The inbox ' || address || ' was deleted.'`)}`.execute(
+      tx,
+    )
     await healCut(tx, domain)
     await wakeRow(tx, 'domains', domain.id)
     await touchName(tx, domain.name)
-    await note(
-      tx,
-      { domainId: domain.id, workspaceId: domain.workspace_id },
-      { type: 'domain.deleted', message: `${domain.name} is being removed.` },
-    )
+    const message = `${domain.name} is being removed.`
+    await tellOfDomain(tx, domain.id, { type: 'domain.deleted', message })
     return 'requested' as const
   })
   context.doorbell.ring(TOPICS.domainsDue)

@@ -5,6 +5,7 @@
  */
 import { sql } from 'kysely'
 import { type CustomerRecord, withCustomers } from '#domains/customer-records.ts'
+import { SET_UP } from '#domains/serving.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute } from '#names/domain-name.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
@@ -65,13 +66,6 @@ export type ServedName = {
   /** Domains of this name that wait for a delegation to come or go: a query for it wakes them. */
   waiting: readonly string[]
 }
-
-const SET_UP: readonly string[] = ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']
-const AWAITED: readonly string[] = [...SET_UP, 'FAILED']
-
-/** Of a status, what bears on how the name is served and on who is woken. */
-export const servedAs = (status: string): 'set up' | 'awaited' | 'settled' =>
-  SET_UP.includes(status) ? 'set up' : AWAITED.includes(status) ? 'awaited' : 'settled'
 
 /** What is served for a name, and who is woken by a query for it. */
 export async function readServedNames(

@@ -314,7 +314,11 @@ type CustomerRecordRow = {
 type EventRow = {
   id: string
   workspace_id: string
-  domain_id: string
+  world: WorldName | null
+  /** Null: it is of no domain, or of mail, which has a list of its own. */
+  domain_id: string | null
+  /** In the feed of its workspace and world; given when the feed is read. */
+  position: string | null
   at: Generated<Date>
   type: string
   stage: string | null

@@ -18,7 +18,15 @@ test('the timeline tells the life of the domain, newest first', async () => {
   assert.equal(types.at(-1), 'domain.created')
   assert.ok(types.indexOf('domain.active') < types.indexOf('domain.delegated'))
   for (const event of body.events) {
-    assert.deepEqual(Object.keys(event), ['event_id', 'type', 'at', 'stage', 'message', 'data'])
+    assert.deepEqual(Object.keys(event), [
+      'event_id',
+      'type',
+      'at',
+      'domain_id',
+      'stage',
+      'message',
+      'data',
+    ])
     assert.match(event.at, /Z$/)
   }
 })

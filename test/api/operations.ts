@@ -28,6 +28,7 @@ export const OPERATIONS: readonly Operation[] = [
   operation('POST',   '/sender-accounts/{inbox}/test-email',   'sender_accounts:update', 'sender_account_not_found', '{"recipient_email":"someone@inbox.test"}'),
   operation('GET',    '/messages',                             'sender_accounts:read',   undefined),
   operation('GET',    '/replies',                              'replies:read',           undefined),
+  operation('GET',    '/events',                               'events:read',            undefined),
   operation('POST',   '/keys',                                 'keys:create',            undefined, '{"name":"op","scopes":["keys:create"]}'),
   operation('GET',    '/keys',                                 'keys:read',              undefined),
   operation('GET',    '/domains/{domain}/mail',                'replies:read',           'domain_not_found'),

@@ -148,23 +148,6 @@ export const progressAnswer = z
   })
   .register(components, { id: 'Progress' })
 
-export const timeline = z
-  .object({
-    ...said,
-    events: z.array(
-      z.object({
-        event_id: z.uuid(),
-        type: z.string(),
-        at: instant,
-        stage: z.string().nullable(),
-        message: z.string(),
-        data: z.unknown(),
-      }),
-    ),
-    next_cursor: z.uuid().nullable(),
-  })
-  .register(components, { id: 'Timeline' })
-
 const deleted = z.object({ ...said, ...who, deleted: z.literal(true) })
 const part = z.object({ what: z.string(), provider: z.string(), count: z.int() })
 

@@ -1,19 +1,25 @@
+import { TOPICS } from '#store/context.ts'
+import { type Changes, changesOf } from '../changes.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
 import { progress } from '../domain-views.ts'
 import type { Http } from '../http.ts'
 import { loadDomain } from '../load-domain.ts'
 import { progressAnswer } from '../openapi/answers.ts'
 import { Problem } from '../problems.ts'
-import { ProgressStreams } from '../progress-stream.ts'
 import { keyOf, needs } from '../route.ts'
 import { domainParams } from '../shapes.ts'
+import { type Stream, Streams } from '../streams.ts'
 
 const SCOPE = 'domains:read'
 
 /** GET /domains/{domain_id}/progress: for someone who waits; as a stream where one is asked for. */
 export function getProgressRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  const streams = new ProgressStreams((error) => app.log.error({ err: error }, 'no look was taken'))
+  const streams = new Streams()
+  const onError = (error: unknown) => {
+    app.log.error({ err: error }, 'no look was taken')
+    return undefined
+  }
   app.addHook('preClose', async () => streams.end())
   app.get(
     `${API_PREFIX}/domains/:domain_id/progress`,
@@ -41,10 +47,34 @@ export function getProgressRoute(app: Http, context: ApiContext): void {
       if (!isStream) return first
       // Who may not ask any more is not told any more either.
       const look = () => context.authorize(request, SCOPE).then(progressNow).catch(overAt)
-      await streams.send(reply, store, { keyId: key.keyId, domainId, look })
+      await streams.send(reply, key.keyId, async (stream) => {
+        using changes = changesOf(store, TOPICS.domain(domainId))
+        await tellProgress(stream, changes, () => look().catch(onError))
+      })
       return reply
     },
   )
+}
+
+const ENDS = ['COMPLETED', 'FAILED']
+const LOOK_MS = 1000
+
+/** One event for each change, until there is no more to tell. A look that could not be taken is taken again. */
+async function tellProgress(
+  stream: Stream,
+  changes: Changes,
+  look: () => Promise<{ status: string } | 'over' | undefined>,
+): Promise<void> {
+  let told = ''
+  for (; !stream.over.aborted; await changes.next(LOOK_MS, stream.over)) {
+    const seen = await look()
+    if (seen === 'over') return
+    const text = seen ? JSON.stringify(seen) : told
+    if (text === told) stream.beat()
+    else stream.send({ name: 'progress', data: seen })
+    told = text
+    if (seen && ENDS.includes(seen.status)) return
+  }
 }
 
 function overAt(error: unknown): 'over' {

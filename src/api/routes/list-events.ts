@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { listEvents } from '#store/events.ts'
 import { API_PREFIX, type ApiContext } from '../context.ts'
+import { eventView } from '../event-views.ts'
 import type { Http } from '../http.ts'
 import { loadDomain } from '../load-domain.ts'
-import { timeline } from '../openapi/answers.ts'
+import { timeline } from '../openapi/event-answers.ts'
 import { keyOf, needs } from '../route.ts'
 import { cursor, domainParams, limitOf } from '../shapes.ts'
 
@@ -32,14 +33,7 @@ export function listEventsRoute(app: Http, context: ApiContext): void {
       return {
         success: true,
         message: 'Events retrieved successfully',
-        events: rows.map(({ id, type, at, stage, message, data }) => ({
-          event_id: id,
-          type,
-          at: at.toISOString(),
-          stage,
-          message,
-          data,
-        })),
+        events: rows.map(eventView),
         next_cursor: rows.length === limit ? (rows.at(-1)?.id ?? null) : null,
       }
     },

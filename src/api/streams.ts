@@ -1,0 +1,89 @@
+/** Answers that go on: server-sent events (the HTML standard, section 9.2). */
+import type { ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
+import { Problem } from './problems.ts'
+
+const STREAMS_A_KEY = 50
+const HEARTBEAT_MS = 15_000
+/** A client that still waits then opens the stream anew. */
+const LIFE_MS = 3_600_000
+const RETRY_AFTER_S = 10
+
+/** One stream, which is open until `over`. */
+export type Stream = {
+  over: AbortSignal
+  /** `id` is what a client that opens the stream anew begins after. */
+  send(event: { name: string; id?: string; data: unknown }): void
+  /** Says that we are still there, where nothing was sent for a while. */
+  beat(): void
+}
+
+/** The streams that are open, so that a stop can end them: the server would wait for them. */
+export class Streams {
+  readonly #stop = new AbortController()
+  readonly #open = new Map<string, number>()
+
+  end(): void {
+    this.#stop.abort()
+  }
+
+  /** Takes the reply over, and ends it when `run` does. A key may have so many open. */
+  async send(
+    reply: FastifyReply,
+    keyId: string,
+    run: (stream: Stream) => Promise<void>,
+  ): Promise<void> {
+    using _place = this.#takePlace(keyId)
+    const headers = {
+      ...(reply.getHeaders() as Record<string, string>),
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-store',
+      // The end of the stream is the end of the connection: a stop does not wait for an idle one.
+      connection: 'close',
+      'x-accel-buffering': 'no',
+    }
+    reply.hijack()
+    const { raw } = reply
+    raw.writeHead(200, headers)
+    const over = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(LIFE_MS), closing(raw)])
+    await run(streamOver(raw, over))
+    raw.end()
+  }
+
+  #takePlace(keyId: string): Disposable {
+    const open = this.#open.get(keyId) ?? 0
+    if (open >= STREAMS_A_KEY) throw new Problem('too_many_streams', {}, RETRY_AFTER_S)
+    this.#open.set(keyId, open + 1)
+    return {
+      [Symbol.dispose]: () => {
+        const left = this.#open.get(keyId)! - 1
+        if (left > 0) this.#open.set(keyId, left)
+        else this.#open.delete(keyId)
+      },
+    }
+  }
+}
+
+function streamOver(raw: ServerResponse, over: AbortSignal): Stream {
+  let sentAt = Number.NEGATIVE_INFINITY
+  const write = (text: string) => {
+    raw.write(text)
+    sentAt = performance.now()
+  }
+  return {
+    over,
+    send({ name, id, data }) {
+      const head = id === undefined ? '' : `id: ${id}\n`
+      write(`${head}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`)
+    },
+    beat() {
+      if (performance.now() - sentAt > HEARTBEAT_MS) write(': still here\n\n')
+    },
+  }
+}
+
+function closing(raw: ServerResponse): AbortSignal {
+  const closed = new AbortController()
+  raw.once('close', () => closed.abort())
+  return closed.signal
+}

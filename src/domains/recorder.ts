@@ -1,0 +1,214 @@
+/**
+ * Records what a pass finds: decides how the conditions, the status and the timeline change, and has that written
+ * at once. Nothing is decided elsewhere, and nothing written here.
+ */
+import type { NewEvent } from '#events/catalogue.ts'
+import type { Clock } from '../clock.ts'
+import { afterFailedLook, afterLook, goesOn, isSameVerdict } from './conditions.ts'
+import { firstUnmet, LIFECYCLE, stageOf, statusOf } from './lifecycle.ts'
+import type { Placements, Recorder } from './ports.ts'
+import { servedAs } from './serving.ts'
+import type { Condition, ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
+
+/** What one look changes; written whole, or not at all. */
+export type Findings = {
+  conditions: ReadonlyMap<ConditionType, Condition>
+  /** In the order of the timeline. */
+  events: readonly NewEvent[]
+  /** Undefined leaves what is there. */
+  delegation: DelegationReport | undefined
+  status: string
+  activatedAt: Date | undefined
+  /** Null unless it has failed. */
+  failedAt: Date | null
+  /** Whether our nameservers must read the name anew. */
+  touchesName: boolean
+}
+
+/** The domain as it was when the pass began. */
+export type Before = { domain: Domain; status: string; failedAt: Date | null }
+
+/** Writes findings; throws, and has written nothing, once another worker has taken the domain. */
+export type WriteFindings = (findings: Findings) => Promise<void>
+
+export function createRecorder(
+  { domain, ...before }: Before,
+  placements: Placements,
+  write: WriteFindings,
+  clock: Clock,
+): Recorder {
+  const conditions = domain.conditions as Map<ConditionType, Condition>
+  const wasActive = domain.activatedAt !== undefined
+  let { status, failedAt } = before
+  let current: ConditionType = LIFECYCLE[0].met
+  // A look is as old as its beginning: a request for one during it did not mean this one.
+  const takenAt = clock.now()
+  let beganAt = takenAt
+  let unwritten: DelegationReport | undefined
+  let untold: NewEvent[] = []
+  let isWhole = firstUnmet(conditions) === undefined
+  const unnoted = new Set<ConditionType>()
+
+  /** Writes conditions as they are now, with all that follows from them. */
+  async function record(changes: ReadonlyMap<ConditionType, Condition>): Promise<void> {
+    const verdicts = [...changes].flatMap(([type, { verdict }]) =>
+      isSameVerdict(conditions.get(type)?.verdict, verdict) ? [] : verdictEvents(type, verdict),
+    )
+    for (const [type, condition] of changes) conditions.set(type, condition)
+    const [delegation, told, former, formerlyFailedAt] = [unwritten, untold, status, failedAt]
+    status = statusNow()
+    failedAt = status === 'FAILED' ? (failedAt ?? clock.now()) : null
+    // A retry that fails is an event, though the status was and is the same.
+    const isNews = status !== former || failedAt !== formerlyFailedAt
+    const events = [
+      ...(delegation ? delegationEvents(domain.delegation, delegation) : []),
+      ...verdicts,
+      ...told,
+      ...wholenessEvents(),
+      ...(isNews ? statusEvents(domain.name, status) : []),
+    ]
+    if (delegation) domain.delegation = delegation
+    unwritten = undefined
+    untold = []
+    await write({
+      conditions: changes,
+      events,
+      delegation,
+      status,
+      activatedAt: domain.activatedAt,
+      failedAt,
+      touchesName: servedAs(status) !== servedAs(former),
+    })
+  }
+
+  /** The one place that makes a status: what the conditions say. */
+  function statusNow(): string {
+    const next = statusOf(conditions, domain.activatedAt !== undefined)
+    if (next === 'ACTIVE') domain.activatedAt ??= clock.now()
+    return next
+  }
+
+  /** Whether an active domain came to lack something, or no longer does. */
+  function wholenessEvents(): NewEvent[] {
+    const [wasWhole, unmet] = [isWhole, firstUnmet(conditions)]
+    isWhole = unmet === undefined
+    if (!wasActive || wasWhole === isWhole) return []
+    return [unmet ? degraded(domain.name, unmet.met, conditions) : recovered(domain.name)]
+  }
+
+  return {
+    async begin(type) {
+      current = type
+      beganAt = clock.now()
+      if (!conditions.has(type)) await record(new Map([[type, begun(clock)]]))
+    },
+    async verdict(type, verdict, next) {
+      const previous = conditions.get(type)
+      const after = afterLook(stageOf(type), previous, verdict, beganAt)
+      const follows = next && !conditions.has(next) ? [[next, begun(clock)] as const] : []
+      const isNews = !goesOn(previous, after) || follows.length > 0 || untold.length > 0
+      // A grace that ends changes the status, though nothing else has changed.
+      const then = new Map([...conditions, [type, after]])
+      const isOver = statusOf(then, domain.activatedAt !== undefined) !== status
+      if (isNews || isOver || unwritten) return record(new Map([[type, after], ...follows]))
+      // An unchanged world writes nothing: the look is noted with all others, when the pass is over.
+      conditions.set(type, after)
+      unnoted.add(type)
+    },
+    async refused(verdict) {
+      const previous = conditions.get(current)
+      await record(new Map([[current, afterLook(stageOf(current), previous, verdict, beganAt)]]))
+    },
+    async couldNotLook(message, nextLookMs) {
+      const previous = conditions.get(current)
+      if (!previous) return
+      const nextLookAt = later(clock, nextLookMs)
+      const failed = { ...afterFailedLook(previous, message), nextLookAt }
+      const looked = [...unnoted].map((type) => [type, conditions.get(type)!] as const)
+      await record(new Map([...looked, [current, failed]]))
+    },
+    nextLook(afterMs) {
+      return {
+        next_look_at: later(clock, afterMs),
+        ...(unnoted.size > 0 ? { looked_at: takenAt } : {}),
+        // A yes holds for the one plan that was made with it.
+        ...(domain.acceptsDrops ? { accepts_drops: false } : {}),
+      }
+    },
+    delegation(report) {
+      if (!isSameReport(domain.delegation, report)) unwritten = report
+    },
+    tell(event) {
+      untold.push(event)
+    },
+    removing(stage) {
+      current = stage
+    },
+    ...placements,
+  }
+}
+
+/** Times differ in every report; what they are times of is what counts. */
+function isSameReport(a: DelegationReport | undefined, b: DelegationReport): boolean {
+  const said = ({ verdict, message, observed, servers, lostAt, settledAt }: DelegationReport) => {
+    const outcomes = servers.map(({ name, address, outcome }) => [name, address, outcome])
+    return JSON.stringify([verdict, message, observed, lostAt, settledAt, outcomes])
+  }
+  return a !== undefined && said(a) === said(b)
+}
+
+function degraded(
+  name: string,
+  condition: ConditionType,
+  conditions: ReadonlyMap<ConditionType, Condition>,
+): NewEvent {
+  const verdict = conditions.get(condition)?.verdict
+  const [reason, message] =
+    verdict && 'reason' in verdict ? [verdict.reason, verdict.message] : ['', '']
+  return {
+    type: 'domain.degraded',
+    stage: condition,
+    message: `${name} lacks something that it had: ${message}`,
+    data: { condition, reason },
+  }
+}
+
+const recovered = (name: string): NewEvent => ({
+  type: 'domain.recovered',
+  message: `${name} has everything again.`,
+})
+
+/** A stage whose turn has come. */
+const begun = (clock: Clock): Condition => ({
+  verdict: { is: 'waiting', reason: 'in_progress', message: 'Under way.' },
+  since: clock.now(),
+  waitedMs: 0,
+  unmetMs: 0,
+  lastLookAt: undefined,
+  lastLookError: undefined,
+  nextLookAt: undefined,
+})
+
+const later = (clock: Clock, afterMs: number): Date => new Date(clock.now().getTime() + afterMs)
+
+function verdictEvents(stage: ConditionType, verdict: Verdict): NewEvent[] {
+  const message = 'message' in verdict ? verdict.message : 'Done.'
+  const event: NewEvent = { type: `stage.${verdict.is}`, stage, message }
+  if (stage !== 'delegated' || verdict.is !== 'met') return [event]
+  return [event, { type: 'domain.delegated', stage, message: 'The delegation was seen.' }]
+}
+
+function delegationEvents(
+  former: DelegationReport | undefined,
+  { verdict, observed, message }: DelegationReport,
+): NewEvent[] {
+  if (verdict === former?.verdict) return []
+  const data = { verdict, observed: [...observed] }
+  return [{ type: 'delegation.seen', stage: 'delegated', message, data }]
+}
+
+function statusEvents(name: string, status: string): NewEvent[] {
+  if (status === 'ACTIVE') return [{ type: 'domain.active', message: `${name} is active.` }]
+  if (status === 'FAILED') return [{ type: 'domain.failed', message: `Setting up ${name} failed.` }]
+  return []
+}
