@@ -33,6 +33,7 @@ export const SETTINGS = {
   smarthost: setting('MAILSTEAD_SMARTHOST', 'smtp[s]://user:password@host:port', '', 'Where all outgoing mail goes instead of straight to the MX.', smarthost, 'secret'),
   redirectListen: setting('MAILSTEAD_REDIRECT_LISTEN', 'address:port, …', '', 'Where the web server for redirects listens; without it, only zone hosts that lead visitors themselves have any.', endpoints(80)),
   redirectAddresses: setting('MAILSTEAD_REDIRECT_ADDRESSES', 'addresses', '', 'What the records of redirected domains point to; the redirect listen addresses by default.', addresses),
+  healthListen: setting('MAILSTEAD_HEALTH_LISTEN', 'address:port, …', '', 'Where `/healthz` and `/readyz` are answered, for every role, whatever host is asked for.', endpoints(8081)),
   rootHints: setting('MAILSTEAD_ROOT_HINTS', 'ip[:port], …', '', "Addresses of root servers; the internet's by default.", endpoints(53)),
   resolvers: setting('MAILSTEAD_RESOLVERS', 'ip[:port], …', '', "Recursive resolvers for the MX of outgoing and the judging of incoming mail; the system's by default.", endpoints(53)),
   secondaries: setting('MAILSTEAD_SECONDARIES', 'ip[:port], …', '', 'Secondary nameservers that are told of changes by NOTIFY.', endpoints(53)),
@@ -129,6 +130,7 @@ function checkTogether(config: Config): void {
     ...config.dnsListen,
     ...config.smtpListen,
     ...config.redirectListen,
+    ...config.healthListen,
   ]
   const open = listeners.find(({ address }) => !isLoopback(address))
   if (open)

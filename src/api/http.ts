@@ -19,6 +19,7 @@ import type { Logger } from 'pino'
 import { DriverError, type DriverErrorKind } from '#drivers/errors.ts'
 import { newId } from '../ids.ts'
 import { Invalid, PROBLEMS, Problem, type ProblemCode, type Violation } from './problems.ts'
+import { knownKeyOf } from './route.ts'
 import { type Issue, violationOf } from './violations.ts'
 
 export type HttpOptions = {
@@ -29,6 +30,7 @@ export type HttpOptions = {
   isDatabaseAway(error: unknown): boolean
 }
 
+const HEALTH_PATHS: readonly string[] = ['/healthz', '/readyz']
 const BODY_LIMIT = 1024 * 1024
 const RETRY_AFTER_S = 2
 /** The limits that do not say when they end count by the hour. */
@@ -63,10 +65,15 @@ export function createHttp(options: HttpOptions) {
   app.addHook('preValidation', async (request) => refuseNull(request))
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
+    const path = url.split('?')[0]!
+    // What looks after processes asks every few seconds.
+    if (HEALTH_PATHS.includes(path)) return
+    const key = knownKeyOf(request)
     request.log.info(
       {
         method,
-        path: url.split('?')[0],
+        path,
+        ...(key && { key: key.keyId, workspace: key.workspaceId }),
         status: reply.statusCode,
         ms: Math.round(reply.elapsedTime),
       },

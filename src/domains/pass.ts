@@ -3,7 +3,7 @@ import { DriverError } from '#drivers/errors.ts'
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import { backOffMs, nextLookMs, redirectLookMs } from './cadence.ts'
-import { failedStage, firstUnmet, LIFECYCLE, reconcile } from './lifecycle.ts'
+import { failedStage, firstUnmet, LIFECYCLE, reconcile, statusOf } from './lifecycle.ts'
 import type { Ports, Recorder } from './ports.ts'
 import { type Removal, removalPass } from './removal.ts'
 import { CouldNotAsk, failed, type Pass } from './step.ts'
@@ -11,6 +11,8 @@ import type { ConditionType, Domain } from './types.ts'
 
 export type LoadedDomain = {
   domain: Domain
+  /** As it was last written. */
+  status: string
   removal: Removal | undefined
   ports: Ports
   recorder: Recorder
@@ -19,12 +21,19 @@ export type LoadedDomain = {
 /** What a pass that took no look found out: the row was removed meanwhile. */
 const NOTHING_LEFT: Outcome = { afterMs: 86_400_000, failures: 0 }
 
-/** Why a domain has failed, by the stage that it cannot do without. */
-export type Failure = { domain: string; stage: ConditionType; reason: string; message: string }
+/** A change of a domain's status, and the condition that is not met, by which it has the new one. */
+export type StatusChange = {
+  domain: string
+  workspace: string
+  from: string
+  to: string
+  stage?: ConditionType
+  reason?: string
+  message?: string
+}
 
 export type PassListener = {
-  /** The domain has failed in this very pass. */
-  onFailed(failure: Failure): void
+  onStatus(change: StatusChange): void
   /** The pass threw what it should not: it is repeated, ever more slowly, and the domain shows that. */
   onFault(error: unknown, domain: string): void
 }
@@ -38,18 +47,19 @@ export async function domainPass(
 ): Promise<Outcome> {
   const loaded = await load(row)
   if (loaded === undefined) return NOTHING_LEFT
-  const former = failureOf(loaded.domain)
+  const { domain, status, removal } = loaded
   const outcome = await workOff(row, loaded, signal, listener)
-  const failure = failureOf(loaded.domain)
-  if (failure && failure.stage !== former?.stage) listener.onFailed(failure)
+  const now = statusOf(domain.conditions, domain.activatedAt !== undefined)
+  if (now !== status && !removal) listener.onStatus({ ...whyStatus(domain), from: status, to: now })
   return outcome
 }
 
-function failureOf({ name, conditions, activatedAt }: Domain): Failure | undefined {
-  const stage = failedStage(conditions, activatedAt !== undefined)?.met
+function whyStatus({ name, workspaceId, conditions, activatedAt }: Domain) {
+  const who = { domain: name, workspace: workspaceId }
+  const stage = (failedStage(conditions, activatedAt !== undefined) ?? firstUnmet(conditions))?.met
   const verdict = stage && conditions.get(stage)?.verdict
-  if (!verdict || !('reason' in verdict)) return undefined
-  return { domain: name, stage, reason: verdict.reason, message: verdict.message }
+  if (!verdict || !('reason' in verdict)) return who
+  return { ...who, stage, reason: verdict.reason, message: verdict.message }
 }
 
 async function workOff(

@@ -7,7 +7,7 @@ import { startApi } from '#api/server.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
 import { isLoopback, writeEndpoint } from '#names/ip.ts'
 import { BOOTSTRAP_KEY_ID, FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
-import { isDatabaseAway, pingDatabase } from '#store/database.ts'
+import { isDatabaseAway } from '#store/database.ts'
 import { type PortsOf, placedAt } from '#store/domain-passes.ts'
 import type { Candidates } from '#store/placing.ts'
 import type { RateLimits } from '#store/request-counts.ts'
@@ -16,6 +16,7 @@ import type { Config } from '../config.ts'
 import type { Accounts } from './accounts.ts'
 import { adminSocketPath, makeAdminDirectory } from './admin-path.ts'
 import type { Foundation, Ground } from './foundation.ts'
+import type { Health } from './health.ts'
 import { noteUses } from './key-uses.ts'
 import { redirectAddresses } from './redirect.ts'
 import type { Sandbox } from './sandbox.ts'
@@ -27,11 +28,13 @@ export type ApiParts = {
   accounts: Record<WorldName, Accounts>
   sandbox: Sandbox | undefined
   live: LiveState
+  health: Health
 }
 
 /** The `api` role: the public API, the sandbox's, and the admin socket. Gives the API's URL. */
 export async function openApi(foundation: Foundation, parts: ApiParts): Promise<string> {
   const { config, logger, store, opened, onError } = foundation
+  const { health } = parts
   const uses = opened.use(noteUses(store, onError))
   const { authorize, identify, forget } = keyChecker({
     used: ({ keyId }) => uses.note(keyId),
@@ -46,7 +49,7 @@ export async function openApi(foundation: Foundation, parts: ApiParts): Promise<
     isDatabaseAway,
     context: { store, authorize, identify, forgetKeys: forget, ...contextOf(config, parts) },
     sandbox: parts.sandbox?.api(authorize),
-    health: { database: () => pingDatabase(store.db) },
+    health: { report: () => health.report() },
   })
   opened.use(api)
   opened.use(keepTidy(store, config.mailDays, onError))

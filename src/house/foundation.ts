@@ -1,4 +1,5 @@
 /** What every role stands on: settings, log, database, doorbell, vault, and a stack of what to end. */
+import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Client, type ClientConfig } from 'pg'
@@ -7,8 +8,10 @@ import type { Rests } from '#drivers/guard.ts'
 import { openDoorbell } from '#engine/doorbell.ts'
 import { makeApiKey } from '#names/api-key.ts'
 import { ensureWorkspace, FIRST_WORKSPACE, hasApiKeys, keepApiKey } from '#store/api-keys.ts'
+import { hasSecrets, isRightKey } from '#store/canary.ts'
 import type { StoreContext } from '#store/context.ts'
-import { openDatabase } from '#store/database.ts'
+import { type Database, openDatabase } from '#store/database.ts'
+import { DirectoryInUse, lockDataDirectory } from '#store/embedded-postgres/lock.ts'
 import { DIRECTORY_MODE, startPostgres } from '#store/embedded-postgres.ts'
 import { migrate, NewerSchema } from '#store/migrate.ts'
 import { openVault } from '#store/vault.ts'
@@ -45,8 +48,14 @@ export async function layGround(
   opened: AsyncDisposableStack,
 ): Promise<Ground> {
   await mkdir(config.dataDir, { recursive: true, mode: DIRECTORY_MODE })
+  opened.use(await lockDataDirectory(config.dataDir, 'process.pid').catch(refuseSecond))
   const onError = (error: unknown) => logger.error({ err: error }, 'trouble')
   return { config, logger, opened, onError }
+}
+
+function refuseSecond(error: unknown): never {
+  if (!(error instanceof DirectoryInUse)) throw error
+  throw new ConfigError(error.message)
 }
 
 /** How Postgres is reached. */
@@ -83,8 +92,9 @@ export async function layFoundation(ground: Ground, connection: Connection): Pro
   const db = openDatabase(connection, { onError })
   opened.defer(() => db.destroy())
   const doorbell = opened.use(await openDoorbell(db, connection, onError))
-  const vault = openVault(config.secretKey ?? (await keptKey(config, logger)))
+  const vault = openVault(await secretKeyOf(config, logger, db))
   const store = { db, doorbell, vault }
+  if (usesSecrets(config) && !(await isRightKey(store))) throw new ConfigError(WRONG_KEY)
   await ensureWorkspace(store, FIRST_WORKSPACE, 'First workspace')
   const tls = await keptCertificate(config.dataDir, config.mailHost)
   return { ...ground, store, tls }
@@ -97,10 +107,22 @@ function refuseNewer(error: unknown): never {
   )
 }
 
-const keptKey = ({ dataDir }: Config, logger: Logger): Promise<Buffer> =>
-  keptSecretKey(dataDir, (path) => {
-    logger.warn({ path }, 'made the key that encrypts secrets; keep a copy of it elsewhere')
+const WRONG_KEY =
+  'The secret key is not the one that this database is used with. Give all processes the same MAILSTEAD_SECRET_KEY, or put back the copy of secret.key that was kept elsewhere.'
+
+/** Nameservers and the web server for redirects read no secret. */
+const usesSecrets = ({ roles }: Config): boolean =>
+  roles.some((role) => role !== 'dns' && role !== 'redirect')
+
+async function secretKeyOf(config: Config, logger: Logger, db: Database): Promise<Buffer> {
+  if (config.secretKey) return config.secretKey
+  if (!usesSecrets(config)) return randomBytes(32)
+  return keptSecretKey(config.dataDir, {
+    mayMake: !(await hasSecrets(db)),
+    onMade: (path) =>
+      logger.warn({ path }, 'made the key that encrypts secrets; keep a copy of it elsewhere'),
   })
+}
 
 /**
  * With no key at all, a test key is made, and the path of its file given. The file is written first,

@@ -9,19 +9,27 @@ import { keptSecretKey } from './keepsakes.ts'
 test('the key that encrypts secrets is made once, for its owner alone, and kept', async () => {
   await using directory = await temporaryDirectory()
   const made: string[] = []
-  const first = await keptSecretKey(directory.path, (path) => made.push(path))
+  const first = await keptSecretKey(directory.path, {
+    mayMake: true,
+    onMade: (path) => made.push(path),
+  })
   const path = join(directory.path, 'secret.key')
   assert.deepEqual(made, [path])
   assert.equal(first.length, 32)
   assert.equal((await stat(path)).mode & 0o777, 0o600)
-  assert.deepEqual(await keptSecretKey(directory.path, assert.fail), first)
+  assert.deepEqual(
+    await keptSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
+    first,
+  )
 })
 
 test('first starts at once end with one key, which one of them made', async () => {
   await using directory = await temporaryDirectory()
   let made = 0
   const keys = await Promise.all(
-    Array.from({ length: 20 }, () => keptSecretKey(directory.path, () => void made++)),
+    Array.from({ length: 20 }, () =>
+      keptSecretKey(directory.path, { mayMake: true, onMade: () => made++ }),
+    ),
   )
   const kept = await readFile(join(directory.path, 'secret.key'), 'utf8')
   for (const key of keys) assert.equal(key.toString('base64'), kept)
@@ -48,11 +56,14 @@ for (const [what, content] of REFUSED) {
     await using directory = await temporaryDirectory()
     const path = join(directory.path, 'secret.key')
     await writeFile(path, content)
-    await assert.rejects(keptSecretKey(directory.path, assert.fail), (error) => {
-      assert.ok(error instanceof ConfigError)
-      assert.ok(error.message.startsWith(`${path} does not hold 32 octets in base64.`))
-      return true
-    })
+    await assert.rejects(
+      keptSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
+      (error) => {
+        assert.ok(error instanceof ConfigError)
+        assert.ok(error.message.startsWith(`${path} does not hold 32 octets in base64.`))
+        return true
+      },
+    )
     assert.equal(await readFile(path, 'utf8'), content)
   })
 }
@@ -60,5 +71,8 @@ for (const [what, content] of REFUSED) {
 test('a key that somebody put back with an editor is taken', async () => {
   await using directory = await temporaryDirectory()
   await writeFile(join(directory.path, 'secret.key'), `${KEY}\n`)
-  assert.deepEqual(await keptSecretKey(directory.path, assert.fail), Buffer.alloc(32, 7))
+  assert.deepEqual(
+    await keptSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
+    Buffer.alloc(32, 7),
+  )
 })

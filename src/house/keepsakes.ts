@@ -24,12 +24,13 @@ async function keep(
 
 const KEY_OCTETS = 32
 
-/** 32 octets that encrypt the installation's secrets; whoever loses them loses those. */
+/** 32 octets that encrypt the installation's secrets. They are made where `mayMake` says that there are none yet. */
 export async function keptSecretKey(
   dataDir: string,
-  onMade: (path: string) => void,
+  { mayMake, onMade }: { mayMake: boolean; onMade(path: string): void },
 ): Promise<Buffer> {
   const path = join(dataDir, 'secret.key')
+  if (!mayMake && (await readIfPresent(path)) === undefined) throw new ConfigError(missing(path))
   const { content, isNew } = await keep(dataDir, 'secret.key', () =>
     randomBytes(KEY_OCTETS).toString('base64'),
   )
@@ -41,6 +42,13 @@ export async function keptSecretKey(
   if (isNew) onMade(path)
   return key
 }
+
+/** The key in the data directory, if there is one already. */
+export const presentSecretKey = async (dataDir: string): Promise<string | undefined> =>
+  readIfPresent(join(dataDir, 'secret.key'))
+
+const missing = (path: string): string =>
+  `There is no ${path}, and the database has secrets that it encrypted. Put back the copy that was kept elsewhere, or set MAILSTEAD_SECRET_KEY: without the key no API key is known and no DKIM key can be read.`
 
 /** A self-signed certificate for STARTTLS: other MTAs encrypt to it without trusting it (RFC 7435). */
 export async function keptCertificate(

@@ -17,6 +17,7 @@ import {
   layGround,
   openServer,
 } from './foundation.ts'
+import { databaseCheck, type Health, openHealth, zonesCheck } from './health.ts'
 import { openInbound } from './inbound.ts'
 import { followDatabase, openNameserver } from './nameserver.ts'
 import { openOutgoing } from './outgoing.ts'
@@ -47,27 +48,49 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const ground = await layGround(options, opened)
   const has = (role: Role) => options.config.roles.includes(role)
   const live = liveObstacles(options.config)
+  const health = await openHealth(ground)
   const nameserver = has('dns') ? await openNameserver(ground, live.isConfigured) : undefined
   const connection = await openServer(ground, options.signal)
   const roles = await whenPostgresAnswers(ground, connection, {
     signal: options.signal,
     answerMeanwhile: () => (has('api') ? openMeanwhile(ground) : undefined),
-    open: (foundation) => openRoles(foundation, nameserver, live, options.rests),
+    open: (foundation) => openRoles({ foundation, nameserver, live, health }, options.rests),
   })
+  const { roles: open } = options.config
+  options.logger.info({ roles: open, ...listenersOf(roles) }, 'started')
+  const obstacles = live.isConfigured ? live.obstacles : []
+  for (const obstacle of obstacles) options.logger.warn(`live domains are refused: ${obstacle}`)
+  opened.defer(() => options.logger.info({ roles: open }, 'stops'))
   const closing = opened.move()
   return { ...roles, [Symbol.asyncDispose]: () => closing.disposeAsync() }
 }
 
+type Opening = {
+  foundation: Foundation
+  nameserver: Nameserver | undefined
+  live: LiveState
+  health: Health
+}
+
+const listenersOf = ({ api, dns, smtp, redirect }: Awaited<ReturnType<typeof openRoles>>) => ({
+  api,
+  dns,
+  smtp,
+  redirect,
+})
+
 async function openRoles(
-  foundation: Foundation,
-  nameserver: Nameserver | undefined,
-  live: LiveState,
+  { foundation, nameserver, live, health }: Opening,
   rests: HouseOptions['rests'],
 ): Promise<Omit<House, typeof Symbol.asyncDispose>> {
   const { config, store } = foundation
+  health.add('database', databaseCheck(store.db))
   const has = (role: Role) => config.roles.includes(role)
   const accounts = await openAccounts(foundation, rests)
-  if (nameserver) await followDatabase(foundation, nameserver, live.isConfigured)
+  if (nameserver) {
+    await followDatabase(foundation, nameserver, live.isConfigured)
+    health.add('zones', zonesCheck(nameserver.staleMs))
+  }
   const workers =
     has('smtp') || has('worker') ? foundation.opened.use(new MailWorkers()) : undefined
   const isWhole = has('api') && has('worker') && has('smtp')
@@ -86,7 +109,10 @@ async function openRoles(
   if (has('worker')) openWorkers(foundation, worlds, ports)
   if (has('worker') && workers) openOutgoing({ foundation, worlds, accounts, workers })
   const redirect = has('redirect') ? await openRedirects(foundation) : []
-  const api = has('api') ? await openApi(foundation, { ports, accounts, sandbox, live }) : undefined
+  const api = has('api')
+    ? await openApi(foundation, { ports, accounts, sandbox, live, health })
+    : undefined
+  health.started()
   return {
     api,
     dns: nameserver?.listeners.map(writeEndpoint) ?? [],

@@ -18,7 +18,10 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
   const { config, store, opened, logger, onError } = foundation
   const { db, doorbell } = store
   const listener: PassListener = {
-    onFailed: (failure) => logger.warn(failure, 'domain failed'),
+    onStatus: (change) => {
+      if (change.to === 'FAILED') logger.warn(change, 'domain failed')
+      else logger.info(change, 'domain changed its status')
+    },
     onFault: (error, domain) => logger.error({ err: error, domain }, 'a look at a domain failed'),
   }
   const load = (row: Taken) => loadForPass(store, row, ports)

@@ -51,6 +51,7 @@ export class Follower<Fed> implements AsyncDisposable {
   #isStale = false
   readonly #stop = new AbortController()
   readonly #caughtUp = Promise.withResolvers<void>()
+  #readAt = performance.now()
   #timer: NodeJS.Timeout | undefined
   #bell: Disposable | undefined
 
@@ -61,6 +62,11 @@ export class Follower<Fed> implements AsyncDisposable {
   /** Resolves once all that was there at the start has been read; never, if it cannot be. */
   get caughtUp(): Promise<void> {
     return this.#caughtUp.promise
+  }
+
+  /** For how long it has not been compared with the database. */
+  get staleMs(): number {
+    return performance.now() - this.#readAt
   }
 
   /** Reads all names, or what changed since the journal was kept; rejects when they cannot be read. */
@@ -101,6 +107,11 @@ export class Follower<Fed> implements AsyncDisposable {
   }
 
   async #read(): Promise<void> {
+    await this.#readSince()
+    this.#readAt = performance.now()
+  }
+
+  async #readSince(): Promise<void> {
     const { journal } = this.#options
     const since = journal ? await journal.position() : this.#position
     if (!since) return this.#readAll()

@@ -59,6 +59,8 @@ export type Nameserver = AsyncDisposable & {
    * they cannot be read. It may be called again when it rejected, or when what it gave was disposed of.
    */
   follow(feed: ZoneFeed): Promise<AsyncDisposable>
+  /** For how long its zones have not been compared with the database it follows; 0 before it follows one. */
+  staleMs(): number
   /** Listens at one more address. */
   listen(endpoint: Endpoint): Promise<Listener>
   /** Serves one more zone of the platform's own. */
@@ -96,6 +98,7 @@ export async function startNameserver(options: NameserverOptions): Promise<Names
       return threads.counts
     },
     listen,
+    staleMs: () => hosted.staleMs,
     async follow(feed) {
       await using following = new AsyncDisposableStack()
       const { caughtUp } = following.use(await hosted.follow(feed))
@@ -146,6 +149,12 @@ class HostedZones {
     this.#options = options
   }
 
+  #follower: Follower<KeptName> | undefined
+
+  get staleMs(): number {
+    return this.#follower?.staleMs ?? 0
+  }
+
   /** Reads what changed since the log was kept: all, and waits for that, if it was never complete. */
   async follow(feed: ZoneFeed): Promise<AsyncDisposable & { caughtUp: Promise<void> }> {
     const { log, onError } = this.#options
@@ -159,8 +168,10 @@ class HostedZones {
     const take = (name: KeptName) => this.take(name)
     const follower = opened.use(new Follower({ feed: kept, take, journal: this.#journal, onError }))
     this.#feed = feed
+    this.#follower = follower
     opened.defer(() => {
       this.#feed = undefined
+      this.#follower = undefined
     })
     if (log.mark) follower.startBehind()
     else await follower.start()

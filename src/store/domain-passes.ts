@@ -85,7 +85,7 @@ export async function loadForPass(
     writerOf(context, row),
     ports.clock,
   )
-  return { domain: loaded, removal, ports, recorder }
+  return { domain: loaded, status, removal, ports, recorder }
 }
 
 function writerOf({ db, doorbell }: StoreContext, taken: Taken): WriteFindings {

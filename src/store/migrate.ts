@@ -25,6 +25,7 @@ import * as bouncesAndTlsPolicies from '../../migrations/0021-bounces-and-tls-po
 import * as mailUsage from '../../migrations/0022-mail-usage.ts'
 import * as dataAt from '../../migrations/0023-data-at.ts'
 import * as events from '../../migrations/0024-events.ts'
+import * as canary from '../../migrations/0025-canary.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
@@ -53,6 +54,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0022-mail-usage': mailUsage,
   '0023-data-at': dataAt,
   '0024-events': events,
+  '0025-canary': canary,
 }
 
 /** The database has a migration that this code does not know. */

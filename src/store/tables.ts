@@ -67,6 +67,7 @@ export type Tables = {
   provider_events: { account: string; event_id: string; received_at: Generated<Date> }
   redirects: RedirectRow
   events: EventRow
+  canary: { is_only: Generated<boolean>; sealed: string; written_at: Generated<Date> }
   sandbox_delegations: {
     name: string
     nameservers: string[]

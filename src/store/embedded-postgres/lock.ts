@@ -43,9 +43,13 @@ async function isHeld(holder: string): Promise<boolean> {
   return identity !== undefined && (await processIdentity(Number(pid))) === identity
 }
 
+export class DirectoryInUse extends Error {
+  override readonly name = 'DirectoryInUse'
+}
+
 function refusal(path: string, holder: string): Error {
   const [pid] = holder.split(' ')
-  return new Error(
+  return new DirectoryInUse(
     `Another Mailstead (process ${pid}) uses this data directory; stop it first (lock: ${path})`,
   )
 }
