@@ -36,6 +36,7 @@ function notesInMemory(): Notes {
   return {
     read: async (claimId, key) => of(claimId).get(key),
     write: async (claimId, key, value) => void of(claimId).set(key, value),
+    keys: async (claimId) => [...of(claimId).keys()],
     drop: async (claimId, keys) => {
       for (const key of keys) of(claimId).delete(key)
     },

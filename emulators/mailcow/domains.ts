@@ -187,7 +187,8 @@ const deleteDomain: Write = (mailcow, data, say) =>
 function deleteOne(mailcow: Mailcow, written: string, say: Say): Entry[] {
   const name = asciiDomain(written)
   if (!isDomainName(written)) return [say('danger', 'domain_invalid')]
-  if (mailboxesOf(mailcow, name).length > 0) return [say('danger', ['domain_not_empty', name])]
+  if (mailboxesOf(mailcow, name).length > 0 || hasResources(mailcow, name))
+    return [say('danger', ['domain_not_empty', name])]
   mailcow.domains.delete(name)
   mailcow.aliases.deleteWhere(({ domain }) => domain === name)
   mailcow.rateLimits.delete(name)
@@ -196,8 +197,13 @@ function deleteOne(mailcow: Mailcow, written: string, say: Say): Entry[] {
   return [say('warning', 'Could not move mail storage to garbage collector: '), removed]
 }
 
+const hasResources = (mailcow: Mailcow, name: string): boolean =>
+  [...mailcow.resources.values()].includes(name)
+
+/** Of an alias domain, the domain behind it. */
 export function domainDetails(mailcow: Mailcow, written: string): unknown {
-  const domain = mailcow.domains.get(asciiDomain(written))
+  const name = asciiDomain(written)
+  const domain = mailcow.domains.get(mailcow.aliasDomains.get(name) ?? name)
   if (domain === undefined) return undefined
   const { count, bytes } = useOf(mailcow, domain.name)
   const roomiest = Math.min(domain.quota * MIB - bytes, domain.maxquota * MIB)

@@ -3,6 +3,7 @@
  * keeps everything but mail: there is no SMTP, no IMAP, and nobody is banned for wrong keys.
  */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   type EmulatedAnswer,
   type EmulatedRequest,
@@ -21,7 +22,7 @@ import {
   TASK_COMPLETED,
   unauthorized,
 } from './answers.ts'
-import { sayer } from './entries.ts'
+import { type Entry, sayer } from './entries.ts'
 import { type Data, isEmpty, isRecord, list } from './php.ts'
 import { OTHER_CALLS, READS, WRITES } from './routes.ts'
 import { aliasesProper, type Mailcow, type MailcowSettings, newMailcow } from './state.ts'
@@ -55,6 +56,8 @@ export type MailcowEmulator = EmulatorServer & {
   readonly failedLogins: number
   /** Containers that are out of order: what needs them is done all the same, with a warning. */
   down: Mailcow['down']
+  /** What no call of the emulator makes, and a real one has. */
+  inside: Pick<Mailcow, 'aliasDomains' | 'resources' | 'broken' | 'deadlocks'>
 }
 
 export async function startMailcowEmulator(
@@ -76,6 +79,7 @@ export async function startMailcowEmulator(
     ...server,
     ...door.keys,
     down: mailcow.down,
+    inside: mailcow,
     holdings: () => holdingsOf(mailcow),
     revoke: door.revoke,
     restore: door.restore,
@@ -143,8 +147,27 @@ async function answer(
   const data = dataOf(action, route.items, sent.json)
   const say = sayer(route.log(data))
   if (access === 'none') return { status: 200, json: [say('danger', 'access_denied')] }
-  const entries = await route.write(mailcow, data, say)
+  const entries = await carriedOut(mailcow, `${action}/${category}`, () =>
+    route.write(mailcow, data, say),
+  )
+  if (entries === 'deadlock') return NOTHING_TO_SEE
   return entries.length === 0 ? TASK_COMPLETED : { status: 200, json: entries }
+}
+
+const DELETE_MS = 5
+
+/** Of deletes of mailboxes that run at once, all but the first are broken off, and answered with nothing. */
+async function carriedOut(
+  { deadlocks }: Mailcow,
+  what: string,
+  write: () => Entry[] | Promise<Entry[]>,
+): Promise<Entry[] | 'deadlock'> {
+  if (what !== 'delete/mailbox' || !deadlocks.areOn) return write()
+  if (deadlocks.underWay > 0) return 'deadlock'
+  deadlocks.underWay++
+  await delay(DELETE_MS)
+  deadlocks.underWay--
+  return write()
 }
 
 /** Only what calls itself JSON is looked at, and `null` is as bad as no JSON. */

@@ -190,6 +190,7 @@ function deleteOne(mailcow: Mailcow, written: string, say: Say): Entry[] {
   if (!isEmail(written) || mailbox === undefined) return [say('danger', 'access_denied')]
   const address = addressOf(mailbox)
   mailcow.mailboxes.delete(address)
+  mailcow.broken.delete(address)
   mailcow.rateLimits.delete(address)
   mailcow.appPasswords.deleteWhere((password) => password.mailbox === address)
   leaveAliases(mailcow, address)
@@ -217,6 +218,7 @@ function largestFor(mailcow: Mailcow, mailbox: Mailbox): number {
 export function mailboxDetails(mailcow: Mailcow, written: string): unknown {
   const mailbox = mailboxAt(mailcow, written)
   if (mailbox === undefined) return undefined
+  if (mailcow.broken.has(addressOf(mailbox))) return NULLS
   const own = rateLimitOf(mailcow, 'mailbox', addressOf(mailbox))
   return {
     ...reduced(mailbox),
@@ -228,6 +230,11 @@ export function mailboxDetails(mailcow: Mailcow, written: string): unknown {
     is_relayed: mailcow.domains.get(mailbox.domain)!.backupmx,
     sender_acl: [],
   }
+}
+
+const NULLS = {
+  ...{ username: null, domain: null, local_part: null, name: null, quota: null },
+  ...{ active: null, active_int: null, attributes: null, created: null, modified: null },
 }
 
 /** Nobody logs in and no mail comes, so all counts of use are zero. */

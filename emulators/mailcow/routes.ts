@@ -10,6 +10,7 @@ import { integer } from './php.ts'
 import { QUARANTINE } from './quarantine.ts'
 import { editRateLimit, rateLimitOf, rateLimitsOf, type Scope } from './rate-limits.ts'
 import { RELAYHOST, relayhostDetails } from './relayhosts.ts'
+import { allResources, deleteResource } from './resources.ts'
 import type { Mailcow } from './state.ts'
 
 type Action = 'add' | 'edit' | 'delete'
@@ -59,6 +60,7 @@ export const WRITES: Record<Action, Readonly<Record<string, Route>>> = {
     dkim: plain(['dkim', 'delete'], 'domains', DKIM.delete),
     'app-passwd': appPassword('delete', APP_PASSWORD.delete),
     relayhost: plain(['relayhost', 'delete'], 'id', RELAYHOST.delete),
+    resource: ofMailbox('delete', 'resource', 'name', deleteResource),
     qitem: plain(['quarantine', 'delete'], 'id', QUARANTINE.delete),
   },
 }
@@ -93,6 +95,12 @@ export const READS: Readonly<Record<string, Read>> = {
   mailbox: (mailcow, { object, extra }) => ({
     found: object === 'all' ? allMailboxes(mailcow, extra) : mailboxDetails(mailcow, object),
   }),
+  'alias-domain': (mailcow, { object }) => {
+    const target = mailcow.aliasDomains.get(object)
+    return { found: target && { alias_domain: object, target_domain: target, active: 1 } }
+  },
+  resource: (mailcow, { object }) =>
+    object === 'all' ? { found: allResources(mailcow) } : undefined,
   alias: (mailcow, { object, extra }) => ({
     found: object === 'all' ? allAliases(mailcow, extra) : aliasDetails(mailcow, object),
   }),

@@ -17,6 +17,14 @@ export type Mailcow = {
   relayhosts: Table<Relayhost>
   /** By domain or address. */
   rateLimits: Map<string, RateLimit>
+  /** Alias domains, and the domains behind them. */
+  aliasDomains: Map<string, string>
+  /** Rooms and things that can be booked, by their addresses: the domain of each. */
+  resources: Map<string, string>
+  /** Mailboxes without the row of their quota, as a delete that broke off leaves them. */
+  broken: Set<string>
+  /** Whether deletes of mailboxes that run at once deadlock, as in InnoDB. */
+  deadlocks: { areOn: boolean; underWay: number }
 }
 
 /** What a domain is given whose add/domain does not say; quotas in MiB. */
@@ -128,6 +136,10 @@ export const newMailcow = (settings: MailcowSettings): Mailcow => ({
   appPasswords: new Table(),
   relayhosts: new Table(),
   rateLimits: new Map(),
+  aliasDomains: new Map(),
+  resources: new Map(),
+  broken: new Set(),
+  deadlocks: { areOn: false, underWay: 0 },
 })
 
 /** `2026-11-23 12:21:53`, without a zone: the real one's is a setting of the host. */

@@ -13,6 +13,8 @@ export type HttpCall = {
   json?: unknown
   form?: Readonly<Record<string, string>>
   headers?: Readonly<Record<string, string>>
+  /** The same was asked a moment ago, and answered with nothing. */
+  isRepeated?: boolean
   /** Statuses that mean something else here than elsewhere, given back as they are, with a body or without. */
   ownMeaning?: readonly number[]
 }
@@ -33,7 +35,7 @@ export type HttpOptions = {
   headers?: Readonly<Record<string, string>>
   guard: Guard
   /** What of ours the provider refuses altogether, where it does not say so with 401 or 403. */
-  refusesUs?(answer: HttpAnswer): Refused | undefined
+  refusesUs?(answer: HttpAnswer, call: HttpCall): Refused | undefined
   /** Whether who is throttled in one call is refused them all. */
   hasOneBudget?: boolean
   /** For tests: how long an answer may take; 20 seconds. */
@@ -57,7 +59,7 @@ async function answerTo(
   const json = parse(text)
   const answer = { status, headers, json: json === NOT_JSON ? undefined : json }
   const isOurBusiness = call.ownMeaning?.includes(status)
-  const ofOurs = json === NOT_JSON ? undefined : options.refusesUs?.(answer)
+  const ofOurs = json === NOT_JSON ? undefined : options.refusesUs?.(answer, call)
   if (ofOurs) throw refused(options.provider, ofOurs)
   if (!isOurBusiness) throwIfMeantForAll(options, status, headers)
   if (json === NOT_JSON) throw notUnderstood(options, status, 'something that is not JSON')

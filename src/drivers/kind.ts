@@ -36,6 +36,8 @@ export type Exclusive = <T>(
 export type Notes = {
   read(claimId: string, key: string): Promise<string | undefined>
   write(claimId: string, key: string, value: string): Promise<void>
+  /** What is remembered of it. */
+  keys(claimId: string): Promise<readonly string[]>
   /** Forgets some of it. */
   drop(claimId: string, keys: readonly string[]): Promise<void>
   /** Forgets all of it. */

@@ -21,6 +21,15 @@ export function driverNotes({ db }: StoreContext, account: string): Notes {
         .onConflict((c) => c.columns(['account', 'claim_id', 'key']).doUpdateSet({ value }))
         .execute()
     },
+    async keys(claimId) {
+      const rows = await db
+        .selectFrom('driver_notes')
+        .select('key')
+        .where('account', '=', account)
+        .where('claim_id', '=', claimId)
+        .execute()
+      return rows.map(({ key }) => key)
+    },
     async drop(claimId, keys) {
       await db
         .deleteFrom('driver_notes')

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
-import type { HttpAnswer, HttpClient, Refused } from '../../http.ts'
+import type { HttpAnswer, HttpCall, HttpClient, Refused } from '../../http.ts'
 import { readAs } from '../../read-as.ts'
 
 const PROVIDER = 'Mailcow'
@@ -14,9 +14,15 @@ const domain = z.object({
   description: z.string(),
   active: z.coerce.number(),
 })
+const aliasDomain = z.object({ alias_domain: z.string(), target_domain: z.string() })
 const dkim = z.object({ dkim_txt: z.string().min(1), dkim_selector: z.string().min(1) })
-const mailbox = z.object({ username: z.string(), domain: z.string(), local_part: z.string() })
-const alias = z.object({ id: z.union([z.int(), z.string()]), domain: z.string() })
+const mailbox = z.object({
+  username: z.string(),
+  domain: z.string(),
+  local_part: z.string(),
+  active: z.coerce.number(),
+})
+const resource = z.object({ name: z.string(), domain: z.string() })
 /** `msg` is a code, or a code with what it is about. */
 const entry = z.object({
   type: z.enum(['success', 'warning', 'info', 'danger', 'error']),
@@ -38,16 +44,33 @@ export type MailcowApi = ReturnType<typeof mailcowApi>
 
 export function mailcowApi(http: HttpClient) {
   const get = async (path: string, signal: AbortSignal): Promise<unknown> => {
-    const answer = await http({ method: 'GET', path: `/api/v1/get/${path}` }, signal)
-    return isThere(expected(answer)) ? answer.json : undefined
+    const call = { method: 'GET' as const, path: `/api/v1/get/${path}` }
+    const first = expected(await http(call, signal))
+    // Its database may have been in trouble for a moment; without a right key it says nothing again.
+    const found = first ?? expected(await http({ ...call, isRepeated: true }, signal))
+    return isThere(found) ? found : undefined
   }
-  const post = async (path: string, json: unknown, signal: AbortSignal): Promise<Written> =>
-    outcomeOf(expected(await http({ method: 'POST', path: `/api/v1/${path}`, json }, signal)))
+  const post = async (path: string, json: unknown, signal: AbortSignal): Promise<Written> => {
+    const answer = expected(await http({ method: 'POST', path: `/api/v1/${path}`, json }, signal))
+    if (answer === undefined) throw new DriverError('unavailable', `${PROVIDER} answered nothing.`)
+    return outcomeOf(answer)
+  }
+  /** Those entries of a list that can be read, and whether all can. */
+  const listed = async <T>(shape: z.ZodType<T>, path: string, signal: AbortSignal) => {
+    const found = await get(path, signal)
+    const read = found === undefined ? [] : readAs(PROVIDER, z.array(z.unknown()), found)
+    const entries = read.flatMap((each) => shape.safeParse(each).data ?? [])
+    return { entries, isWhole: entries.length === read.length }
+  }
   return {
+    /** Of an alias domain Mailcow answers with the domain behind it: `domain_name` is another then. */
     async getDomain(name: string, signal: AbortSignal): Promise<MailcowDomain | undefined> {
       const found = await get(`domain/${encodeURIComponent(name)}`, signal)
       const read = found === undefined ? undefined : readAs(PROVIDER, domain, found)
-      return read && about(read, read.domain_name === name)
+      if (read === undefined || read.domain_name === name) return read
+      const alias = await get(`alias-domain/${encodeURIComponent(name)}`, signal)
+      const of = alias === undefined ? undefined : readAs(PROVIDER, aliasDomain, alias)
+      return about(read, of?.alias_domain === name && of.target_domain === read.domain_name)
     },
     async getDkim(name: string, signal: AbortSignal) {
       const found = await get(`dkim/${encodeURIComponent(name)}`, signal)
@@ -55,30 +78,34 @@ export function mailcowApi(http: HttpClient) {
     },
     async getMailbox(address: string, signal: AbortSignal): Promise<MailcowMailbox | undefined> {
       const found = await get(`mailbox/${encodeURIComponent(address)}`, signal)
-      const read = found === undefined ? undefined : readAs(PROVIDER, mailbox, found)
-      return read && about(read, read.username === address)
+      if (found === undefined || isBroken(found)) return undefined
+      const read = readAs(PROVIDER, mailbox, found)
+      return about(read, read.username === address)
     },
-    async listMailboxes(name: string, signal: AbortSignal): Promise<readonly MailcowMailbox[]> {
-      const found = await get(`mailbox/all/${encodeURIComponent(name)}`, signal)
-      const read = found === undefined ? [] : readAs(PROVIDER, z.array(mailbox), found)
+    /** `isWhole` is false where entries are broken: what is left of a mailbox whose removal broke off is one. */
+    async listMailboxes(name: string, signal: AbortSignal) {
+      const path = `mailbox/all/${encodeURIComponent(name)}`
+      const { entries, isWhole } = await listed(mailbox, path, signal)
       return about(
-        read,
-        read.every((each) => each.domain === name),
+        { mailboxes: entries, isWhole },
+        entries.every((each) => each.domain === name),
       )
     },
-    async listAliases(name: string, signal: AbortSignal): Promise<readonly string[]> {
-      const found = await get('alias/all', signal)
-      const read = found === undefined ? [] : readAs(PROVIDER, z.array(alias), found)
-      return read.filter((each) => each.domain === name).map(({ id }) => String(id))
+    /** The names of rooms and things that can be booked in the domain. */
+    async listResources(name: string, signal: AbortSignal): Promise<readonly string[]> {
+      const { entries } = await listed(resource, 'resource/all', signal)
+      return entries.filter((each) => each.domain === name).map((each) => each.name)
     },
     addDomain: (fresh: NewDomain, signal: AbortSignal) => post('add/domain', fresh, signal),
     switchOn: (name: string, signal: AbortSignal) =>
       post('edit/domain', { items: [name], attr: { active: 1 } }, signal),
+    switchMailboxOn: (address: string, signal: AbortSignal) =>
+      post('edit/mailbox', { items: [address], attr: { active: 1 } }, signal),
     addDkim: (name: string, signal: AbortSignal) =>
       post('add/dkim', { domains: name, dkim_selector: 'dkim', key_size: 2048 }, signal),
     addMailbox: (fresh: object, signal: AbortSignal) => post('add/mailbox', fresh, signal),
     delete: (
-      what: 'domain' | 'dkim' | 'mailbox' | 'alias',
+      what: 'domain' | 'dkim' | 'mailbox' | 'resource',
       items: readonly string[],
       signal: AbortSignal,
     ) => post(`delete/${what}`, items, signal),
@@ -90,9 +117,19 @@ function expected({ status, json }: HttpAnswer): unknown {
   throw new DriverError('unavailable', `${PROVIDER} answered ${status} unexpectedly.`)
 }
 
-/** Without a key that reaches it, Mailcow answers 200 and nothing, rather than 401. */
-export const refusesUs = ({ status, json }: HttpAnswer): Refused | undefined =>
-  status === 200 && json === undefined ? 'credentials' : undefined
+/**
+ * Without a key that reaches it, Mailcow answers a GET with 200 and nothing, rather than 401. So it does to any call
+ * whose work its database broke off: only a GET that is answered so twice speaks of the key.
+ */
+export const refusesUs = (
+  { status, json }: HttpAnswer,
+  { isRepeated = false }: HttpCall,
+): Refused | undefined =>
+  status === 200 && json === undefined && isRepeated ? 'credentials' : undefined
+
+/** What is left of a mailbox whose removal broke off: an entry without a name. */
+const isBroken = (found: unknown): boolean =>
+  z.object({ username: z.null() }).safeParse(found).success
 
 /** What is absent is `{}`; so is an empty list. */
 const isThere = (json: unknown): boolean =>

@@ -13,8 +13,8 @@ export type Sizes = { mailboxes: number; aliases: number; mailbox_mib: number }
 
 const stampOf = ({ claimId }: ClaimRef): string => `Made by Mailstead for the claim ${claimId}`
 
-export const isOurs = (claim: ClaimRef, { description }: MailcowDomain): boolean =>
-  description === stampOf(claim)
+export const isOurs = (claim: ClaimRef, { domain_name, description }: MailcowDomain): boolean =>
+  domain_name === claim.name && description === stampOf(claim)
 
 export function freshDomain(
   claim: ClaimRef,
@@ -84,7 +84,11 @@ const SENTENCES: Record<string, string> = {
   max_mailbox_exceeded: 'the domain has as many mailboxes as it may',
   password_complexity: 'its password policy asks for more than we know of',
   access_denied: 'the key has no right to this, or the domain is not there',
+  is_alias: 'the address is an alias already',
   is_alias_or_mailbox: 'the address is an alias already',
+  is_spam_alias: 'the address is a temporary alias already',
+  object_exists: 'the address is taken already',
+  mailbox_defquota_exceeds_mailbox_maxquota: 'the size of a mailbox is larger than allowed',
 }
 
 export function refusalOf(codes: readonly string[]): Refusal {

@@ -175,10 +175,10 @@ test('a domain that somebody switched off is switched on again, with its sizes a
 test("another domain's data is not acted upon", async ({ signal }) => {
   const claim = newClaim()
   await driver.ensureDomain(claim, signal)
-  emulator.faults.forger = (answer) => ({
-    ...answer,
-    json: { ...Object(answer.json), domain_name: 'another.example' },
-  })
+  emulator.faults.forger = (answer, { target }) => {
+    if (!target.includes('get/domain/')) return answer
+    return { ...answer, json: { ...Object(answer.json), domain_name: 'another.example' } }
+  }
   const trouble = { kind: 'unavailable', message: "Mailcow answered with another domain's data." }
   await assert.rejects(driver.ensureDomain(claim, signal), trouble)
   await assert.rejects(driver.removeDomain(claim, signal), trouble)
@@ -257,11 +257,142 @@ test('a key that may only read is told from one that is wrong, and goes on readi
   assert.deepEqual(await reader.listMailboxes(claim, signal), [])
 })
 
+const call = (path: string, body: unknown) =>
+  fetch(`${emulator.url}/api/v1/${path}`, {
+    method: 'POST',
+    headers: { 'x-api-key': emulator.apiKey, 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  })
+
+test('domains that are removed at once leave nothing, though parallel deletes deadlock', async ({
+  signal,
+}) => {
+  const claims = Array.from({ length: 12 }, () => newClaim())
+  for (const claim of claims) {
+    await driver.ensureDomain(claim, signal)
+    for (const localpart of ['kim', 'lea']) await driver.ensureMailbox(claim, localpart, signal)
+  }
+  emulator.inside.deadlocks.areOn = true
+  try {
+    await Promise.all(claims.map((claim) => driver.removeDomain(claim, signal)))
+  } finally {
+    emulator.inside.deadlocks.areOn = false
+  }
+  const held = JSON.stringify(emulator.holdings())
+  for (const { name } of claims) assert.ok(!held.includes(name), name)
+})
+
+test('a write that is answered with nothing is trouble of theirs, and no wrong key', async ({
+  signal,
+}) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  await driver.ensureMailbox(claim, 'kim', signal)
+  emulator.faults.add({ kind: 'empty', about: 'delete/mailbox' })
+  await assert.rejects(driver.removeDomain(claim, signal), {
+    kind: 'unavailable',
+    message: 'Mailcow answered nothing.',
+  })
+  await driver.removeDomain(claim, signal)
+  assert.ok(!emulator.holdings().domains.includes(claim.name))
+})
+
+test('a look that is answered with nothing once is taken again', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  emulator.faults.add({ kind: 'empty', about: 'get/mailbox' })
+  assert.deepEqual(await driver.listMailboxes(claim, signal), [])
+})
+
+test('what is left of a mailbox fails no list, and goes with its domain', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  for (const localpart of ['kim', 'lea']) await driver.ensureMailbox(claim, localpart, signal)
+  emulator.inside.broken.add(`kim@${claim.name}`)
+  assert.deepEqual(await driver.listMailboxes(claim, signal), ['lea'])
+  await driver.removeDomain(claim, signal)
+  assert.ok(!emulator.holdings().domains.includes(claim.name))
+  assert.ok(!emulator.holdings().mailboxes.some((address) => address.endsWith(claim.name)))
+})
+
+test('what is left of a mailbox goes with the mailbox, too', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  await driver.ensureMailbox(claim, 'kim', signal)
+  emulator.inside.broken.add(`kim@${claim.name}`)
+  await driver.removeMailbox(claim, 'kim', signal)
+  assert.ok(!emulator.holdings().mailboxes.includes(`kim@${claim.name}`))
+})
+
+test('a name that is an alias of another domain is a conflict, and its removal is done', async ({
+  signal,
+}) => {
+  const [target, claim] = [newClaim(), newClaim()]
+  await driver.ensureDomain(target, signal)
+  emulator.inside.aliasDomains.set(claim.name, target.name)
+  await assert.rejects(driver.ensureDomain(claim, signal), {
+    kind: 'conflict',
+    message: `At Mailcow, ${claim.name} is an alias of another domain.`,
+  })
+  await driver.removeDomain(claim, signal)
+  assert.ok(emulator.holdings().domains.includes(target.name))
+})
+
+test('a domain is removed with the rooms in it', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  emulator.inside.resources.set(`room@${claim.name}`, claim.name)
+  emulator.inside.resources.set('room@elsewhere.example', 'elsewhere.example')
+  await driver.removeDomain(claim, signal)
+  assert.ok(!emulator.holdings().domains.includes(claim.name))
+  assert.deepEqual([...emulator.inside.resources.keys()], ['room@elsewhere.example'])
+})
+
+test('a mailbox that somebody switched off is switched on again', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  await driver.ensureMailbox(claim, 'kim', signal)
+  const address = `kim@${claim.name}`
+  await call('edit/mailbox', { items: [address], attr: { active: 0 } })
+  assert.equal(await driver.ensureMailbox(claim, 'kim', signal), undefined)
+  const headers = { 'x-api-key': emulator.apiKey }
+  const answer = await fetch(`${emulator.url}/api/v1/get/mailbox/${address}`, { headers })
+  assert.equal(((await answer.json()) as { active: number }).active, 1)
+})
+
+test('an address that is an alias already is refused with a sentence', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  await call('add/alias', { address: `info@${claim.name}`, goto: 'a@b.example', active: 1 })
+  assert.deepEqual(await driver.ensureMailbox(claim, 'info', signal), {
+    reason: 'refused',
+    message: 'Mailcow refuses: the address is an alias already.',
+  })
+})
+
+test('the removal of what was refused at the beginning is done', async ({ signal }) => {
+  const claim = newClaim('mail.mailcow.test')
+  await assert.rejects(driver.ensureDomain(claim, signal), { kind: 'rejected' })
+  await driver.removeDomain(claim, signal)
+  const odd = newClaim('not_a_name')
+  await assert.rejects(driver.ensureDomain(odd, signal), { kind: 'rejected' })
+  await driver.removeDomain(odd, signal)
+})
+
+test('many mailboxes are removed a few at a time', async ({ signal }) => {
+  const claim = newClaim()
+  await driver.ensureDomain(claim, signal)
+  for (let n = 0; n < 12; n++) await driver.ensureMailbox(claim, `box${n}`, signal)
+  emulator.calls.length = 0
+  await driver.removeDomain(claim, signal)
+  const sizes = asked('delete/mailbox').map(({ body }) => JSON.parse(body).length)
+  assert.deepEqual(sizes, [5, 5, 2])
+})
+
 // biome-ignore format: a table
 const NONSENSE = [
   ['html',  'unavailable',  'Mailcow answered with something that is not JSON.'],
   ['half',  'unavailable',  'Mailcow answered with something that is not JSON.'],
-  ['empty', 'unauthorized', 'Mailcow refuses our credentials.'],
   ['broken', 'unavailable', 'Mailcow is out of order: it answered 503.'],
   ['lost',  'unavailable',  'Mailcow could not be reached.'],
   ['html_404', 'unavailable', 'Mailcow answered 404 with something that is not JSON.'],
