@@ -1,5 +1,6 @@
 /** Speaks to the product as its users do: HTTP with an API key. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { asDescribed } from './api/as-described.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read what they assert on
 export type Json = any
@@ -35,11 +36,13 @@ export class Client {
       signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
     })
     const text = await response.text()
-    return {
+    const answer = {
       status: response.status,
       headers: response.headers,
       body: text === '' ? undefined : JSON.parse(text),
     }
+    await asDescribed(this.base, method, path, answer)
+    return answer
   }
 
   get = (path: string) => this.request('GET', `/api/public/v1${path}`)

@@ -95,7 +95,10 @@ test('a database that only reads is no database to work with', async () => {
   const name = sql.ref(String(database.connection.database))
   await sql`alter database ${name} set default_transaction_read_only = on`.execute(store.db)
   // Sessions that are open go on writing; the one that ends them all ends with them.
-  const all = sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()`
+  const all = sql`
+    select pg_terminate_backend(pid) from (
+      select pid from pg_stat_activity where datname = current_database()
+       order by pid = pg_backend_pid()) session`
   await all.execute(store.db).catch(() => undefined)
   const { status, body } = await until(
     () => process.look('readyz'),
