@@ -10,12 +10,14 @@ import { dns } from './dns.ts'
 import { takeFigures, writeFigures } from './figures.ts'
 import { handler } from './handler.ts'
 import { lists } from './lists.ts'
+import { lives } from './lives.ts'
 import { mail } from './mail.ts'
 import { receive } from './receive.ts'
 import { zoneLog } from './zone-log.ts'
 
 const FIGURES = {
   detection,
+  lives,
   lists,
   handler,
   crowd,

@@ -27,6 +27,7 @@ export const EVENTS = {
   'domain.degraded':      [z.object({ condition: z.string(), reason: z.string() }), 'An active domain lacks something that it had. `condition` is the first that is not met.'],
   'domain.recovered':     [none, 'An active domain that lacked something has everything again.'],
   'domain.deleted':       [none, 'A domain was deleted; what it has at services is being removed.'],
+  'domain.removed':       [none, 'Nothing of a deleted domain is left at any service.'],
   'stage.waiting':        [none, 'A condition waits.'],
   'stage.met':            [none, 'A condition is met.'],
   'stage.failed':         [none, 'A condition failed.'],

@@ -22,25 +22,14 @@ export function mailboxStore({ db }: StoreContext, world: WorldName): MailboxSto
       await known.writing(claimId, () => removing.execute())
     },
     createMailbox(claimId, localpart) {
-      const making = db.transaction()
-      return known.writing(claimId, () =>
-        making.execute(async (tx) => {
-          // Held, so that the mail domain is not taken away between the two.
-          const domain = await tx
-            .selectFrom('mail_domains')
-            .select('claim_id')
-            .where('claim_id', '=', claimId)
-            .forKeyShare()
-            .executeTakeFirst()
-          if (domain === undefined) return false
-          await tx
-            .insertInto('mailboxes')
-            .values({ claim_id: claimId, localpart })
-            .onConflict((c) => c.doNothing())
-            .execute()
-          return true
-        }),
-      )
+      // The mail domain is held, so that it is not taken away between the two.
+      const making = sql`
+        with domain as (select claim_id from mail_domains where claim_id = ${claimId} for key share),
+        made as (
+          insert into mailboxes (claim_id, localpart) select claim_id, ${localpart} from domain
+          on conflict do nothing)
+        select from domain`
+      return known.writing(claimId, async () => (await making.execute(db)).rows.length > 0)
     },
     async removeMailbox(claimId, localpart) {
       const removing = db

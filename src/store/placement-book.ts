@@ -1,13 +1,13 @@
 /** What stands at providers for a claim: noted before it is made, and struck out when it is gone. */
-import { sql, type Transaction } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { Placements } from '#domains/ports.ts'
 import type { ConditionType } from '#domains/types.ts'
-import { fence, LeaseLost, type Taken } from '#engine/due-rows.ts'
+import { LeaseLost, type Taken } from '#engine/due-rows.ts'
+import type { NewEvent } from '#events/catalogue.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
-import { tellOfDomain } from './events.ts'
-import { touchName } from './served-names.ts'
-import type { Tables } from './tables.ts'
+import { asRow, insertEvents } from './events.ts'
+import { ELSE_TOUCH } from './served-names.ts'
 
 export function placementBook(
   { db, doorbell }: StoreContext,
@@ -16,13 +16,23 @@ export function placementBook(
   claimId: string,
   placements: Set<ConditionType>,
 ): Placements {
-  async function write(change: (tx: Transaction<Tables>) => Promise<void>): Promise<void> {
-    await db.transaction().execute(async (tx) => {
-      await fence(tx, 'domains', taken)
-      await change(tx)
-    })
+  /** `changes` are parts of a statement in which `held` is the domain, as long as it is its taker's. */
+  async function write(changes: RawBuilder<unknown>): Promise<void> {
+    const { rows } = await sql`
+      with held as (
+        select id, workspace_id, world, name from domains
+         where id = ${taken.id} and epoch = ${taken.epoch} for no key update
+      ), ${changes}
+      select from held`.execute(db)
+    if (rows.length === 0) throw new LeaseLost(`domain ${row.id} was taken by another worker`)
     doorbell.ring(TOPICS.domain(row.id))
   }
+
+  const told = (event: NewEvent) => sql`told as (
+    ${insertEvents(sql`
+      select e.id, held.workspace_id, held.world, held.id, e.type, e.stage, e.message, e.data
+        from held, jsonb_populate_record(null::events, ${JSON.stringify(asRow(event))}) e`)})`
+  const touched = sql`touched as (insert into served_names (name) select name from held ${ELSE_TOUCH})`
 
   return {
     placements,
@@ -39,44 +49,29 @@ export function placementBook(
       placements.add(stage)
     },
     async removed(claim, stage) {
-      await write(async (tx) => {
-        await tx
-          .updateTable('placements')
-          .set({ removed_at: sql`now()` })
-          .where('claim_id', '=', claim.claimId)
-          .where('stage', '=', stage)
-          .execute()
-        const message = `Removed: ${stage}.`
-        await tellOfDomain(tx, row.id, { type: 'stage.removed', stage, message })
-      })
+      const event = { type: 'stage.removed', stage, message: `Removed: ${stage}.` } as const
+      await write(sql`
+        struck as (
+          update placements p set removed_at = now() from held
+           where p.claim_id = ${claim.claimId} and p.stage = ${stage}
+        ), ${told(event)}`)
       placements.delete(stage)
     },
     async tornDown() {
       if (row.torn_down_at) return
-      await write(async (tx) => {
-        await tx
-          .updateTable('domains')
-          .set({ torn_down_at: sql`now()` })
-          .where('id', '=', row.id)
-          .execute()
-        await touchName(tx, row.name)
-      })
+      await write(sql`
+        torn as (update domains d set torn_down_at = now() from held where d.id = held.id), ${touched}`)
+      doorbell.ring(TOPICS.servedNames)
     },
     async gone() {
-      await write(async (tx) => {
-        await tx
-          .updateTable('domains')
-          .set({ torn_down_at: sql`coalesce(torn_down_at, now())`, removed_at: sql`now()` })
-          .where('id', '=', row.id)
-          .execute()
-        await tx.deleteFrom('holders').where('claim_id', '=', claimId).execute()
-        await tx
-          .updateTable('claims')
-          .set({ released_at: sql`now()` })
-          .where('id', '=', claimId)
-          .execute()
-        await touchName(tx, row.name)
-      })
+      const message = `${row.name} is removed everywhere.`
+      await write(sql`
+        removed as (
+          update domains d set torn_down_at = coalesce(d.torn_down_at, now()), removed_at = now()
+            from held where d.id = held.id
+        ), unheld as (delete from holders h using held where h.claim_id = ${claimId}),
+        released as (update claims c set released_at = now() from held where c.id = ${claimId}),
+        ${told({ type: 'domain.removed', message })}, ${touched}`)
       doorbell.ring(TOPICS.servedNames)
     },
   }

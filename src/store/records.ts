@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { OwnedRecord, RecordBook } from '#domains/ports.ts'
 import type { Domain } from '#domains/types.ts'
 import type { Purpose } from '#drivers/records.ts'
@@ -16,9 +17,7 @@ export function recordBook({ db }: StoreContext): RecordBook {
     async replace(domain, records) {
       const before = await list(domain)
       if (inOrder(before) === inOrder(records)) return
-      await known.writing(domain.id, () =>
-        db.transaction().execute((tx) => replaceRecords(tx, domain.id, before, records)),
-      )
+      await known.writing(domain.id, () => replaceRecords(db, domain.id, records))
     },
   }
 }
@@ -41,35 +40,27 @@ async function listRecords(db: Queryable, domainId: string): Promise<OwnedRecord
   }))
 }
 
+/** All at once, and in one order, so that two who do it at once do not wait for each other. */
 async function replaceRecords(
-  tx: Queryable,
+  db: Queryable,
   domainId: string,
-  before: readonly OwnedRecord[],
   records: readonly OwnedRecord[],
 ): Promise<void> {
-  for (const gone of before.filter((old) => !records.some((record) => isSame(old, record)))) {
-    await tx
-      .deleteFrom('records')
-      .where('domain_id', '=', domainId)
-      .where('name', '=', gone.name)
-      .where('type', '=', gone.type)
-      .where('value', '=', gone.value)
-      .execute()
-  }
-  for (const record of records) {
-    const { name, type, value, observed, ...about } = record
-    const seen = { ...about, observed: [...observed], last_checked_at: new Date() }
-    await tx
-      .insertInto('records')
-      .values({ id: newId(), domain_id: domainId, name, type, value, ...seen })
-      .onConflict((c) => c.columns(['domain_id', 'name', 'type', 'value']).doUpdateSet(seen))
-      .execute()
-  }
+  const rows = records.map((record) => ({ ...record, id: newId() }))
+  await sql`
+    with wanted as (
+      select * from jsonb_populate_recordset(null::records, ${JSON.stringify(rows)})
+    ), gone as (
+      delete from records r where r.domain_id = ${domainId} and not exists (
+        select from wanted w where w.name = r.name and w.type = r.type and w.value = r.value))
+    insert into records (id, domain_id, name, type, value, ttl, purpose, status, observed, last_checked_at)
+    select id, ${domainId}, name, type, value, ttl, purpose, status, observed, now()
+      from wanted order by id
+    on conflict (domain_id, name, type, value) do update
+       set ttl = excluded.ttl, purpose = excluded.purpose, status = excluded.status,
+           observed = excluded.observed, last_checked_at = excluded.last_checked_at`.execute(db)
 }
 
 /** What was asked for later may stand before what was there: the order says nothing. */
 const inOrder = (records: readonly OwnedRecord[]): string =>
   JSON.stringify(records.map((record) => JSON.stringify(record)).toSorted())
-
-const isSame = (a: OwnedRecord, b: OwnedRecord): boolean =>
-  a.name === b.name && a.type === b.type && a.value === b.value

@@ -5,7 +5,7 @@ import type { StoreContext } from './context.ts'
 import { TOPICS } from './context.ts'
 import type { Database } from './database.ts'
 import { ReadOnce } from './read-once.ts'
-import { ELSE_TOUCH, touchName } from './served-names.ts'
+import { ELSE_TOUCH } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 
 /** The rows behind the embedded zone host, for one pass. */
@@ -27,40 +27,34 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
     },
     read,
     async edit(claimId, edit) {
-      const editing = db.transaction()
-      const isThere = await known.writing(claimId, () =>
-        editing.execute(async (tx) => {
-          const zone = await tx
-            .selectFrom('zones')
-            .select(['name', 'rrsets'])
-            .where('claim_id', '=', claimId)
-            .forUpdate()
-            .executeTakeFirst()
-          if (zone === undefined) return false
-          await tx
-            .updateTable('zones')
-            .set({ rrsets: JSON.stringify(edit(zone.rrsets)) as never })
-            .where('claim_id', '=', claimId)
-            .execute()
-          await touchName(tx, zone.name)
-          return true
-        }),
-      )
-      doorbell.ring(TOPICS.servedNames)
-      return isThere
+      // As a rule nobody else has changed it since it was read; then one statement does.
+      for (let tries = 0; tries < EDITS_TRIED; tries++) {
+        const before = await read(claimId)
+        if (before === undefined) return false
+        const [from, to] = [JSON.stringify(before), JSON.stringify(edit(before))]
+        const editing = sql`
+          with edited as (
+            update zones set rrsets = ${to}::jsonb
+             where claim_id = ${claimId} and rrsets = ${from}::jsonb returning name)
+          insert into served_names (name) select name from edited ${ELSE_TOUCH}`
+        const { numAffectedRows } = await known.writing(claimId, () => editing.execute(db))
+        if (!numAffectedRows) continue
+        doorbell.ring(TOPICS.servedNames)
+        return true
+      }
+      throw new Error(`the zone of claim ${claimId} is changed by somebody else again and again`)
     },
     async remove({ claimId, name }) {
-      const removing = db.transaction()
-      await known.writing(claimId, () =>
-        removing.execute(async (tx) => {
-          await tx.deleteFrom('zones').where('claim_id', '=', claimId).execute()
-          await touchName(tx, name)
-        }),
-      )
+      const removing = sql`
+        with gone as (delete from zones where claim_id = ${claimId})
+        insert into served_names (name) values (${name}) ${ELSE_TOUCH}`
+      await known.writing(claimId, () => removing.execute(db))
       doorbell.ring(TOPICS.servedNames)
     },
   }
 }
+
+const EDITS_TRIED = 10
 
 async function readZone(db: Database, claimId: string): Promise<readonly RRset[] | undefined> {
   const zone = await db
