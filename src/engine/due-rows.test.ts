@@ -3,12 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { after, beforeEach, describe, test } from 'node:test'
 import { sql } from 'kysely'
 import { openDatabase } from '#store/database.ts'
+import { DOMAINS, OUTGOING } from '#store/due-tables.ts'
 import { testDatabase } from '../../test/database.ts'
 import {
-  fence,
   finish,
   LEASE_MS,
-  LeaseLost,
   renewLeases,
   type Taken,
   takeDue,
@@ -78,10 +77,10 @@ const expire = (id: string) =>
     db,
   )
 
-const take = (limit = 10): Promise<Taken[]> => takeDue(db, 'outgoing_messages', limit)
+const take = (limit = 10): Promise<Taken[]> => takeDue(db, OUTGOING, limit)
 const takeOne = async (): Promise<Taken> => (await take(1))[0] ?? assert.fail('nothing is due')
 const DONE = { afterMs: 60_000, failures: 0 }
-const giveBack = (row: Taken, outcome = DONE) => finish(db, 'outgoing_messages', row, outcome)
+const giveBack = (row: Taken, outcome = DONE) => finish(db, OUTGOING, row, outcome)
 
 /** `assert.ok` with room for a slow machine. */
 function assertAbout(actual: number, expected: number): void {
@@ -93,12 +92,12 @@ describe('taking', () => {
     const [mine, others] = [await add(), await add()]
     await sql`update outgoing_messages set world = 'live' where id = ${others}`.execute(db)
     const which = sql`world = any(${['sandbox']})`
-    const taken = await takeDue(db, 'outgoing_messages', 10, { mine: which })
+    const taken = await takeDue(db, OUTGOING, 10, { mine: which })
     assert.deepEqual(
       taken.map(({ id }) => id),
       [mine],
     )
-    assert.equal((await untilNextDue(db, 'outgoing_messages', 5000, which)) > 1000, true)
+    assert.equal((await untilNextDue(db, OUTGOING, 5000, which)) > 1000, true)
     assert.equal((await standing(others)).epoch, '0')
   })
 
@@ -141,7 +140,7 @@ describe('taking', () => {
       // An index gives the rows in this order whether it is asked for or not.
       for (const scan of ['indexscan', 'bitmapscan'])
         await sql.raw(`set local enable_${scan} = off`).execute(tx)
-      return takeDue(tx, 'outgoing_messages', 2)
+      return takeDue(tx, OUTGOING, 2)
     })
     assert.deepEqual(first.map(({ id }) => id).toSorted(), [later, latest].toSorted())
     assert.equal((await takeOne()).id, late)
@@ -153,8 +152,8 @@ describe('taking', () => {
       const others = ['nestloop', 'hashjoin', 'mergejoin'].filter((each) => each !== joins)
       await db.transaction().execute(async (tx) => {
         for (const off of others) await sql.raw(`set local enable_${off} = off`).execute(tx)
-        assert.equal((await takeDue(tx, 'outgoing_messages', 10)).length, 10, joins)
-        assert.equal((await takeDue(tx, 'outgoing_messages', 1)).length, 1, joins)
+        assert.equal((await takeDue(tx, OUTGOING, 10)).length, 10, joins)
+        assert.equal((await takeDue(tx, OUTGOING, 1)).length, 1, joins)
       })
     }
     assert.equal((await take(500)).length, 400 - 33)
@@ -190,7 +189,7 @@ describe('taking', () => {
       )
     }
     assert.deepEqual(
-      (await takeDue(db, 'domains', 10)).map(({ id }) => id),
+      (await takeDue(db, DOMAINS, 10)).map(({ id }) => id),
       [alive],
     )
   })
@@ -212,71 +211,25 @@ describe('the lease', () => {
     await expire(lost)
     const [other] = await take()
     await sql`update outgoing_messages set lease_until = now() + interval '1 s'`.execute(db)
-    assert.deepEqual(await renewLeases(db, 'outgoing_messages', taken), new Set([kept]))
+    assert.deepEqual(await renewLeases(db, OUTGOING, taken), new Set([kept]))
     assertAbout((await standing(kept)).lease_ms, LEASE_MS)
     assert.ok((await standing(lost)).lease_ms < 1500)
-    assert.deepEqual(await renewLeases(db, 'outgoing_messages', [other!]), new Set([lost]))
+    assert.deepEqual(await renewLeases(db, OUTGOING, [other!]), new Set([lost]))
   })
 
   test('is renewed for nobody where nothing is held', async () => {
     await add()
-    assert.deepEqual(await renewLeases(db, 'outgoing_messages', []), new Set())
+    assert.deepEqual(await renewLeases(db, OUTGOING, []), new Set())
     const nobodys = { id: randomUUID(), epoch: '1', wake: '0', failures: 0 }
-    assert.deepEqual(await renewLeases(db, 'outgoing_messages', [nobodys]), new Set())
+    assert.deepEqual(await renewLeases(db, OUTGOING, [nobodys]), new Set())
   })
 
   test('of a row that was given back is not renewed', async () => {
     await add()
     const row = await takeOne()
     await giveBack(row, { afterMs: 0, failures: 0 })
-    assert.deepEqual(await renewLeases(db, 'outgoing_messages', [row]), new Set())
+    assert.deepEqual(await renewLeases(db, OUTGOING, [row]), new Set())
     assert.equal((await take()).length, 1)
-  })
-})
-
-describe('the fence', () => {
-  test('lets the taker write, also late, as long as nobody else took the row', async () => {
-    const id = await add()
-    const row = await takeOne()
-    await fence(db, 'outgoing_messages', row)
-    await expire(id)
-    await fence(db, 'outgoing_messages', row)
-  })
-
-  test('stops a stale taker, and what it wrote before in the transaction', async () => {
-    const id = await add()
-    const stale = await takeOne()
-    await expire(id)
-    await takeOne()
-    const write = db.transaction().execute(async (tx) => {
-      await sql`update outgoing_messages set last_reply = 'stale' where id = ${id}`.execute(tx)
-      await fence(tx, 'outgoing_messages', stale)
-    })
-    await assert.rejects(write, LeaseLost)
-    const { last_reply } = await db
-      .selectFrom('outgoing_messages')
-      .select('last_reply')
-      .where('id', '=', id)
-      .executeTakeFirstOrThrow()
-    assert.equal(last_reply, '')
-  })
-
-  test('stops who writes about a row that is gone', async () => {
-    await add()
-    const row = await takeOne()
-    await sql`truncate outgoing_messages cascade`.execute(db)
-    await assert.rejects(fence(db, 'outgoing_messages', row), LeaseLost)
-  })
-
-  test('holds the row until the transaction ends: it cannot be taken meanwhile', async () => {
-    const id = await add()
-    const row = await takeOne()
-    await expire(id)
-    await db.transaction().execute(async (tx) => {
-      await fence(tx, 'outgoing_messages', row)
-      assert.deepEqual(await take(), [])
-    })
-    assert.equal((await takeOne()).id, id)
   })
 })
 
@@ -300,7 +253,7 @@ describe('giving back', () => {
   test('makes the row due at once when it was woken since it was taken', async () => {
     const id = await add()
     const row = await takeOne()
-    await wakeRow(db, 'outgoing_messages', id)
+    await wakeRow(db, OUTGOING, id)
     assert.deepEqual(await take(), [], 'it is still taken')
     await giveBack(row)
     const again = await takeOne()
@@ -324,7 +277,7 @@ describe('giving back', () => {
 describe('waking', () => {
   test('makes a row due that was not, and no other', async () => {
     const [woken, asleep] = [await add({ dueInMs: 60_000 }), await add({ dueInMs: 60_000 })]
-    await wakeRow(db, 'outgoing_messages', woken)
+    await wakeRow(db, OUTGOING, woken)
     assert.deepEqual(
       (await take()).map(({ id }) => id),
       [woken],
@@ -334,14 +287,14 @@ describe('waking', () => {
 
   test('does not put a row behind others that is due already', async () => {
     const id = await add({ dueInMs: -60_000 })
-    await wakeRow(db, 'outgoing_messages', id)
+    await wakeRow(db, OUTGOING, id)
     assertAbout((await standing(id)).due_in_ms, -60_000)
   })
 
   test('is part of the caller’s transaction', async () => {
     const id = await add({ dueInMs: 60_000 })
     const undone = db.transaction().execute(async (tx) => {
-      await wakeRow(tx, 'outgoing_messages', id)
+      await wakeRow(tx, OUTGOING, id)
       throw new Error('undone')
     })
     await assert.rejects(undone, /undone/)
@@ -350,7 +303,7 @@ describe('waking', () => {
   })
 
   test('of a row that is not there does nothing', async () => {
-    await wakeRow(db, 'outgoing_messages', randomUUID())
+    await wakeRow(db, OUTGOING, randomUUID())
   })
 })
 
@@ -369,7 +322,7 @@ describe('the time until the next row is due', () => {
   for (const [what, rows, low, high] of WAITS) {
     test(what, async () => {
       for (const row of rows) await add(row)
-      const ms = await untilNextDue(db, 'outgoing_messages', 5000)
+      const ms = await untilNextDue(db, OUTGOING, 5000)
       assert.ok(ms >= low && ms <= high, `${ms} is not from ${low} to ${high}`)
     })
   }

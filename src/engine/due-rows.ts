@@ -11,14 +11,9 @@
  */
 import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely'
 
-export type DueTable = 'domains' | 'outgoing_messages'
+/** `alive` is the predicate of its partial index on `next_at`: which rows may be due at all. */
+export type DueTable = { name: string; alive: RawBuilder<unknown> }
 export type Taken = { id: string; epoch: string; wake: string; failures: number }
-
-/** Which rows of a table may be due at all: the predicate of its partial index. */
-const ALIVE: Record<DueTable, RawBuilder<unknown>> = {
-  domains: sql`removed_at is null`,
-  outgoing_messages: sql`finished_at is null`,
-}
 
 /** Which rows this process can work on at all, as a condition on their columns; all, unless told. */
 export type Mine = RawBuilder<unknown>
@@ -65,8 +60,8 @@ const longestDue =
   (table: DueTable): Pick =>
   (limit, which) =>
     sql`
-    select id from ${sql.table(table)}
-     where ${ALIVE[table]} and ${which} and next_at <= now() and lease_until <= now()
+    select id from ${sql.table(table.name)}
+     where ${table.alive} and ${which} and next_at <= now() and lease_until <= now()
      order by next_at limit ${limit} for update skip locked`
 
 async function take(
@@ -78,7 +73,7 @@ async function take(
 ): Promise<Taken[]> {
   if (limit <= 0) return []
   const taken = await sql<Taken>`
-    update ${sql.table(table)} t
+    update ${sql.table(table.name)} t
        set lease_until = now() + ${LEASE_MS} * interval '1 ms', epoch = t.epoch + 1
       from (${pick(limit, sql`${which} and ${mine}`, underWay)}) due
      where t.id = due.id
@@ -95,27 +90,14 @@ export async function renewLeases(
   // Every statement that locks several rows locks them in the order of their ids: otherwise two could deadlock.
   const renewed = await sql<{ id: string }>`
     with held as (
-      select t.id from ${sql.table(table)} t
+      select t.id from ${sql.table(table.name)} t
         join unnest(${taken.map((row) => row.id)}::uuid[], ${taken.map((row) => row.epoch)}::bigint[])
           as taken (id, epoch) on t.id = taken.id and t.epoch = taken.epoch
        where t.lease_until <> '-infinity' order by t.id for no key update of t)
-    update ${sql.table(table)} t set lease_until = now() + ${LEASE_MS} * interval '1 ms'
+    update ${sql.table(table.name)} t set lease_until = now() + ${LEASE_MS} * interval '1 ms'
       from held where t.id = held.id
     returning t.id`.execute(db)
   return new Set(renewed.rows.map((row) => row.id))
-}
-
-/** Throws `LeaseLost` unless the row is still ours; holds it until the transaction ends. */
-export async function fence(
-  tx: QueryExecutorProvider,
-  table: DueTable,
-  { id, epoch }: Taken,
-): Promise<void> {
-  const held = await sql`
-    select 1 from ${sql.table(table)} where id = ${id} and epoch = ${epoch} for no key update`.execute(
-    tx,
-  )
-  if (held.rows.length === 0) throw new LeaseLost(`${table} ${id} was taken by another worker`)
 }
 
 /** Values for columns of a row, by their names. */
@@ -130,7 +112,7 @@ export async function finish(
 ): Promise<void> {
   const also = Object.entries(columns).map(([name, value]) => sql`, ${sql.ref(name)} = ${value}`)
   await sql`
-    update ${sql.table(table)}
+    update ${sql.table(table.name)}
        set lease_until = '-infinity', failures = ${failures},
            next_at = case when wake <> ${wake} then now() else now() + ${afterMs} * interval '1 ms' end
            ${sql.join(also, sql``)}
@@ -144,7 +126,7 @@ export async function wakeRow(
   id: string,
 ): Promise<void> {
   await sql`
-    update ${sql.table(table)} set wake = wake + 1, next_at = least(next_at, now())
+    update ${sql.table(table.name)} set wake = wake + 1, next_at = least(next_at, now())
      where id = ${id}`.execute(db)
 }
 
@@ -157,7 +139,7 @@ export async function untilNextDue(
 ): Promise<number> {
   const next = await sql<{ ms: number | null }>`
     select extract(epoch from min(greatest(next_at, lease_until)) - now())::float8 * 1000 as ms
-      from (select next_at, lease_until from ${sql.table(table)}
-             where ${ALIVE[table]} and ${mine} order by next_at limit 50) soonest`.execute(db)
+      from (select next_at, lease_until from ${sql.table(table.name)}
+             where ${table.alive} and ${mine} order by next_at limit 50) soonest`.execute(db)
   return Math.min(Math.max(next.rows[0]?.ms ?? atMostMs, 0), atMostMs)
 }

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { after, beforeEach, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type QueryExecutorProvider, sql } from 'kysely'
+import { OUTGOING } from '#store/due-tables.ts'
 import { until } from '../../test/client.ts'
 import { testStore } from '../../test/store.ts'
 import { LEASE_MS, LeaseLost, type Taken, takeDue, wakeRow } from './due-rows.ts'
@@ -71,7 +72,7 @@ const start = (
   startWorker({
     db,
     doorbell,
-    table: 'outgoing_messages',
+    table: OUTGOING,
     topic: TOPIC,
     atOnce: 4,
     passLimitMs: 60_000,
@@ -226,7 +227,7 @@ describe('a worker', () => {
     const [id] = await add()
     let worked = 0
     await using _worker = start(async () => {
-      if (++worked === 1) await wakeRow(db, 'outgoing_messages', id!)
+      if (++worked === 1) await wakeRow(db, OUTGOING, id!)
       return DONE
     })
     await untilTrue(() => worked === 2)
@@ -383,13 +384,14 @@ describe('a lease', () => {
 
 const WORK_FOR_EVER = `
   import { openDatabase } from '#store/database.ts'
+  import { OUTGOING } from '#store/due-tables.ts'
   import { openDoorbell } from '#engine/doorbell.ts'
   import { startWorker } from '#engine/worker.ts'
   const connection = JSON.parse(process.env.CONNECTION)
   const onError = console.error
   const db = openDatabase(connection, { onError })
   startWorker({
-    db, onError, table: 'outgoing_messages', topic: 'x', atOnce: 1, passLimitMs: 60_000,
+    db, onError, table: OUTGOING, topic: 'x', atOnce: 1, passLimitMs: 60_000,
     doorbell: await openDoorbell(db, connection, onError),
     work({ id }) {
       process.stdout.write(id)
@@ -407,7 +409,7 @@ describe('stopping', () => {
     }
     assert.equal(reasons.length, 3)
     assert.deepEqual(errors, [])
-    const next = await takeDue(db, 'outgoing_messages', 10)
+    const next = await takeDue(db, OUTGOING, 10)
     assert.deepEqual(next.map(({ id }) => id).toSorted(), begun.map(({ id }) => id).toSorted())
     assert.ok(next.every(({ failures }) => failures === 0))
   })

@@ -11,6 +11,7 @@ import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
 import { reportTo } from '#mail/reports/report-to.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { TOPICS } from '#store/context.ts'
+import { OUTGOING } from '#store/due-tables.ts'
 import { keepMessage } from '#store/keep-messages.ts'
 import {
   inTurn,
@@ -82,7 +83,7 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
   const worker = startWorker({
     db: store.db,
     doorbell: store.doorbell,
-    table: 'outgoing_messages',
+    table: OUTGOING,
     mine: laneIn(lane, [...worlds.keys()]),
     topic: TOPICS.outgoingDue,
     pick: (limit, which) => inTurn(limit, which, queue.taking),

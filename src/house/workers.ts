@@ -3,6 +3,7 @@ import { startWorker, type Taken } from '#engine/worker.ts'
 import { TOPICS } from '#store/context.ts'
 import { stockKeyPairs } from '#store/dkim-keys.ts'
 import { inTurn, inWorlds, loadForPass, type PortsOf } from '#store/domain-passes.ts'
+import { DOMAINS } from '#store/due-tables.ts'
 import type { Worlds } from '../world.ts'
 import type { Foundation } from './foundation.ts'
 
@@ -30,7 +31,7 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
   const domains = startWorker({
     db,
     doorbell,
-    table: 'domains',
+    table: DOMAINS,
     mine,
     topic: TOPICS.domainsDue,
     atOnce: DOMAINS_AT_ONCE,

@@ -5,10 +5,10 @@ import { drawPair, type PoolName } from '#domains/claims.ts'
 import type { Custody, EnclosingHolder } from '#domains/ports.ts'
 import type { Claim } from '#domains/types.ts'
 import { DriverError } from '#drivers/errors.ts'
-import { wakeRow } from '#engine/due-rows.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
+import { wakeDomain } from './due-tables.ts'
 import { touchName } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 
@@ -168,7 +168,7 @@ async function enclosingHolder(
  */
 async function makeHolder(tx: Queryable, world: WorldName, claim: Claim): Promise<void> {
   const concerned = [...(await othersOn(tx, world, claim)), ...(await below(tx, world, claim.name))]
-  for (const id of [...new Set(concerned)].toSorted()) await wakeRow(tx, 'domains', id)
+  for (const id of [...new Set(concerned)].toSorted()) await wakeDomain(tx, id)
   await tx
     .insertInto('holders')
     .values({ world, name: claim.name, claim_id: claim.claimId })

@@ -8,10 +8,10 @@ import {
 import type { CustomerRecord } from '#domains/customer-records.ts'
 import type { CustomerBook } from '#domains/ports.ts'
 import type { RRsetType } from '#drivers/zone/contract.ts'
-import { wakeRow } from '#engine/due-rows.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
+import { wakeDomain } from './due-tables.ts'
 import type { Tables } from './tables.ts'
 
 export type CustomerRecordRow = Selectable<Tables['customer_records']>
@@ -130,7 +130,7 @@ async function changing<T>(
       .executeTakeFirst()
     if (!held) return undefined
     const result = await change(tx)
-    await wakeRow(tx, 'domains', domainId)
+    await wakeDomain(tx, domainId)
     return result
   })
   context.doorbell.ring(TOPICS.domainsDue)
@@ -246,7 +246,7 @@ export async function decideImport(
         .where('id', 'in', [...drop])
         .execute()
     }
-    await wakeRow(tx, 'domains', domainId)
+    await wakeDomain(tx, domainId)
   })
   context.doorbell.ring(TOPICS.domainsDue)
 }

@@ -1,11 +1,11 @@
 /** A name inside another zone of its workspace is delegated by NS records there: its cut. */
 import { sql } from 'kysely'
-import { wakeRow } from '#engine/due-rows.ts'
 import { absolute, ancestorsOf } from '#names/domain-name.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { insertRecords } from './customer-records.ts'
 import type { Queryable } from './database.ts'
 import type { DomainRow } from './domains.ts'
+import { wakeDomain } from './due-tables.ts'
 
 export type CutResult = { is: 'cut'; zone: string } | { is: 'not_inside' | 'conflict' | 'gone' }
 
@@ -47,7 +47,7 @@ export async function cutOff(
       .set({ asked_at: sql`now()` })
       .where('id', '=', domain.id)
       .execute()
-    for (const id of [above.id, domain.id]) await wakeRow(tx, 'domains', id)
+    for (const id of [above.id, domain.id]) await wakeDomain(tx, id)
     return { is: 'cut', zone: above.name }
   })
   context.doorbell.ring(TOPICS.domainsDue)
@@ -107,7 +107,7 @@ export async function healCut(tx: Queryable, domain: DomainRow): Promise<void> {
     .where(isCutFor(domain))
     .returning('d.id')
     .execute()
-  for (const id of new Set(healed.map((row) => row.id))) await wakeRow(tx, 'domains', id)
+  for (const id of new Set(healed.map((row) => row.id))) await wakeDomain(tx, id)
 }
 
 /** The nearest holder above. */

@@ -3,12 +3,12 @@ import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Selectable } from 'kysely'
 import type { KeptKey, KeyStore } from '#drivers/sender/embedded/rotation.ts'
-import { wakeRow } from '#engine/due-rows.ts'
 import type { NewEvent } from '#events/catalogue.ts'
 import type { DkimKey } from '#mail/outgoing/key.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
+import { wakeDomain } from './due-tables.ts'
 import { tellOfDomain } from './events.ts'
 import { ReadOnce } from './read-once.ts'
 import type { Tables } from './tables.ts'
@@ -177,7 +177,7 @@ async function tell(tx: Queryable, claimId: string, event: NewEvent): Promise<vo
     .executeTakeFirst()
   if (!claim) return
   await tellOfDomain(tx, claim.domain_id, event)
-  await wakeRow(tx, 'domains', claim.domain_id)
+  await wakeDomain(tx, claim.domain_id)
 }
 
 export type KeyPair = Omit<DkimKey, 'selector'>

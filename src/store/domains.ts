@@ -1,11 +1,11 @@
 /** Domains as rows: found, listed, asked about. */
 import { CompiledQuery, type Selectable, type SelectQueryBuilder, sql } from 'kysely'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
-import { wakeRow } from '#engine/due-rows.ts'
 import { type ConditionRow, conditionsInJson, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { CustomerRecordRow } from './customer-records.ts'
 import type { Database, Queryable } from './database.ts'
+import { wakeDomain } from './due-tables.ts'
 import { tellOfDomain } from './events.ts'
 import type { Tables, WorldName } from './tables.ts'
 
@@ -250,7 +250,7 @@ export async function askAbout(
       .where('id', '=', domainId)
       .returning('epoch')
       .executeTakeFirst()
-    await wakeRow(tx, 'domains', domainId)
+    await wakeDomain(tx, domainId)
     return asked?.epoch ?? '0'
   })
   context.doorbell.ring(TOPICS.domainsDue)
@@ -279,7 +279,7 @@ export async function lookNow(context: StoreContext, domainId: string): Promise<
     .select('epoch')
     .where('id', '=', domainId)
     .executeTakeFirst()
-  await wakeRow(context.db, 'domains', domainId)
+  await wakeDomain(context.db, domainId)
   context.doorbell.ring(TOPICS.domainsDue)
   return BigInt(row?.epoch ?? '0')
 }
@@ -331,6 +331,6 @@ export async function wakeForQuery(
   { db, doorbell }: StoreContext,
   domainIds: readonly string[],
 ): Promise<void> {
-  for (const id of domainIds) await wakeRow(db, 'domains', id)
+  for (const id of domainIds) await wakeDomain(db, id)
   doorbell.ring(TOPICS.domainsDue)
 }

@@ -1,12 +1,12 @@
 /** Inboxes as rows: a mailbox and the right to send, at one address. */
 import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { InboxBook } from '#domains/ports.ts'
-import { wakeRow } from '#engine/due-rows.ts'
 import type { EventType } from '#events/catalogue.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
 import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
+import { wakeDomain } from './due-tables.ts'
 import { insertEvents, NEW_ID, tellOfDomain } from './events.ts'
 import type { Tables } from './tables.ts'
 
@@ -74,7 +74,7 @@ async function reserve(
   const message = `The inbox ${inbox.address} was added.`
   const data = { inbox_id: inbox.id, address: inbox.address }
   await tellOfDomain(tx, domain.id, { type: 'inbox.created', message, data })
-  await wakeRow(tx, 'domains', domain.id)
+  await wakeDomain(tx, domain.id)
   return { is: 'reserved', inbox }
 }
 

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { ProbeBook } from '#domains/ports.ts'
-import { wakeRow } from '#engine/due-rows.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
+import { wakeDomain } from './due-tables.ts'
 
 export function probeBook({ db }: StoreContext): ProbeBook {
   return {
@@ -78,7 +78,7 @@ export async function judgeProbe(
       .where('judged_at', 'is', null)
       .returning('domain_id')
       .executeTakeFirst()
-    if (judged) await wakeRow(tx, 'domains', judged.domain_id)
+    if (judged) await wakeDomain(tx, judged.domain_id)
     return judged
   })
   if (probe) doorbell.ring(TOPICS.domainsDue)

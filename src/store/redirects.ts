@@ -1,13 +1,13 @@
 /** Redirects as rows: where the web addresses of a domain lead, and which names are answered for. */
 import { type Selectable, sql } from 'kysely'
 import type { RedirectBook } from '#domains/ports.ts'
-import { wakeRow } from '#engine/due-rows.ts'
 import type { NewEvent } from '#events/catalogue.ts'
 import { absolute } from '#names/domain-name.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Database, Queryable } from './database.ts'
 import type { DomainRow } from './domains.ts'
+import { wakeDomain } from './due-tables.ts'
 import { tellOfDomain } from './events.ts'
 import { touchName } from './served-names.ts'
 import type { Tables } from './tables.ts'
@@ -109,7 +109,7 @@ async function upsert(tx: Queryable, domain: DomainRow, wanted: RedirectSettings
 }
 
 async function tellOf(tx: Queryable, { id, name }: DomainRow, event: NewEvent): Promise<void> {
-  await wakeRow(tx, 'domains', id)
+  await wakeDomain(tx, id)
   await touchName(tx, name)
   await tellOfDomain(tx, id, event)
 }

@@ -1,10 +1,10 @@
 /** A domain is removed: out of every list at once; what stands at providers is torn down behind. */
 import { sql } from 'kysely'
-import { wakeRow } from '#engine/due-rows.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { cuttersOf, healCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
 import { type DomainRow, domainsOf, type Tenant } from './domains.ts'
+import { wakeDomain } from './due-tables.ts'
 import { tellOfDomain } from './events.ts'
 import { tellOfInboxes } from './inboxes.ts'
 import { touchName } from './served-names.ts'
@@ -101,7 +101,7 @@ export async function abandonRemoval(
       const message = `Given up at ${driver}: ${stage}. Something may still stand there.`
       await tellOfDomain(tx, domainId, { type: 'stage.abandoned', message })
     }
-    await wakeRow(tx, 'domains', domainId)
+    await wakeDomain(tx, domainId)
     return given.length
   })
   context.doorbell.ring(TOPICS.domainsDue)
@@ -166,7 +166,7 @@ export async function requestRemoval(
       tx,
     )
     await healCut(tx, domain)
-    await wakeRow(tx, 'domains', domain.id)
+    await wakeDomain(tx, domain.id)
     await touchName(tx, domain.name)
     const message = `${domain.name} is being removed.`
     await tellOfDomain(tx, domain.id, { type: 'domain.deleted', message })

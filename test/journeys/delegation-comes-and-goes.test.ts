@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
+import { DOMAINS } from '#store/due-tables.ts'
 import { days } from '../../src/clock.ts'
 import { conditionOf } from '../client.ts'
 import { ask } from '../dns.ts'
@@ -126,4 +127,4 @@ test('throttling and outages of a provider only delay', async () => {
   await client.untilDomain(added.domain_id, ({ status }) => status === 'ACTIVE')
 })
 
-const lookNow = (id: string): Promise<void> => wakeRow(store.db, 'domains', id)
+const lookNow = (id: string): Promise<void> => wakeRow(store.db, DOMAINS, id)

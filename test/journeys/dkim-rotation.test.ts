@@ -6,6 +6,7 @@ import { wakeRow } from '#engine/due-rows.ts'
 import { makeApiKey } from '#names/api-key.ts'
 import type { Database } from '#store/database.ts'
 import { openDatabase } from '#store/database.ts'
+import { DOMAINS } from '#store/due-tables.ts'
 import { type Client, conditionOf, type Json, until } from '../client.ts'
 import { testDatabase } from '../database.ts'
 import { temporaryDirectory } from '../directories.ts'
@@ -52,7 +53,7 @@ async function passDays(db: Database, name: string, days: number): Promise<void>
   const claims = db.selectFrom('sender_domains').select('claim_id').where('name', '=', name)
   await db.updateTable('dkim_keys').set({ since: past }).where('claim_id', 'in', claims).execute()
   const rows = await db.selectFrom('domains').select('id').where('name', '=', name).execute()
-  for (const { id } of rows) await wakeRow(db, 'domains', id)
+  for (const { id } of rows) await wakeRow(db, DOMAINS, id)
 }
 
 async function addInbox(by: Client, domainId: string): Promise<string> {

@@ -6,6 +6,7 @@ import { sql } from 'kysely'
 import type { TypeName } from '#dns/types.ts'
 import { wakeRow } from '#engine/due-rows.ts'
 import { TOPICS } from '#store/context.ts'
+import { DOMAINS } from '#store/due-tables.ts'
 import { newId } from '../../src/ids.ts'
 import { conditionOf, type Json, until } from '../client.ts'
 import { makeZone } from '../cloudflare.ts'
@@ -88,7 +89,7 @@ async function removeLongAgo(id: string): Promise<void> {
     .set({ removal_requested_at: sql`now() - interval '8 days'` })
     .where('id', '=', id)
     .execute()
-  await wakeRow(store.db, 'domains', id)
+  await wakeRow(store.db, DOMAINS, id)
   store.doorbell.ring(TOPICS.domainsDue)
 }
 

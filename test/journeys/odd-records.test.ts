@@ -4,6 +4,7 @@ import { after, describe, test } from 'node:test'
 import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
 import { TOPICS } from '#store/context.ts'
+import { DOMAINS } from '#store/due-tables.ts'
 import { touchName } from '#store/served-names.ts'
 import { newId } from '../../src/ids.ts'
 import { type Json, until } from '../client.ts'
@@ -178,7 +179,7 @@ test('an rrset that cannot be served keeps no other from being served, and a con
     })
     .execute()
   await touchName(store.db, 'acme.test')
-  await wakeRow(store.db, 'domains', acme.domain_id)
+  await wakeRow(store.db, DOMAINS, acme.domain_id)
   store.doorbell.ring(TOPICS.servedNames)
   store.doorbell.ring(TOPICS.domainsDue)
   const seen = await client.untilDomain(acme.domain_id, ({ conditions }) =>

@@ -5,6 +5,7 @@ import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { acceptMessage } from '#store/accept-messages.ts'
+import { OUTGOING } from '#store/due-tables.ts'
 import { noteData } from '#store/outgoing-queue.ts'
 import { type Json, until } from '../client.ts'
 import { testHouse } from '../house.ts'
@@ -40,7 +41,7 @@ const untilQueue = (recipient: string, isWanted: (row: Json) => boolean): Promis
 /** From now on the recipient takes it, and it is tried at once. */
 async function tryAgain(message: string, recipient: string): Promise<void> {
   await db.updateTable('outgoing_messages').set({ recipient }).where('id', '=', message).execute()
-  await wakeRow(db, 'outgoing_messages', message)
+  await wakeRow(db, OUTGOING, message)
   store.doorbell.ring('outgoing-due')
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
 import { wakeRow } from '#engine/due-rows.ts'
+import { DOMAINS } from '#store/due-tables.ts'
 import { newId } from '../../src/ids.ts'
 import { until } from '../client.ts'
 import { ask } from '../dns.ts'
@@ -95,7 +96,7 @@ test('after a week, the tombstone says that no mail comes or goes', async () => 
     .set({ removal_requested_at: sql`now() - interval '8 days'` })
     .where('id', '=', added.domain_id)
     .execute()
-  await wakeRow(store.db, 'domains', added.domain_id)
+  await wakeRow(store.db, DOMAINS, added.domain_id)
   const texts = (answers: { data: unknown }[]) =>
     answers.map(({ data }) => [data].flat().map(String).join(''))
   await until(
