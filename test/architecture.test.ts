@@ -22,7 +22,7 @@ const LAYERS: Record<string, Row> = {
   names: { uses: [] },
   dns: { uses: ['names/*'] },
   policy: { uses: ['names/*'] },
-  engine: { uses: [] },
+  engine: { uses: ['clock.ts'] },
   /** The closed list of what customers are told. */
   events: { uses: [] },
   resolver: { uses: ['dns/*', 'names/*'], types: ['clock.ts'] },
@@ -77,6 +77,7 @@ const LAYERS: Record<string, Row> = {
   },
   store: {
     uses: [
+      'clock.ts',
       'files.ts',
       'gathered.ts',
       'ids.ts',

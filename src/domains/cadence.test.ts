@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { DriverError, type DriverErrorKind } from '#drivers/errors.ts'
 import { days, hours, minutes, seconds } from '../clock.ts'
 import {
-  backOffMs,
+  afterTroubleMs,
   delegationLookMs,
   nextLookMs,
   redirectLookMs,
@@ -143,7 +143,7 @@ const BACK_OFFS: [failures: number, error: DriverError | undefined, expected: nu
 test('the back-off doubles to five minutes, unless the provider named a time', () => {
   for (const [failures, error, expected] of BACK_OFFS) {
     const what = `${failures} ${error?.kind} ${error?.retryAfterMs}`
-    assert.equal(backOffMs(failures, error), expected, what)
+    assert.equal(afterTroubleMs(failures, error), expected, what)
   }
 })
 

@@ -1,7 +1,7 @@
 /** When to look again. Pure; all durations in milliseconds. */
 
 import type { DriverError } from '#drivers/errors.ts'
-import { clamp, days, hours, minutes, seconds } from '../clock.ts'
+import { backOffMs, clamp, days, hours, minutes, seconds } from '../clock.ts'
 import { isDone } from './lifecycle.ts'
 import { spread } from './spread.ts'
 import { SECOND_SIGHT_MS } from './steps/delegation.ts'
@@ -64,11 +64,13 @@ export function redirectLookMs(unseenSince: Date | undefined, now: Date): number
   return clamp((now.getTime() - unseenSince.getTime()) / 4, FIRST_LOOKS_MS, hours(1))
 }
 
-/** After looks that could not be taken: back-off that doubles, unless the provider named a time. */
-export function backOffMs(failures: number, error: DriverError | undefined): number {
+const BACK_OFF = { firstMs: 500, mostMs: minutes(5) }
+
+/** After looks that could not be taken, unless the provider named a time. */
+export function afterTroubleMs(failures: number, error: DriverError | undefined): number {
   if (error?.retryAfterMs !== undefined) return clamp(error.retryAfterMs, seconds(1), hours(1))
   if (error?.kind === 'unauthorized' || error?.kind === 'forbidden') return minutes(15)
-  return clamp(500 * 2 ** Math.min(failures, 12), 500, minutes(5))
+  return backOffMs(BACK_OFF, failures)
 }
 
 /** While the parent still points at us after removal: often at first, then daily. */

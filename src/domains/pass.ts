@@ -2,7 +2,7 @@
 import { DriverError } from '#drivers/errors.ts'
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
-import { backOffMs, nextLookMs, redirectLookMs } from './cadence.ts'
+import { afterTroubleMs, nextLookMs, redirectLookMs } from './cadence.ts'
 import { failedStage, firstUnmet, LIFECYCLE, reconcile, statusOf } from './lifecycle.ts'
 import type { Ports, Recorder } from './ports.ts'
 import { type Removal, removalPass } from './removal.ts'
@@ -121,7 +121,7 @@ async function afterTrouble(
   { domain, ports, recorder, removal }: LoadedDomain,
 ): Promise<Outcome> {
   const failures = row.failures + 1
-  const afterMs = backOffMs(row.failures, error instanceof DriverError ? error : undefined)
+  const afterMs = afterTroubleMs(row.failures, error instanceof DriverError ? error : undefined)
   const isNo =
     error instanceof DriverError &&
     (error.kind === 'rejected' || (error.kind === 'conflict' && wasMet(trouble, domain)))

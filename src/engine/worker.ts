@@ -3,6 +3,7 @@
  * takes rows, keeps their leases, gives them back, and survives the database going away.
  */
 import type { QueryExecutorProvider } from 'kysely'
+import { backOffMs, minutes, seconds } from '../clock.ts'
 import type { Doorbell } from './doorbell.ts'
 import {
   type Columns,
@@ -60,8 +61,8 @@ const LEAST_PAUSE_MS = 10
 const GATHER_MS = 20
 const PAUSE_AFTER_ERROR_MS = 500
 const RUNG = 'there may be rows to take'
-/** After work that threw: what threw once throws again, as a rule. 1 s, 2 s … up to five minutes. */
-const restMs = (failures: number): number => Math.min(1000 * 2 ** Math.min(failures, 20), 300_000)
+/** After work that threw: what threw once throws again, as a rule. */
+const REST = { firstMs: seconds(1), mostMs: minutes(5) }
 
 /** Starts working; disposing it aborts what is under way and waits for it. */
 export function startWorker(options: WorkerOptions): AsyncDisposable {
@@ -182,7 +183,7 @@ class Worker implements AsyncDisposable {
       // Given back at once on a stop, so that the next process need not wait for the lease.
       const outcome = this.#stop.signal.aborted
         ? { afterMs: 0, failures: row.failures }
-        : { afterMs: restMs(row.failures), failures: row.failures + 1 }
+        : { afterMs: backOffMs(REST, row.failures), failures: row.failures + 1 }
       await finish(db, table, row, outcome).catch(() => undefined)
     }
   }

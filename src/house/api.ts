@@ -20,7 +20,7 @@ import type { Health } from './health.ts'
 import { noteUses } from './key-uses.ts'
 import { redirectAddresses } from './redirect.ts'
 import type { Sandbox } from './sandbox.ts'
-import { keepTidy } from './tidy.ts'
+import { deleteExpired } from './tidy.ts'
 import { type LiveState, livePlatform } from './worlds.ts'
 
 export type ApiParts = {
@@ -52,7 +52,7 @@ export async function openApi(foundation: Foundation, parts: ApiParts): Promise<
     health: { report: () => health.report() },
   })
   opened.use(api)
-  opened.use(keepTidy(store, config.mailDays, onError))
+  opened.use(deleteExpired(store, config.mailDays, onError))
   await openAdmin(foundation)
   return `http://${writeEndpoint(api)}`
 }

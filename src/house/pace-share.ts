@@ -4,7 +4,7 @@
  * out, for by then the others have divided it.
  */
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
+import { periodically } from '#engine/periodic.ts'
 import { giveShareUp, renewShare } from '#store/pace-shares.ts'
 import type { Foundation } from './foundation.ts'
 
@@ -19,7 +19,6 @@ export async function openPaceShare(
   { renewedEveryMs, leaseMs } = TIMES,
 ): Promise<() => number> {
   const process = randomUUID()
-  const stop = new AbortController()
   let held = { share: 0, until: 0 }
   let isAway = false
   const share = () => (performance.now() < held.until ? held.share : 0)
@@ -40,19 +39,8 @@ export async function openPaceShare(
     }
   }
 
-  async function keepRenewing(): Promise<void> {
-    while (!stop.signal.aborted) {
-      await delay(renewedEveryMs, undefined, { signal: stop.signal }).catch(() => undefined)
-      if (!stop.signal.aborted) await renew()
-    }
-  }
-
   await renew()
-  const renewing = keepRenewing()
-  opened.defer(async () => {
-    stop.abort()
-    await renewing
-    await giveShareUp(store, process).catch(onError)
-  })
+  opened.defer(() => giveShareUp(store, process).catch(onError))
+  opened.use(periodically({ everyMs: renewedEveryMs, beginsAtOnce: false, work: renew, onError }))
   return share
 }

@@ -1,34 +1,27 @@
-/** What is forgotten in time, whoever made it. */
+/** Deletes expired rows. */
+import { periodically } from '#engine/periodic.ts'
 import type { StoreContext } from '#store/context.ts'
 import { dropOldAnswers } from '#store/idempotent-requests.ts'
 import { dropMailOfRemoved, dropOldMail } from '#store/mail-retention.ts'
 import { dropOldRows } from '#store/old-rows.ts'
 import { dropOldCounts } from '#store/request-counts.ts'
 
-const TIDY_EVERY_MS = 10 * 60_000
+const EVERY_MS = 10 * 60_000
 
-/** Forgets old counts, answers and rows, at once and every ten minutes. */
-export function keepTidy(
+/** At once and every ten minutes. */
+export const deleteExpired = (
   store: StoreContext,
   mailDays: number,
   onError: (error: unknown) => void,
-): AsyncDisposable {
-  let tidying = Promise.resolve()
-  const tidy = () => {
-    tidying = tidying
-      .then(() => dropOldCounts(store))
-      .then(() => dropOldAnswers(store))
-      .then(() => dropOldRows(store))
-      .then(() => dropMailOfRemoved(store))
-      .then(() => dropOldMail(store, mailDays))
-      .catch(onError)
-  }
-  tidy()
-  const timer = setInterval(tidy, TIDY_EVERY_MS)
-  return {
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-      await tidying
+): AsyncDisposable =>
+  periodically({
+    everyMs: EVERY_MS,
+    onError,
+    async work() {
+      await dropOldCounts(store)
+      await dropOldAnswers(store)
+      await dropOldRows(store)
+      await dropMailOfRemoved(store)
+      await dropOldMail(store, mailDays)
     },
-  }
-}
+  })

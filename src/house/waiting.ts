@@ -2,12 +2,13 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { unusableBecause } from '#store/unusable.ts'
+import { backOffMs } from '../clock.ts'
 import { type Connection, type Foundation, type Ground, layFoundation } from './foundation.ts'
 
 /** The pauses between tries double from the first to the longest. What an operator has to mend takes longer. */
 const PAUSES = {
-  away: { firstMs: 250, longestMs: 5_000 },
-  refused: { firstMs: 2_000, longestMs: 60_000 },
+  away: { firstMs: 250, mostMs: 5_000 },
+  refused: { firstMs: 2_000, mostMs: 60_000 },
 } as const
 /** The same trouble is not told more often. */
 const REPEAT_MS = 60_000
@@ -49,8 +50,7 @@ export async function whenPostgresAnswers<Opened>(
       if (!trouble) throw error
       tell(trouble.sentence)
       meanwhile ??= await answerMeanwhile()
-      const { firstMs, longestMs } = PAUSES[trouble.is]
-      await delay(Math.min(firstMs * 2 ** tries, longestMs), undefined, { signal })
+      await delay(backOffMs(PAUSES[trouble.is], tries), undefined, { signal })
     }
   }
 }

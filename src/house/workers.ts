@@ -1,4 +1,5 @@
 import { domainPass, type PassListener } from '#domains/pass.ts'
+import { periodically } from '#engine/periodic.ts'
 import { startWorker, type Taken } from '#engine/worker.ts'
 import { TOPICS } from '#store/context.ts'
 import { stockKeyPairs } from '#store/dkim-keys.ts'
@@ -44,20 +45,6 @@ export function openWorkers(foundation: Foundation, worlds: Worlds, ports: Ports
     onError,
   })
   opened.use(domains)
-  keepStock(foundation)
-}
-
-function keepStock({ store, opened, onError }: Foundation): void {
-  const stop = new AbortController()
-  let stocking = Promise.resolve()
-  const stock = () => {
-    stocking = stocking.then(() => stockKeyPairs(store, stop.signal)).catch(onError)
-  }
-  stock()
-  const timer = setInterval(stock, STOCK_EVERY_MS)
-  opened.defer(async () => {
-    clearInterval(timer)
-    stop.abort()
-    await stocking
-  })
+  const work = (signal: AbortSignal) => stockKeyPairs(store, signal)
+  opened.use(periodically({ everyMs: STOCK_EVERY_MS, work, onError }))
 }

@@ -1,6 +1,6 @@
 /** Which accepted messages are attempted when: gathered reads, gathered notes, and a share for everybody. */
 import type { Outcome, Taken } from '#engine/worker.ts'
-import { clamp, days, hours, minutes } from '../../clock.ts'
+import { backOffMs, days, hours, minutes } from '../../clock.ts'
 import { gathered } from '../../gathered.ts'
 import { obstacleTo } from './gate.ts'
 import { type AttemptResult, type QueuedMail, SENT_AGAIN } from './mail.ts'
@@ -74,7 +74,7 @@ export class Queue {
     if (!held) this.#options.shares.noteResult(mail, result)
     if (result.is === 'failed') await this.#options.onFailed(mail, result)
     const failures = row.failures + 1
-    const afterMs = retryMs(row.failures)
+    const afterMs = backOffMs(RETRY, row.failures)
     await this.#note({ row, result, afterMs, failures, isAttempt: held === undefined })
     return 'written'
   }
@@ -114,6 +114,4 @@ function givenUp(result: AttemptResult, ageMs: number): AttemptResult {
   return { ...result, is: 'failed', reply: `4.4.7 given up: ${result.reply}` }
 }
 
-/** 1 min, 2 min, 4 min … up to 4 h. */
-const retryMs = (failures: number): number =>
-  clamp(minutes(1) * 2 ** Math.min(failures, 12), minutes(1), hours(4))
+const RETRY = { firstMs: minutes(1), mostMs: hours(4) }

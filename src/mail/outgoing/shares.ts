@@ -1,5 +1,5 @@
 /** What each workspace and each destination has of the places, so that none takes them all. */
-import { minutes, seconds } from '../../clock.ts'
+import { backOffMs, minutes, seconds } from '../../clock.ts'
 import type { AttemptResult, QueuedMail } from './mail.ts'
 
 /** What may not be taken now, for it has its share already, or rests. */
@@ -16,7 +16,7 @@ export type Taking = {
 export type ShareLimits = { ofWorkspace: number; toDestination: number }
 
 const FIRST = '00000000-0000-0000-0000-000000000000'
-const REST_MS = { least: seconds(15), most: minutes(15) }
+const REST = { firstMs: seconds(15), mostMs: minutes(15) }
 /** Destinations whose silence is remembered. */
 const SILENT_KNOWN = 10_000
 
@@ -71,7 +71,7 @@ export class Shares {
     const { times = 0, until = 0 } = this.#silent.get(destination) ?? {}
     // Attempts that were under way at once are one silence.
     if (until > this.#now()) return
-    const restMs = Math.min(REST_MS.least * 2 ** times, REST_MS.most)
+    const restMs = backOffMs(REST, times)
     this.#silent.set(destination, { times: times + 1, until: this.#now() + restMs })
   }
 

@@ -1,9 +1,9 @@
 // Keeps one server running until disposed, however often it dies.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { backOffMs } from '../../clock.ts'
 import type { Server } from './server.ts'
 
-const FIRST_PAUSE_MS = 100
-const LONGEST_PAUSE_MS = 60_000
+const PAUSES = { firstMs: 100, mostMs: 60_000 }
 /** A server that lived for so long died of something new. */
 const HEALTHY_MS = 300_000
 
@@ -16,8 +16,7 @@ export type Listeners = {
 }
 
 /** The pause before a start, by how many ended too soon before it: 100 ms, doubled up to a minute. */
-export const pauseMs = (failures: number): number =>
-  Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS)
+export const pauseMs = (failures: number): number => backOffMs(PAUSES, failures)
 
 /** Restarts a server that ends by itself, after growing pauses, for as long as it takes. */
 export class Supervisor implements AsyncDisposable {
