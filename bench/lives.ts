@@ -5,7 +5,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { Client as Postgres } from 'pg'
-import { startPostgres } from '#store/embedded-postgres.ts'
+import { startPostgres } from '#postgres/embedded.ts'
 import type { Client } from '../test/client.ts'
 import { STOCK_SECRET } from '../test/database.ts'
 import { temporaryDirectory } from '../test/directories.ts'

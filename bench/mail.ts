@@ -7,10 +7,10 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { keptCertificate } from '#house/keepsakes.ts'
-import { openOutgoing } from '#house/outgoing.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
+import { keptCertificate } from '#runtime/data-directory.ts'
+import { openOutgoing } from '#runtime/roles/mail-queue.ts'
 import { acceptMessage } from '#store/accept-messages.ts'
 import type { StoreContext } from '#store/context.ts'
 import { temporaryDirectory } from '../test/directories.ts'
@@ -142,14 +142,14 @@ function openQueue(
 ): void {
   const smarthost = { host: '127.0.0.1', port, secure: false, credentials: undefined }
   const world = { name: 'live', platform: { mailHost: 'mx.bench.test' }, mayConnect: () => true }
-  const foundation = {
+  const runtime = {
     store,
     opened,
     onError: (error: unknown) => console.error(error),
     config: { smtpSourceAddresses: [], smarthost },
   }
   const worlds = new Map([['live', world]])
-  openOutgoing({ foundation, workers, worlds, accounts: {} } as never)
+  openOutgoing({ runtime, workers, worlds, accounts: {} } as never)
 }
 
 async function acceptMany(

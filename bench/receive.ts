@@ -6,12 +6,12 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openInbound } from '#house/inbound.ts'
-import { keptCertificate } from '#house/keepsakes.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { sign } from '#mail/outgoing/sign.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { Resolver } from '#resolver/resolver.ts'
+import { keptCertificate } from '#runtime/data-directory.ts'
+import { openInbound } from '#runtime/roles/smtp.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { newDomain, newInbox } from '../test/domains-in-store.ts'
 import { figure, target } from './figures.ts'
@@ -115,10 +115,10 @@ async function openOurs(opened: AsyncDisposableStack, path: string, publicKey: s
   }
   const onError = (error: unknown) => console.error(error)
   const tls = await keptCertificate(path, MAIL_HOST)
-  const foundation = { config, store, tls, opened, onError }
+  const runtime = { config, store, tls, opened, onError }
   const workers = opened.use(new MailWorkers())
   const worlds = new Map([['live', world]])
-  const [listener] = await openInbound(foundation as never, worlds as never, workers)
+  const [listener] = await openInbound(runtime as never, worlds as never, workers)
   let kept = 0
   return {
     port: listener!.port,

@@ -1,7 +1,7 @@
 import { openDoorbell } from '#engine/doorbell.ts'
+import { startPostgres } from '#postgres/embedded.ts'
 import type { StoreContext } from '#store/context.ts'
 import { openDatabase } from '#store/database.ts'
-import { startPostgres } from '#store/embedded-postgres.ts'
 import { migrate } from '#store/migrate.ts'
 import { openVault } from '#store/vault.ts'
 import { temporaryDirectory } from '../test/directories.ts'

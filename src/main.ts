@@ -3,8 +3,8 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pino } from 'pino'
-import { type House, openHouse } from '#house/open.ts'
-import { type Config, ConfigError, readConfig } from './config.ts'
+import { type Config, ConfigError, readConfig } from '#config/settings.ts'
+import { type Running, startMailstead } from '#runtime/start.ts'
 
 /**
  * More than all that a stop may have to wait for: requests under way 5 s, a query 15 s, Postgres 14 s.
@@ -19,7 +19,7 @@ async function run(): Promise<void> {
   const stop = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => stop.abort())
   const pidFile = join(config.dataDir, 'mailstead.pid')
-  const house = await openHouse({ config, logger, signal: stop.signal }).catch((error) => {
+  const house = await startMailstead({ config, logger, signal: stop.signal }).catch((error) => {
     if (stop.signal.aborted) return undefined
     throw error
   })
@@ -47,7 +47,7 @@ function readSettings(): Config {
   )
 }
 
-function readyLine({ api, dns, smtp, redirect, firstKeyFile }: House): string {
+function readyLine({ api, dns, smtp, redirect, firstKeyFile }: Running): string {
   const parts = [
     api && `API ${api}`,
     dns.length > 0 && `DNS ${dns.join(' ')}`,

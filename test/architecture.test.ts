@@ -134,9 +134,12 @@ const LAYERS: Record<string, Row> = {
       'sandbox/*',
     ],
   },
-  cli: { uses: ['config.ts', 'house/admin-path.ts', 'store/api-keys.ts'] },
+  config: { uses: ['dns/*', 'names/*'] },
+  /** The embedded server under our supervisor. */
+  postgres: { uses: ['clock.ts', 'files.ts'] },
+  cli: { uses: ['config/*', 'store/api-keys.ts'] },
   /** The composition root puts all of them together, so it may see all of them. */
-  house: { uses: ['*'] },
+  runtime: { uses: ['*'] },
 }
 
 /** The files at the top of src/. */
@@ -146,27 +149,26 @@ const TOP: Record<string, Row> = {
   'gathered.ts': { uses: [] },
   'ids.ts': { uses: [] },
   'turns.ts': { uses: [] },
-  'config.ts': { uses: ['dns/*', 'names/*'] },
   'world.ts': { uses: [], types: ['clock.ts', 'domains/claims.ts', 'resolver/*'] },
-  'main.ts': { uses: ['config.ts', 'house/open.ts'] },
+  'main.ts': { uses: ['config/settings.ts', 'runtime/start.ts'] },
 }
 
 /** Whose business a package is. */
 const PACKAGES: Record<string, readonly string[]> = {
   'dns-packet': ['servers/dns/dig.ts'],
   fastify: ['api/*'],
-  'fastify-type-provider-zod': ['api/http.ts'],
+  'fastify-type-provider-zod': ['api/http/http.ts'],
   koffi: ['servers/dns/threads/batched-socket.ts'],
   kysely: ['store/*', 'engine/*'],
   mailauth: ['mail/outgoing/tls-policies.ts', 'mail/incoming/authenticate.ts'],
   nodemailer: ['mail/outgoing/*'],
-  pg: ['store/*', 'engine/doorbell.ts', 'house/foundation.ts'],
-  pino: ['api/*', 'house/*', 'main.ts'],
+  pg: ['store/*', 'engine/doorbell.ts', 'postgres/*', 'runtime/context.ts'],
+  pino: ['api/*', 'runtime/*', 'main.ts'],
   'postal-mime': ['mail/*', 'api/sandbox/mail.ts'],
-  selfsigned: ['house/keepsakes.ts'],
+  selfsigned: ['runtime/data-directory.ts'],
   'smtp-server': ['servers/smtp/*'],
   tldts: ['names/*'],
-  zod: ['api/*', 'drivers/*', 'events/*', 'house/accounts.ts'],
+  zod: ['api/*', 'drivers/*', 'events/*', 'runtime/accounts.ts'],
 }
 
 /** Layers written `../store/…` instead of `#store/…` here and there. */
@@ -174,20 +176,20 @@ const SPELLED_RELATIVE: readonly (readonly [from: string, to: string])[] = []
 
 const LINES = 400
 
-/** Who reads the environment beside config.ts, and for what. */
+/** Who reads the environment beside config/settings.ts, and for what. */
 const READS_ENVIRONMENT: Record<string, string> = {
-  'config.ts': 'the settings',
-  'main.ts': 'hands it to config.ts, with --role',
-  'cli/ask-product.ts': 'hands it to config.ts',
-  'cli/show-config.ts': 'hands it to config.ts',
-  'store/embedded-postgres/account.ts': 'PATH, for the child process and nothing else of ours',
+  'config/settings.ts': 'the settings',
+  'main.ts': 'hands it to config/settings.ts, with --role',
+  'cli/ask-product.ts': 'hands it to config/settings.ts',
+  'cli/show-config.ts': 'hands it to config/settings.ts',
+  'postgres/account.ts': 'PATH, for the child process and nothing else of ours',
 }
 
 /** Who reads the system's clock beside clock.ts, and for what. Everyone else is handed the time. */
 const READS_CLOCK: readonly string[] = [
   'clock.ts',
   'ids.ts', // The time in a UUIDv7.
-  'house/*', // Hands it on.
+  'runtime/*', // Hands it on.
   'store/*', // Times of rows, where the database's own are not used.
   'api/*', // When something was asked.
   'sandbox/parent.ts', // When a registry publishes.

@@ -1,17 +1,17 @@
 /** The whole product in one process, with its sandbox, on free ports and a database of its own. */
 import { pino } from 'pino'
+import { readConfig } from '#config/settings.ts'
 import type { Rests } from '#drivers/guard.ts'
-import { type House, openHouse } from '#house/open.ts'
+import { type Running, startMailstead } from '#runtime/start.ts'
 import { createApiKey, ensureWorkspace, FIRST_WORKSPACE } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
-import { readConfig } from '../src/config.ts'
 import { newId } from '../src/ids.ts'
 import { Client } from './client.ts'
 import { STOCK_SECRET, type TestDatabase, testDatabase } from './database.ts'
 import { dataDirectory } from './directories.ts'
 
 export type TestHouse = AsyncDisposable & {
-  house: House
+  house: Running
   store: StoreContext
   database: TestDatabase
   /** A client with a test key for everything in the first workspace. */
@@ -58,7 +58,7 @@ export async function testHouse(
     { level: 'debug', base: null },
     { write: (line: string) => void logLines.push(line) },
   )
-  const house = opened.use(await openHouse({ config, logger, ...(rests && { rests }) }))
+  const house = opened.use(await startMailstead({ config, logger, ...(rests && { rests }) }))
   const { store } = house
   const clientOf: TestHouse['clientOf'] = async ({
     workspace = FIRST_WORKSPACE,

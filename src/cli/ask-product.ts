@@ -1,5 +1,5 @@
-import { adminSocketPath } from '#house/admin-path.ts'
-import { readConfig } from '../config.ts'
+import { adminSocketPath } from '#config/admin-socket.ts'
+import { readConfig } from '#config/settings.ts'
 import { type Answer, exchange } from './exchange.ts'
 
 const ANSWER_LIMIT_MS = 10_000

@@ -1,4 +1,4 @@
-import { explainConfig } from '../config.ts'
+import { explainConfig } from '#config/settings.ts'
 
 /** Prints every setting with where its value came from; secrets are hidden. */
 export async function showConfig(): Promise<void> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { readConfig, SETTINGS } from '../../src/config.ts'
+import { readConfig, SETTINGS } from '#config/settings.ts'
 
 const PAGE = readFileSync('docs/configuration.md', 'utf8')
 const SECTION = PAGE.split('## Settings')[1]!.split('\n## ')[0]!

@@ -7,6 +7,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
+import { SETTINGS } from '#config/settings.ts'
 import { excuses as embeddedMailbox } from '#drivers/mailbox/embedded/excuses.ts'
 import { excuses as mailcow } from '#drivers/mailbox/mailcow/excuses.ts'
 import { MAILBOX_SERVICES, SENDERS, ZONE_HOSTS } from '#drivers/registry.ts'
@@ -15,7 +16,6 @@ import { excuses as embeddedSender } from '#drivers/sender/embedded/excuses.ts'
 import { excuses as cloudflare } from '#drivers/zone/cloudflare/excuses.ts'
 import { excuses as embeddedZone } from '#drivers/zone/embedded/excuses.ts'
 import { excuses as powerdns } from '#drivers/zone/powerdns/excuses.ts'
-import { SETTINGS } from '../../src/config.ts'
 
 const OVERVIEW = 'docs/drivers/README.md'
 
@@ -128,7 +128,7 @@ for (const { name, settings } of KINDS) {
   })
 }
 
-/** What an account says beside the settings of its driver; see src/house/accounts.ts. */
+/** What an account says beside the settings of its driver; see src/runtime/accounts.ts. */
 type Written = { driver?: string; world?: string; sandbox?: object }
 
 test('every example is an account that its driver takes, and each driver has one', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { PROBLEMS } from '#api/problems.ts'
+import { PROBLEMS } from '#api/http/problems.ts'
 
 const PAGE = readFileSync('docs/errors.md', 'utf8')
 const CODES = [...PAGE.matchAll(/^\| `([a-z_]+)` \| (\d{3}) \| (.+?) \| (.+?) \|$/gm)]

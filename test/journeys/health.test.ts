@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
 import { pino } from 'pino'
-import { openHouse } from '#house/open.ts'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '#config/settings.ts'
+import { startMailstead } from '#runtime/start.ts'
 import { until } from '../client.ts'
 import { STOCK_SECRET, testDatabase } from '../database.ts'
 import { dataDirectory } from '../directories.ts'
@@ -33,7 +33,7 @@ async function startRole(roles: string, settings: Record<string, string> = {}) {
     ...settings,
   })
   const stop = new AbortController()
-  const opening = openHouse({ config, logger, signal: stop.signal })
+  const opening = startMailstead({ config, logger, signal: stop.signal })
   const closing = opened.move()
   return {
     opening,

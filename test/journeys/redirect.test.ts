@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { startPostgres } from '#store/embedded-postgres.ts'
+import { startPostgres } from '#postgres/embedded.ts'
 import { type Json, until } from '../client.ts'
 import { temporaryDirectory } from '../directories.ts'
 import { ask } from '../dns.ts'

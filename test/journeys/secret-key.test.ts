@@ -6,8 +6,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { pino } from 'pino'
-import { openHouse } from '#house/open.ts'
-import { ConfigError, readConfig } from '../../src/config.ts'
+import { ConfigError, readConfig } from '#config/settings.ts'
+import { startMailstead } from '#runtime/start.ts'
 import { testDatabase } from '../database.ts'
 import { dataDirectory } from '../directories.ts'
 import { FREE_PORTS } from '../house.ts'
@@ -20,7 +20,7 @@ after(() => directory[Symbol.asyncDispose]())
 const keyFile = join(directory.path, 'secret.key')
 
 const start = (settings: Record<string, string> = {}, dataDir = directory.path) =>
-  openHouse({
+  startMailstead({
     logger: silent,
     config: readConfig({
       ...FREE_PORTS,

@@ -5,8 +5,8 @@ import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { pino } from 'pino'
-import { openHouse } from '#house/open.ts'
-import { readConfig } from '../../src/config.ts'
+import { readConfig } from '#config/settings.ts'
+import { startMailstead } from '#runtime/start.ts'
 import { until } from '../client.ts'
 import { dataDirectory } from '../directories.ts'
 import { FREE_PORTS, testHouse } from '../house.ts'
@@ -60,7 +60,7 @@ test('a primary gives its own zones and the catalog to those who have the key', 
     MAILSTEAD_DATA_DIR: directory.path,
     MAILSTEAD_ROLES: 'dns',
   })
-  await using second = await openHouse({ config, logger: pino({ level: 'silent' }) })
+  await using second = await startMailstead({ config, logger: pino({ level: 'silent' }) })
   const [elsewhere] = second.dns
   const there = await until(
     () => answers(elsewhere!, 'catalog.example.net', 'AXFR').catch((): string[] => []),

@@ -1,10 +1,10 @@
 /** One house that can be closed and opened again on its database, with two workspaces as its users. */
 import { pino } from 'pino'
-import { type House, openHouse } from '#house/open.ts'
+import { readConfig } from '#config/settings.ts'
+import { type Running, startMailstead } from '#runtime/start.ts'
 import { createApiKey, ensureWorkspace } from '#store/api-keys.ts'
 import { type StoreContext, TOPICS } from '#store/context.ts'
 import { openDatabase } from '#store/database.ts'
-import { readConfig } from '../../src/config.ts'
 import { Client } from '../client.ts'
 import { testDatabase } from '../database.ts'
 import { dataDirectory } from '../directories.ts'
@@ -37,13 +37,14 @@ export async function openEstate(): Promise<Estate> {
   })
   const trouble: string[] = []
   const write = (line: string) => void trouble.push(line)
-  const open = () => openHouse({ config, logger: pino({ level: 'error', base: null }, { write }) })
-  let house: House = await open()
+  const open = () =>
+    startMailstead({ config, logger: pino({ level: 'error', base: null }, { write }) })
+  let house: Running = await open()
   opened.defer(() => house[Symbol.asyncDispose]())
   const keys = [await keyOf(house.store), await keyOf(house.store)] as const
   const db = openDatabase(database.connection, { onError: () => undefined })
   opened.defer(() => db.destroy())
-  const usersOf = ({ api }: House) =>
+  const usersOf = ({ api }: Running) =>
     [new Client(api!, keys[0]), new Client(api!, keys[1])] as const
   let users = usersOf(house)
   const closing = opened.move()

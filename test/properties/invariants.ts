@@ -1,5 +1,5 @@
 /** What must hold of a house whatever is done to it: sentences about what does not, none when all is well. */
-import { sendingOf } from '#api/domain-views.ts'
+import { sendingOf } from '#api/domains/domain-views.ts'
 import { statusOf } from '#domains/lifecycle.ts'
 import { hours, minutes } from '../../src/clock.ts'
 import type { Snapshot, Standing } from './snapshot.ts'

@@ -1,9 +1,9 @@
 /** The API described in OpenAPI 3.1: read off the routes, so that a new one appears by itself. */
 import type { RouteOptions } from 'fastify'
 import type { z } from 'zod'
-import type { Http } from '../http.ts'
-import { PROBLEMS, type ProblemCode } from '../problems.ts'
-import type { Scope } from '../scopes.ts'
+import type { Http } from '../http/http.ts'
+import { PROBLEMS, type ProblemCode } from '../http/problems.ts'
+import type { Scope } from '../http/scopes.ts'
 import { refusal, violations } from './errors.ts'
 import { namedSchemas, type Schema, schemaOf } from './schema.ts'
 

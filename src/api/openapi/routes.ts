@@ -1,5 +1,5 @@
-import { API_PREFIX } from '../context.ts'
-import type { Http } from '../http.ts'
+import { API_PREFIX } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
 import type { Document } from './document.ts'
 import { PAGE_POLICY, pageOf } from './page.ts'
 

@@ -3,7 +3,7 @@ import type { AttemptResult } from '#mail/outgoing/mail.ts'
 import type { OutsideMail } from '#sandbox/postbox.ts'
 import type { ApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
-import { Problem } from '../problems.ts'
+import { Problem } from '../http/problems.ts'
 
 export const SANDBOX_PREFIX = '/api/sandbox/v1'
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { parseDomainName } from '#names/domain-name.ts'
-import { Invalid } from '../problems.ts'
+import { Invalid } from '../http/problems.ts'
 
 /** The `{domain}` of the sandbox's paths; a name written otherwise is the same name. */
 export const domainParam = z.object({ domain: z.string().max(1000) })

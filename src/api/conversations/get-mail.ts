@@ -1,0 +1,37 @@
+import { Readable } from 'node:stream'
+import { mailOfDomain } from '#store/mail-export.ts'
+import { findDomainOrRemoved } from '#store/remove-domain.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { Problem } from '../http/problems.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { domainParams } from '../http/shapes.ts'
+import { mboxOf } from './mbox.ts'
+
+/** GET /domains/{domain_id}/mail: all messages that came in, before a removal and for a while after. */
+export function getMailRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  app.get(
+    `${API_PREFIX}/domains/:domain_id/mail`,
+    {
+      schema: {
+        operationId: 'exportMail',
+        summary: 'Gives all mail that came in for a domain, as an mbox',
+        params: domainParams,
+        answers: { 200: 'application/mbox' },
+        problems: ['domain_not_found'],
+      },
+      ...needs(context, 'replies:read'),
+    },
+    async (request, reply) => {
+      const row = await findDomainOrRemoved(store, keyOf(request), request.params.domain_id)
+      if (!row || (row.mail_until !== null && row.mail_until <= context.now()))
+        throw new Problem('domain_not_found')
+      const mbox = Readable.from(mboxOf(mailOfDomain(store, row.id)))
+      return reply
+        .type('application/mbox')
+        .header('content-disposition', `attachment; filename="${row.name}.mbox"`)
+        .send(mbox)
+    },
+  )
+}

@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import type { Authentication } from '#mail/incoming/results.ts'
+import { listThreads } from '#store/messages.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { id, optionalText, optionalTruth, pagination, paging } from '../http/shapes.ts'
+import { conversationList } from '../inboxes/answers.ts'
+
+const querystring = z.object({
+  ...paging,
+  campaign_id: id.optional().describe('Only those of this campaign.'),
+  is_read: optionalTruth.describe('Only those that were read, or were not.'),
+  is_starred: optionalTruth.describe('Only those with a star, or without.'),
+  category: optionalText.describe('Only those of this category.'),
+})
+
+/** GET /replies: the conversations of all inboxes, the latest first. */
+export function listRepliesRoute(app: Http, context: ApiContext): void {
+  app.get(
+    `${API_PREFIX}/replies`,
+    {
+      schema: {
+        operationId: 'listConversations',
+        summary: 'Lists conversations, the latest first',
+        querystring,
+        answers: { 200: conversationList },
+      },
+      ...needs(context, 'replies:read'),
+    },
+    async (request) => {
+      const { page, limit, campaign_id, is_read, is_starred, category } = request.query
+      const filter = {
+        page,
+        limit,
+        category,
+        campaignId: campaign_id,
+        isRead: is_read,
+        isStarred: is_starred,
+      }
+      const { rows, total, unread } = await listThreads(context.store, keyOf(request), filter)
+      const { pages, has_next, has_prev } = pagination({ page, limit }, total)
+      return {
+        success: true,
+        message: 'Conversations retrieved successfully',
+        conversations: rows.map((row) => ({
+          thread_id: row.id,
+          inbox_id: row.inbox_id,
+          lead_email: row.lead_email,
+          subject: row.subject,
+          last_message_preview: row.last_message_preview,
+          authentication: row.last_authentication && shownResults(row.last_authentication),
+          last_message_at: row.last_message_at.toISOString(),
+          is_read: row.is_read,
+          is_starred: row.is_starred,
+          category: row.category,
+          campaign_id: row.campaign_id,
+          is_archived: row.archive !== undefined,
+          archived_domain_name: row.archive?.domain ?? null,
+          archived_inbox_email: row.archive?.address ?? null,
+          archived_at: row.archive?.at.toISOString() ?? null,
+        })),
+        total_count: total,
+        unread_count: unread,
+        page,
+        limit,
+        total_pages: pages,
+        has_next,
+        has_prev,
+      }
+    },
+  )
+}
+
+const shownResults = ({ spf, dkim, dmarc }: Authentication) => ({
+  spf: spf.result,
+  dkim: dkim.result,
+  dmarc: dmarc.result,
+})

@@ -1,0 +1,250 @@
+/**
+ * The shapes of answers about domains, for those who program against them. Nothing is written through them: that what
+ * is answered has these shapes is tested.
+ */
+import { z } from 'zod'
+import { domainStatus, instant, pagination, said, stage, url, who } from '../openapi/parts.ts'
+import { components } from '../openapi/schema.ts'
+
+export const domainAdded = z
+  .object({
+    ...said,
+    ...who,
+    status: domainStatus,
+    nameservers: z.array(z.string()).describe('Set these at the registrar, and no others.'),
+    max_inboxes: z.int(),
+    current_inboxes: z.int(),
+    created_at: instant,
+    progress_url: url,
+  })
+  .register(components, { id: 'DomainAdded' })
+
+const listFields = {
+  ...who,
+  status: domainStatus,
+  mailcow_added: z
+    .boolean()
+    .describe('The mailbox service holds the domain, whichever service that is.'),
+  cloudflare_verified: z
+    .boolean()
+    .describe('The zone is served and delegated, whichever zone host that is.'),
+  max_inboxes: z.int(),
+  current_inboxes: z.int(),
+  created_at: instant,
+}
+
+export const domainList = z
+  .object({
+    ...said,
+    domains: z.array(z.object(listFields).register(components, { id: 'DomainItem' })),
+    pagination,
+  })
+  .register(components, { id: 'DomainList' })
+
+const dnsRecord = z
+  .object({
+    record_id: z.uuid(),
+    type: z.string(),
+    name: z.string(),
+    value: z.string().describe('As written in a zone file; a long TXT is not split.'),
+    ttl: z.int().describe('Seconds.'),
+    priority: z.int().nullable(),
+    purpose: z.string().describe('`mx`, `spf`, `dkim`, `dmarc`, `verification` and others.'),
+    required: z.boolean(),
+    managed: z.boolean().describe('Made and kept by us.'),
+    status: z.enum(['published', 'pending', 'missing', 'mismatch', 'unknown']),
+    observed: z.array(z.string()).describe('What was seen from outside.'),
+    message: z.string(),
+    last_checked_at: instant.nullable(),
+  })
+  .register(components, { id: 'DnsRecord' })
+
+const delegation = z
+  .object({
+    verdict: z
+      .string()
+      .describe('`delegated`, `not_published`, `elsewhere`, `partial`, `wrong_pair` and others.'),
+    expected: z.array(z.string()),
+    observed: z.array(z.string()),
+    message: z.string(),
+    checked_at: instant,
+    next_check_at: instant.nullable(),
+    settled_at: instant
+      .nullable()
+      .describe('When no cache leads to the former nameservers any more.'),
+    servers: z.array(
+      z.object({
+        name: z.string(),
+        address: z.string(),
+        transport: z.enum(['udp', 'tcp']),
+        outcome: z.string(),
+        nameservers: z.array(z.string()),
+        authoritative: z.boolean(),
+        ttl: z.int().nullable().describe('How long the answer may be kept, in seconds.'),
+        ms: z.number(),
+      }),
+    ),
+  })
+  .register(components, { id: 'Delegation' })
+
+const condition = z
+  .object({
+    type: stage,
+    status: z.enum(['met', 'waiting', 'failed', 'not_applicable', 'unknown']),
+    reason: z.string().nullable(),
+    message: z.string(),
+    waiting_for: z.enum(['us', 'customer', 'provider']).nullable(),
+    since: instant.nullable(),
+    last_look_at: instant.nullable(),
+    next_look_at: instant.nullable(),
+  })
+  .register(components, { id: 'Condition' })
+
+const failure = z.object({
+  stage,
+  reason: z.string(),
+  message: z.string(),
+  retryable: z.boolean(),
+  failed_at: instant,
+})
+
+export const domain = z
+  .object({
+    ...said,
+    ...listFields,
+    nameservers: z.array(z.string()),
+    dns_records: z.array(dnsRecord),
+    inbox_capacity: z.object({ max: z.int(), current: z.int(), available: z.int() }),
+    activated_at: instant.nullable(),
+    failure: failure.nullable(),
+    delegation: delegation.nullable().describe('Null before the first look.'),
+    conditions: z.array(condition),
+    sending: z.object({ allowed: z.boolean(), reason: z.string().nullable() }),
+    providers: z.object({ dns: z.string(), sender: z.string(), mailbox: z.string() }),
+  })
+  .register(components, { id: 'Domain' })
+
+export const activation = z
+  .object({
+    ...said,
+    ...who,
+    status: domainStatus,
+    dns_verified: z.boolean(),
+    progress_url: url,
+    estimated_completion: instant.nullable(),
+    delegation: delegation.nullable().optional().describe('The evidence, while not delegated.'),
+  })
+  .register(components, { id: 'Activation' })
+
+export const progressAnswer = z
+  .object({
+    ...said,
+    ...who,
+    status: z.enum(['PENDING', 'IN_PROGRESS', 'COMPLETED', 'FAILED']),
+    progress_percentage: z.int().min(0).max(100),
+    is_complete: z.boolean(),
+    is_failed: z.boolean(),
+    status_message: z.string().describe('A sentence for someone who waits.'),
+  })
+  .register(components, { id: 'Progress' })
+
+const deleted = z.object({ ...said, ...who, deleted: z.literal(true) })
+const part = z.object({ what: z.string(), provider: z.string(), count: z.int() })
+
+const rehearsal = z.object({
+  ...said,
+  ...who,
+  deleted: z.literal(false),
+  blockers: z.array(
+    z.object({ type: z.string(), id: z.uuid(), name: z.string(), status: z.string() }),
+  ),
+  would_remove: z.array(part),
+  would_keep: z.array(part).describe('Served on for as long as the parent points here.'),
+})
+
+export const deletion = z.union([deleted, rehearsal]).register(components, { id: 'Deletion' })
+
+export const removalAnswer = z
+  .object({
+    ...who,
+    state: z.enum(['removing', 'tombstone', 'done', 'abandoned']),
+    steps: z.array(
+      z.object({
+        what: z.string(),
+        provider: z.string(),
+        state: z.enum(['waiting', 'removed', 'abandoned']),
+        message: z.string(),
+      }),
+    ),
+    started_at: instant,
+    finished_at: instant.nullable(),
+  })
+  .register(components, { id: 'Removal' })
+
+export const recordList = z
+  .object({ ...said, records: z.array(dnsRecord) })
+  .register(components, { id: 'RecordList' })
+
+export const recordSaid = z
+  .object({ ...said, record: dnsRecord })
+  .register(components, { id: 'RecordSaid' })
+
+export const recordRemoved = z
+  .object({ ...said, record_id: z.uuid() })
+  .register(components, { id: 'RecordRemoved' })
+
+export const zoneCut = z
+  .object({
+    ...said,
+    ...who,
+    zone: z.string().describe('The zone that delegates the domain.'),
+    nameservers: z.array(z.string()),
+  })
+  .register(components, { id: 'ZoneCut' })
+
+export const fileAccount = z.object({
+  added: z.int().describe('How many records of the file are new in the zone.'),
+  present: z.int().describe('How many were there already.'),
+  left_out: z.array(
+    z.object({ line: z.int(), name: z.string(), type: z.string(), reason: z.string() }),
+  ),
+})
+
+export const importAnswer = z
+  .object({
+    ...said,
+    ...who,
+    state: z.enum(['none', 'wanted', 'done', 'incomplete']),
+    take_mail: z.boolean(),
+    records: z.array(dnsRecord),
+    file: fileAccount.nullable().describe('What became of the zone file that was sent.'),
+  })
+  .register(components, { id: 'Import' })
+
+export const redirectAnswer = z
+  .object({
+    redirect_id: z.uuid(),
+    source_domain: z.string(),
+    target_domain: z.string(),
+    status_code: z.literal([301, 302, 307, 308]),
+    preserve_path: z.boolean(),
+    preserve_query_string: z.boolean(),
+    is_active: z.boolean(),
+    setup_completed: z.boolean().describe('Its records are published, and were seen.'),
+    created_at: instant,
+  })
+  .register(components, { id: 'Redirect' })
+
+export const rotationAnswer = z
+  .object({
+    ...said,
+    ...who,
+    state: z.enum(['rotating', 'rotated']),
+    selectors: z.array(
+      z.object({
+        selector: z.string(),
+        state: z.enum(['pending', 'signing', 'retiring', 'revoked']),
+      }),
+    ),
+  })
+  .register(components, { id: 'DkimRotation' })

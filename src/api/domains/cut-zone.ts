@@ -1,0 +1,57 @@
+import { cutOff } from '#store/cuts.ts'
+import { nameserversOf } from '#store/domains.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { Problem } from '../http/problems.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { domainParams } from '../http/shapes.ts'
+import { zoneCut } from './answers.ts'
+import { loadDomain } from './load-domain.ts'
+
+/** POST /domains/{domain_id}/cut: a name inside a zone of the same workspace is delegated there. */
+export function cutZoneRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  app.post(
+    `${API_PREFIX}/domains/:domain_id/cut`,
+    {
+      schema: {
+        operationId: 'cutZone',
+        summary: 'Delegates a domain from the zone of your own that it lies inside',
+        description:
+          'For a domain whose verdict is `inside_your_zone`: its nameservers are put into that zone. They go when the domain is deleted.',
+        params: domainParams,
+        answers: { 200: zoneCut },
+        problems: [
+          'domain_not_found',
+          'domain_not_ready',
+          'not_inside_your_zone',
+          'record_conflict',
+          'domain_being_removed',
+        ],
+      },
+      ...needs(context, 'domains:update'),
+    },
+    async (request) => {
+      const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
+      const nameservers = await nameserversOf(store, row.id)
+      if (nameservers.length === 0) throw new Problem('domain_not_ready')
+      const result = await cutOff(store, row, nameservers)
+      if (result.is !== 'cut') throw new Problem(REFUSALS[result.is])
+      const { zone } = result
+      return {
+        success: true,
+        message: `${zone} delegates ${row.name} in a moment.`,
+        domain_id: row.id,
+        domain_name: row.name,
+        zone,
+        nameservers,
+      }
+    },
+  )
+}
+
+const REFUSALS = {
+  not_inside: 'not_inside_your_zone',
+  conflict: 'record_conflict',
+  gone: 'domain_being_removed',
+} as const

@@ -1,0 +1,87 @@
+import { z } from 'zod'
+import type { StoreContext } from '#store/context.ts'
+import { listCustomerRecords } from '#store/customer-records.ts'
+import type { DomainRow } from '#store/domains.ts'
+import { inboxCounts, recordsOf } from '#store/domains.ts'
+import { dropMailOfRemoved } from '#store/mail-retention.ts'
+import { blockersOf, placementsOf, requestRemoval } from '#store/remove-domain.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { Problem } from '../http/problems.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { domainParams, optionalTruth } from '../http/shapes.ts'
+import { deletion } from './answers.ts'
+import { loadDomain } from './load-domain.ts'
+
+const querystring = z.object({
+  mail: z
+    .enum(['archive', 'delete'])
+    .default('archive')
+    .describe('Whether its conversations are kept for a while, or taken away at once.'),
+  dry_run: optionalTruth.describe('Tells what would be done, and does nothing.'),
+})
+
+/** DELETE /domains/{domain_id}: out of every list at once, torn down behind the answer. */
+export function deleteDomainRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  app.delete(
+    `${API_PREFIX}/domains/:domain_id`,
+    {
+      schema: {
+        operationId: 'deleteDomain',
+        summary: 'Removes a domain, or rehearses that',
+        params: domainParams,
+        querystring,
+        answers: { 200: deletion },
+        problems: ['domain_not_found', 'domain_in_use'],
+      },
+      ...needs(context, 'domains:delete'),
+    },
+    async (request) => {
+      const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
+      if (request.query.dry_run) return removalPlan(store, row)
+      const deletesMail = request.query.mail === 'delete'
+      const result = await requestRemoval(store, row, deletesMail ? 0 : context.archivedMailDays)
+      if (result === 'requested' && deletesMail) await dropMailOfRemoved(store)
+      if (result === 'gone') throw new Problem('domain_not_found')
+      if (result !== 'requested') throw new Problem('domain_in_use', { blockers: result.blockers })
+      return {
+        success: true,
+        message: 'Domain deleted.',
+        domain_id: row.id,
+        domain_name: row.name,
+        deleted: true,
+      }
+    },
+  )
+}
+
+/** What a removal would take away, and what stands in its way; nothing is changed. */
+async function removalPlan(store: StoreContext, row: DomainRow) {
+  const [blockers, placements, inboxes, ours, theirs] = await Promise.all([
+    blockersOf(store.db, row.id),
+    placementsOf(store, row.id),
+    inboxCounts(store, [row.id]),
+    recordsOf(store.db, row.id),
+    listCustomerRecords(store.db, row.id),
+  ])
+  const standing = placements.filter(({ removed_at }) => !removed_at)
+  const inbox = { what: 'inbox', provider: row.mailbox_driver, count: inboxes.get(row.id) ?? 0 }
+  const parts = standing.map(({ stage, driver }) => {
+    const count = stage === 'records_published' ? ours.length : 1
+    return { what: stage, provider: driver, count }
+  })
+  const kept = { what: 'customer_record', provider: row.zone_driver, count: theirs.length }
+  const isThere = ({ count }: { count: number }) => count > 0
+  return {
+    success: true,
+    message: blockers.length > 0 ? 'The domain is in use.' : 'The domain can be removed.',
+    domain_id: row.id,
+    domain_name: row.name,
+    deleted: false,
+    blockers,
+    would_remove: [...parts, inbox].filter(isThere),
+    // Served for as long as the parent points here.
+    would_keep: [kept].filter(isThere),
+  }
+}

@@ -1,0 +1,33 @@
+import { belongingsOf } from '#store/domains.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { domainParams } from '../http/shapes.ts'
+import { domain } from './answers.ts'
+import { details } from './domain-views.ts'
+import { type KnownDomain, loadDomain } from './load-domain.ts'
+
+/** GET /domains/{domain_id}: everything we know of it. */
+export function getDomainRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  app.get(
+    `${API_PREFIX}/domains/:domain_id`,
+    {
+      schema: {
+        operationId: 'getDomain',
+        summary: 'Tells everything of a domain',
+        params: domainParams,
+        answers: { 200: domain },
+        problems: ['domain_not_found'],
+      },
+      ...needs(context, 'domains:read'),
+    },
+    async (request) =>
+      everythingOf(await loadDomain(store, keyOf(request), request.params.domain_id), context),
+  )
+}
+
+/** A domain with all that hangs on it. */
+export async function everythingOf(known: KnownDomain, { store, now }: ApiContext) {
+  return details({ ...known, ...(await belongingsOf(store, known.row.id)) }, now())
+}

@@ -1,0 +1,83 @@
+import { TOPICS } from '#store/context.ts'
+import { type Changes, changesOf } from '../http/changes.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { Problem } from '../http/problems.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { domainParams } from '../http/shapes.ts'
+import { type Stream, Streams } from '../http/streams.ts'
+import { progressAnswer } from './answers.ts'
+import { progress } from './domain-views.ts'
+import { loadDomain } from './load-domain.ts'
+
+const SCOPE = 'domains:read'
+
+/** GET /domains/{domain_id}/progress: for someone who waits; as a stream where one is asked for. */
+export function getProgressRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  const streams = new Streams()
+  const onError = (error: unknown) => {
+    app.log.error({ err: error }, 'no look was taken')
+    return undefined
+  }
+  app.addHook('preClose', async () => streams.end())
+  app.get(
+    `${API_PREFIX}/domains/:domain_id/progress`,
+    {
+      schema: {
+        operationId: 'getProgress',
+        summary: 'Tells someone who waits how far a domain is',
+        description:
+          'With `Accept: text/event-stream` it is a stream of events named `progress`, one for each change.',
+        params: domainParams,
+        answers: { 200: progressAnswer },
+        problems: ['domain_not_found', 'too_many_streams'],
+      },
+      ...needs(context, SCOPE),
+    },
+    async (request, reply) => {
+      const key = keyOf(request)
+      const domainId = request.params.domain_id
+      const progressNow = async () => {
+        const { row, conditions } = await loadDomain(store, key, domainId)
+        return progress(row, conditions)
+      }
+      const first = await progressNow()
+      const isStream = (request.headers.accept ?? '').includes('text/event-stream')
+      if (!isStream) return first
+      // Who may not ask any more is not told any more either.
+      const look = () => context.authorize(request, SCOPE).then(progressNow).catch(overAt)
+      await streams.send(reply, key.keyId, async (stream) => {
+        using changes = changesOf(store, TOPICS.domain(domainId))
+        await tellProgress(stream, changes, () => look().catch(onError))
+      })
+      return reply
+    },
+  )
+}
+
+const ENDS = ['COMPLETED', 'FAILED']
+const LOOK_MS = 1000
+
+/** One event for each change, until there is no more to tell. A look that could not be taken is taken again. */
+async function tellProgress(
+  stream: Stream,
+  changes: Changes,
+  look: () => Promise<{ status: string } | 'over' | undefined>,
+): Promise<void> {
+  let told = ''
+  for (; !stream.over.aborted; await changes.next(LOOK_MS, stream.over)) {
+    const seen = await look()
+    if (seen === 'over') return
+    const text = seen ? JSON.stringify(seen) : told
+    if (text === told) stream.beat()
+    else stream.send({ name: 'progress', data: seen })
+    told = text
+    if (seen && ENDS.includes(seen.status)) return
+  }
+}
+
+function overAt(error: unknown): 'over' {
+  if (error instanceof Problem) return 'over'
+  throw error
+}

@@ -1,0 +1,19 @@
+import type { Conditions } from '#domains/lifecycle.ts'
+import type { ApiKey } from '#store/api-keys.ts'
+import { toConditions } from '#store/conditions.ts'
+import type { StoreContext } from '#store/context.ts'
+import { type DomainRow, findWithConditions } from '#store/domains.ts'
+import { Problem } from '../http/problems.ts'
+
+export type KnownDomain = { row: DomainRow; conditions: Conditions }
+
+/** The caller's domain; another tenant's id and an unknown one answer alike. */
+export async function loadDomain(
+  store: StoreContext,
+  key: ApiKey,
+  id: string,
+): Promise<KnownDomain> {
+  const found = await findWithConditions(store, key, id)
+  if (!found) throw new Problem('domain_not_found')
+  return { row: found.row, conditions: toConditions(found.conditions, found.row) }
+}

@@ -1,0 +1,44 @@
+/** A zone as text: a master file (RFC 1035 section 5), which any nameserver loads. */
+
+import { masterLine } from '#dns/master-file.ts'
+import { canonicalRdata } from '#dns/rdata.ts'
+import type { ClaimRef, RRset } from '#drivers/zone/contract.ts'
+import { absolute } from '#names/domain-name.ts'
+import { seconds } from '../../clock.ts'
+
+const NS_TTL_S = 3600
+const NEGATIVE_TTL_S = 60
+
+/** One line a record, by name and type; names absolute, so that no line depends on another. */
+export function masterFile(claim: ClaimRef, rrsets: readonly RRset[], now: Date): string {
+  const key = (rrset: RRset) => `${rrset.name.split('.').toReversed().join('.')} ${rrset.type}`
+  const sorted = [nsOf(claim), ...rrsets.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))]
+  const lines = sorted.flatMap(({ name, type, ttl, data }) =>
+    data.map((value) => lineOf(name, ttl, type, value)),
+  )
+  return `${[soaOf(claim, now), ...lines].join('\n')}\n`
+}
+
+/** What cannot be served has no line, for it would spoil the file; that it is left out is said. */
+function lineOf(name: string, ttl: number, type: RRset['type'], value: string): string {
+  try {
+    return masterLine(name, ttl, type, canonicalRdata(type, value))
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    return `; ${name} ${type} is left out: ${error.message}`.replaceAll(/[\0-\x1f\x7f]/g, '?')
+  }
+}
+
+/** A file is loaded with an SOA only. The nameservers keep one of their own; this is as good as theirs. */
+function soaOf({ name, nameservers }: ClaimRef, now: Date): string {
+  const [apex, serial] = [absolute(name), Math.floor(now.getTime() / seconds(1))]
+  const data = `${absolute(nameservers[0]!)} hostmaster.${apex} ${serial} 14400 3600 1209600 ${NEGATIVE_TTL_S}`
+  return masterLine(apex, NEGATIVE_TTL_S, 'SOA', data)
+}
+
+const nsOf = ({ name, nameservers }: ClaimRef): RRset => ({
+  name: absolute(name),
+  type: 'NS',
+  ttl: NS_TTL_S,
+  data: nameservers.map(absolute),
+})

@@ -1,0 +1,251 @@
+import type { FastifySchema } from 'fastify'
+import { z } from 'zod'
+import { isWithin, nameBelow } from '#dns/name.ts'
+import { canonicalOrWritten } from '#dns/rdata.ts'
+import { conflictOf } from '#domains/coexist.ts'
+import type { CustomerRecord } from '#domains/customer-records.ts'
+import { type RRsetType, rrsetTypeOf } from '#drivers/zone/contract.ts'
+import { absolute, isWithin as isHostWithin } from '#names/domain-name.ts'
+import {
+  addCustomerRecord,
+  type CustomerRecordRow,
+  changeCustomerRecord,
+  listCustomerRecords,
+  removeCustomerRecord,
+} from '#store/customer-records.ts'
+import type { Queryable } from '#store/database.ts'
+import { placedAt } from '#store/domain-passes.ts'
+import { type DomainRow, recordsOf } from '#store/domains.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { Invalid, Problem, type ProblemCode } from '../http/problems.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { domainParams, id } from '../http/shapes.ts'
+import { recordList, recordRemoved, recordSaid } from './answers.ts'
+import { customerRecordView, recordViewer } from './domain-views.ts'
+import { loadDomain } from './load-domain.ts'
+import { RECORDS, standingIn } from './standing-records.ts'
+
+/** A TXT value of 4096 octets, all of them escaped, and its quotation marks. */
+const VALUE_LIMIT = 20_000
+
+const TTL = { least: 60, most: 86_400, usual: 300 }
+const ttl = z
+  .int()
+  .min(TTL.least)
+  .max(TTL.most)
+  .default(TTL.usual)
+  .describe('How long others may keep it before they ask again, in seconds.')
+const value = z
+  .string()
+  .min(1)
+  .max(VALUE_LIMIT)
+  .describe(
+    'Its data as in a zone file, names in it whole, with a dot at the end. That of a TXT is one text without quotes; quoted strings are taken too. Of a type without a name here, `\\\\# length hex` (RFC 3597).',
+  )
+  .meta({ examples: ['192.0.2.1'] })
+
+const priority = z
+  .int()
+  .min(0)
+  .max(0xffff)
+  .nullish()
+  .describe('What an MX or SRV begins with, where the value leaves it out.')
+
+const recordParams = domainParams.extend({ record_id: id })
+const fresh = z.object({
+  name: z
+    .string()
+    .min(1)
+    .max(1024)
+    .describe(
+      'Relative to the domain, or whole with a dot at its end; `@` is the domain itself. Odd octets are escaped as in a zone file.',
+    )
+    .meta({ examples: ['www'] }),
+  type: z
+    .string()
+    .max(10)
+    .describe(
+      '`A`, `AAAA`, `CAA`, `CNAME`, `DS`, `HTTPS`, `MX`, `NAPTR`, `NS`, `PTR`, `SRV`, `SSHFP`, `SVCB`, `TLSA` or `TXT`, or `TYPE` and a number (RFC 3597); in capitals or not.',
+    )
+    .meta({ examples: ['A'] }),
+  value,
+  priority,
+  ttl,
+})
+const changed = z.object({ value, priority, ttl })
+const path = `${API_PREFIX}/domains/:domain_id/records`
+const ABSENT: readonly ProblemCode[] = ['domain_not_found', 'record_not_found', 'record_managed']
+
+/** GET, POST, PUT and DELETE …/records: the customer's own in the hosted zone; ours can be seen, not edited. */
+export function recordRoutes(app: Http, context: ApiContext): void {
+  listRecords(app, context)
+  addRecord(app, context)
+  editRecords(app, context)
+}
+
+function listRecords(app: Http, context: ApiContext): void {
+  const { store } = context
+  const schema = {
+    operationId: 'listRecords',
+    summary: 'Lists the records of a domain, ours and its own',
+    params: domainParams,
+    answers: { 200: recordList },
+    problems: ['domain_not_found'],
+  } satisfies FastifySchema
+  app.get(path, { schema, ...needs(context, 'domains:read') }, async (request) => {
+    const { row, conditions } = await loadDomain(store, keyOf(request), request.params.domain_id)
+    const [ours, theirs] = await Promise.all([
+      recordsOf(store.db, row.id),
+      listCustomerRecords(store.db, row.id),
+    ])
+    const records = [...ours.map(recordViewer(conditions)), ...theirs.map(customerRecordView)]
+    return { success: true, message: 'Records retrieved successfully', records }
+  })
+}
+
+function addRecord(app: Http, context: ApiContext): void {
+  const { store } = context
+  const schema = {
+    operationId: 'addRecord',
+    summary: 'Adds a record to the hosted zone',
+    params: domainParams,
+    body: fresh,
+    answers: { 201: recordSaid },
+    problems: ['domain_not_found', 'record_exists', 'record_conflict', 'too_many_records'],
+  } satisfies FastifySchema
+  app.post(path, { schema, ...needs(context, 'domains:update') }, async (request, reply) => {
+    const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
+    const record = recordOf(ownerAndType(row.name, request.body), request.body)
+    const check = (held: Queryable) => refuseInTheWay(context, held, row, record)
+    const added = await addCustomerRecord(store, row.id, record, check)
+    if (!added) throw new Problem('record_exists')
+    const said = { success: true, message: 'Record added.' }
+    return reply.status(201).send({ ...said, record: customerRecordView(added) })
+  })
+}
+
+function editRecords(app: Http, context: ApiContext): void {
+  const { store } = context
+  const one = `${path}/:record_id`
+  const update = needs(context, 'domains:update')
+  const change = {
+    operationId: 'changeRecord',
+    summary: 'Changes one of the records that are not ours',
+    params: recordParams,
+    body: changed,
+    answers: { 200: recordSaid },
+    problems: [...ABSENT, 'record_exists', 'record_conflict'],
+  } satisfies FastifySchema
+  app.put(one, { schema: change, ...update }, async (request) => {
+    const { domain, row } = await ownRecord(context, keyOf(request), request.params)
+    const place = { name: row.name, type: row.type as RRsetType }
+    const changed = recordOf(place, request.body)
+    const check = (held: Queryable) => refuseInTheWay(context, held, domain, changed, row.id)
+    const { value, ttl } = changed
+    const result = await changeCustomerRecord(store, row, { value, ttl }, check)
+    if (result !== 'changed')
+      throw new Problem(`record_${result === 'gone' ? 'not_found' : 'exists'}`)
+    const record = customerRecordView({ ...row, value, ttl })
+    return { success: true, message: 'Record changed.', record }
+  })
+  const removal = {
+    operationId: 'removeRecord',
+    summary: 'Removes one of the records that are not ours',
+    params: recordParams,
+    answers: { 200: recordRemoved },
+    problems: ABSENT,
+  } satisfies FastifySchema
+  app.delete(one, { schema: removal, ...update }, async (request) => {
+    const { row } = await ownRecord(context, keyOf(request), request.params)
+    if (!(await removeCustomerRecord(store, row))) throw new Problem('record_not_found')
+    return { success: true, message: 'Record removed.', record_id: row.id }
+  })
+}
+
+type Params = z.infer<typeof recordParams>
+
+/** The customer's own record; one of ours is told from one that is not there. */
+async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, params: Params) {
+  const { row: domain } = await loadDomain(store, key, params.domain_id)
+  const theirs = await listCustomerRecords(store.db, domain.id)
+  const row: CustomerRecordRow | undefined = theirs.find((each) => each.id === params.record_id)
+  if (row) return { domain, row }
+  const ours = await recordsOf(store.db, domain.id)
+  const isOurs = ours.some((each) => each.id === params.record_id)
+  throw new Problem(isOurs ? 'record_managed' : 'record_not_found')
+}
+
+/** The owner as the caller wrote it: a name of the domain without its dot is taken as it is, too. */
+function ownerAndType(domain: string, body: { name: string; type: string }) {
+  const type = rrsetTypeOf(body.type)
+  if (type === undefined)
+    throw invalid('type', `records of the type ${body.type} are not held here`)
+  const name = ownerOf(domain, body.name)
+  if (!isWithin(name, absolute(domain))) throw invalid('name', `${name} lies outside ${domain}`)
+  if (name === absolute(domain) && (type === 'NS' || type === 'DS')) {
+    throw invalid('name', `the ${type} records of the domain itself are its parent's to keep`)
+  }
+  return { name, type }
+}
+
+function ownerOf(domain: string, written: string): string {
+  try {
+    const isWhole = isHostWithin(written.toLowerCase(), domain)
+    return nameBelow(isWhole ? `${written}.` : written, absolute(domain))
+  } catch (error) {
+    if (error instanceof RangeError) throw invalid('name', error.message)
+    throw error
+  }
+}
+
+type Given = { value: string; priority?: number | null | undefined; ttl: number }
+
+/** In its canonical form where it has one; what has none is refused with the sentence of the zone host. */
+function recordOf(place: { name: string; type: RRsetType }, given: Given): CustomerRecord {
+  const value = withPriority(place.type, given)
+  return { ...place, value: canonicalOrWritten(place.type, value), ttl: given.ttl }
+}
+
+/** Answers show the number that an MX or SRV begins with by itself, and it may be sent so. */
+function withPriority(type: RRsetType, { value, priority }: Given): string {
+  if (priority === undefined || priority === null) return value
+  if (type !== 'MX' && type !== 'SRV') throw invalid('priority', `${type} records have none`)
+  const [first, ...rest] = value.trim().split(/[ \t]+/)
+  const isThere = rest.length === (type === 'MX' ? 1 : 3)
+  if (!isThere) return `${priority} ${value}`
+  if (first !== String(priority)) throw invalid('priority', `the value begins with ${first}`)
+  return value
+}
+
+/** What the zone host cannot hold, what cannot stand there, or too many. `own` is the record that is to change. */
+async function refuseInTheWay(
+  { zoneHost }: ApiContext,
+  held: Queryable,
+  domain: DomainRow,
+  record: CustomerRecord,
+  own?: string,
+): Promise<void> {
+  const ours = await recordsOf(held, domain.id)
+  const theirs = (await listCustomerRecords(held, domain.id)).filter(({ id }) => id !== own)
+  if (own === undefined && theirs.length >= RECORDS) {
+    throw new Problem('too_many_records', { max_records: RECORDS })
+  }
+  const { name, type, ttl, value } = record
+  const objectionTo = (...values: readonly string[]) =>
+    zoneHost(domain.world, placedAt(domain)).objectionTo({ name, type, ttl, data: values })
+  const alone = objectionTo(value)
+  if (alone) throw invalid('value', alone)
+  const zone = standingIn(domain, ours, theirs)
+  const conflict = conflictOf(record, zone)
+  if (conflict) throw new Problem('record_conflict', { reason: conflict })
+  const isBeside = (each: { name: string; type: string }) =>
+    each.name === name && each.type === type
+  const values = [...ours, ...theirs].filter(isBeside).map((each) => each.value)
+  const together = objectionTo(...new Set([...values, value]))
+  if (together) throw invalid('value', together)
+}
+
+function invalid(field: string, msg: string): Invalid {
+  return new Invalid([{ loc: ['body', field], msg, type: 'value_error.record' }])
+}

@@ -1,0 +1,33 @@
+/** What is answered about events. */
+import { z } from 'zod'
+import { EVENTS, type EventType } from '#events/catalogue.ts'
+import { instant, said } from '../openapi/parts.ts'
+import { components } from '../openapi/schema.ts'
+
+const common = {
+  event_id: z.uuid(),
+  at: instant,
+  domain_id: z.uuid().nullable().describe('Null where it is not of a domain, and for all mail'),
+  stage: z.string().nullable().describe('The condition that it is about'),
+  message: z.string().describe('A sentence for people'),
+}
+
+const shapes = Object.entries(EVENTS).map(([type, [data, says]]) =>
+  z.object({ type: z.literal(type as EventType).describe(says), data, ...common }),
+)
+
+export const event = z
+  .discriminatedUnion('type', shapes as [(typeof shapes)[0], ...typeof shapes])
+  .register(components, { id: 'Event' })
+
+export const timeline = z
+  .object({ ...said, events: z.array(event), next_cursor: z.uuid().nullable() })
+  .register(components, { id: 'Timeline' })
+
+export const feed = z
+  .object({
+    ...said,
+    events: z.array(event),
+    next_after: z.string().describe('Ask behind it the next time'),
+  })
+  .register(components, { id: 'Feed' })

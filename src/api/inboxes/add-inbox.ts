@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { parseLocalpart } from '#names/localpart.ts'
+import { findInbox, reserveInbox } from '#store/inboxes.ts'
+import { loadDomain } from '../domains/load-domain.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { Invalid, Problem } from '../http/problems.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { headerText, id } from '../http/shapes.ts'
+import { waitForDomain } from '../http/wait.ts'
+import { inboxCreated } from './answers.ts'
+import { inboxItem } from './inbox-views.ts'
+
+const body = z.object({
+  domain_id: id.describe('The domain it is on, which must be active.'),
+  email_prefix: z
+    .string()
+    .min(1)
+    .max(64)
+    .describe('What stands before the `@`.')
+    .meta({ examples: ['kim'] }),
+  display_name: headerText
+    .min(1)
+    .max(255)
+    .describe('The name that recipients see.')
+    .meta({ examples: ['Kim Example'] }),
+})
+
+/** POST /sender-accounts/coldsend-native: an inbox; the worker makes its mailbox. */
+export function addInboxRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  app.post(
+    `${API_PREFIX}/sender-accounts/coldsend-native`,
+    {
+      schema: {
+        operationId: 'addInbox',
+        summary: 'Makes an inbox on a domain',
+        body,
+        answers: { 201: inboxCreated },
+        problems: [
+          'domain_not_found',
+          'domain_not_active',
+          'inbox_exists',
+          'inbox_capacity_reached',
+        ],
+      },
+      ...needs(context, 'sender_accounts:create'),
+    },
+    async (request, reply) => {
+      const key = keyOf(request)
+      const { domain_id, email_prefix, display_name } = request.body
+      const localpart = acceptedLocalpart(email_prefix)
+      const { row } = await loadDomain(store, key, domain_id)
+      if (row.status !== 'ACTIVE')
+        throw new Problem('domain_not_active', { domain_status: row.status })
+      const reserved = await reserveInbox(store, row, { localpart, displayName: display_name })
+      if (reserved.is === 'exists') throw new Problem('inbox_exists')
+      if (reserved.is === 'domain_gone') throw new Problem('domain_not_found')
+      if (reserved.is === 'full') {
+        throw new Problem('inbox_capacity_reached', {
+          max_inboxes: reserved.max,
+          current_inboxes: reserved.current,
+        })
+      }
+      const inbox = await waitForDomain(store, {
+        domainId: row.id,
+        known: reserved.inbox,
+        look: async () => (await findInbox(store, key, reserved.inbox.id)) ?? reserved.inbox,
+        done: ({ status }) => status !== 'PENDING',
+        limitMs: context.waitMs,
+      })
+      // No submission server exists yet, so there is nothing to log in to.
+      return reply
+        .status(201)
+        .send({ ...inboxItem(inbox, 'Sender account created.'), credentials: null })
+    },
+  )
+}
+
+function acceptedLocalpart(written: string): string {
+  const parsed = parseLocalpart(written)
+  if ('localpart' in parsed) return parsed.localpart
+  const { message, type } = parsed.refusal
+  throw new Invalid([{ loc: ['body', 'email_prefix'], msg: message, type }])
+}

@@ -1,0 +1,94 @@
+/**
+ * The shapes of answers about inboxes and conversations, for those who program against them. Nothing is written through them: that what
+ * is answered has these shapes is tested.
+ */
+import { z } from 'zod'
+import { instant, pagination, said } from '../openapi/parts.ts'
+import { components } from '../openapi/schema.ts'
+
+const inboxFields = {
+  ...said,
+  inbox_id: z.uuid(),
+  email_address: z.string(),
+  display_name: z.string(),
+  inbox_type: z.enum(['COLDSEND_NATIVE', 'GOOGLE_WORKSPACE', 'OUTLOOK_365', 'CUSTOM_SMTP']),
+  daily_limit: z.int(),
+  overall_status: z.enum(['PENDING', 'ACTIVE', 'PAUSED', 'DISABLED']),
+  problem: z.string().nullable().describe('What its mailbox still lacks, if anything.'),
+  domain_id: z.uuid().nullable(),
+  created_at: instant,
+}
+const logIn = z.object({ host: z.string(), port: z.int(), tls: z.string() })
+
+export const inboxCreated = z
+  .object({
+    ...inboxFields,
+    credentials: z
+      .object({
+        username: z.string(),
+        password: z.string(),
+        imap: logIn.nullable(),
+        smtp: logIn,
+      })
+      .nullable()
+      .describe('Shown once; null while there is nothing to log in to.'),
+  })
+  .register(components, { id: 'SenderAccountCreated' })
+
+export const inboxList = z
+  .object({
+    ...said,
+    sender_accounts: z.array(z.object(inboxFields).register(components, { id: 'SenderAccount' })),
+    pagination,
+  })
+  .register(components, { id: 'SenderAccountList' })
+
+export const testEmail = z
+  .object({
+    ...said,
+    inbox_id: z.uuid(),
+    inbox_email: z.string(),
+    recipient_email: z.string(),
+    sent_at: instant,
+    message_id: z.string(),
+  })
+  .register(components, { id: 'TestEmail' })
+
+const conversation = z
+  .object({
+    thread_id: z.uuid(),
+    inbox_id: z.uuid(),
+    lead_email: z
+      .string()
+      .describe('The author of its messages; empty where they name none, or several.'),
+    authentication: z
+      .object({ spf: z.string(), dkim: z.string(), dmarc: z.string() })
+      .nullable()
+      .describe('What was found out about the last message. Only `dmarc` speaks of the author.'),
+    subject: z.string(),
+    last_message_preview: z.string(),
+    last_message_at: instant,
+    is_read: z.boolean(),
+    is_starred: z.boolean(),
+    category: z.string().nullable(),
+    campaign_id: z.uuid().nullable(),
+    is_archived: z.boolean().describe('Whether its domain has been removed.'),
+    archived_domain_name: z.string().nullable(),
+    archived_inbox_email: z.string().nullable(),
+    archived_at: instant.nullable(),
+  })
+  .register(components, { id: 'Conversation' })
+
+export const conversationList = z
+  .object({
+    ...said,
+    conversations: z.array(conversation),
+    total_count: z.int(),
+    unread_count: z.int(),
+    page: z.int(),
+    limit: z.int(),
+    total_pages: z.int(),
+    has_next: z.boolean(),
+    has_prev: z.boolean(),
+  })
+  .register(components, { id: 'ConversationList' })

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+import { compose } from '#mail/outgoing/compose.ts'
+import { NotAccepted } from '#mail/outgoing/gate.ts'
+import { claimOf } from '#store/domains.ts'
+import { findInbox } from '#store/inboxes.ts'
+import { sendingOf } from '../domains/domain-views.ts'
+import { loadDomain } from '../domains/load-domain.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { Problem } from '../http/problems.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { emailAddress, inboxParams } from '../http/shapes.ts'
+import { testEmail } from './answers.ts'
+
+const body = z.object({
+  recipient_email: emailAddress.describe('To whom; in the sandbox, someone `@inbox.test`.'),
+})
+
+const SEND_LIMIT_MS = 20_000
+
+function asProblem(error: unknown): never {
+  if (!(error instanceof NotAccepted)) throw error
+  const { obstacle } = error
+  if (obstacle.is !== 'limited') throw new Problem('sending_stopped', { reason: obstacle.check })
+  const { of, limit, endsAt } = obstacle.reached
+  const fields = { limit_of: of, limit, limit_ends_at: endsAt.toISOString() }
+  throw new Problem(
+    'sending_limit_reached',
+    fields,
+    Math.ceil((endsAt.getTime() - Date.now()) / 1000),
+  )
+}
+
+/** POST /sender-accounts/{inbox_id}/test-email: one message from the inbox, handed to its sender. */
+export function sendTestEmailRoute(app: Http, context: ApiContext): void {
+  const { store } = context
+  app.post(
+    `${API_PREFIX}/sender-accounts/:inbox_id/test-email`,
+    {
+      schema: {
+        operationId: 'sendTestEmail',
+        summary: 'Sends one message from an inbox',
+        params: inboxParams,
+        body,
+        answers: { 200: testEmail },
+        problems: [
+          'sender_account_not_found',
+          'domain_not_active',
+          'sending_stopped',
+          'inbox_not_ready',
+          'sending_limit_reached',
+          'provider_refused',
+          'provider_unavailable',
+        ],
+      },
+      ...needs(context, 'sender_accounts:update'),
+    },
+    async (request) => {
+      const key = keyOf(request)
+      const inbox = await findInbox(store, key, request.params.inbox_id)
+      if (!inbox) throw new Problem('sender_account_not_found')
+      const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
+      const sending = sendingOf(row, conditions, context.now())
+      if (row.status !== 'ACTIVE')
+        throw new Problem('domain_not_active', { domain_status: row.status })
+      if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
+      if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
+      const recipient = request.body.recipient_email.toLowerCase()
+      const mail = await compose(
+        {
+          origin: 'test',
+          inboxId: inbox.id,
+          author: { localpart: inbox.localpart, displayName: inbox.display_name },
+          recipient,
+          subject: `Test message from ${inbox.address}`,
+          text: `This is a test message from ${inbox.address}.\n`,
+        },
+        row.name,
+      )
+      const claim = await claimOf(store, row)
+      const limit = AbortSignal.timeout(SEND_LIMIT_MS)
+      await context.sender(row).send(claim, mail, limit).catch(asProblem)
+      return {
+        success: true,
+        message: 'The test message was handed over for delivery.',
+        inbox_id: inbox.id,
+        inbox_email: inbox.address,
+        recipient_email: recipient,
+        sent_at: context.now().toISOString(),
+        message_id: mail.messageId,
+      }
+    },
+  )
+}

@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import type { ApiKey } from '#store/api-keys.ts'
+import { makeKey } from '#store/key-tree.ts'
+import { allows, insufficientScopes } from '../http/auth.ts'
+import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import type { Http } from '../http/http.ts'
+import { Invalid, Problem } from '../http/problems.ts'
+import { keyOf, needs } from '../http/route.ts'
+import { scopes } from '../http/scopes.ts'
+import { headerText } from '../http/shapes.ts'
+import { keyMade } from './answers.ts'
+
+const body = z.object({
+  name: headerText
+    .min(1)
+    .max(255)
+    .describe('For you, to tell keys apart.')
+    .meta({ examples: ['Reads domains'] }),
+  scopes: scopes.describe(
+    'What it may do: `resource:action`, `resource:all`, or `*`; no more than the key that asks.',
+  ),
+  expires_at: z
+    .string()
+    .max(40)
+    .nullish()
+    .describe(
+      'When it ends: a time to come, in ISO 8601 with its zone; `null` for never. A key never outlives the ' +
+        'key that makes it: it ends with that one at the latest.',
+    )
+    .meta({ examples: ['2099-12-31T00:00:00Z'] }),
+})
+
+const ISO_8601 = z.iso.datetime({ offset: true })
+
+/** POST /keys: a key for the same workspace and world, which may do no more than the caller's. */
+export function addKeyRoute(app: Http, context: ApiContext): void {
+  app.post(
+    `${API_PREFIX}/keys`,
+    {
+      schema: {
+        operationId: 'addKey',
+        summary: 'Makes a key, and shows it this once',
+        body,
+        answers: { 201: keyMade },
+        problems: ['too_many_keys'],
+      },
+      ...needs(context, 'keys:create'),
+    },
+    async (request, reply) => {
+      const caller = keyOf(request)
+      const { name } = request.body
+      const granted = heldBy(caller, request.body.scopes)
+      const wished = acceptedEnd(request.body.expires_at, context.now())
+      const wanted = { name, scopes: granted, expiresAt: wished }
+      const made = await makeKey(context.store, caller, wanted, context.maxKeys)
+      if (made.is === 'maker_ended') throw new Problem('api_key_invalid')
+      if (made.is === 'too_many') throw new Problem('too_many_keys', { max_keys: context.maxKeys })
+      const { keyId, key, createdAt, expiresAt } = made
+      const isCut = expiresAt?.getTime() !== wished?.getTime()
+      return reply.status(201).send({
+        success: true,
+        message: `Key made. It is shown this once.${isCut ? ' It ends with the key that made it.' : ''}`,
+        key_id: keyId,
+        key,
+        name,
+        scopes: granted,
+        expires_at: expiresAt?.toISOString() ?? null,
+        created_at: createdAt.toISOString(),
+      })
+    },
+  )
+}
+
+function heldBy(caller: ApiKey, asked: readonly string[]): readonly string[] {
+  const missing = asked.filter((scope) => !allows(caller.scopes, scope))
+  if (missing.length > 0) throw insufficientScopes(missing, caller)
+  return [...new Set(asked)]
+}
+
+function acceptedEnd(written: string | null | undefined, now: Date): Date | undefined {
+  if (written === null || written === undefined) return undefined
+  const end = ISO_8601.safeParse(written).success ? new Date(written) : undefined
+  if (end && end > now) return end
+  const msg = end ? 'a time in the future is wanted' : 'an ISO 8601 time with its zone is wanted'
+  throw new Invalid([{ loc: ['body', 'expires_at'], msg, type: 'value_error.datetime' }])
+}

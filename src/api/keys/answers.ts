@@ -1,0 +1,78 @@
+/**
+ * The shapes of answers about keys, for those who program against them. Nothing is written through them: that what
+ * is answered has these shapes is tested.
+ */
+import { z } from 'zod'
+import { instant, pagination, said } from '../openapi/parts.ts'
+import { components } from '../openapi/schema.ts'
+
+const keyFields = {
+  key_id: z.uuid(),
+  name: z.string(),
+  scopes: z.array(z.string()),
+  expires_at: instant.nullable(),
+  created_at: instant,
+}
+
+export const keyMade = z
+  .object({ ...said, ...keyFields, key: z.string().describe('Shown this once.') })
+  .register(components, { id: 'KeyMade' })
+
+const shownFields = {
+  ...keyFields,
+  last_used_at: instant.nullable(),
+  created_by_key_id: z
+    .uuid()
+    .nullable()
+    .describe('The key that made it; null for one that the operator made.'),
+}
+
+export const keyList = z
+  .object({
+    ...said,
+    keys: z.array(z.object(shownFields).register(components, { id: 'Key' })),
+    pagination,
+  })
+  .register(components, { id: 'KeyList' })
+
+export const keyShown = z
+  .object({ ...said, ...shownFields })
+  .register(components, { id: 'KeyShown' })
+
+export const keyRevoked = z
+  .object({
+    ...said,
+    key_id: z.uuid(),
+    descendants_revoked: z
+      .int()
+      .describe('How many keys that it made, or that those made, were revoked with it.'),
+    descendants_left: z
+      .int()
+      .describe('How many of them still work; with `descendants=true` they are revoked too.'),
+  })
+  .register(components, { id: 'KeyRevoked' })
+
+const workspaceFields = { workspace_id: z.uuid(), name: z.string(), created_at: instant }
+
+export const workspaceMade = z
+  .object({
+    ...said,
+    ...workspaceFields,
+    world: z.enum(['live', 'sandbox']).describe('The world its key acts in.'),
+    key_id: z.uuid(),
+    key: z.string().describe('Shown this once.'),
+    expires_at: instant.nullable().describe('When the key ends.'),
+  })
+  .register(components, { id: 'WorkspaceMade' })
+
+export const workspaceList = z
+  .object({ ...said, workspaces: z.array(z.object(workspaceFields)), pagination })
+  .register(components, { id: 'WorkspaceList' })
+
+export const workspace = z
+  .object({
+    ...said,
+    ...workspaceFields,
+    world: z.enum(['live', 'sandbox']),
+  })
+  .register(components, { id: 'Workspace' })

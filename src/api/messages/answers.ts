@@ -1,0 +1,69 @@
+/** The shapes of answers about outgoing messages. */
+import { z } from 'zod'
+import { instant, pagination, said } from '../openapi/parts.ts'
+import { components } from '../openapi/schema.ts'
+
+export const OUTGOING_STATES = [
+  'queued',
+  'sent',
+  'deferred',
+  'delivered',
+  'bounced',
+  'complained',
+  'failed',
+  'cancelled',
+  'unknown',
+] as const
+
+const messageFields = {
+  id: z.uuid(),
+  inbox_id: z.uuid().nullable().describe('The inbox it is from, if any.'),
+  origin: z.enum(['probe', 'test', 'reply', 'campaign', 'dsn']),
+  sender: z.string().describe('The envelope sender.'),
+  recipient: z.string(),
+  message_id: z.string().describe('Its Message-ID, in brackets.'),
+  state: z
+    .enum(OUTGOING_STATES)
+    .describe(
+      'Where it stands. `sent`: the next host has taken it. `delivered`: a report says that it was delivered.',
+    ),
+  last_reply: z.string().describe('What was said to the last attempt.'),
+  created_at: instant,
+  next_attempt_at: instant.nullable(),
+  finished_at: instant.nullable(),
+}
+
+export const messageList = z
+  .object({
+    ...said,
+    messages: z.array(z.object(messageFields).register(components, { id: 'Message' })),
+    pagination,
+  })
+  .register(components, { id: 'MessageList' })
+
+export const messageShown = z
+  .object({
+    ...messageFields,
+    attempts: z.array(
+      z.object({
+        number: z.int(),
+        at: instant,
+        host: z.string().describe('Where it was tried.'),
+        outcome: z.enum([
+          'sent',
+          'deferred',
+          'failed',
+          'unknown',
+          'delivered',
+          'bounced',
+          'complained',
+        ]),
+        reply: z.string(),
+        conversation: z
+          .string()
+          .nullable()
+          .describe('The SMTP conversation, line by line, without secrets.'),
+      }),
+    ),
+  })
+  .register(components, { id: 'MessageShown' })

@@ -1,0 +1,45 @@
+/**
+ * The shapes of answers of the sandbox, for those who program against them. Nothing is written through them: that what
+ * is answered has these shapes is tested.
+ */
+import { z } from 'zod'
+import { instant, said, stage } from '../openapi/parts.ts'
+import { components } from '../openapi/schema.ts'
+
+export const sandboxDelegation = z
+  .object({
+    domain: z.string(),
+    nameservers: z.array(z.string()),
+    ds: z.array(z.string()),
+    published_at: instant.nullable(),
+  })
+  .register(components, { id: 'SandboxDelegation' })
+
+export const sandboxOutcome = z
+  .object({
+    domain: z.string(),
+    stage: stage.nullable(),
+    outcome: z.string().nullable(),
+    times: z.int(),
+  })
+  .register(components, { id: 'SandboxOutcome' })
+
+export const sandboxMailTaken = z
+  .object({ ...said, from: z.string(), to: z.string(), reply: z.string() })
+  .register(components, { id: 'SandboxMailTaken' })
+
+export const sandboxMailList = z
+  .object({
+    messages: z.array(
+      z.object({
+        from: z.string(),
+        to: z.string(),
+        subject: z.string(),
+        text: z.string(),
+        headers: z.record(z.string(), z.string()),
+        authentication: z.object({ spf: z.string(), dkim: z.string(), dmarc: z.string() }),
+        received_at: instant,
+      }),
+    ),
+  })
+  .register(components, { id: 'SandboxMailList' })

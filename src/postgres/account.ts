@@ -1,0 +1,147 @@
+// Whom Postgres runs as. It refuses to be root, so root steps down to nobody.
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { addAbortListener } from 'node:events'
+import { stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Owner } from '../files.ts'
+
+const PROBE_LIMIT_MS = 10_000
+
+/** A way to run programs of Postgres. */
+export type Account = {
+  /** Whom its files must belong to; undefined means the user of this process. */
+  readonly owner: Owner | undefined
+  /** What the command starts with. */
+  readonly wrapper: readonly string[]
+  /** What spawn changes the user to, where the wrapper does not. */
+  readonly credentials: Partial<Owner>
+}
+
+/** The directories that the account must be able to reach. */
+export type Reach = { readonly dataDir: string; readonly binDir: string }
+
+/** The best account that really runs `postgres` here. Throws with the directory to open. */
+export async function chooseAccount(reach: Reach): Promise<Account> {
+  const owner = process.getuid?.() === 0 ? await lookUpNobody() : undefined
+  const failures: unknown[] = []
+  for (const account of owner ? accountsOfRoot(owner) : ORDINARY_ACCOUNTS) {
+    try {
+      await probe(account, reach)
+      return account
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  throw await explain(failures, reach, owner)
+}
+
+/** Starts a program in its own session, so that Ctrl-C in our terminal does not reach it. */
+export function spawnAs(account: Account, argv: readonly string[]): ChildProcess {
+  const [file = '', ...args] = [...account.wrapper, ...argv]
+  return spawn(file, args, {
+    ...account.credentials,
+    cwd: '/', // Ours may be closed to the account.
+    detached: true,
+    // Nothing of our environment, which may hold secrets or PG* settings.
+    env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+/**
+ * Runs a program to its end. Throws with what it printed if it fails; kills it and throws when it
+ * takes longer than `limitMs` or `signal` aborts.
+ */
+export async function runAs(
+  account: Account,
+  argv: readonly string[],
+  { limitMs, signal }: { readonly limitMs: number; readonly signal?: AbortSignal | undefined },
+): Promise<void> {
+  signal?.throwIfAborted()
+  const timeout = AbortSignal.timeout(limitMs)
+  const child = spawnAs(account, argv)
+  using _ = addAbortListener(AbortSignal.any(signal ? [signal, timeout] : [timeout]), () =>
+    child.kill('SIGKILL'),
+  )
+  const { code, output } = await outcome(child)
+  signal?.throwIfAborted()
+  if (timeout.aborted) throw new Error(`${argv[0]} took longer than ${limitMs / 1000} s`)
+  if (code !== 0) throw new Error(`${argv[0]} failed (${code}): ${output.trim()}`)
+}
+
+function outcome(child: ChildProcess): Promise<{ code: number | string; output: string }> {
+  let output = ''
+  const collect = (chunk: unknown) => (output += chunk)
+  child.stdout?.on('data', collect)
+  child.stderr?.on('data', collect)
+  return new Promise((resolve) => {
+    child.once('error', collect)
+    child.once('close', (code, signal) => resolve({ code: code ?? signal ?? 'unknown', output }))
+  })
+}
+
+// A death signal ends the server when we are killed, by whatever. Where there is no setpriv, the
+// next start ends it.
+const ON_OUR_DEATH = ['--pdeathsig', 'INT', '--']
+
+const ORDINARY_ACCOUNTS: readonly Account[] = [
+  { owner: undefined, wrapper: ['setpriv', ...ON_OUR_DEATH], credentials: {} },
+  { owner: undefined, wrapper: [], credentials: {} },
+]
+
+function accountsOfRoot(owner: Owner): readonly Account[] {
+  return [
+    { owner, wrapper: ['setpriv', ...stepDown(owner), ...ON_OUR_DEATH], credentials: {} },
+    { owner, wrapper: ['setpriv', ...ON_OUR_DEATH], credentials: owner },
+    { owner, wrapper: [], credentials: owner },
+  ]
+}
+
+// With this capability nobody can work below directories closed to it, as root's home. Containers
+// often lack it.
+function stepDown({ uid, gid }: Owner): string[] {
+  const capability = ['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_search']
+  const user = ['--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups']
+  return [...user, '--securebits', '+no_setuid_fixup', ...capability]
+}
+
+async function lookUpNobody(): Promise<Owner> {
+  const id = async (flag: string) => {
+    const { stdout } = await promisify(execFile)('id', [flag, 'nobody'])
+    return Number(stdout)
+  }
+  const [uid, gid] = await Promise.all([id('-u'), id('-g')])
+  return { uid, gid }
+}
+
+function probe(account: Account, { dataDir, binDir }: Reach): Promise<void> {
+  const script = 'cd "$0" && exec "$1" --version'
+  const argv = ['/bin/sh', '-c', script, dataDir, join(binDir, 'postgres')]
+  return runAs(account, argv, { limitMs: PROBE_LIMIT_MS })
+}
+
+async function explain(
+  failures: readonly unknown[],
+  { dataDir, binDir }: Reach,
+  owner: Owner | undefined,
+): Promise<Error> {
+  const closed =
+    owner && ((await firstClosed(dataDir, owner)) ?? (await firstClosed(binDir, owner)))
+  const reason = closed
+    ? `as the user nobody, who may not enter ${closed}: open it (chmod o+x '${closed}')`
+    : failures.map(String).join('; ')
+  return new AggregateError(failures, `Postgres cannot run here: ${reason}`)
+}
+
+async function firstClosed(directory: string, owner: Owner): Promise<string | undefined> {
+  const parent = dirname(directory)
+  const above = parent === directory ? undefined : await firstClosed(parent, owner)
+  return above ?? ((await mayEnter(directory, owner)) ? undefined : directory)
+}
+
+async function mayEnter(directory: string, owner: Owner): Promise<boolean> {
+  const { mode, uid, gid } = await stat(directory)
+  if (uid === owner.uid) return (mode & 0o100) !== 0
+  return (mode & (gid === owner.gid ? 0o010 : 0o001)) !== 0
+}

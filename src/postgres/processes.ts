@@ -1,0 +1,79 @@
+// What the system knows of a process, told apart from a later process with the same pid.
+import { execFile } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { hasCode, readIfPresent } from '../files.ts'
+
+const execute = promisify(execFile)
+const PS_LIMIT_MS = 5_000
+const POLL_MS = 10
+
+/**
+ * How Postgres is asked to end: fast shutdown, immediate shutdown, and then nobody asks. The
+ * numbers are milliseconds to wait for the effect.
+ */
+const STOP_LADDER = [
+  ['SIGINT', 10_000],
+  ['SIGQUIT', 2_000],
+  ['SIGKILL', 2_000],
+] as const
+
+/** A text that no other process with this pid ever has; undefined if it ended or is a zombie. */
+export async function processIdentity(pid: number): Promise<string | undefined> {
+  if (process.platform !== 'linux') return askPs(pid, 'lstart=')
+  const stat = await readIfPresent(`/proc/${pid}/stat`)
+  // proc_pid_stat(5): the name in parentheses may hold anything; the state (field 3) follows it,
+  // and field 22 is the start time in clock ticks since boot.
+  const [state, ...rest] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
+  if (state === undefined || state === 'Z' || state === 'X') return undefined
+  const boot = await readIfPresent('/proc/sys/kernel/random/boot_id')
+  return `${boot?.trim()}/${rest[18]}`
+}
+
+/** The command of a process, its words separated by blanks; empty if it ended or is a zombie. */
+export async function commandOf(pid: number): Promise<string> {
+  if (process.platform !== 'linux') return (await askPs(pid, 'command=')) ?? ''
+  // Not /proc/<pid>/exe: root in a container may not read that of another user's process.
+  const command = await readIfPresent(`/proc/${pid}/cmdline`)
+  return command?.replaceAll('\0', ' ') ?? ''
+}
+
+/** Ends a Postgres server by `pid`, gently first. Takes up to 14 s, then throws. */
+export async function endServer(pid: number, isAlive: () => Promise<boolean>): Promise<void> {
+  for (const [signal, limitMs] of STOP_LADDER) {
+    if (!(await isAlive())) return
+    sendSignal(pid, signal)
+    if (await endsWithin(limitMs, isAlive)) return
+  }
+  throw new Error(`Postgres (process ${pid}) does not end, not even by SIGKILL`)
+}
+
+async function endsWithin(limitMs: number, isAlive: () => Promise<boolean>): Promise<boolean> {
+  const deadline = performance.now() + limitMs
+  while (performance.now() < deadline) {
+    if (!(await isAlive())) return true
+    await sleep(POLL_MS)
+  }
+  return false
+}
+
+function sendSignal(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal)
+  } catch (error) {
+    if (!hasCode(error, 'ESRCH')) throw error
+  }
+}
+
+async function askPs(pid: number, column: string): Promise<string | undefined> {
+  try {
+    const columns = ['-ww', '-o', 'stat=', '-o', column, '-p', String(pid)]
+    const { stdout } = await execute('ps', columns, { timeout: PS_LIMIT_MS })
+    const [, state, answer] = /^\s*(\S+)\s+(.*)/.exec(stdout) ?? []
+    return state?.startsWith('Z') ? undefined : answer?.trim()
+  } catch (error) {
+    // ps exits with 1 when there is no such process.
+    if (error instanceof Error && 'code' in error && error.code === 1) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,59 @@
+// Where the server's Unix socket lies: in the data directory, or in a short path when it must.
+import { chmod, chown, lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { ifPresent, type Owner, readIfPresent, replaceWhole } from '../files.ts'
+
+/** Names the socket file only: nothing listens on a network. */
+export const PORT = 5432
+
+/** unix(7): sun_path holds 108 octets with the final NUL; macOS has 104. */
+const MAX_PATH_OCTETS = process.platform === 'darwin' ? 103 : 107
+
+/** A directory of mode 0700; disposing removes it if it lies outside the data directory. */
+export type SocketDirectory = AsyncDisposable & { readonly path: string }
+
+/**
+ * `<dataDir>/run`, or where that is too long for a socket a temporary directory, remembered in
+ * `<dataDir>/run-directory` so that a killed process's is used again.
+ */
+export async function openSocketDirectory(
+  dataDir: string,
+  owner: Owner | undefined,
+): Promise<SocketDirectory> {
+  const usual = join(dataDir, 'run')
+  if (!fits(usual)) return openShortDirectory(join(dataDir, 'run-directory'), owner)
+  await mkdir(usual, { recursive: true })
+  await closeToOthers(usual, owner)
+  return { path: usual, async [Symbol.asyncDispose]() {} }
+}
+
+async function openShortDirectory(memo: string, owner: Owner | undefined) {
+  const prefix = join(tmpdir(), 'mailstead-')
+  if (!fits(`${prefix}XXXXXX`)) throw new Error(`${tmpdir()} is too long a path: set TMPDIR`)
+  const path = (await recall(memo, owner)) ?? (await mkdtemp(prefix))
+  await replaceWhole(memo, path)
+  await closeToOthers(path, owner)
+  const remove = async () => {
+    await rm(path, { recursive: true, force: true })
+    await rm(memo, { force: true })
+  }
+  return { path, [Symbol.asyncDispose]: remove }
+}
+
+// Anybody may have made a directory of that name since, where everybody may write.
+async function recall(memo: string, owner: Owner | undefined): Promise<string | undefined> {
+  const path = await readIfPresent(memo)
+  const found = path ? await ifPresent(lstat(path)) : undefined
+  if (!found?.isDirectory() || (found.mode & 0o077) !== 0) return undefined
+  return [owner?.uid, process.getuid?.()].includes(found.uid) ? path : undefined
+}
+
+async function closeToOthers(directory: string, owner: Owner | undefined): Promise<void> {
+  await chmod(directory, 0o700)
+  if (owner) await chown(directory, owner.uid, owner.gid)
+}
+
+function fits(directory: string): boolean {
+  return Buffer.byteLength(join(directory, `.s.PGSQL.${PORT}`)) <= MAX_PATH_OCTETS
+}

@@ -1,0 +1,84 @@
+// Keeps one server running until disposed, however often it dies.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { backOffMs } from '../clock.ts'
+import type { Server } from './server.ts'
+
+const PAUSES = { firstMs: 100, mostMs: 60_000 }
+/** A server that lived for so long died of something new. */
+const HEALTHY_MS = 300_000
+
+type Launch = (signal: AbortSignal) => Promise<Server>
+
+/** `onTrouble` is told that the server ended or could not be started; `onLog` that it runs again. */
+export type Listeners = {
+  readonly onLog: (line: string) => void
+  readonly onTrouble: (sentence: string) => void
+}
+
+/** The pause before a start, by how many ended too soon before it: 100 ms, doubled up to a minute. */
+export const pauseMs = (failures: number): number => backOffMs(PAUSES, failures)
+
+/** Restarts a server that ends by itself, after growing pauses, for as long as it takes. */
+export class Supervisor implements AsyncDisposable {
+  readonly #launch: Launch
+  readonly #listeners: Listeners
+  readonly #stopping = new AbortController()
+  readonly #loop: Promise<void>
+  #server: Server | undefined
+  /** How many servers in a row could not be started, or did not live long. */
+  #failures = 0
+
+  /** Watches `server`, which runs already, and runs `launch` for each next one. */
+  constructor(server: Server, launch: Launch, listeners: Listeners) {
+    this.#launch = launch
+    this.#listeners = listeners
+    this.#loop = this.#watch(server)
+  }
+
+  /** The pid of the server; undefined between two servers and after the last. */
+  get pid(): number | undefined {
+    return this.#server?.pid
+  }
+
+  /** Ends the server for good, within 14 s. Safe to call again. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort()
+    await this.#server?.[Symbol.asyncDispose]()
+    await this.#loop
+  }
+
+  async #watch(first: Server): Promise<void> {
+    this.#server = first
+    while (this.#server) {
+      const startedAt = performance.now()
+      const how: string = await this.#server.ended
+      this.#server = undefined
+      if (this.#stopping.signal.aborted) return
+      if (performance.now() - startedAt >= HEALTHY_MS) this.#failures = 0
+      this.#server = await this.#next(`Postgres ended by itself (${how})`)
+    }
+  }
+
+  /** Undefined once there is to be none. */
+  async #next(ending: string): Promise<Server | undefined> {
+    let trouble = ending
+    for (;;) {
+      const ms = pauseMs(this.#failures++)
+      this.#listeners.onTrouble(`${trouble}; it is started again in ${ms} ms`)
+      try {
+        return await this.#restart(ms)
+      } catch (error) {
+        if (this.#stopping.signal.aborted) return undefined
+        trouble = String(error)
+      }
+    }
+  }
+
+  async #restart(ms: number): Promise<Server> {
+    const { signal } = this.#stopping
+    await sleep(ms, undefined, { signal })
+    const server = await this.#launch(signal)
+    this.#listeners.onLog('Postgres runs again')
+    return server
+  }
+}

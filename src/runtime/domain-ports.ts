@@ -1,0 +1,119 @@
+/** The drivers and books of a world, joined into what the life of a domain needs. */
+import type { Ports } from '#domains/ports.ts'
+import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
+import { embeddedMailboxDriver } from '#drivers/mailbox/embedded/driver.ts'
+import type { SenderDriver } from '#drivers/sender/contract.ts'
+import { embeddedSenderDriver } from '#drivers/sender/embedded/driver.ts'
+import { unconfigured } from '#drivers/unconfigured.ts'
+import type { ZoneDriver } from '#drivers/zone/contract.ts'
+import { embeddedZoneDriver } from '#drivers/zone/embedded/driver.ts'
+import type { View } from '#resolver/view.ts'
+import type { SendingLimits } from '#store/accept-messages.ts'
+import type { StoreContext } from '#store/context.ts'
+import { custodyStore } from '#store/custody.ts'
+import { customerBook } from '#store/customer-records.ts'
+import type { Placed } from '#store/domain-passes.ts'
+import { inboxBook } from '#store/inboxes.ts'
+import { mailboxStore } from '#store/mail-domains.ts'
+import { probeBook } from '#store/probes.ts'
+import { recordBook } from '#store/records.ts'
+import { redirectBook } from '#store/redirects.ts'
+import { senderStore } from '#store/sender-domains.ts'
+import { zoneStore } from '#store/zones.ts'
+import type { World } from '../world.ts'
+import type { Accounts, ZoneAccount } from './accounts.ts'
+import { recordedSender } from './recorded-sender.ts'
+
+/** Wraps drivers so that they misbehave on demand; live drivers are left as they are. */
+export type Misbehaviour = {
+  zone(driver: ZoneDriver): ZoneDriver
+  sender(driver: SenderDriver): SenderDriver
+  mailbox(driver: MailboxDriver): MailboxDriver
+}
+
+export const NO_FAULTS: Misbehaviour = {
+  zone: (driver) => driver,
+  sender: (driver) => driver,
+  mailbox: (driver) => driver,
+}
+
+export type PortsParts = {
+  store: StoreContext
+  world: World
+  accounts: Accounts
+  misbehaviour: Misbehaviour
+  receivesMail: boolean
+  /** Of the servers that answer for redirects; none: there are no redirects. */
+  redirectAddresses: readonly string[]
+  /** How many days a DKIM key of the embedded sender signs; 0 for ever. */
+  dkimRotationDays: number
+  sendingLimits: SendingLimits
+}
+
+/** The ports of a domain for one pass, by where it was placed. */
+export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
+  const { store, world, accounts, misbehaviour } = parts
+  const { pool } = world.platform
+  const all = [...pool, ...[...accounts.zones.values()].flatMap((zone) => zone.pool ?? [])]
+  return (placed) => {
+    const view = world.view()
+    const at = drivers(parts, view)
+    const { driver, pool: own = [] } = at.zone(placed.zone)
+    return {
+      ...view,
+      records: recordBook(store),
+      customers: customerBook(store),
+      probes: probeBook(store),
+      inboxes: inboxBook(store),
+      redirects: redirectBook(store, parts.redirectAddresses),
+      clock: world.clock,
+      soonestLookMs: world.soonestLookMs,
+      probeHost: parts.receivesMail ? world.platform.probeHost : undefined,
+      mailHost: world.platform.mailHost,
+      zone: misbehaviour.zone(driver),
+      sender: misbehaviour.sender(at.sender(placed.sender)),
+      mailbox: misbehaviour.mailbox(at.mailbox(placed.mailbox)),
+      custody: custodyStore(store, world.name, { own, all }),
+      zoneHost: (account) => at.zone(account).driver,
+    }
+  }
+}
+
+/** By account. The embedded ones are made for the pass, and look at the public DNS as the rest of it does. */
+function drivers(parts: PortsParts, { publicDns }: View) {
+  const {
+    store,
+    world,
+    accounts,
+    dkimRotationDays: rotationDays,
+    sendingLimits,
+    receivesMail,
+  } = parts
+  const { mailHost, pool } = world.platform
+  const senders = senderStore(store, world.name, sendingLimits)
+  const sender = embeddedSenderDriver({
+    store: senders,
+    publicDns,
+    mailHost,
+    receivesMail,
+    rotationDays,
+  })
+  const zone = { driver: embeddedZoneDriver(zoneStore(store, world.name)), pool }
+  const mailbox = embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)
+  const isOwn = (account: string) => account === 'embedded'
+  const outside = (account: string): SenderDriver => {
+    const found = accounts.senders.get(account)
+    if (!found) return unconfigured(account).sender
+    return recordedSender(found, store, { world: world.name, account, limits: sendingLimits })
+  }
+  return {
+    zone: (account: string): ZoneAccount =>
+      (isOwn(account) ? zone : accounts.zones.get(account)) ?? {
+        driver: unconfigured(account).zone,
+        pool: [],
+      },
+    sender: (account: string): SenderDriver => (isOwn(account) ? sender : outside(account)),
+    mailbox: (account: string): MailboxDriver =>
+      (isOwn(account) ? mailbox : accounts.mailboxes.get(account)) ?? unconfigured(account).mailbox,
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * What part of the pace this process may use. It is renewed every second in one short transaction, so that
+ * no question waits for the database. A process that cannot renew its share asks nothing once it has run
+ * out, for by then the others have divided it.
+ */
+import { randomUUID } from 'node:crypto'
+import { periodically } from '#engine/periodic.ts'
+import { giveShareUp, renewShare } from '#store/pace-shares.ts'
+import type { Runtime } from './context.ts'
+
+/** A process that was killed keeps its share from the others for `leaseMs`. */
+const TIMES = { renewedEveryMs: 1000, leaseMs: 6000 }
+/** We stop before others begin, by this part of the lease. */
+const MARGIN = 0.1
+
+/** The share as it is now, from 0 to 1. It is given up with everything else that was opened. */
+export async function openPaceShare(
+  { store, opened, onError }: Pick<Runtime, 'store' | 'opened' | 'onError'>,
+  { renewedEveryMs, leaseMs } = TIMES,
+): Promise<() => number> {
+  const process = randomUUID()
+  let held = { share: 0, until: 0 }
+  let isAway = false
+  const share = () => (performance.now() < held.until ? held.share : 0)
+
+  async function renew(): Promise<void> {
+    const began = performance.now()
+    try {
+      const renewed = await renewShare(store, process, share(), leaseMs)
+      held = {
+        share: Math.min(renewed.share, renewed.evenly),
+        until: began + leaseMs * (1 - MARGIN),
+      }
+      isAway = false
+    } catch (error) {
+      // Told once for each time that the database goes away.
+      if (!isAway) onError(error)
+      isAway = true
+    }
+  }
+
+  await renew()
+  opened.defer(() => giveShareUp(store, process).catch(onError))
+  opened.use(periodically({ everyMs: renewedEveryMs, beginsAtOnce: false, work: renew, onError }))
+  return share
+}

@@ -1,0 +1,161 @@
+import { startAdmin } from '#api/admin/admin.ts'
+import { keyChecker } from '#api/http/auth.ts'
+import type { ApiContext } from '#api/http/context.ts'
+import { startMeanwhile } from '#api/http/meanwhile.ts'
+import type { ProblemCode } from '#api/http/problems.ts'
+import { startApi } from '#api/http/server.ts'
+import { adminSocketPath, makeAdminDirectory } from '#config/admin-socket.ts'
+import type { Config } from '#config/settings.ts'
+import { ancestorsOf } from '#names/domain-name.ts'
+import { isLoopback, writeEndpoint } from '#names/ip.ts'
+import { BOOTSTRAP_KEY_ID, FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
+import { isDatabaseAway } from '#store/database.ts'
+import { type PortsOf, placedAt } from '#store/domain-passes.ts'
+import type { Candidates } from '#store/placing.ts'
+import type { RateLimits } from '#store/request-counts.ts'
+import type { WorldName } from '#store/tables.ts'
+import type { Accounts } from '../accounts.ts'
+import type { BareRuntime, Runtime } from '../context.ts'
+import type { Health } from '../health.ts'
+import { noteUses } from '../key-uses.ts'
+import { deleteExpired } from '../retention.ts'
+import { type LiveState, livePlatform } from '../worlds.ts'
+import { redirectAddresses } from './redirect.ts'
+import type { Sandbox } from './sandbox.ts'
+
+export type ApiParts = {
+  ports: PortsOf
+  accounts: Record<WorldName, Accounts>
+  sandbox: Sandbox | undefined
+  live: LiveState
+  health: Health
+}
+
+/** The `api` role: the public API, the sandbox's, and the admin socket. Gives the API's URL. */
+export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string> {
+  const { config, logger, store, opened, onError } = runtime
+  const { health } = parts
+  const uses = opened.use(noteUses(store, onError))
+  const { authorize, identify, forget } = keyChecker({
+    used: ({ keyId }) => uses.note(keyId),
+    find: (key) => findApiKey(store, key),
+    bootstrap: bootstrapOf(config),
+    closed: (world) => whyClosed(world, parts),
+  })
+  const api = await startApi({
+    logger,
+    listen: config.httpListen,
+    isOurHost: hostCheck(config),
+    isDatabaseAway,
+    context: { store, authorize, identify, forgetKeys: forget, ...contextOf(config, parts) },
+    sandbox: parts.sandbox?.api(authorize),
+    health: { report: () => health.report() },
+  })
+  opened.use(api)
+  opened.use(deleteExpired(store, config.mailDays, onError))
+  await openAdmin(runtime)
+  return `http://${writeEndpoint(api)}`
+}
+
+/** While Postgres is awaited: says so to all who ask. */
+export const openMeanwhile = ({ config }: BareRuntime): Promise<AsyncDisposable> =>
+  startMeanwhile(config.httpListen)
+
+type OwnContext = Omit<ApiContext, 'store' | 'authorize' | 'identify' | 'forgetKeys'>
+
+function contextOf(config: Config, parts: ApiParts): OwnContext {
+  return {
+    nameRules: (world) => ({
+      sandbox: world === 'sandbox',
+      laboratory: config.laboratory,
+      platform: ownNames(world, config, parts),
+    }),
+    hasRedirects: (row) =>
+      parts.ports(row.world, placedAt(row))!.zone.redirects !== undefined ||
+      redirectAddresses(row.world, config).length > 0,
+    limits: {
+      pendingClaimsPerName: config.pendingClaimsPerName,
+      addsPerNamePerHour: config.addsPerName,
+    },
+    accounts: (world) => knownAccounts(parts.accounts[world]),
+    defaults: (world) => defaultAccounts(config, parts.accounts[world]),
+    senderEvents: (account) =>
+      Object.values(parts.accounts).flatMap(({ senders }) => senders.get(account)?.events ?? [])[0],
+    zoneHost: (world, placed) => parts.ports(world, placed)!.zone,
+    sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
+    rates: ratesOf(config),
+    maxKeys: config.keysPerWorkspace,
+    archivedMailDays: config.archivedMailDays,
+    waitMs: config.handlerWaitMs,
+    now: () => new Date(),
+  }
+}
+
+/** How many busy keys a workspace may have where no limit is set for it. */
+const BUSY_KEYS = 5
+
+function ratesOf(config: Config): RateLimits {
+  const key = { perMinute: config.rateLimitPerMinute, perHour: config.rateLimitPerHour }
+  const workspace = {
+    perMinute: config.workspaceRateLimitPerMinute ?? BUSY_KEYS * key.perMinute,
+    perHour: config.workspaceRateLimitPerHour ?? BUSY_KEYS * key.perHour,
+  }
+  return { key, workspace }
+}
+
+function knownAccounts({ zones, senders, mailboxes }: Accounts): Candidates {
+  const named = (accounts: ReadonlyMap<string, unknown>) => ['embedded', ...accounts.keys()]
+  return { zone: named(zones), sender: named(senders), mailbox: named(mailboxes) }
+}
+
+/** Those of the settings that are of this world; where none is, the house serves itself. */
+function defaultAccounts(config: Config, accounts: Accounts): Candidates {
+  const known = knownAccounts(accounts)
+  const among = (names: readonly string[], service: keyof Candidates) => {
+    const here = names.filter((name) => known[service].includes(name))
+    return here.length > 0 ? here : ['embedded']
+  }
+  return {
+    zone: among(config.zoneDriver, 'zone'),
+    sender: among(config.senderDriver, 'sender'),
+    mailbox: among(config.mailboxDriver, 'mailbox'),
+  }
+}
+
+/** Names that nobody may claim: whose zone it is, could answer for us. */
+function ownNames(world: WorldName, config: Config, parts: ApiParts): readonly string[] {
+  const zones = [...parts.accounts[world].zones.values()].flatMap(({ pool }) => pool ?? [])
+  const pools = new Set(zones.flatMap(({ name }) => ancestorsOf(name)[0] ?? []))
+  if (world === 'sandbox') return [...(parts.sandbox?.reserved ?? []), ...pools]
+  const { nameserverZone, mailHost, probeHost } = livePlatform(config)
+  return [nameserverZone, mailHost, probeHost, ...config.httpHosts, ...pools]
+}
+
+function whyClosed(
+  world: WorldName,
+  { sandbox, live }: ApiParts,
+): { code: ProblemCode; fields?: Record<string, unknown> } | undefined {
+  if (world === 'sandbox') return sandbox ? undefined : { code: 'sandbox_off' }
+  if (!live.isConfigured) return { code: 'live_not_configured' }
+  if (live.obstacles.length === 0) return undefined
+  return { code: 'installation_not_ready', fields: { obstacles: live.obstacles } }
+}
+
+function bootstrapOf({ bootstrapKey: key }: Config) {
+  if (key === undefined) return undefined
+  const world: WorldName = key.startsWith('ms_live_') ? 'live' : 'sandbox'
+  const as = { keyId: BOOTSTRAP_KEY_ID, workspaceId: FIRST_WORKSPACE, world, scopes: ['*'] }
+  return { key, as }
+}
+
+/** Other hosts are refused: a page elsewhere must not reach us under a name of its own. */
+function hostCheck({ httpListen, httpHosts }: Config): (host: string) => boolean {
+  const known = new Set(['localhost', '127.0.0.1', '::1', httpListen.address, ...httpHosts])
+  return (host) => known.has(host) || (isLoopback(httpListen.address) && isLoopback(host))
+}
+
+async function openAdmin({ config, logger, store, opened }: Runtime): Promise<void> {
+  const path = adminSocketPath(config.dataDir)
+  await makeAdminDirectory(path)
+  opened.use(await startAdmin({ path, store, logger, isDatabaseAway }))
+}

@@ -1,0 +1,185 @@
+/** The queue of outgoing messages at work: a lane for the product's own probes, and one for all else. */
+
+import type { Config } from '#config/settings.ts'
+import { LeaseLost } from '#engine/due-rows.ts'
+import { startWorker } from '#engine/worker.ts'
+import { envelopeSenderOf } from '#mail/outgoing/bounce-address.ts'
+import { type AttemptResult, type QueuedMail, SENT_AGAIN } from '#mail/outgoing/mail.ts'
+import { Queue } from '#mail/outgoing/queue.ts'
+import { Sessions } from '#mail/outgoing/sessions.ts'
+import { type ShareLimits, Shares } from '#mail/outgoing/shares.ts'
+import { TlsPolicies } from '#mail/outgoing/tls-policies.ts'
+import { type TransferOptions, transfer } from '#mail/outgoing/transfer.ts'
+import { reportTo } from '#mail/reports/report-to.ts'
+import type { MailWorkers } from '#mail/workers/mail-workers.ts'
+import { TOPICS } from '#store/context.ts'
+import { OUTGOING } from '#store/due-tables.ts'
+import { keepMessage } from '#store/keep-messages.ts'
+import {
+  inTurn,
+  type Lane,
+  laneIn,
+  loadQueued,
+  noteAttempts,
+  noteData,
+} from '#store/outgoing-queue.ts'
+import type { WorldName } from '#store/tables.ts'
+import { policyBook } from '#store/tls-policies.ts'
+import { gathered } from '../../gathered.ts'
+import type { World, Worlds } from '../../world.ts'
+import type { Accounts } from '../accounts.ts'
+import type { Runtime } from '../context.ts'
+import { isWorthAnotherTry, sentenceOf } from '../recorded-sender.ts'
+
+export type OutgoingParts = {
+  runtime: Runtime
+  worlds: Worlds
+  accounts: Record<WorldName, Accounts>
+  workers: MailWorkers
+}
+
+/** How many attempts a process makes at once, and what one workspace and one destination have of them. */
+const LANES: Record<Lane, { atOnce: number; limits: ShareLimits }> = {
+  probes: { atOnce: 10, limits: { ofWorkspace: 10, toDestination: 10 } },
+  others: { atOnce: 100, limits: { ofWorkspace: 40, toDestination: 5 } },
+}
+const ATTEMPT_LIMIT_MS = 120_000
+const NOTED_AT_ONCE = 50
+const NOTED_WITHIN_MS = 10
+/** Beside the attempt there is its message to read, and its end to note. */
+const PASS_LIMIT_MS = ATTEMPT_LIMIT_MS + 60_000
+
+export function openOutgoing(parts: OutgoingParts): void {
+  const { opened } = parts.runtime
+  const attempt = attemptsBy(parts, {
+    sessions: opened.use(new Sessions()),
+    policies: tlsPolicies(parts),
+    mayLeave: gathered(
+      { atOnce: NOTED_AT_ONCE, withinMs: NOTED_WITHIN_MS },
+      async (mails: readonly QueuedMail[]) => {
+        const noted = await noteData(parts.runtime.store, mails)
+        return mails.map(({ id }) => noted.has(id))
+      },
+    ),
+  })
+  for (const lane of ['probes', 'others'] as const) openLane(parts, lane, attempt)
+}
+
+type Attempt = (mail: QueuedMail, signal: AbortSignal) => Promise<AttemptResult>
+
+function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
+  const { runtime, worlds } = parts
+  const { store, opened, onError, logger } = runtime
+  const { atOnce, limits } = LANES[lane]
+  const now = () => new Date()
+  const queue = new Queue({
+    load: (ids) => loadQueued(store, ids, now()),
+    note: (notes) => noteAttempts(store, notes),
+    attempt,
+    onFailed: (mail, result) => tellInbox(parts, mail, result),
+    now,
+    limitMs: ATTEMPT_LIMIT_MS,
+    shares: new Shares(limits, () => performance.now()),
+  })
+  const worker = startWorker({
+    db: store.db,
+    doorbell: store.doorbell,
+    table: OUTGOING,
+    mine: laneIn(lane, [...worlds.keys()]),
+    topic: TOPICS.outgoingDue,
+    pick: (limit, which) => inTurn(limit, which, queue.taking),
+    atOnce,
+    passLimitMs: PASS_LIMIT_MS,
+    givesWay: false,
+    work: (row, signal) => queue.pass(row, signal),
+    onError: (error, row) => {
+      if (row) logger.error({ err: error, message: row.id }, 'an attempt at a message failed')
+      else onError(error)
+    },
+  })
+  opened.use(worker)
+}
+
+/** What attempts of all messages share. */
+type Shared = Pick<TransferOptions, 'sessions' | 'policies'> & {
+  /** Notes that the message is about to leave, unless it is not ours to send any more. */
+  mayLeave(mail: QueuedMail): Promise<boolean>
+}
+
+/** Nobody in the sandbox has a policy. */
+function tlsPolicies({ runtime, worlds }: OutgoingParts): TlsPolicies | undefined {
+  const live = worlds.get('live')
+  if (!live) return undefined
+  const { resolver, mayConnect } = live
+  return new TlsPolicies({
+    resolver,
+    mayConnect,
+    book: policyBook(runtime.store),
+    now: Date.now,
+  })
+}
+
+function attemptsBy(parts: OutgoingParts, shared: Shared): Attempt {
+  const { runtime, worlds, accounts, workers } = parts
+  return async (mail, signal) => {
+    const world = worlds.get(mail.world as WorldName)!
+    if (mail.account !== 'embedded')
+      return handOver(mail, accounts[world.name].senders.get(mail.account), signal)
+    if (!mail.key) return { is: 'failed', reply: '5.7.1 the domain has no key to sign with' }
+    const raw = await workers.sign(mail.content, mail.claim.name, mail.key)
+    const delivery = {
+      envelopeSender: envelopeSenderOf(mail),
+      recipient: mail.recipient,
+      raw,
+      onData: SENT_AGAIN[mail.origin] ? undefined : () => leaving(mail, shared),
+    }
+    return transfer(delivery, transferOptions(world, runtime.config, shared), signal)
+  }
+}
+
+/** A message that was not delivered is told in its conversation. Nobody outside is told anything. */
+async function tellInbox(
+  { runtime, worlds }: OutgoingParts,
+  mail: QueuedMail,
+  { reply, host = '' }: AttemptResult,
+): Promise<void> {
+  if (mail.inbox !== 'there') return
+  const { mailHost } = worlds.get(mail.world as WorldName)!.platform
+  const copy = reportTo({ ...mail, reply, host }, mailHost, new Date())
+  await keepMessage(runtime.store, copy.content, [copy])
+}
+
+/** Hands a message to its outside service again, whose first answer was lost. */
+async function handOver(
+  mail: QueuedMail,
+  sender: Accounts['senders'] extends ReadonlyMap<string, infer S> ? S | undefined : never,
+  signal: AbortSignal,
+): Promise<AttemptResult> {
+  if (!sender) return { is: 'deferred', reply: `4.3.5 there is no account ${mail.account}` }
+  try {
+    await sender.send(mail.claim, mail, signal)
+    return { is: 'sent', reply: 'taken over', host: mail.account }
+  } catch (error) {
+    signal.throwIfAborted()
+    const is = isWorthAnotherTry(error) ? 'deferred' : 'failed'
+    return { is, reply: sentenceOf(error), host: mail.account }
+  }
+}
+
+async function leaving(mail: QueuedMail, { mayLeave }: Shared): Promise<void> {
+  if (!(await mayLeave(mail))) throw new LeaseLost(mail.id)
+}
+
+function transferOptions(world: World, config: Config, shared: Shared): TransferOptions {
+  const isLive = world.name === 'live'
+  return {
+    resolver: world.resolver,
+    sessions: shared.sessions,
+    policies: isLive ? shared.policies : undefined,
+    mailHost: world.platform.mailHost,
+    smtpPort: world.smtpPort,
+    mayConnect: world.mayConnect,
+    sourceAddresses: isLive ? config.smtpSourceAddresses : [],
+    smarthost: isLive ? config.smarthost : undefined,
+  }
+}

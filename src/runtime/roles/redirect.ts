@@ -1,0 +1,55 @@
+import { isIPv6 } from 'node:net'
+import type { Config } from '#config/settings.ts'
+import { type Endpoint, isPrivateAddress } from '#names/ip.ts'
+import { RedirectDirectory } from '#servers/redirect/directory.ts'
+import { listenRedirects } from '#servers/redirect/listen.ts'
+import { TOPICS } from '#store/context.ts'
+import { leading, readRedirects } from '#store/redirects.ts'
+import { changedNames } from '#store/served-names.ts'
+import type { WorldName } from '#store/tables.ts'
+import type { Runtime } from '../context.ts'
+
+/** The `redirect` role: one listener for each address; none without any. */
+export async function openRedirects({
+  config,
+  store,
+  opened,
+  onError,
+}: Runtime): Promise<readonly Endpoint[]> {
+  if (config.redirectListen.length === 0) return []
+  const feed = {
+    changed: (mark: string, page: { after: string; limit: number }) =>
+      changedNames(store.db, mark, page),
+    read: async (names: readonly string[]) =>
+      (await readRedirects(store.db, names)).map(({ name, redirect }) => ({
+        name,
+        redirect: redirect && leading(redirect),
+      })),
+    onChange: (heard: () => void) => store.doorbell.on(TOPICS.servedNames, heard),
+  }
+  const directory = opened.use(new RedirectDirectory(feed, onError))
+  await directory.start()
+  const listeners: Endpoint[] = []
+  for (const listen of config.redirectListen) {
+    const find = (host: string) => directory.find(host)
+    listeners.push(opened.use(await listenRedirects({ listen, find, onError })))
+  }
+  return listeners
+}
+
+/**
+ * What the records of a world's redirects hold; empty where there are none. Live ones would lead
+ * nowhere if any address were not public.
+ */
+export function redirectAddresses(world: WorldName, config: Config): readonly string[] {
+  const { redirectListen: listening, laboratory } = config
+  const given = config.redirectAddresses
+  const all = given.length > 0 ? given : listening.map(({ address }) => address)
+  if (all.length === 0) return []
+  if (world === 'sandbox') return ['127.0.0.1']
+  return laboratory || !all.some(isPrivateAddress) ? [...new Set(all.map(canonical))] : []
+}
+
+/** As resolvers write it, so that what is seen can be compared with what was meant. */
+const canonical = (address: string): string =>
+  isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address

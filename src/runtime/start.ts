@@ -1,0 +1,160 @@
+/** The composition root: settings in, everything that runs out; disposing it ends it in reverse. */
+
+import type { Role } from '#config/settings.ts'
+import { MailWorkers } from '#mail/workers/mail-workers.ts'
+import { writeEndpoint } from '#names/ip.ts'
+import type { Nameserver } from '#servers/nameserver.ts'
+import type { StoreContext } from '#store/context.ts'
+import type { PortsOf } from '#store/domain-passes.ts'
+import type { WorldName } from '#store/tables.ts'
+import type { World, Worlds } from '../world.ts'
+import { type Accounts, openAccounts } from './accounts.ts'
+import {
+  firstKey,
+  openBareRuntime,
+  openServer,
+  type Runtime,
+  type StartOptions,
+} from './context.ts'
+import { NO_FAULTS, portsBuilder } from './domain-ports.ts'
+import { databaseCheck, type Health, openHealth, zonesCheck } from './health.ts'
+import { openPaceShare } from './pace-share.ts'
+import { openApi, openMeanwhile } from './roles/api.ts'
+import { followDatabase, openNameserver } from './roles/dns.ts'
+import { openOutgoing } from './roles/mail-queue.ts'
+import { openRedirects, redirectAddresses } from './roles/redirect.ts'
+import { openSandbox, type Sandbox } from './roles/sandbox.ts'
+import { openInbound } from './roles/smtp.ts'
+import { openWorkers } from './roles/worker.ts'
+import { whenPostgresAnswers } from './waiting.ts'
+import { type LiveState, liveObstacles, liveWorld } from './worlds.ts'
+
+export type Running = AsyncDisposable & {
+  /** Where each listener really listens, for the ready line and for tests. */
+  api: string | undefined
+  dns: readonly string[]
+  smtp: readonly string[]
+  redirect: readonly string[]
+  firstKeyFile: string | undefined
+  store: StoreContext
+}
+
+/**
+ * Starts what the settings ask for. Waits for Postgres as long as it takes; the nameserver answers meanwhile,
+ * if it has its zones. Throws, with nothing left running, when a part cannot start, or the signal aborts.
+ */
+export async function startMailstead(options: StartOptions): Promise<Running> {
+  await using opened = new AsyncDisposableStack()
+  const bare = await openBareRuntime(options, opened)
+  const has = (role: Role) => options.config.roles.includes(role)
+  const live = liveObstacles(options.config)
+  const health = await openHealth(bare)
+  const nameserver = has('dns') ? await openNameserver(bare, live.isConfigured) : undefined
+  const connection = await openServer(bare, options.signal)
+  const roles = await whenPostgresAnswers(bare, connection, {
+    signal: options.signal,
+    answerMeanwhile: () => (has('api') ? openMeanwhile(bare) : undefined),
+    open: (runtime) => openRoles({ runtime, nameserver, live, health }, options.rests),
+  })
+  const { roles: open } = options.config
+  options.logger.info({ roles: open, ...listenersOf(roles) }, 'started')
+  const obstacles = live.isConfigured ? live.obstacles : []
+  for (const obstacle of obstacles) options.logger.warn(`live domains are refused: ${obstacle}`)
+  opened.defer(() => options.logger.info({ roles: open }, 'stops'))
+  const closing = opened.move()
+  return { ...roles, [Symbol.asyncDispose]: () => closing.disposeAsync() }
+}
+
+type Opening = {
+  runtime: Runtime
+  nameserver: Nameserver | undefined
+  live: LiveState
+  health: Health
+}
+
+const listenersOf = ({ api, dns, smtp, redirect }: Awaited<ReturnType<typeof openRoles>>) => ({
+  api,
+  dns,
+  smtp,
+  redirect,
+})
+
+async function openRoles(
+  { runtime, nameserver, live, health }: Opening,
+  rests: StartOptions['rests'],
+): Promise<Omit<Running, typeof Symbol.asyncDispose>> {
+  const { config, store } = runtime
+  health.add('database', databaseCheck(store.db))
+  const has = (role: Role) => config.roles.includes(role)
+  const accounts = await openAccounts(runtime, rests)
+  if (nameserver) {
+    await followDatabase(runtime, nameserver, live.isConfigured)
+    health.add('zones', zonesCheck(nameserver.staleMs))
+  }
+  const workers = has('smtp') || has('worker') ? runtime.opened.use(new MailWorkers()) : undefined
+  const isWhole = has('api') && has('worker') && has('smtp')
+  const sandbox =
+    nameserver && workers && isWhole && !config.laboratory
+      ? await openSandbox(runtime, nameserver, accounts.sandbox, workers)
+      : undefined
+  const firstKeyFile = sandbox ? await firstKey(runtime) : undefined
+  // Only workers ask others' servers.
+  const asks = has('worker') && live.isConfigured
+  const share = asks ? await openPaceShare(runtime) : () => 0
+  const worlds = openWorlds(runtime, live.isConfigured ? share : undefined, sandbox)
+  const ports = portsOf(runtime, worlds, accounts, sandbox)
+  const smtp = workers && has('smtp') ? await openInbound(runtime, worlds, workers) : []
+  sandbox?.setInboundPorts(smtp)
+  if (has('worker')) openWorkers(runtime, worlds, ports)
+  if (has('worker') && workers) openOutgoing({ runtime, worlds, accounts, workers })
+  const redirect = has('redirect') ? await openRedirects(runtime) : []
+  const api = has('api')
+    ? await openApi(runtime, { ports, accounts, sandbox, live, health })
+    : undefined
+  health.started()
+  return {
+    api,
+    dns: nameserver?.listeners.map(writeEndpoint) ?? [],
+    smtp: smtp.map(writeEndpoint),
+    redirect: redirect.map(writeEndpoint),
+    firstKeyFile,
+    store,
+  }
+}
+
+function openWorlds(
+  { config }: Runtime,
+  share: (() => number) | undefined,
+  sandbox: Sandbox | undefined,
+): Worlds {
+  const worlds = new Map<WorldName, World>()
+  if (share) worlds.set('live', liveWorld(config, share))
+  if (sandbox) worlds.set('sandbox', sandbox.world)
+  return worlds
+}
+
+function portsOf(
+  { store, config }: Runtime,
+  worlds: Worlds,
+  accounts: Record<WorldName, Accounts>,
+  sandbox: Sandbox | undefined,
+): PortsOf {
+  const { receivesMail, dkimRotationDays } = config
+  const sendingLimits = { workspace: config.sendLimitPerWorkspace, installation: config.sendLimit }
+  const builders = new Map<WorldName, ReturnType<typeof portsBuilder>>()
+  for (const [name, world] of worlds) {
+    const misbehaviour = world === sandbox?.world ? sandbox.misbehaviour : NO_FAULTS
+    const parts = {
+      store,
+      world,
+      accounts: accounts[name],
+      misbehaviour,
+      receivesMail,
+      dkimRotationDays,
+      sendingLimits,
+    }
+    const redirects = { redirectAddresses: redirectAddresses(name, config) }
+    builders.set(name, portsBuilder({ ...parts, ...redirects }))
+  }
+  return (world, placed) => builders.get(world)?.(placed)
+}

@@ -1,0 +1,155 @@
+/** Makes the values of `World`: what differs between live and sandbox, all of it, in one place. */
+import { getServers } from 'node:dns'
+import { isIPv6 } from 'node:net'
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
+import type { Config } from '#config/settings.ts'
+import { nameserverPool } from '#domains/claims.ts'
+import { isSpecialUse } from '#names/domain-name.ts'
+import { isLoopback, isPrivateAddress, parseEndpoint } from '#names/ip.ts'
+import type { Reach } from '#resolver/iterate.ts'
+import { paced, shareOf, sparing, unpaced } from '#resolver/pace.ts'
+import type { Resolver } from '#resolver/resolver.ts'
+import { ROOT_HINTS } from '#resolver/root-hints.ts'
+import { stubResolver } from '#resolver/stub.ts'
+import { viewsThrough } from '#resolver/view.ts'
+import { SANDBOX } from '#sandbox/names.ts'
+import { systemClock } from '../clock.ts'
+import { type Platform, probeHostOf, type World } from '../world.ts'
+
+/** The platform's names in the real world, as configured. */
+export function livePlatform(config: Config): Platform {
+  const addresses = orListening(config.nameserverAddresses, config.dnsListen)
+  const mailHostAddresses = orListening(config.mailHostAddresses, config.smtpListen)
+  return {
+    nameserverZone: config.nameserverZone,
+    pool: nameserverPool(config.nameserverZone, addresses),
+    mailHost: config.mailHost,
+    mailHostAddresses,
+    sourceAddresses:
+      config.smtpSourceAddresses.length > 0 ? config.smtpSourceAddresses : mailHostAddresses,
+    probeHost: probeHostOf(config.mailHost),
+  }
+}
+
+const orListening = (
+  given: readonly string[],
+  listening: readonly { address: string }[],
+): readonly string[] => (given.length > 0 ? given : listening.map(({ address }) => address))
+
+/** Fixed names, everything on one loopback address. */
+export function sandboxPlatform(): Platform {
+  const { nameserverZone, mailHost } = SANDBOX
+  return {
+    nameserverZone,
+    pool: nameserverPool(nameserverZone, ['127.0.0.1']),
+    mailHost,
+    mailHostAddresses: ['127.0.0.1'],
+    sourceAddresses: ['127.0.0.1'],
+    probeHost: probeHostOf(mailHost),
+  }
+}
+
+/** Why live domains cannot be served by this installation, in sentences; empty when they can. */
+export type LiveState = { isConfigured: boolean; obstacles: readonly string[] }
+
+export function liveObstacles(config: Config): LiveState {
+  if (config.laboratory) return { isConfigured: true, obstacles: [] }
+  if (isSpecialUse(config.nameserverZone)) return { isConfigured: false, obstacles: [] }
+  const { pool, mailHostAddresses } = livePlatform(config)
+  const nameserverAddresses = new Set(pool.map(({ address }) => address))
+  return {
+    isConfigured: true,
+    obstacles: [
+      ...[...nameserverAddresses]
+        .filter(isPrivateAddress)
+        .map((address) => `The nameservers would resolve to ${address}, which is not public.`),
+      ...mailHostAddresses
+        .filter(isPrivateAddress)
+        .map((address) => `The mail host would resolve to ${address}, which is not public.`),
+      ...(nameserverAddresses.size < 2
+        ? ['The nameservers need at least two public addresses.']
+        : []),
+      ...(isSpecialUse(config.mailHost) ? ['The mail host has a special-use name.'] : []),
+    ],
+  }
+}
+
+/** `share` is what part of the questions that others' servers may be asked is this process's own now. */
+/** At one server, for all surveys of this process: so that an import of some 130 questions takes a second. */
+const SURVEY_PER_SECOND = 200
+
+export function liveWorld(config: Config, share: () => number): World {
+  const hasIPv6 = Object.values(networkInterfaces()).flat().some(isGlobalIPv6)
+  const hints =
+    config.rootHints.length > 0
+      ? config.rootHints
+      : ROOT_HINTS.map((address) => ({ address, port: 53 }))
+  // In a laboratory our own nameservers need not have the port of DNS to themselves.
+  const own = config.laboratory ? config.dnsListen.filter(({ port }) => port !== 0) : []
+  const ports = new Map([...own, ...hints].map(({ address, port }) => [address, port]))
+  const platform = livePlatform(config)
+  const rootHints = hints.map(({ address }) => address)
+  const reach: Reach = {
+    rootHints,
+    dnsPort: (address) => ports.get(address) ?? 53,
+    mayConnect: (address) => {
+      if (isIPv6(address) && !hasIPv6) return false
+      return config.laboratory || !isPrivateAddress(address)
+    },
+    surveyPace: paced(() => SURVEY_PER_SECOND, systemClock),
+    pace: sparing(
+      paced(() => shareOf(config.parentQueriesPerSecond, share()), systemClock),
+      (address) => isOurs(platform, address) && !rootHints.includes(address),
+    ),
+  }
+  return {
+    ...reach,
+    name: 'live',
+    smtpPort: () => 25,
+    resolver: configuredResolver(config),
+    view: viewsThrough(reach, () => performance.now()),
+    clock: systemClock,
+    soonestLookMs: 2000,
+    platform,
+  }
+}
+
+const isOurs = ({ pool }: Platform, asked: string): boolean =>
+  pool.some(({ address }) => address === asked)
+
+/** Without one, questions and mail over IPv6 could only be waited for in vain. */
+const isGlobalIPv6 = (each?: NetworkInterfaceInfo): boolean =>
+  each?.family === 'IPv6' && !isPrivateAddress(each.address)
+
+export type SandboxPorts = {
+  dns(address: string): number | undefined
+  smtp(address: string): number | undefined
+}
+
+export function sandboxWorld(ports: SandboxPorts): World {
+  const reach: Reach = {
+    rootHints: SANDBOX.rootAddresses,
+    // Port 9 is discard: nothing of the sandbox listens at other addresses.
+    dnsPort: (address) => ports.dns(address) ?? 9,
+    mayConnect: isLoopback,
+    pace: unpaced,
+  }
+  const view = viewsThrough(reach, () => performance.now())
+  return {
+    ...reach,
+    name: 'sandbox',
+    smtpPort: (address) => ports.smtp(address) ?? 9,
+    resolver: { resolve: (...question) => view().publicDns.resolve(...question) },
+    view,
+    clock: systemClock,
+    // The parent is our own, and need not be spared.
+    soonestLookMs: 200,
+    platform: sandboxPlatform(),
+  }
+}
+
+function configuredResolver(config: Config): Resolver {
+  if (config.resolvers.length > 0) return stubResolver(config.resolvers)
+  const system = getServers().flatMap((written) => parseEndpoint(written, 53) ?? [])
+  return stubResolver(system)
+}
