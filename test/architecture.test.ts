@@ -116,6 +116,7 @@ const LAYERS: Record<string, Row> = {
       'domains/desired-records.ts',
       'domains/import-file.ts',
       'domains/lifecycle.ts',
+      'domains/removal-plan.ts',
       'domains/waits.ts',
       'domains/sending.ts',
       'drivers/errors.ts',
@@ -127,6 +128,7 @@ const LAYERS: Record<string, Row> = {
       'store/*',
     ],
     types: [
+      'domains/claims.ts',
       'domains/customer-records.ts',
       'domains/types.ts',
       'drivers/sender/contract.ts',

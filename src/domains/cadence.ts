@@ -36,12 +36,12 @@ function lookMs(
   return waitingLookMs(domain.conditions.get(type))
 }
 
-/** Nameservers that did not answer are given some seconds; the import ends by the clock. */
+/** Asks silent nameservers again within 2 to 30 s, until the import's deadline. */
 const importLookMs = (ageMs: number): number => clamp(ageMs / 4, seconds(2), seconds(30))
 
 /**
- * The older the wish, the rarer the look; a query that reaches us shortens any wait. `soonestMs` is what
- * the parent's servers are spared between two looks at one name.
+ * The longer ago a person asked, the rarer the looks; a query at our nameservers wakes the domain.
+ * `soonestMs` is the least time between two looks at one name.
  */
 export function delegationLookMs(ageMs: number, soonestMs: number): number {
   return ageMs > days(30) ? days(7) : clamp(ageMs / 20, soonestMs, minutes(15))
@@ -50,15 +50,15 @@ export function delegationLookMs(ageMs: number, soonestMs: number): number {
 /** Sending needs a delegation seen within the hour, so an active domain is looked at within it. */
 const activeLookMs = ({ id }: Domain): number => minutes(45) + minutes(10) * spread(id)
 
-/** Our own nameservers follow a change within some 20 ms. */
+/** Our nameservers serve a change within about 20 ms. */
 const FIRST_LOOKS_MS = 50
 
-/** Others' work is asked about quickly at first, then ever more slowly. */
+/** Waits for others: looks often at first, then ever more rarely. */
 function waitingLookMs(condition: Condition | undefined): number {
   return clamp((condition?.waitedMs ?? 0) / 4, FIRST_LOOKS_MS, minutes(5))
 }
 
-/** Records of a redirect are looked for often while it is new; without any, nothing is due. */
+/** Looks often for the missing records of a new redirect; not at all if none is missing. */
 export function redirectLookMs(unseenSince: Date | undefined, now: Date): number {
   if (unseenSince === undefined) return Number.POSITIVE_INFINITY
   return clamp((now.getTime() - unseenSince.getTime()) / 4, FIRST_LOOKS_MS, hours(1))
@@ -66,7 +66,7 @@ export function redirectLookMs(unseenSince: Date | undefined, now: Date): number
 
 const BACK_OFF = { firstMs: 500, mostMs: minutes(5) }
 
-/** After looks that could not be taken, unless the provider named a time. */
+/** After looks that could not be taken; a provider's own retry time wins. */
 export function afterTroubleMs(failures: number, error: DriverError | undefined): number {
   if (error?.retryAfterMs !== undefined) return clamp(error.retryAfterMs, seconds(1), hours(1))
   if (error?.kind === 'unauthorized' || error?.kind === 'forbidden') return minutes(15)

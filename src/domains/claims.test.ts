@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { drawPair, nameserverPool, type PoolName } from './claims.ts'
+import { drawPair, nameserverPool, obstacleToAdding, type PoolName } from './claims.ts'
 
 const ADDRESSES = ['192.0.2.1', '192.0.2.2', '192.0.2.3']
 
@@ -103,3 +103,19 @@ test('a name can be claimed 2016 times on one address, and not once more', () =>
   assert.deepEqual(drawPair(pool, all, []), last)
   assert.equal(drawPair(pool, [...all, last], []), undefined)
 })
+
+// biome-ignore format: a table
+const ADDS: [recentAdds: number, pendingClaims: number, expected: string | undefined][] = [
+  [0,  0, undefined],
+  [4,  2, undefined],
+  [5,  0, 'too_many_adds'],
+  [0,  3, 'too_many_claims'],
+  [5,  3, 'too_many_adds'],
+  [99, 0, 'too_many_adds'],
+]
+
+for (const [recentAdds, pendingClaims, expected] of ADDS)
+  test(`after ${recentAdds} adds, with ${pendingClaims} claims waiting: ${expected ?? 'added'}`, () => {
+    const limits = { addsPerNamePerHour: 5, pendingClaimsPerName: 3 }
+    assert.equal(obstacleToAdding({ recentAdds, pendingClaims }, limits), expected)
+  })

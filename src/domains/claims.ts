@@ -1,7 +1,7 @@
 /**
- * Nameserver pairs: each claim on a name gets two names out of a pool, and only the pair that the
- * parent shows makes its claim the holder. Nobody can take over a dangling delegation, for its pair
- * is never drawn for them; nobody can squat a name, for drawing a pair proves nothing.
+ * Nameserver pairs: each claim on a name gets two names of a pool, and only the pair that the parent shows
+ * makes its claim the holder. A dangling delegation cannot be taken over, as no other claim gets its pair;
+ * a name cannot be squatted, as drawing a pair proves nothing.
  */
 import { randomInt } from 'node:crypto'
 
@@ -44,8 +44,23 @@ export function drawPair(
   return drawn?.map(({ name }) => name)
 }
 
-/** Every two names, in the order of their names. */
+/** All pairs of names, each sorted. */
 function pairsOf(pool: readonly PoolName[]): (readonly [PoolName, PoolName])[] {
   const sorted = pool.toSorted((a, b) => (a.name < b.name ? -1 : 1))
   return sorted.flatMap((a, index) => sorted.slice(index + 1).map((b) => [a, b] as const))
+}
+
+/** How many claims on one name may wait for their delegation, and how often a workspace may add the name. */
+export type ClaimLimits = { pendingClaimsPerName: number; addsPerNamePerHour: number }
+
+/** Of one name: the workspace's adds within the hour, and all claims that wait for their delegation. */
+export type ClaimCounts = { recentAdds: number; pendingClaims: number }
+
+/** Why the name may not be added now: otherwise its pairs of nameservers could be used up. */
+export function obstacleToAdding(
+  { recentAdds, pendingClaims }: ClaimCounts,
+  { addsPerNamePerHour, pendingClaimsPerName }: ClaimLimits,
+): 'too_many_adds' | 'too_many_claims' | undefined {
+  if (recentAdds >= addsPerNamePerHour) return 'too_many_adds'
+  return pendingClaims >= pendingClaimsPerName ? 'too_many_claims' : undefined
 }

@@ -4,7 +4,7 @@ import { type CustomerRecord, hides, namesOfOurs } from './customer-records.ts'
 
 type Standing = Pick<CustomerRecord, 'name' | 'type'>
 
-/** What stands in the zone of a domain; `takesMail` says that its mail comes here, or will. */
+/** The records in a domain's zone; `takesMail`: its mail comes here, or will. */
 export type ZoneContents = {
   domain: string
   ours: readonly Standing[]
@@ -12,11 +12,11 @@ export type ZoneContents = {
   takesMail: boolean
 }
 
-/** Why a record of the customer's cannot stand there, as a sentence; undefined if it can. */
+/** Why the zone cannot hold a customer's record, as a sentence; undefined if it can. */
 export function conflictOf({ name, type }: Standing, zone: ZoneContents): string | undefined {
   const apex = absolute(zone.domain)
   const beside = [...zone.ours, ...zone.theirs].filter((each) => each.name === name)
-  // RFC 1034 section 3.6.2: an alias has no other data beside it, so none stands at the apex.
+  // RFC 1034 section 3.6.2: a CNAME has no other data beside it, so the apex has none.
   if (type === 'CNAME' && name === apex) return 'An alias cannot stand at the domain itself.'
   if (type === 'CNAME' && beside.length > 0)
     return `An alias cannot stand beside ${beside[0]!.type} of ${name}.`
@@ -29,7 +29,7 @@ export function conflictOf({ name, type }: Standing, zone: ZoneContents): string
     hides({ name, type }, each, apex),
   )
   if (hidden) return `A delegation of ${name} would hide our records at and below it.`
-  // RFC 4035 section 2.4: a DS stands where a delegation does.
+  // RFC 4035 section 2.4: a DS exists only at a delegation.
   if (type === 'DS' && !zone.theirs.some((each) => each.type === 'NS' && each.name === name)) {
     return `A DS stands beside the NS records that delegate its name, and ${name} has none.`
   }

@@ -4,12 +4,12 @@ import { isDone, stageOf } from './lifecycle.ts'
 import type { Condition, Verdict } from './types.ts'
 import { WAITS_FOR_OTHERS } from './waits.ts'
 
-/** A look this much later than planned was late because of us; the difference counts for nothing. */
+/** Lateness beyond this is our fault, and does not count as waiting. */
 const LATENESS_MS = 60_000
 
 /**
- * The condition after a completed look, which began at `beganAt`. A waiting that has gone past its limit is a
- * failure.
+ * The condition after a completed look that began at `beganAt`. A condition that waits past its limit
+ * fails.
  */
 export function afterLook(
   stage: Stage,
@@ -38,7 +38,7 @@ export function afterFailedLook(before: Condition, message: string): Condition {
   return { ...before, lastLookError: message }
 }
 
-/** A failed stage stays failed until someone retries it, or until it is met after all. */
+/** A failed condition stays failed until a retry, or until a look finds it met. */
 function stand(before: Condition | undefined, found: Verdict): Verdict {
   return before?.verdict.is === 'failed' && found.is === 'waiting' ? before.verdict : found
 }
@@ -52,8 +52,8 @@ const limitOf = ({ giveUpAfterMs }: Stage, reason: string): number =>
   WAITS_FOR_OTHERS.includes(reason) ? stageOf('delegated').giveUpAfterMs : giveUpAfterMs
 
 /**
- * Only time between completed looks that both found it unmet counts: our own downtime never fails a
- * customer's domain, nor does one look.
+ * Counts only time between two completed looks that found it unmet: neither our downtime nor a single look
+ * fails a domain.
  */
 function countedMsOf(before: Condition | undefined, now: Date): number {
   if (!before?.lastLookAt || before.lastLookError !== undefined || isDone(before.verdict)) return 0
@@ -62,8 +62,7 @@ function countedMsOf(before: Condition | undefined, now: Date): number {
 }
 
 /**
- * Whether a look found what the one before it had found, and was taken in time: then all there is to
- * note of it is that it was taken.
+ * Whether a look in time found the same as the one before it: then only the time of the look is recorded.
  */
 export function goesOn(before: Condition | undefined, after: Condition): boolean {
   if (!before?.lastLookAt || !after.lastLookAt || before.lastLookError !== undefined) return false
@@ -72,7 +71,7 @@ export function goesOn(before: Condition | undefined, after: Condition): boolean
   return isDone(after.verdict) || after.waitedMs - before.waitedMs === passedMs
 }
 
-/** The condition as of a later look that found it going on. */
+/** The condition after a later look that saw no change. */
 export function lookedAgain(condition: Condition, at: Date): Condition {
   const passedMs = at.getTime() - (condition.lastLookAt ?? at).getTime()
   if (passedMs <= 0) return condition
@@ -81,6 +80,6 @@ export function lookedAgain(condition: Condition, at: Date): Condition {
   return { ...condition, lastLookAt: at, waitedMs, unmetMs }
 }
 
-/** Whether two verdicts read the same: an unchanged world writes nothing new. */
+/** Whether two verdicts are equal: then nothing new is written. */
 export const isSameVerdict = (a: Verdict | undefined, b: Verdict): boolean =>
   JSON.stringify(a) === JSON.stringify(b)

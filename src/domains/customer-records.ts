@@ -1,6 +1,6 @@
 /**
- * The customer's own records in the hosted zone: those found where the name was served before, so that
- * changing the nameservers breaks nothing, and those added since. Pure.
+ * The customer's own records in the hosted zone: imported ones, so that changing the nameservers breaks
+ * nothing, and later ones. Pure.
  */
 import { isWithin } from '#dns/name.ts'
 import type { RRset, RRsetType } from '#drivers/zone/contract.ts'
@@ -11,32 +11,32 @@ import { isSpf } from '#policy/spf.ts'
 /** One value at one name; `name` is absolute, `value` the canonical text of its rdata. */
 export type CustomerRecord = { name: string; type: RRsetType; value: string; ttl: number }
 
-/** What customers' records may have, in seconds. */
+/** The limits of customers' TTLs, in seconds. */
 export const TTL_S = { least: 60, most: 86_400 }
 
-/** A TTL as customers' records may have it, in seconds. */
+/** The TTL within those limits, in seconds. */
 export const keptTtl = (ttl: number): number => Math.min(TTL_S.most, Math.max(TTL_S.least, ttl))
 
 export const keyOf = ({ name, type, value }: CustomerRecord): string => `${name} ${type} ${value}`
 
-/** Whether mail for the name goes to somebody else's server by this record. */
+/** Whether the record is an MX of the name. */
 export const isMxOf = (name: string, record: CustomerRecord): boolean =>
   record.type === 'MX' && record.name === absolute(name)
 
-/** A name has one SPF policy and one DMARC record, so ours and the customer's cannot stand side by side. */
+/** A name has one SPF policy and one DMARC record, so ours and the customer's cannot coexist. */
 export const isSpfOf = (name: string, { name: owner, type, value }: CustomerRecord): boolean =>
   type === 'TXT' && owner === absolute(name) && isSpf(value)
-/** An alias to somebody who keeps the policy is one, too. */
+/** A CNAME to a policy kept elsewhere counts too. */
 export const isDmarcOf = (name: string, { name: owner, type, value }: CustomerRecord): boolean =>
   owner === absolute(`_dmarc.${name}`) && (type === 'CNAME' || (type === 'TXT' && isDmarc(value)))
 
-/** Whether both cannot stand: an alias has no other data beside it (RFC 1034 section 3.6.2). */
+/** Whether both cannot coexist: a CNAME has no other data (RFC 1034 section 3.6.2). */
 export const excludes = (a: CustomerRecord, b: CustomerRecord): boolean =>
   a.name === b.name && (a.type === 'CNAME' || b.type === 'CNAME') && keyOf(a) !== keyOf(b)
 
 /**
- * Whether a delegation would hide a name from everybody who asks (RFC 1034 section 4.2.1): it hands out
- * its own name and all below it. The apex of the zone is no such delegation.
+ * Whether a delegation would hide a name from resolvers (RFC 1034 section 4.2.1): it covers its own name
+ * and all below it. The NS rrset of the apex is no delegation.
  */
 export const hides = (
   { name: cut, type }: Pick<CustomerRecord, 'name' | 'type'>,
@@ -44,14 +44,14 @@ export const hides = (
   apex: string,
 ): boolean => type === 'NS' && cut !== apex && isWithin(name, cut)
 
-/** Where records of ours stand, or will once there are any: none of these names may be delegated away. */
+/** The names that have, or will have, records of ours: none may be delegated away. */
 export const namesOfOurs = (name: string, ours: readonly { name: string }[]): string[] => [
   absolute(`_dmarc.${name}`),
   absolute(`any._domainkey.${name}`),
   ...ours.map((record) => record.name),
 ]
 
-/** The zone with what the customer has in it, and without what was taken out. */
+/** The zone with the customer's wanted records, without the unwanted ones. */
 export function withCustomers(
   current: readonly RRset[],
   wanted: readonly CustomerRecord[],
@@ -68,7 +68,7 @@ export function withCustomers(
     const { name, type } = theirs[0]!
     const there = rrsets.get(key)
     const data = [...new Set([...(there?.data ?? []), ...theirs.map(({ value }) => value)])]
-    // RFC 2181 section 5.2: an rrset has one TTL. It is the customer's where no value is another's.
+    // RFC 2181 section 5.2: an rrset has one TTL. It is the customer's if all values are.
     const ttl = Math.min(...theirs.map((record) => record.ttl))
     const isShared = there && data.length > theirs.length
     rrsets.set(key, { name, type, ttl: isShared ? there.ttl : ttl, data })

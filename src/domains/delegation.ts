@@ -1,4 +1,4 @@
-/** What the parent's answers mean for a claim: pure. The API shows the report as it is made here. */
+/** What the parent's answers mean for a claim. Pure. The API shows the report unchanged. */
 import {
   isAnswer,
   type ParentAnswer,
@@ -10,7 +10,7 @@ import type { DelegationReport, DelegationVerdict, ServerReport } from './types.
 
 export type Expectation = { name: string; pair: readonly string[]; pool: readonly string[] }
 
-/** Judges what one or all of the parent's servers said. `unknown` when none of them said anything. */
+/** Judges the answers of one or all of the parent's servers. `unknown` when none answered. */
 export function judge(look: ParentLook, expectation: Expectation, now: Date): DelegationReport {
   const answers = look.answers.filter(isAnswer)
   const verdict = verdictOf(look.answers, answers, expectation)
@@ -39,7 +39,7 @@ export const asLame = (
   servers: answers.map(reportOf),
 })
 
-/** RFC 9499 section 7: whether a server that was asked is not one that answers with authority. */
+/** RFC 9499 section 7: whether one of the servers does not answer authoritatively. */
 export const isLame = (answers: readonly ParentAnswer[]): boolean =>
   answers.some(({ outcome }) => NOT_SERVING.includes(outcome))
 
@@ -52,14 +52,14 @@ const NOT_SERVING: readonly ParentOutcome[] = [
   'malformed',
 ]
 
-/** The same report, when names that nobody has are answered alike: it proves nothing. */
+/** The same report, when nonexistent names get the same answer: it proves nothing. */
 export const asWildcard = (report: DelegationReport, expectation: Expectation, parent: string) => ({
   ...report,
   verdict: 'wildcard' as const,
   message: sentence('wildcard', expectation, report.observed, parent),
 })
 
-/** Whether whatever answered shows exactly the pair, and two thirds of the servers answered. */
+/** Whether two thirds of the servers answered, and every answer shows exactly the pair. */
 export function provesPair(look: ParentLook, { pair }: Expectation): boolean {
   const answers = look.answers.filter(isAnswer)
   // A server with two addresses has answered when one of them has.
@@ -85,10 +85,10 @@ function verdictOfOne(answer: ParentAnswer, { pair, pool }: Expectation): Delega
   const shown = answer.nameservers
   if (answer.outcome === 'nxdomain') return 'not_published'
   if (answer.outcome === 'no_cut') return 'not_delegated'
-  // An answer with authority is the child's own word, never the parent's.
+  // An authoritative answer is the child zone's, never the parent's.
   if (answer.outcome === 'authoritative') return 'elsewhere'
   if (isSamePair(shown, pair)) return answer.ds.length > 0 ? 'ds_left_over' : 'delegated'
-  // Two pairs may share a name: two names of the pool are somebody's whole pair, one is half of ours.
+  // Pairs may share a name: two names of the pool are another claim's pair, one is half of ours.
   const isPair = new Set(shown).size === pair.length && shown.every((name) => pool.includes(name))
   if (!isPair && shown.some((name) => pair.includes(name))) return 'partial'
   return shown.some((name) => pool.includes(name)) ? 'wrong_pair' : 'elsewhere'
@@ -98,14 +98,13 @@ function verdictOfOne(answer: ParentAnswer, { pair, pool }: Expectation): Delega
 export const isSamePair = (a: readonly string[], b: readonly string[]): boolean =>
   a.length > 0 && new Set(a).symmetricDifference(new Set(b)).size === 0
 
-/** Whether the parent shows the pair, be the rest as it may. */
+/** Whether the parent shows the pair, lame or not. */
 const isAtPair = ({ verdict }: DelegationReport): boolean =>
   verdict === 'delegated' || verdict === 'lame'
 
 /**
- * The report with the time by which no cache leads elsewhere any more: what was shown before may have
- * been cached at its last sight, and is kept for as long as it said. Without a report before it, what
- * is shown now must do.
+ * Adds `settledAt`, when the last cached former delegation expires: caches may have got it when it was last
+ * seen, and keep it for its TTL. Without a former report, the TTL seen now counts.
  */
 export function settling(
   report: DelegationReport,
@@ -113,7 +112,7 @@ export function settling(
   formerSeenAt: Date,
 ): DelegationReport {
   if (former && isAtPair(former) && isAtPair(report)) {
-    // What was shown for a moment in between may have been cached, too.
+    // A delegation seen briefly in between may be cached, too.
     const settledAt = [former.settledAt ?? [], former.keptUntil ?? []].flat().toSorted().at(-1)
     return { ...report, settledAt: settledAt ?? null }
   }
@@ -127,7 +126,7 @@ export function settling(
 export const after = (at: Date, seconds = 0): string =>
   new Date(at.getTime() + seconds * 1000).toISOString()
 
-/** The verdict as a person would say it: what is, and the one thing to do. No times, no counts. */
+/** The verdict as a sentence: what the parent shows, and what to do. No times, no counts. */
 function sentence(
   verdict: DelegationVerdict,
   { name, pair }: Expectation,
@@ -162,7 +161,7 @@ function reportOf({ ds: _ds, ...answer }: ParentAnswer): ServerReport {
   return answer
 }
 
-/** What zones hosted here say is absent, or delegated, is kept for no longer. */
+/** Caches keep no NS rrset of a zone hosted here, or its absence, longer. */
 const INSIDE_TTL_S = 3600
 
 /** The report for a name inside a zone hosted here: read from that zone's rows, not from the wire. */

@@ -1,4 +1,4 @@
-/** What the zone must contain: merges what the mail services ask for, and adds what is our own. Pure. */
+/** Merges the records that the mail services need with our own: what the zone must contain. Pure. */
 
 import { isIPv4, isIPv6 } from 'node:net'
 import type { NeededRecord } from '#drivers/records.ts'
@@ -10,7 +10,7 @@ import type { OwnedRecord } from './ports.ts'
 
 export const RECORD_TTL_S = 300
 
-/** One entry a value. SPF policies at one name become one; equal values are named once. */
+/** One record per value. SPF policies at one name are merged; equal values appear once. */
 export function desiredRecords(
   name: string,
   needed: readonly NeededRecord[],
@@ -30,7 +30,7 @@ export function desiredRecords(
   return [...byKey.values()].map((same) => ({ ...same.at(-1)!, value: mergedValue(same) }))
 }
 
-/** Where the web server for a domain's redirect is found: at the domain itself and at `www`. */
+/** The addresses of the redirect's web server, at the domain itself and at `www`. */
 export function redirectRecords(name: string, addresses: readonly string[]): NeededRecord[] {
   const types = { A: addresses.filter(isIPv4), AAAA: addresses.filter(isIPv6) }
   return [name, `www.${name}`].flatMap((host) =>
@@ -50,13 +50,13 @@ export const isOfRedirect = ({ purpose }: OwnedRecord): boolean => purpose === '
 
 export const isOfBounces = ({ purpose }: OwnedRecord): boolean => purpose === 'bounce'
 
-/** Mail is sent and received without it, if not as well. */
+/** Mail works without it, though less well. */
 export const isOptional = ({ purpose }: { purpose: string }): boolean =>
   purpose === 'redirect' || purpose === 'bounce'
 
 /**
- * A redirect gives way to what somebody else put at its name: addresses of their own, an alias, a
- * delegation. Theirs was there first, and half a redirect is none. So do the records of bounces, to anything.
+ * Omits redirect records at names where others have addresses, a CNAME or a delegation: a shared name would
+ * redirect only some visitors. Omits bounce records at names where others have anything.
  */
 export function givingWay(
   wanted: readonly OwnedRecord[],
@@ -74,10 +74,10 @@ export function givingWay(
   return wanted.filter((record) => !isOptional(record) || !isTaken(record))
 }
 
-/** What leads visitors of a name somewhere. */
+/** Types that decide where visitors go. */
 const LEADING: readonly string[] = ['A', 'AAAA', 'CNAME', 'NS']
 
-/** Of SPF and DMARC a name has one record: SPF policies are merged, of DMARC ours is taken. */
+/** A name has one SPF and one DMARC record: SPF is merged, our DMARC record wins. */
 function keyOfOnly({ name, purpose }: OwnedRecord): string | undefined {
   return purpose === 'spf' || purpose === 'dmarc' ? `${purpose} ${name}` : undefined
 }
@@ -93,8 +93,8 @@ function mergedValue(same: readonly OwnedRecord[]): string {
 }
 
 /**
- * The zone as it should be: what is there, less the values that were ours, plus those that are. What
- * others put at the same name and type stays.
+ * The desired zone: the current one without our former values, with our wanted ones. Values of others at
+ * the same name and type stay.
  */
 export function desiredZone(
   current: readonly RRset[],

@@ -1,12 +1,12 @@
 /**
- * A zone hosted here that encloses a name: inside it nothing but its own NS cut delegates the name, and
- * the cut is read from the zone host, for what the wire shows comes from servers of our own.
+ * A zone hosted here that encloses a name. Only that zone's NS records delegate the name; they are read
+ * from the zone host, because on the wire our own servers would answer.
  */
 import { absolute, relative } from '#names/domain-name.ts'
 import type { Ports } from './ports.ts'
 import type { Claim } from './types.ts'
 
-/** `cut` is where the zone delegates the name to, sorted, without trailing dots. */
+/** `cut`: the nameservers the zone delegates to, sorted, without trailing dots. */
 export type EnclosingZone = { name: string; sameWorkspace: boolean; cut: readonly string[] }
 
 /** Undefined when the nearest holder above the name, if any, has no zone. */

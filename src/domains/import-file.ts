@@ -1,4 +1,4 @@
-/** What becomes of a zone file that a customer sends: every line of it is kept or accounted for. Pure. */
+/** Plans the import of a customer's zone file: each record is kept, or reported with a reason. Pure. */
 
 import { type FileProblem, type FileRecord, readMasterFile } from '#dns/master-file.ts'
 import { isWithin } from '#dns/name.ts'
@@ -12,13 +12,13 @@ import { isOfTheHost } from './import.ts'
 export type LeftOut = { line: number; name: string; type: string; reason: string }
 
 export type FilePlan =
-  /** Lines that cannot be read: nothing of the file is taken. */
+  /** Some lines cannot be read: nothing is imported. */
   | { is: 'unreadable'; problems: readonly FileProblem[] }
   | { is: 'readable'; records: readonly CustomerRecord[]; leftOut: readonly LeftOut[] }
 
 /**
- * Plans what to add to a zone. `standing` is what it holds and `limit` how many records a file may have.
- * Records that are there already are in the plan as well.
+ * Plans what to add to a zone. `standing` is its content, `limit` the most records that a file may have.
+ * Records that the zone already has are in the plan, too.
  */
 export function planFile(
   text: string,
@@ -51,7 +51,7 @@ export function planFile(
 
 const NOT_HELD = 'no zone here holds records of this type'
 
-/** A DS stands only beside the NS of its name, wherever in the file those are. */
+/** A DS needs the NS of its name, which may come later in the file. */
 const delegationsFirst = (a: FileRecord, b: FileRecord): number =>
   Number(b.type === 'NS') - Number(a.type === 'NS')
 
@@ -59,7 +59,7 @@ const unique = (records: readonly CustomerRecord[]): CustomerRecord[] => [
   ...new Map(records.map((record) => [keyOf(record), record])).values(),
 ]
 
-/** What stands in the zone, with its values. */
+/** The zone's content, with values. */
 type WholeZone = Omit<ZoneContents, 'theirs'> & { theirs: readonly CustomerRecord[] }
 
 function reasonAgainst(

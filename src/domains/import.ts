@@ -1,6 +1,6 @@
 /**
- * What a name serves before it moves here: which questions find it, and which records it becomes. Most
- * hosts give no zone whole, so this asks for what people usually have. Pure but for one random name.
+ * Which questions find the records of a name before it moves here, and which records are imported. Most
+ * hosts refuse zone transfers, so this asks for usual names. Pure but for one random name.
  */
 import { randomBytes } from 'node:crypto'
 import { isWithin } from '#dns/name.ts'
@@ -33,7 +33,7 @@ const SERVICES = [
 // biome-ignore format: a list
 const TEXTS = ['_dmarc', '_mta-sts', '_smtp._tls', '_domainkey', 'default._bimi', '_acme-challenge', '_dnslink', '_atproto']
 
-/** What is asked about a name that comes here: what people usually have, and a name that does not exist. */
+/** The questions about a name that moves here: usual names below it, and a nonexistent one. */
 export function questionsAbout(name: string): { questions: Asked[]; nonexistentName: string } {
   const nonexistentName = `${randomBytes(8).toString('hex')}.${name}`
   const all = (labels: readonly string[], types: readonly Asked['type'][]) =>
@@ -53,10 +53,10 @@ export function questionsAbout(name: string): { questions: Asked[]; nonexistentN
   return { questions, nonexistentName }
 }
 
-/** What a name of its own may have at its apex. */
+/** The types that a zone may have at its apex. */
 export const APEX_TYPES = ['A', 'AAAA', 'MX', 'TXT', 'CAA', 'HTTPS', 'SVCB', 'NAPTR'] as const
 
-/** The names of the zone that its records speak of: they have addresses, which nobody could guess to ask for. */
+/** Asks for the names in the zone that its records point at, which no list of usual names has. */
 export function furtherQuestions(name: string, found: readonly Rr[]): Asked[] {
   const named = found.flatMap(({ type, data }) => {
     if (['MX', 'SRV', 'CNAME', 'NS'].includes(type)) return [relative(data.split(' ').at(-1)!)]
@@ -72,11 +72,11 @@ export function furtherQuestions(name: string, found: readonly Rr[]): Asked[] {
 }
 const NAMED_INSIDE = 20
 
-/** What a broken policy has in place of a name cannot be asked for. */
+/** A broken policy may hold something other than a name. */
 const isName = (text: string): boolean =>
   /^[\w-]{1,63}(?:\.[\w-]{1,63})*$/.test(text) && text.length < 254
 
-/** Where a policy sends its reader (RFC 7208 sections 5 and 6); a name with a macro is none yet. */
+/** The names that a policy refers to (RFC 7208 sections 5 and 6), except those with macros. */
 const namesInSpf = (policy: string): string[] =>
   Array.from(policy.matchAll(/(?:include:|a:|mx:|exists:|redirect=)([\w.-]+)/gi), ([, at]) =>
     relative(at!),
@@ -85,8 +85,8 @@ const namesInSpf = (policy: string): string[] =>
 const isInside = (name: string, zone: string): boolean => isWithin(absolute(name), absolute(zone))
 
 /**
- * What was found, as records of a zone. What answered for a name that does not exist stands at the
- * wildcard, and only there.
+ * The found records for the zone. Answers for the nonexistent name become the wildcard; equal ones
+ * elsewhere are dropped.
  */
 export function importedFrom(
   name: string,
@@ -108,14 +108,14 @@ export function importedFrom(
   return [...new Map(records.map((record) => [keyOf(record), record])).values()]
 }
 
-/** The former host signed its zone with these, or they say who it was: they stay behind with it. */
+/** The former host made these to run or sign its zone: they are not imported. */
 // biome-ignore format: a list
 const OF_THE_HOST = ['SOA', 'RRSIG', 'NSEC', 'NSEC3', 'NSEC3PARAM', 'DNSKEY', 'CDS', 'CDNSKEY', 'CSYNC', 'ZONEMD']
 
-/** Whether the record belongs to the former host of the zone, and not to what the zone says. */
+/** Whether records of the type belong to the former host, not to the zone's content. */
 export const isOfTheHost = (type: string): boolean => OF_THE_HOST.includes(type)
 
-/** What was found and is of a type that no zone here holds, as people are told it. */
+/** The found records of a type that no zone here holds, as text for people. */
 export function leftOutOf(name: string, found: readonly Rr[]): string[] {
   const isLeftOut = (rr: Rr) =>
     isInside(rr.name, name) && rrsetTypeOf(rr.type) === undefined && !isOfTheHost(rr.type)

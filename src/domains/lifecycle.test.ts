@@ -476,7 +476,7 @@ describe('a pass', () => {
     await reconcile(pass, recorder)
     assert.deepEqual(kept, ['acme.example.'])
     const leftOut = 'DNAME of old.acme.example, TXT of big.acme.example'
-    assert.equal(told[0], `Not taken along, because the zone host does not hold it: ${leftOut}.`)
+    assert.equal(told[0], `Not imported, because the zone host cannot hold it: ${leftOut}.`)
   })
 
   test('takes no mail away from where it goes before it can come here, wherever the pass may end', async () => {

@@ -4,9 +4,8 @@
  *   PENDING ─▶ DNS_CONFIGURING ─▶ DNS_PENDING ─▶ SERVICES_CONFIGURING ─▶ ACTIVE
  *                     └────────────────┴──── a stage fails ────┴─▶ FAILED ─ retry ─▶ same stage
  *
- * A pass walks the stages from the top, every time, and until the domain is active stops at the first
- * one not met; removal walks them from the bottom. No code assigns a status: `statusOf` reads it off
- * the conditions.
+ * Every pass walks the stages from the top; until the domain is active, it stops at the first unmet
+ * one. Removal walks from the bottom. No code assigns a status: `statusOf` derives it from conditions.
  */
 import { days, hours } from '../clock.ts'
 import type { Recorder } from './ports.ts'
@@ -44,8 +43,8 @@ export function statusOf(conditions: Conditions, wasActive: boolean): DomainStat
 }
 
 /**
- * The stage by which a domain has failed: one that failed before it ever was active, or the first that it
- * has been without for longer than its grace since. A retry gives no second grace.
+ * The stage that failed a domain: a failed one before its activation; afterwards the first that is unmet
+ * for longer than its grace. A retry gives no second grace.
  */
 export function failedStage(conditions: Conditions, wasActive: boolean): Stage | undefined {
   if (wasActive) return LIFECYCLE.find((stage) => isPastGrace(stage, conditions))
@@ -58,7 +57,7 @@ function isPastGrace({ met, graceMs }: Stage, conditions: Conditions): boolean {
   if (condition === undefined || isDone(condition.verdict)) return false
   const { verdict, unmetMs } = condition
   const reason = 'reason' in verdict ? verdict.reason : ''
-  // What was taken away with the delegation is judged with it.
+  // Withdrawn with the delegation: the delegation decides.
   if (reason === WITHDRAWN.reason) return false
   const isQuestion = WAITS_FOR_WORD.includes(reason)
   return unmetMs >= (isQuestion ? stageOf('delegated').giveUpAfterMs : graceMs)
@@ -75,11 +74,11 @@ export async function reconcile(pass: Pass, recorder: Recorder): Promise<void> {
       await withdraw(pass, recorder, met === 'zone_ready')
     }
     if (met === 'delegated') return
-    if (pass.domain.activatedAt === undefined) return // an active domain is looked at whole
+    if (pass.domain.activatedAt === undefined) return // an active domain walks all stages
   }
 }
 
-/** The stages that a pass comes to which finds the conditions as they are; see `reconcile`. */
+/** The stages that a pass reaches if the conditions stay as they are; see `reconcile`. */
 export function stagesLookedAt(conditions: Conditions, isActive: boolean): ConditionType[] {
   const types = LIFECYCLE.map(({ met }) => met)
   const isMet = (type: ConditionType) => isDone(conditions.get(type)?.verdict)
@@ -100,8 +99,8 @@ async function take(
 }
 
 /**
- * Takes the mail services away from a claim that does not hold its name (any more), and its zone too
- * where the host has but one for each name and it may not stand, or another claim is to have it.
+ * Removes the mail services of a claim that does not hold its name; also its zone, where the host has one
+ * zone per name and the claim may not have it, or another claim needs it.
  */
 async function withdraw(pass: Pass, recorder: Recorder, isInTheWay: boolean): Promise<void> {
   const { custody, zone } = pass.ports
@@ -113,7 +112,7 @@ async function withdraw(pass: Pass, recorder: Recorder, isInTheWay: boolean): Pr
   if (await custody.holds(claim)) return
   const makesRoom = zone.oneZonePerName && (isInTheWay || (await custody.isDisplaced(claim)))
   await removeStages(pass, recorder, makesRoom ? LIFECYCLE : LIFECYCLE.slice(AFTER_DELEGATION))
-  // What was taken away is not there any more: should the name come back, it must not count as met.
+  // A removed condition must not count as met if the claim gets the name back.
   for (const type of later) {
     if (isDone(conditions.get(type)?.verdict)) await recorder.verdict(type, WITHDRAWN)
   }
@@ -122,10 +121,10 @@ async function withdraw(pass: Pass, recorder: Recorder, isInTheWay: boolean): Pr
 const WITHDRAWN = {
   is: 'waiting',
   reason: 'withdrawn',
-  message: 'Taken away, for the name is not held any more.',
+  message: 'Removed: this domain no longer holds the name.',
 } as const
 
-/** The same walk backwards, down to the delegation; the zone itself may have to stay as a tombstone. */
+/** Removes the stages after the delegation, last first; the zone may stay as a tombstone. */
 export async function tearDownServices(pass: Pass, recorder: Recorder): Promise<void> {
   await removeStages(pass, recorder, LIFECYCLE.slice(AFTER_DELEGATION))
 }

@@ -1,4 +1,4 @@
-/** A domain's turn: load, walk, write down, and say when to look again. */
+/** One pass: load, walk the stages, record, say when to look again. */
 import { DriverError } from '#drivers/errors.ts'
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
@@ -18,10 +18,10 @@ export type LoadedDomain = {
   recorder: Recorder
 }
 
-/** What a pass that took no look found out: the row was removed meanwhile. */
+/** The row was removed meanwhile: there is nothing to look at. */
 const NOTHING_LEFT: Outcome = { afterMs: 86_400_000, failures: 0 }
 
-/** A change of a domain's status, and the condition that is not met, by which it has the new one. */
+/** A change of a domain's status, and the unmet condition that caused it. */
 export type StatusChange = {
   domain: string
   workspace: string
@@ -34,11 +34,11 @@ export type StatusChange = {
 
 export type PassListener = {
   onStatus(change: StatusChange): void
-  /** The pass threw what it should not: it is repeated, ever more slowly, and the domain shows that. */
+  /** The pass threw an unexpected error: it is repeated ever more rarely, and the domain shows it. */
   onFault(error: unknown, domain: string): void
 }
 
-/** Works one taken row off. Throws only an abort, a lost lease, or that the database has gone away. */
+/** Processes one taken row. Throws only an abort, a lost lease, or the loss of the database. */
 export async function domainPass(
   row: Taken,
   load: (row: Taken) => Promise<LoadedDomain | undefined>,
@@ -86,7 +86,7 @@ async function workOff(
   } catch (error) {
     const trouble = troubleOf(error)
     if (trouble !== undefined) return afterTrouble(error, trouble, row, loaded)
-    // Where nothing can be written down either, the row waits for its lease to end.
+    // Then nothing can be recorded: the row waits until its lease ends.
     if (signal.aborted || isOfEngine(error)) throw error
     onFault(error, domain.name)
     return afterTrouble(error, FAULT, row, loaded)
@@ -113,7 +113,7 @@ function lookOnceSeenMs({ domain, lookOnceSeenMs }: Pass): number | undefined {
   return isSeen ? lookOnceSeenMs : undefined
 }
 
-/** The error's kind alone decides: a "no" is a verdict, everything else a reason to look again. */
+/** The error's kind decides: a refusal is a verdict, everything else a reason to look again. */
 async function afterTrouble(
   error: unknown,
   trouble: string,
@@ -128,7 +128,7 @@ async function afterTrouble(
   if (isNo && removal === undefined) {
     const verdict = failed(error.kind, trouble)
     await recorder.refused(verdict)
-    // An active domain goes on being looked at: what was refused once may be right again.
+    // An active domain is still looked at: the provider may accept it later.
     const now = ports.clock.now()
     return {
       afterMs: nextLookMs('zone_ready', verdict, domain, now, ports.soonestLookMs),
@@ -136,12 +136,12 @@ async function afterTrouble(
     }
   }
   await recorder.couldNotLook(trouble, afterMs)
-  // Who names a time is not failing; who does not is asked ever more slowly.
+  // A named retry time is no failure; otherwise looks become ever rarer.
   const namesTime = error instanceof DriverError && error.retryAfterMs !== undefined
   return { afterMs, failures: namesTime ? row.failures : failures }
 }
 
-/** Whether the look before ended in the same trouble. */
+/** Whether the look before had the same error. */
 const wasMet = (trouble: string, { conditions }: Domain): boolean =>
   [...conditions.values()].some(({ lastLookError }) => lastLookError === trouble)
 
@@ -158,7 +158,7 @@ function troubleOf(error: unknown): string | undefined {
   ) {
     return error.message
   }
-  // The limit of a pass, or of what it waits for. What was seen until then is worth keeping.
+  // The time limit of a pass, or of a call in it. What was found before is kept.
   const isTimeUp = error instanceof DOMException && error.name === 'TimeoutError'
   return isTimeUp ? 'The look took longer than it may.' : undefined
 }

@@ -15,7 +15,7 @@ export function planZone(current: readonly RRset[], desired: readonly RRset[]): 
 const POPULATED = 10
 const MUCH = 0.3
 
-/** Whether a plan would empty a populated zone: rather a mistake of ours than anybody's wish. */
+/** Whether a plan drops much of a populated zone, which is probably a mistake of ours. */
 export function dropsMuch(current: readonly RRset[], changes: readonly Change[]): boolean {
   const drops = changes.filter((change) => 'drop' in change).length
   return current.length >= POPULATED && drops > current.length * MUCH

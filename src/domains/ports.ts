@@ -1,4 +1,4 @@
-/** What the life of a domain needs from the world: contracts only, handed in by the composition root. */
+/** The contracts that the lifecycle of a domain needs, given by the composition root. */
 
 import type { Refusal } from '#drivers/errors.ts'
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
@@ -16,32 +16,32 @@ import type { Claim, ConditionType, DelegationReport, Domain, Verdict } from './
 
 /** The customer's own records in the hosted zone. */
 export type CustomerBook = {
-  /** Those that are to be there, and those that were taken out. */
+  /** The records to publish, and those to remove. */
   list(
     domain: Domain,
   ): Promise<{ wanted: readonly CustomerRecord[]; unwanted: readonly CustomerRecord[] }>
-  /** Keeps what was found where the name was served before; asked for once. */
+  /** Stores what the import found at the former host; done once. */
   keepImported(
     domain: Domain,
     records: readonly CustomerRecord[],
     outcome: ImportOutcome,
   ): Promise<void>
-  /** They are not wanted any more. */
+  /** Marks them for removal. */
   drop(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
-  /** They were taken out, and are not in the zone any more. */
+  /** Deletes removed records that the zone no longer has. */
   forget(domain: Domain, records: readonly CustomerRecord[]): Promise<void>
 }
 
 /** How an import ended: whether all of the zone is known, and sentences on what is not. */
 export type ImportOutcome = { state: 'done' | 'incomplete'; note: string }
 
-/** What the drivers of one domain, and the books on it, can do: where it was placed, it stays. */
+/** The drivers of one domain, and the stores on it. It keeps the drivers it was placed at. */
 export type Ports = {
   zone: ZoneDriver
   sender: SenderDriver
   mailbox: MailboxDriver
   observer: Observer
-  /** The public DNS as someone sees it who asks for the first time. */
+  /** The public DNS as a resolver with an empty cache sees it. */
   publicDns: Resolver
   custody: Custody
   records: RecordBook
@@ -52,11 +52,11 @@ export type Ports = {
   inboxes: InboxBook
   redirects: RedirectBook
   clock: Clock
-  /** The parent is asked about one name at most so often, in milliseconds, unless someone asks. */
+  /** Least time between looks at one name's parent, in milliseconds; a request may come sooner. */
   soonestLookMs: number
-  /** Where probe messages are received and judged, without trailing dot; undefined without an inbound. */
+  /** The host that receives and judges probes, without trailing dot; undefined without an inbound. */
   probeHost: string | undefined
-  /** What the MX of a domain points to whose mail comes here, without trailing dot. */
+  /** The host in the MX of domains whose mail comes here, without trailing dot. */
   mailHost: string
   /** The zone host of another domain, by the name of its account. */
   zoneHost(account: string): ZoneDriver
@@ -64,15 +64,15 @@ export type Ports = {
 
 /** Who holds a name; see claims.ts. Each call is one transaction. */
 export type Custody = {
-  /** Every name of the pool, for telling a pair of ours from a stranger's servers. */
+  /** Every name of the pool, to tell our nameservers from others. */
   readonly pool: readonly string[]
-  /** The claim's pair: the one it has, or a fresh draw that avoids what the parent shows now. */
+  /** The claim's pair, or a new one that avoids what the parent shows now. */
   drawPair(claim: Claim, shown: readonly string[]): Promise<readonly string[]>
   /** The claim's nameservers as its zone host assigned them. */
   assignPair(claim: Claim, nameservers: readonly string[]): Promise<void>
   /** The nearest holder above the name whose zone is hosted here, if any. */
   enclosingHolder(claim: Claim): Promise<EnclosingHolder | undefined>
-  /** Whether another claim on the name got a zone made, or about to be, at the same host before. */
+  /** Whether another claim on the name already has a zone, or is getting one, at the same host. */
   isZoneTaken(claim: Claim): Promise<boolean>
   /** Makes the claim the holder of its name. */
   confirm(claim: Claim): Promise<void>
@@ -81,14 +81,14 @@ export type Custody = {
   isDisplaced(claim: Claim): Promise<boolean>
   /** Whether a former holder's objects at the mail services are still to be removed. */
   isHandingOver(claim: Claim): Promise<boolean>
-  /** Remembers whether the parent shows names of the pool but not the claim's pair: then it is not served early. */
+  /** Stores whether the parent shows pool names other than the pair: then the name is not served early. */
   noteShown(claim: Claim, pointsAtPool: boolean): Promise<void>
 }
 
-/** `account` is the zone host its zone is at. */
+/** `account` names the host of its zone. */
 export type EnclosingHolder = { claim: Claim; sameWorkspace: boolean; account: string }
 
-/** The records of a domain that are ours, and what was last seen of them. */
+/** Our records of a domain, as last seen from outside. */
 export type RecordBook = {
   list(domain: Domain): Promise<readonly OwnedRecord[]>
   replace(domain: Domain, records: readonly OwnedRecord[]): Promise<void>
@@ -107,33 +107,33 @@ export type OwnedRecord = {
 
 export type ProbeBook = {
   latest(domain: Domain): Promise<Probe | undefined>
-  /** The last that was judged, if any. */
+  /** The latest judged probe, if any. */
   lastJudged(domain: Domain): Promise<JudgedProbe | undefined>
   /** Notes a probe before it is sent, so that its arrival is expected. */
   open(domain: Domain, probe: { recipient: string; fingerprint: string }): Promise<void>
-  /** Notes that it is on its way. */
+  /** Notes that it was sent. */
   sent(recipient: string): Promise<void>
   forget(domain: Domain): Promise<void>
 }
 
-/** The inboxes of a domain, whose mailboxes a pass makes and takes away. */
+/** The inboxes of a domain, whose mailboxes a pass creates and removes. */
 export type InboxBook = {
-  /** The inboxes that want a mailbox, and an identity where the sender grants them one by one. */
+  /** The inboxes that need a mailbox, and an identity where the sender grants them one by one. */
   wanted(domain: Domain): Promise<readonly Identity[]>
-  /** These have both now: their inboxes are ready for use. */
+  /** These have both now: marks their inboxes as ready. */
   ready(domain: Domain, localparts: readonly string[]): Promise<void>
-  /** A service will not give this one its mailbox, or let it send. */
+  /** A service refused this inbox its mailbox or its identity. */
   refused(domain: Domain, localpart: string, refusal: Refusal): Promise<void>
 }
 
 export type Probe = {
   fingerprint: string
-  /** Undefined while it is only noted. */
+  /** Undefined before it is sent. */
   sentAt: Date | undefined
   judgement: ProbeJudgement | undefined
 }
 
-/** `followedAt` is when the first was sent after it. */
+/** `followedAt` is when the next probe was sent. */
 export type JudgedProbe = {
   fingerprint: string
   judgement: ProbeJudgement
@@ -146,44 +146,44 @@ export type ProbeJudgement = {
   dmarc: { result: string }
 }
 
-/** Where the web addresses of a domain are to lead. */
+/** The redirect of a domain's web addresses. */
 export type RedirectBook = {
-  /** Of our own servers that answer for redirects; none: there are none. */
+  /** Of our servers that answer redirects; empty without any. */
   addresses: readonly string[]
   /** Undefined for a domain without a redirect. */
   wanted(domain: Domain): Promise<WantedRedirect | undefined>
-  /** The zone host will not lead visitors so; told once for each thing that was asked of it. */
+  /** Records that the zone host refused the redirect; once for each redirect. */
   refused(domain: Domain, message: string): Promise<void>
 }
 
-/** `changedAt` is when it was asked for. */
+/** `changedAt` is when it was requested. */
 export type WantedRedirect = Omit<Redirect, 'hosts'> & { changedAt: Date }
 
-/** Records what a pass finds, while the domain is its own: see recorder.ts. */
+/** Records what a pass finds, while its lease is valid: see recorder.ts. */
 export type Recorder = Placements & {
-  /** A stage's turn has come; it is shown as waiting before any provider is called. */
+  /** A stage begins; it is shown as waiting before any provider is called. */
   begin(type: ConditionType): Promise<void>
-  /** Of a stage; `next` is the one whose turn comes with it. */
+  /** Of a stage; `next` is the stage that begins now. */
   verdict(type: ConditionType, verdict: Verdict, next?: ConditionType): Promise<void>
-  /** The stage whose turn it is was refused. */
+  /** The current stage was refused. */
   refused(verdict: Verdict): Promise<void>
-  /** The stage whose turn it is could not be looked at; its verdict stays. */
+  /** The current stage could not be looked at; its verdict stays. */
   couldNotLook(message: string, nextLookMs: number): Promise<void>
-  /** The columns to write when the domain is given back, to be looked at again that much later. */
+  /** The columns to write when the row is given back, due again after that time. */
   nextLook(afterMs: number): NonNullable<Outcome['columns']>
-  /** What the parent showed; written with the verdict on it. */
+  /** What the parent showed; written with the next verdict. */
   delegation(report: DelegationReport): void
-  /** What a stage did; written with the verdict that follows. */
+  /** What a stage did; written with the next verdict. */
   tell(event: NewEvent): void
-  /** A stage's turn to be removed has come. */
+  /** The removal of a stage begins. */
   removing(stage: ConditionType): void
 }
 
-/** What stands at providers for the claim. Each call is dropped once another worker has taken the domain. */
+/** What providers hold for the claim. A call has no effect once another worker took the domain. */
 export type Placements = {
-  /** The stages at which something was made for the claim and not removed yet. */
+  /** The stages that made something for the claim that is not removed yet. */
   readonly placements: ReadonlySet<ConditionType>
-  /** Notes that a driver is about to be asked to make something, so that it will be removed. */
+  /** Notes that a driver will now make something, so that it will be removed. */
   placed(claim: Claim, stage: ConditionType): Promise<void>
   removed(claim: Claim, stage: ConditionType): Promise<void>
   /** Everything but the zone is removed. */

@@ -1,6 +1,6 @@
 /**
- * Records what a pass finds: decides how the conditions, the status and the timeline change, and has that written
- * at once. Nothing is decided elsewhere, and nothing written here.
+ * Records what a pass finds: decides how conditions, status and timeline change, and calls `write` at once.
+ * Only this file decides that; it writes nothing itself.
  */
 import type { NewEvent } from '#events/catalogue.ts'
 import type { Clock } from '../clock.ts'
@@ -21,7 +21,7 @@ export type Findings = {
   activatedAt: Date | undefined
   /** Null unless it has failed. */
   failedAt: Date | null
-  /** Whether our nameservers must read the name anew. */
+  /** Whether our nameservers must reload the name. */
   touchesName: boolean
 }
 
@@ -41,7 +41,7 @@ export function createRecorder(
   const wasActive = domain.activatedAt !== undefined
   let { status, failedAt } = before
   let current: ConditionType = LIFECYCLE[0].met
-  // A look is as old as its beginning: a request for one during it did not mean this one.
+  // A look counts from its beginning: a request during it needs another look.
   const takenAt = clock.now()
   let beganAt = takenAt
   let unwritten: DelegationReport | undefined
@@ -49,7 +49,7 @@ export function createRecorder(
   let isWhole = firstUnmet(conditions) === undefined
   const unnoted = new Set<ConditionType>()
 
-  /** Writes conditions as they are now, with all that follows from them. */
+  /** Writes changed conditions, and all that follows from them. */
   async function record(changes: ReadonlyMap<ConditionType, Condition>): Promise<void> {
     const verdicts = [...changes].flatMap(([type, { verdict }]) =>
       isSameVerdict(conditions.get(type)?.verdict, verdict) ? [] : verdictEvents(type, verdict),
@@ -58,7 +58,7 @@ export function createRecorder(
     const [delegation, told, former, formerlyFailedAt] = [unwritten, untold, status, failedAt]
     status = statusNow()
     failedAt = status === 'FAILED' ? (failedAt ?? clock.now()) : null
-    // A retry that fails is an event, though the status was and is the same.
+    // A failed retry is an event, though the status stays the same.
     const isNews = status !== former || failedAt !== formerlyFailedAt
     const events = [
       ...(delegation ? delegationEvents(domain.delegation, delegation) : []),
@@ -81,14 +81,14 @@ export function createRecorder(
     })
   }
 
-  /** The one place that makes a status: what the conditions say. */
+  /** The only source of a status: the conditions. */
   function statusNow(): string {
     const next = statusOf(conditions, domain.activatedAt !== undefined)
     if (next === 'ACTIVE') domain.activatedAt ??= clock.now()
     return next
   }
 
-  /** Whether an active domain came to lack something, or no longer does. */
+  /** An active domain lost a condition, or meets all of them again. */
   function wholenessEvents(): NewEvent[] {
     const [wasWhole, unmet] = [isWhole, firstUnmet(conditions)]
     isWhole = unmet === undefined
@@ -111,7 +111,7 @@ export function createRecorder(
       const then = new Map([...conditions, [type, after]])
       const isOver = statusOf(then, domain.activatedAt !== undefined) !== status
       if (isNews || isOver || unwritten) return record(new Map([[type, after], ...follows]))
-      // An unchanged world writes nothing: the look is noted with all others, when the pass is over.
+      // An unchanged verdict is not written: the pass notes all such looks at its end.
       conditions.set(type, after)
       unnoted.add(type)
     },
@@ -131,7 +131,7 @@ export function createRecorder(
       return {
         next_look_at: later(clock, afterMs),
         ...(unnoted.size > 0 ? { looked_at: takenAt } : {}),
-        // A yes holds for the one plan that was made with it.
+        // The customer's consent covers one plan only.
         ...(domain.acceptsDrops ? { accepts_drops: false } : {}),
       }
     },
@@ -148,7 +148,7 @@ export function createRecorder(
   }
 }
 
-/** Times differ in every report; what they are times of is what counts. */
+/** Ignores the times that differ in every report. */
 function isSameReport(a: DelegationReport | undefined, b: DelegationReport): boolean {
   const said = ({ verdict, message, observed, servers, lostAt, settledAt }: DelegationReport) => {
     const outcomes = servers.map(({ name, address, outcome }) => [name, address, outcome])
@@ -178,7 +178,7 @@ const recovered = (name: string): NewEvent => ({
   message: `${name} has everything again.`,
 })
 
-/** A stage whose turn has come. */
+/** A stage that has begun. */
 const begun = (clock: Clock): Condition => ({
   verdict: { is: 'waiting', reason: 'in_progress', message: 'Under way.' },
   since: clock.now(),

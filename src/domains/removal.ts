@@ -1,7 +1,7 @@
 /**
- * Removal: everything at every provider goes, in reverse order of creation. While the parent still
- * points at us, the zone stays as a tombstone: for a week mail to the domain is put off rather than
- * bounced and mail under way can still be verified; then the zone says that no mail comes or goes.
+ * Removal: deletes everything at every provider, in reverse order of creation. While the parent still
+ * points at us, the zone stays as a tombstone: for a week mail to the domain is deferred, not bounced, and
+ * mail in flight still verifies; then the zone says that it has no mail.
  */
 
 import type { Purpose } from '#drivers/records.ts'
@@ -46,7 +46,7 @@ export async function removalPass(
 
 async function removeZone(pass: Pass, recorder: Recorder): Promise<undefined> {
   recorder.removing('zone_ready')
-  // Not one that was abandoned.
+  // Not if it was abandoned.
   if (recorder.placements.has('zone_ready')) {
     await zone.remove?.(pass)
     await recorder.removed(pass.domain.claim, 'zone_ready')
@@ -56,8 +56,8 @@ async function removeZone(pass: Pass, recorder: Recorder): Promise<undefined> {
 }
 
 /**
- * Not asked where the claim does not hold the name: its pair was never shown, or another claim's has
- * taken its place, which may share a name with it.
+ * False where the claim does not hold the name: its pair was never shown, or another claim's pair, which
+ * may share a name with it, replaced it.
  */
 async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean> {
   const { claim } = domain
@@ -68,7 +68,7 @@ async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean
   return heard === 'nothing' || heard.some((name) => claim.nameservers.includes(name))
 }
 
-/** The nameservers that the parent shows; a parent that cannot be found or asked is no "none". */
+/** The nameservers that the parent shows; 'nothing' if it cannot be found or asked. */
 async function heardFromParent(name: string, { observer }: Ports, signal: AbortSignal) {
   try {
     const { answers } = await observer.look(name, 'all', 'routine', signal)
@@ -83,7 +83,7 @@ async function heardFromParent(name: string, { observer }: Ports, signal: AbortS
 const forMailInFlight = (records: readonly OwnedRecord[]): OwnedRecord[] =>
   records.filter(({ purpose }) => ['mx', 'dkim', 'bounce'].includes(purpose))
 
-/** Our DKIM keys are revoked, and of mail the zone says no as far as it was ours. */
+/** Revokes our DKIM keys, and refuses mail as far as it was ours. */
 async function sayNoMail(pass: Pass): Promise<void> {
   const { domain, ports } = pass
   const kept = await ports.records.list(domain)
@@ -97,8 +97,8 @@ async function sayNoMail(pass: Pass): Promise<void> {
 }
 
 /**
- * RFC 7505 null MX, an SPF policy that passes nobody, DMARC reject; but for what the customer has of
- * their own: they go on being served what they brought, and mail that never came here is theirs to end.
+ * RFC 7505 null MX, an SPF policy that passes nothing, DMARC reject. The customer's own records of these
+ * kinds stay instead, and nothing changes where mail never came here.
  */
 async function refusals(
   { domain, ports }: Pass,

@@ -1,5 +1,5 @@
 /**
- * The turns of a domain's DKIM keys, decided anew in every pass:
+ * The rotation of a domain's DKIM keys, decided in every pass:
  *
  *   pending ─▶ signing ─▶ retiring ─▶ revoked ─▶ gone
  *
@@ -15,7 +15,7 @@ import type { Claim } from './types.ts'
 /** How long a key is published after its last signature, and how long its record then says revoked. */
 const RETIRING_MS = days(7)
 const REVOKED_MS = days(7)
-/** All nameservers of ours follow a change within a second; a key does not sign before. */
+/** All our nameservers serve a change within a second; a key does not sign before. */
 const SETTLED_AFTER_MS = seconds(3)
 
 export type Turn =
@@ -55,8 +55,8 @@ export function planTurns(
 }
 
 /**
- * The last 24th of a key's time is cut into hours, and each claim has one of them: keys that were all
- * made on one day, or are all overdue because the setting was changed, do not all rotate at once.
+ * Spreads rotations: in the last 24th of a key's lifetime each claim has one hour, so that keys made on one
+ * day, or all overdue after a change of the setting, do not all rotate at once.
  */
 function isTime(ageMs: number, claimId: string, everyDays: number, now: Date): boolean {
   const slots = everyDays
@@ -64,7 +64,7 @@ function isTime(ageMs: number, claimId: string, everyDays: number, now: Date): b
   return Math.floor(now.getTime() / hours(1)) % slots === Math.floor(spread(claimId) * slots)
 }
 
-/** Does what is to be done, before the records of the keys are asked for. */
+/** Takes the due turns, before the keys' records are read. */
 export async function turnKeys(pass: Pass): Promise<void> {
   const { domain, ports } = pass
   const { rotation } = ports.sender
@@ -81,7 +81,7 @@ export async function turnKeys(pass: Pass): Promise<void> {
   if (isBegun || (isPending && !isTaken)) pass.lookOnceSeenMs = SETTLED_AFTER_MS
 }
 
-/** What the latest look from outside saw of the records. */
+/** The records that the latest look from outside saw. */
 async function seenOutside({ domain, ports }: Pass): Promise<(key: SigningKey) => boolean> {
   const records = await ports.records.list(domain)
   const seen = records.filter(({ status }) => status === 'published').map(({ name }) => name)

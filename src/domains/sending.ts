@@ -8,8 +8,8 @@ export type SendingObstacle = 'delegation_lost' | 'sender_not_ready' | 'delegati
 const SEEN_WITHIN_MS = hours(1)
 
 /**
- * What keeps mail from leaving: a delegation has to be seen within the hour, whatever grace says. The
- * status is not asked, for a domain that becomes active sends its proof first.
+ * Why mail may not leave: the delegation must have been seen within the hour, whatever the grace. The
+ * status does not count, as a domain sends its probe before it is active.
  */
 export function sendingObstacle(
   conditions: Conditions,
@@ -19,7 +19,7 @@ export function sendingObstacle(
   const delegated = conditions.get('delegated')
   if (delegated?.verdict.is !== 'met') return 'delegation_lost'
   if (!isDone(conditions.get('sender_registered')?.verdict)) return 'sender_not_ready'
-  // A look that did not find it any more is no sight of it.
+  // A look that missed the delegation does not count.
   const seenAtMs = delegation?.seenAt
     ? Date.parse(delegation.seenAt)
     : (delegated.lastLookAt?.getTime() ?? 0)

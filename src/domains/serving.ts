@@ -1,4 +1,4 @@
-/** How a status bears on what our nameservers answer. Pure. */
+/** How a status affects our nameservers' answers. Pure. */
 
 /** The statuses of domains that are being set up, which are served before they hold their names. */
 export const SET_UP: readonly string[] = ['PENDING', 'DNS_CONFIGURING', 'DNS_PENDING']
@@ -6,6 +6,6 @@ export const SET_UP: readonly string[] = ['PENDING', 'DNS_CONFIGURING', 'DNS_PEN
 /** The statuses of domains that wait for their delegation: a query for such a name is a reason to look. */
 const AWAITED: readonly string[] = [...SET_UP, 'FAILED']
 
-/** Of a status, what bears on how the name is served and on whether a query for it wakes the domain. */
+/** How a status affects the serving of the name, and whether a query wakes the domain. */
 export const servedAs = (status: string): 'set up' | 'awaited' | 'settled' =>
   SET_UP.includes(status) ? 'set up' : AWAITED.includes(status) ? 'awaited' : 'settled'

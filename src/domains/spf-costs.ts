@@ -1,4 +1,4 @@
-/** Asks what an SPF policy costs receivers, as they would ask (RFC 7208 section 4.6.4). Judges nothing. */
+/** Follows an SPF policy as receivers do, to count its cost (RFC 7208 section 4.6.4). Judges nothing. */
 import {
   type AskingTerm,
   askingTerms,
@@ -13,7 +13,7 @@ import { seconds } from '../clock.ts'
 
 const LIMIT_MS = seconds(20)
 
-/** Ten terms ask twenty questions at most: a policy that needs more than this is too long by far. */
+/** A policy within the limit asks 20 questions at most: one that needs 60 is far too long. */
 const QUESTIONS = 60
 
 /** Deeper than any policy within the limit. */
@@ -21,12 +21,12 @@ const DEPTH = 10
 
 type Type = 'TXT' | 'A' | 'AAAA' | 'MX'
 type Walk = { ask: (name: string, type: Type) => Promise<Found> }
-/** What a name has of a type; or that it could not be asked, which says nothing about it. */
+/** The records of a name and type; or the name, if it could not be asked. */
 type Found = { data: readonly string[] } | { unasked: string }
 
 /**
- * One entry for each term of the policy of `owner` that asks. Names that cannot be asked are part of the
- * answer. What `a` and `mx` of `owner` itself find is not asked for: its records are ours to publish.
+ * One entry for each term of the policy of `owner` that costs a look-up, with names that could not be
+ * asked. `a` and `mx` of `owner` itself are not followed: we publish those records.
  */
 export async function spfCosts(
   owner: string,
@@ -38,7 +38,7 @@ export async function spfCosts(
   return costsOf(policy, [owner], { ask })
 }
 
-/** Asks each question once, and no more of them than is sensible. */
+/** Asks each question once, and at most `QUESTIONS`. */
 function asker(resolver: Resolver, signal: AbortSignal): Walk['ask'] {
   const timeUp = AbortSignal.timeout(LIMIT_MS)
   const limit = AbortSignal.any([signal, timeUp])
@@ -61,7 +61,7 @@ function asker(resolver: Resolver, signal: AbortSignal): Walk['ask'] {
   }
 }
 
-/** Thirty terms at least have asked by then, so what this one leads to changes no verdict. */
+/** By then at least thirty terms have asked, so the policy is too long anyway. */
 const TOO_MANY: Promise<Found> = Promise.resolve({ data: ['v=spf1'] })
 
 /** `path` are the names whose policies are being read, the innermost last. */
@@ -108,7 +108,7 @@ async function policyAt(
   return { inner: await costsOf(policy, [...path, name], walk) }
 }
 
-/** A receiver asks for the addresses of one family; void is only what has neither. */
+/** A receiver asks for one address family; only a name with neither is void. */
 async function recordsAt(name: string, mechanism: string, walk: Walk): Promise<Partial<SpfCost>> {
   const first = await walk.ask(name, mechanism === 'mx' ? 'MX' : 'A')
   if ('unasked' in first) return first

@@ -4,7 +4,7 @@ import { isAnswer, type ParentAnswer } from '#resolver/parent.ts'
 import type { OwnedRecord, Ports } from './ports.ts'
 import type { ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
-/** One walk along the stages: the domain as it was when taken, and what the stages tell each other. */
+/** One walk along the stages: the domain as it was when taken, and what the stages share. */
 export type Pass = {
   domain: Domain
   ports: Ports
@@ -17,27 +17,27 @@ export type Pass = {
   kept: readonly OwnedRecord[]
   /** What the parent said before the zone was made; asked once in a pass. */
   saidBefore?: readonly ParentAnswer[]
-  /** Since when a redirect is wanted whose records are not seen from outside. */
+  /** Since when a wanted redirect's records have not been seen from outside. */
   redirectUnseenSince?: Date
-  /** Something waits for its records: so long after they are seen from outside it wants another look. */
+  /** How long after the records are seen from outside another look is needed. */
   lookOnceSeenMs?: number
-  /** What the parent was seen to show in this pass. */
+  /** Records what the parent showed. */
   report: (report: DelegationReport) => void
-  /** What was done in this pass that its domain's timeline should tell. */
+  /** Records an event for the domain's timeline. */
   tell: (event: NewEvent) => void
 }
 
 /** The code of a stage. Both acts are safe to repeat and to kill. */
 export type Step = {
-  /** What must be waited for before anything is made: undefined when nothing is in the way. */
+  /** What the stage must wait for before it makes anything; undefined if nothing. */
   gate?(pass: Pass): Promise<Verdict | undefined>
-  /** Makes it so, as far as it is ours to make, and says how it stands. Throws when it could not look. */
+  /** Does what the condition needs, as far as we can, and gives the verdict. Throws if it cannot look. */
   ensure(pass: Pass): Promise<Verdict>
-  /** Takes away what `ensure` made. Absent for steps that make nothing elsewhere. */
+  /** Removes what `ensure` made. Absent for steps that make nothing elsewhere. */
   remove?(pass: Pass): Promise<void>
 }
 
-/** The parent's servers gave no answer that can be believed: nothing is known that was not known before. */
+/** The parent's servers gave no credible answer: nothing new is known. */
 export class CouldNotAsk extends Error {
   override readonly name = 'CouldNotAsk'
 

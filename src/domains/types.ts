@@ -1,4 +1,4 @@
-/** The public statuses: the wire's words, given by the API we are compatible with. */
+/** The public statuses, as the API that we are compatible with names them. */
 export type DomainStatus =
   | 'PENDING'
   | 'DNS_CONFIGURING'
@@ -25,9 +25,9 @@ export type Verdict =
   | { is: 'failed'; reason: string; message: string }
 
 /**
- * A stored verdict. `since` is when the condition began to be met, or unmet, so it tells how long we
- * have been well, or waited. `waitedMs` and `unmetMs` count only time in which looks were completed:
- * the one since somebody last wanted it tried again, the other since it was last met.
+ * A stored verdict. `since` is when the condition became met, or unmet. `waitedMs` and `unmetMs` count only
+ * time between completed looks: `waitedMs` since the last retry, `unmetMs` since the condition was last
+ * met.
  */
 export type Condition = {
   verdict: Verdict
@@ -49,7 +49,7 @@ export type Domain = {
   conditions: ReadonlyMap<ConditionType, Condition>
   activatedAt: Date | undefined
   createdAt: Date
-  /** When someone last asked about the delegation; the cadence of looks starts anew from here. */
+  /** When a person last asked about the delegation; the cadence of looks starts anew from here. */
   askedAt: Date
   /** Whether the mail services may be started once the delegation is seen. */
   mayActivate: boolean
@@ -58,7 +58,7 @@ export type Domain = {
   pointsAtPool: boolean
   /** Whether the customer has, or had, records of their own in the zone. */
   hasOwnRecords: boolean
-  /** Whether what the name serves elsewhere is still to be found. */
+  /** Whether the import of its records is still to be done. */
   importIsWanted: boolean
   /** Whether mail that goes elsewhere may be taken over. */
   takeMail: boolean
@@ -103,9 +103,9 @@ export type DelegationReport = {
   keptForS: number
   /** Until when some cache may hold what an earlier look showed. */
   keptUntil?: string
-  /** When an established delegation was first seen gone; a second sight, later, believes it. */
+  /** When an established delegation was first seen missing; a later look confirms the loss. */
   lostAt?: string
-  /** When it was last seen there, once it was seen gone. */
+  /** When it was last seen before that. */
   seenAt?: string
 }
 

@@ -1,9 +1,9 @@
-/** Waits that are not for a stage's own work, by their reasons. Pure. */
+/** Reasons to wait for others, not for a stage's own work. Pure. */
 
 /** A plan stops and asks whether it may drop much of a zone. */
 export const PLAN_DROPS_MUCH = 'plan_drops_much'
 
-/** For a word of the customer's: our own records stand, or nothing is broken while the question is open. */
+/** Waits for the customer's decision: meanwhile our records are published, or nothing is broken. */
 export const WAITS_FOR_WORD: readonly string[] = [
   'mx_in_use',
   'alias_in_the_way',
@@ -15,10 +15,10 @@ export const WAITS_FOR_WORD: readonly string[] = [
   PLAN_DROPS_MUCH,
 ]
 
-/** What the name serves elsewhere is being found; nothing is promised before it is known. */
+/** The import is under way; the nameservers are not shown before it is done. */
 export const IMPORTING = 'importing'
 
-/** For somebody else, be it another claim or the zone above: not ours to be quick about. */
+/** Waits for another claim, the zone above or the customer: we cannot speed them up. */
 export const WAITS_FOR_OTHERS: readonly string[] = [
   'name_in_use',
   'handing_over',

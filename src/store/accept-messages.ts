@@ -1,4 +1,4 @@
-/** Accepts messages to be sent: those that come at the same moment in one transaction. */
+/** Accepts outgoing messages; simultaneous ones in one transaction. */
 
 import { zstdCompressSync } from 'node:zlib'
 import { type RawBuilder, sql } from 'kysely'
@@ -36,16 +36,16 @@ type Wish = {
   mail: OutgoingMail
   acceptance: Acceptance
 }
-/** False where the claim is not registered with the embedded sender (any more). */
+/** False when the claim is not registered with the embedded sender. */
 type Answer = boolean | Error
 
 const TOGETHER = { atOnce: 50, withinMs: 0, underWay: 4 }
-/** Where a service is handed the message at once, the queue takes over if that does not end. */
+/** When a service gets the message directly, the queue takes over after this. */
 const HANDING_OVER_MS = 5 * 60_000
 
 /**
- * Accepts a message under its id, once. False where the claim is not registered with the embedded sender (any
- * more). Throws `NotAccepted`.
+ * Accepts a message once, by its id. False when the claim is not registered with the embedded sender. Throws
+ * `NotAccepted`.
  */
 export async function acceptMessage(
   context: StoreContext,
@@ -61,7 +61,7 @@ export async function acceptMessage(
 
 const acceptors = new WeakMap<Database, (wish: Wish) => Promise<Answer>>()
 
-/** All callers of a process share one, so that it can gather what they wish. */
+/** All callers of a process share one, so that it gathers their messages. */
 function acceptorOf({ db }: StoreContext): (wish: Wish) => Promise<Answer> {
   const known = acceptors.get(db)
   if (known) return known
@@ -81,7 +81,7 @@ async function acceptAll(db: Database, wishes: readonly Wish[]): Promise<Answer[
   return wishes.map((wish) => answers.get(wish)!)
 }
 
-/** Those of one round share no limit: each is judged knowing all that were accepted before it. */
+/** Messages of one round share no limit: each check sees all accepted before it. */
 function roundsOf(wishes: readonly Wish[]): Wish[][] {
   const rounds: Wish[][] = []
   const alone: Wish[][] = []
@@ -94,7 +94,7 @@ function roundsOf(wishes: readonly Wish[]): Wish[][] {
   return [...rounds, ...alone]
 }
 
-/** A limit of the workspace or of the installation is everybody's. */
+/** A limit of the workspace or installation applies to all messages. */
 const isAlone = ({ mail, acceptance }: Wish): boolean =>
   !isEmbedded(acceptance) ||
   acceptance.limits.workspace > 0 ||
@@ -123,8 +123,8 @@ async function acceptIn(tx: Queryable, round: readonly Wish[]): Promise<Answer[]
 }
 
 /**
- * The workspaces of the claims that are registered, and which messages have been accepted already. A registration
- * is held, so that what is queued is also what a removal takes away.
+ * The workspaces of the registered claims, and which messages are accepted already. Locks each registration,
+ * so that a removal also takes what is queued.
  */
 async function holdSenders(
   tx: Queryable,
@@ -163,7 +163,7 @@ async function factsOf(
   for (const wish of open) {
     const { mail, claim } = wish
     const octets = mail.content.length
-    // A domain that becomes active sends its proof first.
+    // A probe is sent before the domain is active.
     if (mail.origin === 'probe')
       facts.set(mail, { domain: 'allowed', inbox: 'none', octets, reached: [] })
     else
@@ -179,7 +179,7 @@ async function factsOf(
 
 type Inboxes = ReadonlyMap<string, { daily_limit: number; removed_at: Date | null }>
 
-/** The inboxes are held meanwhile, so that two messages at once do not both take the last place of one. */
+/** Locks the inboxes, so that two messages at once do not both take the last place of one. */
 async function holdInboxes(tx: Queryable, open: readonly Wish[]): Promise<Inboxes> {
   const ids = open.flatMap(({ mail }) => mail.inboxId ?? [])
   if (ids.length === 0) return new Map()
@@ -214,8 +214,7 @@ async function reachedLimits(
 }
 
 /**
- * Whether so many messages were accepted within the last 24 hours. The one that is as many back as the limit
- * says when the next may be.
+ * Whether the last 24 hours reached the limit. The message that is `limit` back decides when the next may be.
  */
 async function reachedLimit(
   tx: Queryable,
@@ -269,7 +268,7 @@ async function insertMessages(tx: Queryable, wishes: readonly OpenWish[]): Promi
         from new`.execute(tx)
 }
 
-/** Whether mail of these claims may leave, as of their domains' conditions. */
+/** Whether these claims may send, by their domains' conditions. */
 export async function sendingOf(
   db: Queryable,
   claimIds: readonly string[],

@@ -1,5 +1,6 @@
-/** A domain is added: its row, its claim on the name, and the first line of its timeline. */
+/** Adds a domain: its row, its claim on the name, and its first event. */
 import { sql } from 'kysely'
+import { type ClaimCounts, type ClaimLimits, obstacleToAdding } from '#domains/claims.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
@@ -15,9 +16,6 @@ export type NewDomain = {
   drivers: { zone: string; sender: string; mailbox: string }
   limits: ClaimLimits
 }
-
-/** What keeps the pool of pairs from being used up for a name. */
-export type ClaimLimits = { pendingClaimsPerName: number; addsPerNamePerHour: number }
 
 export type AddResult =
   | { is: 'added'; domain: DomainRow }
@@ -49,10 +47,8 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
   await oneAtATime(tx, tenant, wanted.name)
   const other = await standing(tx, tenant, wanted.name)
   if (other) return other
-  const { recentAdds, pendingClaims } = await countsOf(tx, tenant, wanted.name)
-  const { pendingClaimsPerName, addsPerNamePerHour } = wanted.limits
-  if (recentAdds >= addsPerNamePerHour) return { is: 'too_many_adds' }
-  if (pendingClaims >= pendingClaimsPerName) return { is: 'too_many_claims' }
+  const obstacle = obstacleToAdding(await countsOf(tx, tenant, wanted.name), wanted.limits)
+  if (obstacle) return { is: obstacle }
   const domainId = newId()
   const { name, mayActivate, drivers } = wanted
   const domain = await tx
@@ -77,7 +73,7 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
   return { is: 'added', domain }
 }
 
-/** The limits are counted, so those who add one name at once must take turns. */
+/** Serialises adds of one name, because the limits are counted. */
 async function oneAtATime(tx: Queryable, { world }: Tenant, name: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`${world} ${name}`}, 0))`.execute(tx)
 }
@@ -99,7 +95,7 @@ async function claimName(
     .where('c.name', '=', name)
     .where('c.shown_at', 'is', null)
     .where('d.removed_at', 'is not', null)
-    // A pair of one zone host's is no proof at another.
+    // A pair of one zone host proves nothing at another.
     .where('d.zone_driver', '=', zoneDriver)
     .forUpdate()
     .executeTakeFirst()
@@ -148,7 +144,11 @@ const CLAIM_COUNTS_DAYS = 7
  * delegation. Claims that failed, or are older than a week, do not count: others who claim a name without
  * owning it would keep its owner out for ever.
  */
-async function countsOf(tx: Queryable, { workspaceId, world }: Tenant, name: string) {
+async function countsOf(
+  tx: Queryable,
+  { workspaceId, world }: Tenant,
+  name: string,
+): Promise<ClaimCounts> {
   const { rows } = await sql<{ adds: string; claims: string }>`
     select (select count(*) from domains
              where workspace_id = ${workspaceId} and world = ${world} and name = ${name}

@@ -39,7 +39,7 @@ export type ApiKeyRow = Pick<
   'id' | 'name' | 'scopes' | 'expires_at' | 'created_at' | 'last_used_at' | 'created_by_key_id'
 >
 
-/** What is told of a key. */
+/** The columns shown. */
 const SHOWN = [
   'id',
   'name',
@@ -50,7 +50,7 @@ const SHOWN = [
   'created_by_key_id',
 ] as const
 
-/** Makes a key and returns it with its text, which is kept nowhere. */
+/** Creates a key and returns it with its text, which is not stored. */
 export async function createApiKey(
   store: StoreContext,
   wanted: WantedKey,
@@ -60,7 +60,7 @@ export async function createApiKey(
   return { key, ...kept }
 }
 
-/** Lets a key in from now on; only its keyed hash is stored. */
+/** Stores a key that works from now on; only as its keyed hash. */
 export async function keepApiKey(
   { db, vault }: StoreContext,
   key: string,
@@ -79,7 +79,7 @@ export async function keepApiKey(
   return { keyId: id, createdAt: rows[0]!.createdAt }
 }
 
-/** Part of a statement in which `changed` gives keys. */
+/** Inserts events; follows a CTE `changed` with keys. */
 export const tellOfKeys = (type: EventType, message: RawBuilder<unknown>): RawBuilder<unknown> =>
   insertEvents(sql`
     select ${NEW_ID}, workspace_id, world, null::uuid, ${type}, null, ${message},

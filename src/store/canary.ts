@@ -1,4 +1,4 @@
-/** A sealed row that tells whether the secret key is the one of this database, and whether rows can be written. */
+/** A sealed row that shows whether the secret key fits this database and whether rows can be written. */
 import { sql } from 'kysely'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
@@ -6,7 +6,7 @@ import { sealLabel } from './dkim-keys.ts'
 
 const TEXT = 'canary'
 
-/** Whether the database has secrets that some key sealed, or that are known by a keyed hash alone. */
+/** Whether the database has sealed secrets or keyed hashes. */
 export async function hasSecrets(db: Database): Promise<boolean> {
   const { rows } = await sql<{ isUsed: boolean }>`
     select exists (select from canary) or exists (select from api_keys)
@@ -14,7 +14,7 @@ export async function hasSecrets(db: Database): Promise<boolean> {
   return rows[0]!.isUsed
 }
 
-/** Whether the key of the vault is the one that this database is used with. The first to ask decides. */
+/** Whether the vault's key fits this database. The first caller decides. */
 export async function isRightKey({ db, vault }: StoreContext): Promise<boolean> {
   const opens = (sealed: string, label: string) => {
     try {
@@ -26,7 +26,7 @@ export async function isRightKey({ db, vault }: StoreContext): Promise<boolean> 
   }
   const known = await sealedText(db)
   if (known !== undefined) return opens(known, TEXT)
-  // A database of before there was a canary.
+  // A database from before the canary.
   const older = await db
     .selectFrom('dkim_keys')
     .select(['claim_id', 'private_key'])
@@ -42,7 +42,7 @@ export async function isRightKey({ db, vault }: StoreContext): Promise<boolean> 
   return opens((await sealedText(db)) ?? '', TEXT)
 }
 
-/** Throws where the database cannot be asked, or not be written. */
+/** Throws when the database cannot be read or written. */
 export async function writeCanary(db: Database): Promise<void> {
   await sql`update canary set written_at = now()`.execute(db)
 }

@@ -1,6 +1,6 @@
 /**
- * The rows of the catalog zone. One process writes at a time: it holds the catalog until a time that it
- * puts off while it lives. Members and changes are written in one transaction with the serial.
+ * The rows of the catalog zone. One process writes at a time, under a lease that it renews. Members and
+ * changes are written in one transaction with the serial.
  */
 import { randomUUID } from 'node:crypto'
 import { sql, type Transaction } from 'kysely'
@@ -9,12 +9,12 @@ import { type StoreContext, TOPICS } from './context.ts'
 import type { Database } from './database.ts'
 import type { Tables } from './tables.ts'
 
-/** After this, another process writes in place of one that has gone silent. */
+/** After this, another process takes over from a silent writer. */
 const HELD_S = 10
 
 /**
- * `apex` is absolute and lowercase; another apex is another catalog, which begins empty. Of the changes the
- * latest `kept` are kept.
+ * `apex` is absolute and lowercase; another apex is another catalog, which begins empty. Keeps the latest
+ * `kept` changes.
  */
 export function catalogStore(
   { db, doorbell }: StoreContext,
@@ -67,7 +67,7 @@ async function readCatalog(db: Database, apex: string): ReturnType<CatalogStore[
     })
 }
 
-/** Undefined when the first of them is gone, or when the serial is one that we never had. */
+/** Undefined when the first change is deleted, or we never had the serial. */
 async function changesSince(
   db: Database,
   apex: string,
@@ -141,7 +141,7 @@ async function writeCatalog(
   return true
 }
 
-/** Of a name that is changed twice, the last change counts. */
+/** For a name that changes twice, the last change counts. */
 async function writeMembers(
   tx: Transaction<Tables>,
   apex: string,

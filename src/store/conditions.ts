@@ -1,4 +1,4 @@
-/** The conditions of a domain as they are stored, and as they stand. */
+/** The stored conditions of a domain, and their current values. */
 import { type Selectable, sql } from 'kysely'
 import { lookedAgain } from '#domains/conditions.ts'
 import { stagesLookedAt } from '#domains/lifecycle.ts'
@@ -7,7 +7,7 @@ import type { Tables } from './tables.ts'
 
 export type ConditionRow = Selectable<Tables['conditions']>
 
-/** For a query on `domains d`: one question is less work than two, and most of a small request's. */
+/** For a query on `domains d`: one query costs less than two. */
 export const conditionsInJson = sql<Unparsed[]>`coalesce(
   (select jsonb_agg(k) from conditions k where k.domain_id = d.id), '[]')`.as('conditions')
 
@@ -24,7 +24,7 @@ export function withDates(row: Unparsed): ConditionRow {
   } as ConditionRow
 }
 
-/** The looks at what goes on as it was are noted once, in the domain's own row. */
+/** Looks that find no change are noted once, in the domain's own row. */
 export function toConditions(
   rows: readonly ConditionRow[],
   { activated_at, looked_at, next_look_at }: LookTimes,

@@ -13,10 +13,10 @@ import { touchName } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 
 const DRAWS = 8
-/** At most so many are woken at once; the others look by themselves in time. */
+/** Wakes at most this many; the others look when they are due. */
 const WOKEN_BELOW = 1000
 
-/** The pool that the claim's zone host answers for, and all that are ours. */
+/** The pool of the claim's zone host, and all of our pools. */
 export type Pools = { own: readonly PoolName[]; all: readonly PoolName[] }
 
 export function custodyStore(context: StoreContext, world: WorldName, pools: Pools): Custody {
@@ -27,7 +27,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       .selectFrom('domains as d')
       .innerJoin('claims as own', 'own.domain_id', 'd.id')
       .where('own.id', '=', claimId)
-  /** What stands at providers for other claims on the name. */
+  /** Placements of other claims on the name. */
   const othersPlacements = ({ claimId, name }: Claim) =>
     db
       .selectFrom('placements as p')
@@ -72,7 +72,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       const other = await othersPlacements(claim)
         .where('p.stage', '=', 'zone_ready')
         .where('p.driver', '=', placeOf(claim.claimId).select('d.zone_driver'))
-        // Of two that began at the same moment, the first goes on.
+        // Of two that began together, the first continues.
         .where((is) =>
           is.or([
             is.not(is.exists(mine.select('stage'))),
@@ -114,7 +114,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       const accounts = sql<string>`unnest(array[d.sender_driver, d.mailbox_driver])`.as('account')
       const left = await othersPlacements(claim)
         .where('p.stage', '<>', 'zone_ready')
-        // What stands at other accounts is in nobody's way.
+        // Placements at other accounts do not conflict.
         .where('p.driver', 'in', placeOf(claim.claimId).select(accounts))
         .executeTakeFirst()
       return left !== undefined
@@ -139,7 +139,7 @@ async function enclosingHolder(
   world: WorldName,
   { claimId, name }: Claim,
 ): Promise<EnclosingHolder | undefined> {
-  // Nobody holds a single label.
+  // A TLD has no holder.
   const above = ancestorsOf(name).filter((each) => each.includes('.'))
   if (above.length === 0) return undefined
   const holder = await db
@@ -163,8 +163,8 @@ async function enclosingHolder(
 }
 
 /**
- * Commits the claim as the holder of its name, and wakes whom that concerns. Rows of domains are taken
- * first, in the order of their ids, as everywhere: whoever removes one has its row before the holder's.
+ * Makes the claim the holder of its name, and wakes the domains concerned. Locks rows of domains first, by
+ * id, as everywhere: a removal locks the domain's row before the holder's.
  */
 async function makeHolder(tx: Queryable, world: WorldName, claim: Claim): Promise<void> {
   const concerned = [...(await othersOn(tx, world, claim)), ...(await below(tx, world, claim.name))]
@@ -225,7 +225,7 @@ async function drawOnce(
   return pair
 }
 
-/** The former holder is among them, and perhaps one that never held the name and has its one zone at a host. */
+/** Includes the former holder, and claims that never held the name. */
 async function othersOn(
   tx: Queryable,
   world: WorldName,
@@ -242,7 +242,7 @@ async function othersOn(
   return others.map(({ domain_id }) => domain_id)
 }
 
-/** Who has a zone below a name that is held now must look whether that zone cuts theirs off. */
+/** The domains below the name: each must look whether the new zone cuts it off. */
 async function below(tx: Queryable, world: WorldName, name: string): Promise<string[]> {
   const claims = await tx
     .selectFrom('claims')

@@ -16,7 +16,7 @@ import type { Tables } from './tables.ts'
 
 export type CustomerRecordRow = Selectable<Tables['customer_records']>
 
-/** What a pass knows of the customer's own records. */
+/** The customer's own records, for one pass. */
 export function customerBook({ db }: StoreContext): CustomerBook {
   return {
     async list({ id, hasOwnRecords }) {
@@ -63,7 +63,7 @@ export function customerBook({ db }: StoreContext): CustomerBook {
   }
 }
 
-/** The rows of one value of a domain: the one that stands, and those that were taken out. */
+/** The rows of one value of a domain: the present one and the removed ones. */
 const isOne =
   (domain_id: string, { name, type, value }: CustomerRecord) =>
   (is: ExpressionBuilder<Tables, 'customer_records'>) =>
@@ -76,7 +76,7 @@ const toRecord = ({ name, type, value, ttl }: CustomerRecordRow): CustomerRecord
   ttl,
 })
 
-/** Those that are there already stay as they are. Gives the new ones. */
+/** Skips records that exist. Returns the new ones. */
 export async function insertRecords(
   tx: Queryable,
   domainId: string,
@@ -111,10 +111,10 @@ export function listCustomerRecords(db: Queryable, domainId: string) {
     .execute()
 }
 
-/** Looks at a domain whose records nobody else changes meanwhile; throws what is in the way of a change. */
+/** Checks a locked domain; throws why a change is not possible. */
 export type Check = (held: Queryable) => Promise<void>
 
-/** Changes records of a domain while its row is held, and wakes it. Undefined when the domain is gone. */
+/** Locks the domain, changes its records, and wakes it. Undefined when the domain is gone. */
 async function changing<T>(
   context: StoreContext,
   domainId: string,
@@ -137,7 +137,7 @@ async function changing<T>(
   return changed
 }
 
-/** The new row; undefined when it is there already, or the domain is gone. */
+/** The new row; undefined when it exists already, or the domain is gone. */
 export function addCustomerRecord(
   context: StoreContext,
   domainId: string,
@@ -152,8 +152,8 @@ export function addCustomerRecord(
 }
 
 /**
- * Adds records that were sent in a file; those that are there already stay as they are. Gives the new
- * ones; undefined when the domain is gone. `plan` looks at a domain that nobody else changes meanwhile.
+ * Adds records from an uploaded file; skips existing ones. Returns the new ones; undefined when the domain is
+ * gone. `plan` sees the locked domain.
  */
 export function addImportedRecords(
   context: StoreContext,
@@ -171,7 +171,7 @@ export function addImportedRecords(
   })
 }
 
-/** Changes value and TTL of a record: the old value goes with the next pass. `gone` is one that was changed meanwhile. */
+/** Changes value and TTL of a record; the next pass removes the old value. `gone`: it changed meanwhile. */
 export async function changeCustomerRecord(
   context: StoreContext,
   row: CustomerRecordRow,
@@ -181,7 +181,7 @@ export async function changeCustomerRecord(
   try {
     const result = await changing(context, row.domain_id, async (tx) => {
       await check(tx)
-      // What was changed was not found like that any more.
+      // A changed value is not what the import found.
       const origin = change.value === row.value ? row.origin : 'added'
       const { numUpdatedRows } = await asItWas(tx.updateTable('customer_records'), row)
         .set({ ...change, origin })
@@ -197,7 +197,7 @@ export async function changeCustomerRecord(
   }
 }
 
-/** Whether it was there to be removed. */
+/** False when it was gone already. */
 export async function removeCustomerRecord(
   context: StoreContext,
   row: CustomerRecordRow,
@@ -212,11 +212,11 @@ export async function removeCustomerRecord(
 
 type Updating = UpdateQueryBuilder<Tables, 'customer_records', 'customer_records', UpdateResult>
 
-/** Somebody else may have changed or removed it since it was read. */
+/** Matches the record only if it is unchanged since the read. */
 const asItWas = (update: Updating, { id, value }: CustomerRecordRow): Updating =>
   update.where('id', '=', id).where('value', '=', value).where('removed_at', 'is', null)
 
-/** So that a pass knows which value to take out of the zone. */
+/** A pass then knows which value to remove from the zone. */
 async function leaveTombstone(
   tx: Queryable,
   { name, type, value, ttl, ...row }: CustomerRecordRow,
@@ -228,7 +228,7 @@ async function leaveTombstone(
     .execute()
 }
 
-/** Mail that goes elsewhere may be taken over from now on; records that are not wanted are dropped. */
+/** Allows mail that goes elsewhere to be taken over; drops the unwanted records. */
 export async function decideImport(
   context: StoreContext,
   domainId: string,

@@ -1,4 +1,4 @@
-/** A name inside another zone of its workspace is delegated by NS records there: its cut. */
+/** Cuts: NS records that delegate a name inside another zone of its workspace. */
 import { sql } from 'kysely'
 import { absolute, ancestorsOf } from '#names/domain-name.ts'
 import { type StoreContext, TOPICS } from './context.ts'
@@ -12,8 +12,8 @@ export type CutResult = { is: 'cut'; zone: string } | { is: 'not_inside' | 'conf
 const TTL_S = 300
 
 /**
- * Puts the domain's nameservers into the workspace's own zone that encloses it, in place of others that
- * were put there. A `conflict` is an alias at the name; `gone` is a domain that is being removed meanwhile.
+ * Puts the domain's nameservers into the enclosing zone of the same workspace, in place of earlier ones.
+ * `conflict`: a CNAME is at the name; `gone`: the domain is being removed.
  */
 export async function cutOff(
   context: StoreContext,
@@ -54,7 +54,7 @@ export async function cutOff(
   return result
 }
 
-/** Whether none of them is being removed; none can be until the transaction is over. */
+/** Whether none is being removed; the locks prevent it until the transaction ends. */
 async function isStanding(tx: Queryable, ids: readonly string[]): Promise<boolean> {
   const standing = await tx
     .selectFrom('domains')
@@ -67,7 +67,7 @@ async function isStanding(tx: Queryable, ids: readonly string[]): Promise<boolea
   return standing.length === ids.length
 }
 
-/** RFC 1034 section 3.6.2: beside an alias there is nothing else. */
+/** RFC 1034 section 3.6.2: a CNAME has no other data beside it. */
 async function hasAlias(tx: Queryable, domainId: string, name: string): Promise<boolean> {
   const alias = await tx
     .selectFrom('customer_records')
@@ -85,7 +85,7 @@ const isCutFor = ({ workspace_id, world, name }: DomainRow) => sql<boolean>`
   d.workspace_id = ${workspace_id} and d.world = ${world}
   and r.origin = 'cut' and r.name = ${absolute(name)} and r.removed_at is null`
 
-/** The domains whose zones hold a cut that was made for this one. */
+/** The domains whose zones hold a cut for this one. */
 export async function cuttersOf(tx: Queryable, domain: DomainRow): Promise<string[]> {
   const cuts = await tx
     .selectFrom('customer_records as r')
@@ -97,7 +97,7 @@ export async function cuttersOf(tx: Queryable, domain: DomainRow): Promise<strin
   return cuts.map(({ id }) => id)
 }
 
-/** The cut goes with the domain it was made for. Part of its removal. */
+/** Removes the cut made for the domain. Part of its removal. */
 export async function healCut(tx: Queryable, domain: DomainRow): Promise<void> {
   const healed = await tx
     .updateTable('customer_records as r')

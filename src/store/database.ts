@@ -5,12 +5,12 @@ import { isStalePlan, preparing, Statements } from './statements.ts'
 import type { Tables } from './tables.ts'
 
 export type Database = Kysely<Tables>
-/** A database, or a transaction in it: what a query that may be part of either takes. */
+/** A database, or a transaction in it. */
 export type Queryable = Database | Transaction<Tables>
 
 export type DatabaseOptions = {
   connections?: number
-  /** How long a query may take; for ever if 0. */
+  /** How long a query may take; 0: no limit. */
   queryLimitMs?: number
   onError: (error: Error) => void
 }
@@ -27,22 +27,21 @@ export function openDatabase(
     max: connections,
     connectionTimeoutMillis: 5000,
     query_timeout: queryLimitMs,
-    // The server stops first: what nobody waits for any more must not keep its locks.
+    // The server's limit is lower: an abandoned query must not keep its locks.
     statement_timeout: Math.floor(queryLimitMs * 0.9),
     idle_in_transaction_session_timeout: 30_000,
     application_name: 'mailstead',
   })
-  // Without a listener, a connection lost to a server restart would end the process: the pool's own
-  // hears of idle connections only, so each is given one for the time it is in use.
+  // Without a listener, a connection lost to a server restart would end the process. The pool's own covers
+  // idle connections only, so each gets one while it is in use.
   pool.on('error', onError)
   pool.on('connect', (client) => client.on('error', onError))
   return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: poolOf(pool) }) })
 }
 
 /**
- * `Pool.end` resolves while its connections are still being closed: a server that is ended next would
- * break them, and each would report trouble. Here the end of the pool is the end of its connections.
- * They prepare what is asked often.
+ * `Pool.end` resolves while its connections are still closing: stopping the server then would break them, and
+ * each would report an error. This `end` waits for them. Frequent statements are prepared.
  */
 function poolOf(pool: Pool) {
   const statements = new Statements()
@@ -64,10 +63,9 @@ export async function pingDatabase(db: Database): Promise<void> {
   await sql`select 1`.execute(db)
 }
 
-// By SQLSTATE. Class 08 is connection exceptions, 57P the server going away or starting; class 53 a full
-// disk, too little memory or too many connections, 58 an error of its machine, 25006 a database that only
-// reads: an operator ends these. 57014 is what took too long, 40 and 55P03 what met another transaction: a
-// repeat cures these.
+// SQLSTATE. An operator must fix: class 08 connection exceptions, 57P a server that stops or starts, 53 a
+// full disk, too little memory or too many connections, 58 system errors, 25006 a read-only database. A
+// repeat fixes: 57014 a timeout, 40 and 55P03 a conflict with another transaction.
 const AWAY_CODES =
   /^(08|57P|57014|53|58|25006|40|55P03|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT|EACCES)/
 const AWAY_MESSAGES = [
@@ -78,13 +76,12 @@ const AWAY_MESSAGES = [
 ]
 
 /**
- * Whether an error means that the database could not be asked, or could not write, just now, rather than that
- * it said no. `pg` gives
- * some of its own connection errors no code, so those few are known by their opening words.
+ * Whether the database could not be reached or written just now, rather than that it refused. Some connection
+ * errors of `pg` have no code; their opening words identify them.
  */
 export function isDatabaseAway(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if (isStalePlan(error)) return true // a repeat finds it planned anew
+  if (isStalePlan(error)) return true // A repeat is planned anew.
   const code = 'code' in error ? String(error.code) : ''
   if (AWAY_CODES.test(code)) return true
   return code === '' && AWAY_MESSAGES.some((opening) => error.message.startsWith(opening))

@@ -5,7 +5,7 @@ import type { Queryable } from './database.ts'
 import type { OutgoingState } from './mail-tables.ts'
 import { TOLD_OF, tellOfMessages } from './message-events.ts'
 
-/** Keeps what a sender service tells of messages. An event that came before changes nothing. */
+/** Stores a sender service's reports on messages. A repeated event changes nothing. */
 export async function keepReports(
   { db }: StoreContext,
   account: string,
@@ -25,7 +25,7 @@ async function keepReport(tx: Queryable, account: string, report: DeliveryReport
     .executeTakeFirst()
   if (!isNew) return
   const { operationId, recipient, state, detail, at } = report
-  // Of a message that was never handed over here, for another installation may use the account too.
+  // Skips unknown messages: another installation may use the same account.
   const known = await tx
     .updateTable('handed_over')
     .set({ state, detail, reported_at: at })
@@ -39,7 +39,7 @@ async function keepReport(tx: Queryable, account: string, report: DeliveryReport
   if (known) await noteReport(tx, account, report)
 }
 
-/** What a report makes of the message; those that it was never given to the recipient are failures. */
+/** The state that a report sets; a message never given to the recipient has failed. */
 const STATES: Record<DeliveryReport['state'], OutgoingState> = {
   delivered: 'delivered',
   bounced: 'bounced',
@@ -49,7 +49,7 @@ const STATES: Record<DeliveryReport['state'], OutgoingState> = {
   suppressed: 'failed',
 }
 
-/** Messages are handed over under their own ids. */
+/** Services know messages by our ids. */
 async function noteReport(tx: Queryable, account: string, report: DeliveryReport): Promise<void> {
   const { operationId, recipient, state, detail } = report
   if (!UUID.test(operationId)) return

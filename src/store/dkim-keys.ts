@@ -1,4 +1,4 @@
-/** DKIM keys as rows: a few pairs ahead of need, and those that registered domains have. */
+/** DKIM keys: a stock of unused pairs, and the keys of registered domains. */
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import type { Selectable } from 'kysely'
@@ -122,7 +122,7 @@ export async function findSigningKey(
   return { selector: row.selector, privateKey, publicKey: row.public_key }
 }
 
-/** Held to the end of the transaction, so that one change of a registration's keys comes after another. */
+/** Locks the registration, so that changes of its keys run one after another. */
 async function holdRegistration(tx: Queryable, claimId: string): Promise<boolean> {
   const held = await tx
     .selectFrom('sender_domains')
@@ -135,7 +135,7 @@ async function holdRegistration(tx: Queryable, claimId: string): Promise<boolean
 
 type NewKey = Pick<Selectable<Tables['dkim_keys']>, 'state' | 'since' | 'occasion'>
 
-/** Keeps a pair under a selector that the name never had, and gives the selector. */
+/** Stores a pair under a selector that is new at the name, and returns the selector. */
 export async function addKey(
   { vault }: StoreContext,
   tx: Queryable,
@@ -154,7 +154,7 @@ export async function addKey(
 
 const DRAWS = 10
 
-/** Of 2^32 selectors one that was never used at the name, by whichever claim on it. */
+/** Draws one of 2^32 selectors that no claim ever used at the name. */
 async function drawSelector(tx: Queryable, name: string): Promise<string> {
   for (let draw = 0; draw < DRAWS; draw++) {
     const drawn = await tx
@@ -168,7 +168,7 @@ async function drawSelector(tx: Queryable, name: string): Promise<string> {
   throw new Error(`no selector for ${name} that was never used`)
 }
 
-/** A line of the timeline of the claim's domain, which is woken: its records have changed. */
+/** Writes an event of the claim's domain and wakes it: its records have changed. */
 async function tell(tx: Queryable, claimId: string, event: NewEvent): Promise<void> {
   const claim = await tx
     .selectFrom('claims')
@@ -182,7 +182,7 @@ async function tell(tx: Queryable, claimId: string, event: NewEvent): Promise<vo
 
 export type KeyPair = Omit<DkimKey, 'selector'>
 
-/** One from the stock, or a fresh one while the stock is empty. */
+/** Takes a pair from the stock, or makes one if it is empty. */
 export async function takeKeyPair({ db, vault }: StoreContext): Promise<KeyPair> {
   const taken = await db
     .deleteFrom('dkim_keypairs')
@@ -198,7 +198,7 @@ export async function takeKeyPair({ db, vault }: StoreContext): Promise<KeyPair>
   }
 }
 
-/** Fills the stock of key pairs up; called now and then, and harmless to repeat. */
+/** Refills the stock of key pairs; called regularly, safe to repeat. */
 export async function stockKeyPairs(
   { db, vault }: StoreContext,
   signal: AbortSignal,

@@ -1,4 +1,4 @@
-/** What a pass reads and writes: the domain as it stands, and its recorder, fenced by the epoch of the row. */
+/** What a pass reads and writes: the domain, and its recorder, fenced by the row's epoch. */
 
 import { sql } from 'kysely'
 import type { LoadedDomain } from '#domains/pass.ts'
@@ -23,12 +23,12 @@ export type PortsOf = (world: WorldName, placed: Placed) => Ports | undefined
 export const inWorlds = (worlds: readonly WorldName[]): Mine =>
   sql`world = any(${[...worlds]}::text[])`
 
-/** How many of the longest due are looked through for whose turn it is. */
+/** How many of the longest due rows are considered. */
 const CONSIDERED = 200
 
 /**
- * The longest due, but no workspace takes more than so many places, and where several have rows that are due, the
- * one with the fewest places goes first.
+ * The longest due rows. No workspace takes more than its limit of places; the workspace with the fewest
+ * places goes first.
  */
 export const inTurn =
   (ofWorkspace: number): Pick =>
@@ -72,7 +72,7 @@ export async function loadForPass(
   if (!found) return undefined
   const { claim_id: claimId, nameservers, placements, conditions, ...domain } = found
   const ports = portsOf(domain.world, placedAt(domain))
-  if (!ports) return undefined // A world that is off here: nothing of it is touched.
+  if (!ports) return undefined // The world is off in this process.
   const claim = { claimId, name: domain.name, nameservers }
   const loaded = toDomain(found, conditions.map(withDates), claim)
   const removal = domain.removal_requested_at
@@ -96,7 +96,7 @@ function writerOf({ db, doorbell }: StoreContext, taken: Taken): WriteFindings {
   }
 }
 
-/** The stages at which something stands for the claim. */
+/** The stages with a placement of the claim. */
 const placedFor = sql<ConditionType[]>`array(
   select stage from placements p where p.claim_id = c.id and p.removed_at is null)`.as('placements')
 

@@ -1,4 +1,4 @@
-/** Domains as rows: found, listed, asked about. */
+/** Domains as rows: find, list, wake. */
 import { CompiledQuery, type Selectable, type SelectQueryBuilder, sql } from 'kysely'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
 import { type ConditionRow, conditionsInJson, withDates } from './conditions.ts'
@@ -11,7 +11,7 @@ import type { Tables, WorldName } from './tables.ts'
 
 export type DomainRow = Selectable<Tables['domains']>
 
-/** Who asks: everything below is seen only by its own workspace, in its own world. */
+/** The caller, who sees only rows of its own workspace and world. */
 export type Tenant = { workspaceId: string; world: WorldName }
 
 /** The columns that every row of a tenant carries. */
@@ -34,7 +34,7 @@ export const domainsOf = (db: Queryable, tenant: Tenant, id: string) =>
     .where('id', '=', id)
     .where((is) => is.and(ownedBy(tenant)))
 
-/** The same with its conditions, in one question. */
+/** The same with its conditions, in one query. */
 export async function findWithConditions(
   { db }: StoreContext,
   tenant: Tenant,
@@ -62,7 +62,7 @@ export type DomainFilter = {
   after: string | undefined
 }
 
-/** What a list tells of a domain. */
+/** The columns shown in a list. */
 export type ListedDomain = Pick<DomainRow, (typeof LISTED)[number]>
 
 // biome-ignore format: a list
@@ -90,7 +90,7 @@ export async function listDomains(
 
 export type DomainPage = {
   rows: readonly ListedDomain[]
-  /** Whether others come after them. */
+  /** Whether more pages follow. */
   hasMore: boolean
   /** Of all pages; above 10,000 an estimate. */
   total: number
@@ -119,15 +119,15 @@ function matchingDomains(db: Database, tenant: Tenant, { status, search }: Domai
   return query
 }
 
-/** What means something in a pattern means itself. */
+/** Escapes the wildcards of LIKE. */
 const literal = (text: string): string => text.toLowerCase().replace(/[\\%_]/g, '\\$&')
 
-/** A domain that is not the tenant's, or none, is before everything: nothing comes after it. */
+/** No row comes after an id that is unknown or not the tenant's. */
 const isAfter = ({ workspaceId, world }: Tenant, id: string) => sql<boolean>`
   (created_at, id) < (select created_at, id from domains
     where id = ${id} and workspace_id = ${workspaceId} and world = ${world})`
 
-/** How many rows the planner expects: good enough above what was counted, and never below it. */
+/** The planner's estimate, but never below what was counted. */
 async function estimated(db: Database, query: { compile(): CompiledQuery }): Promise<number> {
   const { sql: text, parameters } = query.compile()
   const explained = await db.executeQuery<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>(
@@ -167,7 +167,7 @@ export async function inboxCounts(
   return new Map(rows.map(({ domain_id, count }) => [domain_id, Number(count)]))
 }
 
-/** All else that is told of a domain, in one question. */
+/** Everything else shown of a domain, in one query. */
 export async function belongingsOf({ db }: StoreContext, domainId: string): Promise<Belongings> {
   const { rows } = await sql<Belongings>`
     select case when d.import_state = 'wanted' then '{}' else c.nameservers end as nameservers,
@@ -198,8 +198,8 @@ const checkedAt = (row: RecordRow): RecordRow => ({
 })
 
 /**
- * The pair as it is shown: none while what the name serves elsewhere is not known, for whoever set it
- * then would lose that.
+ * The pair as shown: none before the import is done, because setting it then would lose what the name serves
+ * elsewhere.
  */
 export async function nameserversOf({ db }: StoreContext, domainId: string): Promise<string[]> {
   const claim = await db
@@ -214,7 +214,7 @@ export async function nameserversOf({ db }: StoreContext, domainId: string): Pro
 
 export type RecordRow = Selectable<Tables['records']>
 
-/** The records that are ours, in the order they were made. */
+/** Our records, in the order they were made. */
 export function recordsOf(db: Queryable, domainId: string): Promise<RecordRow[]> {
   return db
     .selectFrom('records')
@@ -235,8 +235,8 @@ export async function claimOf({ db }: StoreContext, domain: DomainRow): Promise<
 }
 
 /**
- * Somebody asks: look now, start the cadence anew, and let the mail services be started. Gives the
- * epoch of the latest taking: only a later one looks because of this.
+ * A requested look: due now, with a new cadence, and the mail services may start. Returns the epoch of the
+ * latest taking: only a later one answers this request.
  */
 export async function askAbout(
   context: StoreContext,
@@ -257,7 +257,7 @@ export async function askAbout(
   return BigInt(epoch)
 }
 
-/** The next plan may drop what it wants to, once. */
+/** Lets the next plan drop many rrsets, once. */
 export async function acceptDrops(
   context: StoreContext,
   id: string,
@@ -272,7 +272,7 @@ export async function acceptDrops(
   if (numUpdatedRows > 0n) await lookNow(context, id)
 }
 
-/** Somebody wants a look now, and nothing else. Gives the epoch of the latest taking. */
+/** Makes the domain due now. Returns the epoch of the latest taking. */
 export async function lookNow(context: StoreContext, domainId: string): Promise<bigint> {
   const row = await context.db
     .selectFrom('domains')
@@ -284,13 +284,13 @@ export async function lookNow(context: StoreContext, domainId: string): Promise<
   return BigInt(row?.epoch ?? '0')
 }
 
-/** Whether a domain that was asked about has been taken for it, and the pass is over. */
+/** Whether a pass after this epoch has begun and ended. */
 export const hasBeenLookedAt = ({ epoch, lease_until }: DomainRow, askedAtEpoch: bigint): boolean =>
   BigInt(epoch) > askedAtEpoch && !(lease_until > new Date())
 
 /**
- * The retry of a failed domain: its failed stages wait again, and only they. A pass that is under way
- * knows them as failed, so it is fenced off. Gives the epoch of the latest taking.
+ * Retries a failed domain: only its failed stages wait again. Fences off a running pass, which knows them as
+ * failed. Returns the epoch of the latest taking.
  */
 export async function retryDomain(context: StoreContext, domain: DomainRow): Promise<bigint> {
   const { id } = domain
@@ -304,7 +304,7 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
         message: 'Being tried again.',
         since: sql`now()`,
         waited_ms: '0',
-        // The waiting begins with the look that the retry leads to.
+        // The waiting begins with the look after the retry.
         last_look_at: null,
         last_look_error: null,
       })

@@ -1,7 +1,7 @@
 import type { Notes } from '#drivers/kind.ts'
 import type { StoreContext } from './context.ts'
 
-/** What the driver of one account remembers of claims. */
+/** What one account's driver notes about claims. */
 export function driverNotes({ db }: StoreContext, account: string): Notes {
   return {
     async read(claimId, key) {

@@ -1,4 +1,4 @@
-/** The tables whose rows are worked off when they are due. */
+/** The tables with due rows. */
 import { type QueryExecutorProvider, sql } from 'kysely'
 import { type DueTable, wakeRow } from '#engine/due-rows.ts'
 

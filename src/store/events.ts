@@ -1,4 +1,4 @@
-/** Events: written with what they tell of, and read as the timeline of a domain or the feed of a workspace. */
+/** Events: written with the change they describe, read as a domain's timeline or a workspace's feed. */
 import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { NewEvent } from '#events/catalogue.ts'
 import { newId } from '../ids.ts'
@@ -8,19 +8,19 @@ import type { Tables, WorldName } from './tables.ts'
 
 export type EventRow = Selectable<Tables['events']>
 
-/** Whose events they are. */
+/** The owner of events. */
 type Owner = { workspaceId: string; world: WorldName }
 
 /**
- * The one insert into events, as part of a statement: `rows` gives them with the columns that are named here. A
- * transaction that is rolled back tells nothing.
+ * The only insert into events, as part of a statement: `rows` gives the columns named here. A rollback drops
+ * the events too.
  */
 export const insertEvents = (rows: RawBuilder<unknown>): RawBuilder<unknown> => sql`
   insert into events (id, workspace_id, world, domain_id, type, stage, message, data) ${rows}`
 
 const MS_IN_HEX = sql`lpad(to_hex((extract(epoch from now()) * 1000)::bigint), 12, '0')`
 
-/** For an event that a statement makes: a UUIDv7 (RFC 9562 section 5.7), as `newId` makes them. */
+/** The id of an event made in SQL: a UUIDv7 (RFC 9562 section 5.7), as `newId` makes them. */
 export const NEW_ID: RawBuilder<unknown> = sql`
   overlay(overlay(gen_random_uuid()::text placing substr(${MS_IN_HEX}, 1, 8) from 1 for 8)
     placing substr(${MS_IN_HEX}, 9) || '-7' from 10 for 6)::uuid`
@@ -28,7 +28,7 @@ export const NEW_ID: RawBuilder<unknown> = sql`
 /** An event as `jsonb_populate_recordset(null::events, …)` reads it. */
 export const asRow = (event: NewEvent) => ({ stage: null, data: {}, ...event, id: newId() })
 
-/** Writes an event of a domain, in the transaction of what it tells of. */
+/** Writes an event of a domain, in the transaction of the change. */
 export async function tellOfDomain(
   tx: Queryable,
   domainId: string,
@@ -40,7 +40,7 @@ export async function tellOfDomain(
      where d.id = ${domainId}`).execute(tx)
 }
 
-/** The same of what belongs to a workspace, and to none of its domains. */
+/** The same for a workspace, where no domain is concerned. */
 export async function tellOfWorkspace(
   tx: Queryable,
   { workspaceId, world }: Owner,
@@ -54,7 +54,7 @@ export async function tellOfWorkspace(
   )
 }
 
-/** A domain's timeline, newest first, from before the event `before` on. */
+/** A domain's timeline, newest first, starting before the event `before`. */
 export function listEvents(
   { db }: StoreContext,
   domainId: string,
@@ -69,9 +69,8 @@ export function listEvents(
 const NUMBERED_AT_ONCE = 1000
 
 /**
- * A page of an owner's events behind the position `after`, in the order in which they became visible. Positions
- * are given when the feed is read, one reader at a time: so an event of a transaction that ends late comes late,
- * and is never skipped.
+ * A page of an owner's events after the position `after`, in the order in which they became visible. Reading
+ * assigns the positions, one reader at a time: so an event of a late commit comes late, and is never skipped.
  */
 export async function readFeed(
   context: StoreContext,
@@ -102,7 +101,7 @@ async function numberEvents({ db }: StoreContext, owner: Owner): Promise<boolean
     select from events where ${isOurs} and position is null limit 1`.execute(db)
   if (rows.length === 0) return false
   await db.transaction().execute(async (tx) => {
-    // Held until the positions are visible.
+    // Locked until the positions are visible.
     await sql`
       insert into event_feeds (workspace_id, world) values (${workspaceId}, ${world})
       on conflict (workspace_id, world) do update set last = event_feeds.last`.execute(tx)

@@ -7,7 +7,7 @@ import { orAborted, takeTurns } from '../turns.ts'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
 
-/** A turn that nobody renews is over after so long: its process has died. */
+/** A turn ends this long after its last renewal: its process has died. */
 const LEASE_MS = 8000
 const LOOK_MS = 50
 const WAIT_LIMIT_MS = 30_000
@@ -15,8 +15,8 @@ const WAIT_LIMIT_MS = 30_000
 type Turn = { db: Database; key: string; holder: string; leaseMs: number }
 
 /**
- * Turns between processes by a row with a lease, so that no connection is held while a provider takes
- * its time; within this process by a queue. Who waits gives up when its signal is aborted.
+ * Turns: between processes by a row with a lease, so that no connection is held while a provider works;
+ * within this process by a queue. A waiter gives up when its signal aborts.
  */
 export function exclusiveStore(
   { db }: Pick<StoreContext, 'db'>,
@@ -59,8 +59,8 @@ async function takeTurn({ db, key, holder, leaseMs }: Turn, signal: AbortSignal)
 }
 
 /**
- * Renews the lease four times in its time. Once a renewal finds it taken, or there was none for two
- * thirds of it, the turn is lost: somebody else may begin at any moment.
+ * Renews the lease four times in its duration. The turn is lost when a renewal finds it taken, or none
+ * succeeds for two thirds of it: another may begin at any moment.
  */
 function keepLease(turn: Turn): { lost: AbortSignal; stop(): void } {
   const loss = new AbortController()
@@ -78,7 +78,7 @@ function keepLease(turn: Turn): { lost: AbortSignal; stop(): void } {
   return { lost: loss.signal, stop: () => clearInterval(renewal) }
 }
 
-/** Whether the turn is still ours; undefined when the database did not say. */
+/** Whether the turn is still ours; undefined when the database did not answer. */
 async function renew({ db, key, holder, leaseMs }: Turn): Promise<boolean | undefined> {
   try {
     const renewed = await sql`

@@ -1,4 +1,4 @@
-/** What a look found, written in one statement: whole, and only while the row is its taker's. */
+/** Writes what a look found in one statement, only while the lease is valid. */
 import { sql } from 'kysely'
 import type { Findings } from '#domains/recorder.ts'
 import type { Condition, ConditionType, Verdict } from '#domains/types.ts'
@@ -7,7 +7,7 @@ import type { Database } from './database.ts'
 import { asRow, insertEvents } from './events.ts'
 import { ELSE_TOUCH } from './served-names.ts'
 
-/** Throws `LeaseLost`, and has written nothing, when another worker has taken the row. */
+/** Throws `LeaseLost`, without writing, when another worker has taken the row. */
 export async function writeFindings(
   db: Database,
   { id, epoch }: Taken,

@@ -1,7 +1,7 @@
 /**
- * What was answered to requests that carried an Idempotency-Key, kept for a day, sealed: some answers hold
- * a secret. A request claims its name before it is worked on. The claim has a lease, so that a process that
- * is killed meanwhile keeps nobody out for longer than that.
+ * Answers to requests with an Idempotency-Key, kept for a day; sealed, as some hold a secret. A request
+ * claims its name before it is handled. The claim has a lease, so that a killed process blocks the name no
+ * longer than that.
  */
 import { sql } from 'kysely'
 import { newId } from '../ids.ts'
@@ -9,9 +9,9 @@ import type { StoreContext } from './context.ts'
 
 export type NamedRequest = {
   keyId: string
-  /** What the caller wrote in Idempotency-Key. */
+  /** The value of Idempotency-Key. */
   name: string
-  /** A keyed hash of the request; another one under the same name is another request. */
+  /** A keyed hash of the request; tells a different request under the same name. */
   fingerprint: Buffer
 }
 
@@ -27,12 +27,12 @@ export type ClaimResult =
 /** Longer than any request takes. */
 const LEASE_S = 60
 const KEPT_H = 24
-/** How often the row may vanish between our claim and our look at who has it. */
+/** Tries, as the row may vanish between our claim and our read. */
 const ATTEMPTS = 3
 const DROPPED_AT_ONCE = 5000
 const DROPS = 200
 
-/** Claims the name for this request, or says what stands there. Of many at once, one gets the claim. */
+/** Claims the name for this request, or returns what is stored. Of many at once, one gets the claim. */
 export async function claimRequest(
   store: StoreContext,
   request: NamedRequest,
@@ -46,7 +46,7 @@ export async function claimRequest(
   return { is: 'in_progress' }
 }
 
-/** A claim whose lease has ended is free for the same request only: the other one may have been done. */
+/** An expired claim is free for the same request only: the first may have been carried out. */
 async function tryToClaim(
   { db }: StoreContext,
   { keyId, name, fingerprint }: NamedRequest,
@@ -81,7 +81,7 @@ async function lookUp(
   return { is: 'answered', answer: { status: row.status, contentType: row.content_type!, body } }
 }
 
-/** Keeps the answer for whoever asks the same again, unless the claim was lost meanwhile. */
+/** Stores the answer for repeats of the request, unless the claim was lost. */
 export async function keepAnswer(
   { db, vault }: StoreContext,
   { keyId, name, claimId }: Claim,
@@ -97,7 +97,7 @@ export async function keepAnswer(
     .execute()
 }
 
-/** Gives the name back: the request may be tried again at once. */
+/** Releases the name: the request may be tried again at once. */
 export async function dropClaim(
   { db }: StoreContext,
   { keyId, name, claimId }: Claim,
@@ -110,7 +110,7 @@ export async function dropClaim(
     .execute()
 }
 
-/** Deletes what is older than a day, the oldest first and some at a time, without reading the whole table. */
+/** Deletes answers older than a day, oldest first, in batches, without reading the whole table. */
 export async function dropOldAnswers({ db }: StoreContext): Promise<void> {
   for (let drop = 0; drop < DROPS; drop += 1) {
     const dropped = await sql`

@@ -18,7 +18,7 @@ export type ReserveResult =
   | { is: 'full'; current: number; max: number }
   | { is: 'domain_gone' }
 
-/** Takes an address and a place under the domain's capacity, and wakes the domain to make it. */
+/** Reserves an address within the domain's capacity, and wakes the domain to make it. */
 export async function reserveInbox(
   { db, doorbell }: StoreContext,
   domain: DomainRow,
@@ -34,7 +34,7 @@ export async function reserveInbox(
   }
 }
 
-/** The domain's row is held meanwhile. */
+/** Locks the domain's row. */
 async function reserve(
   tx: Queryable,
   domain: DomainRow,
@@ -78,7 +78,7 @@ async function reserve(
   return { is: 'reserved', inbox }
 }
 
-/** What a pass knows of a domain's inboxes. */
+/** A domain's inboxes, for one pass. */
 export function inboxBook({ db }: StoreContext): InboxBook {
   return {
     async wanted({ id }) {
@@ -117,7 +117,7 @@ export function inboxBook({ db }: StoreContext): InboxBook {
   }
 }
 
-/** Part of a statement in which `changed` gives inboxes. */
+/** Inserts events; follows a CTE `changed` with inboxes. */
 export const tellOfInboxes = (
   type: EventType,
   message: RawBuilder<unknown>,

@@ -1,4 +1,4 @@
-/** Keeps messages that arrived: those that come at the same moment in one statement. */
+/** Stores incoming messages; simultaneous ones in one statement. */
 import { sql } from 'kysely'
 import type { StoredContent } from '#mail/content.ts'
 import type { Copy } from '#mail/incoming/receive.ts'
@@ -13,7 +13,7 @@ type Arrived = { content: StoredContent; copies: readonly Copy[] }
 
 const TOGETHER = { atOnce: 50, withinMs: 0, underWay: 2 }
 
-/** Keeps the content once and every copy of it, or nothing. */
+/** Stores the content once and every copy of it, or nothing. */
 export async function keepMessage(
   { db }: StoreContext,
   content: StoredContent,
@@ -42,8 +42,8 @@ function keeperOf(db: Database): Keeper {
 }
 
 /**
- * Where an inbox stands at the address, a copy joins a conversation of that inbox, or begins it. Rows that others
- * write too are written in one order, so that nobody waits for each other.
+ * If the address has an inbox, a copy joins or begins a conversation of it. Rows with other writers are
+ * written in one order, to avoid deadlocks.
  */
 async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void> {
   const contents = arrived.map(({ content }) => content)

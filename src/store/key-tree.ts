@@ -1,6 +1,6 @@
 /**
- * Keys that keys make. A key never outlives the key that made it by date, and is revoked alone or together
- * with its descendants: the keys it made, those that they made, and so on.
+ * Keys created by keys. A key never expires after its creator, and is revoked alone or together with its
+ * descendants: the keys it created, and so on.
  */
 import { sql } from 'kysely'
 import {
@@ -24,7 +24,7 @@ export type MadeKey = {
   expiresAt: Date | undefined
 }
 
-/** Makes a key for the workspace and world of its maker, which may have so many that still work. */
+/** Creates a key in its creator's workspace and world, up to a limit of working keys. */
 export function makeKey(
   store: StoreContext,
   maker: ApiKey,
@@ -62,14 +62,14 @@ async function countWorking(tx: Queryable, { workspaceId, world }: ApiKey): Prom
 }
 
 /**
- * Keys are made by keys, and revoked, one at a time: a tree that is being revoked must not grow, and those who
- * make keys at once must count each other's.
+ * Serialises creating and revoking keys: a tree must not grow while it is revoked, and simultaneous creators
+ * must count each other's keys.
  */
 export async function oneAtATime(tx: Queryable): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended('api keys', 0))`.execute(tx)
 }
 
-/** When a key ends, undefined for never; `ended` for one that was revoked, or ended, after it was let in. */
+/** When a key expires; undefined: never; `ended`: revoked or expired since the request began. */
 export async function endOf(tx: Queryable, { keyId }: ApiKey): Promise<Date | undefined | 'ended'> {
   if (keyId === BOOTSTRAP_KEY_ID) return undefined
   const row = await tx
@@ -115,8 +115,8 @@ export function revokeKey(
 }
 
 /**
- * Revokes a key and its descendants. One that is revoked already, and the bootstrap key, have descendants
- * too. Undefined if there is nothing to revoke.
+ * Revokes a key and its descendants. A revoked key and the bootstrap key have descendants too. Undefined if
+ * there is nothing to revoke.
  */
 export function revokeKeyTree(
   store: StoreContext,
@@ -149,7 +149,7 @@ async function countDescendants(tx: Queryable, caller: ApiKey, keyId: string): P
   return rows[0]!.count
 }
 
-/** The key and its descendants, those of a revoked one too; empty if the key is not of the caller's workspace. */
+/** The key and its descendants, also of a revoked key; empty if the key is not of the caller's workspace. */
 const treeOf = ({ workspaceId, world }: ApiKey, keyId: string) => sql`
   with recursive tree as (
     select ${keyId}::uuid as id
@@ -158,7 +158,7 @@ const treeOf = ({ workspaceId, world }: ApiKey, keyId: string) => sql`
     union
     select made.id from api_keys made join tree on made.created_by_key_id = tree.id)`
 
-/** The installation's own keys make the first keys of workspaces, so they reach beyond their own. */
+/** Installation keys create the first keys of workspaces, so they reach other workspaces. */
 const isInReachOf = (caller: ApiKey) => sql<boolean>`
   k.world = ${caller.world}
   and (${isOfInstallation(caller)} or k.workspace_id = ${caller.workspaceId})`

@@ -22,7 +22,7 @@ export function mailboxStore({ db }: StoreContext, world: WorldName): MailboxSto
       await known.writing(claimId, () => removing.execute())
     },
     createMailbox(claimId, localpart) {
-      // The mail domain is held, so that it is not taken away between the two.
+      // Locks the mail domain, so that it is not removed between the two.
       const making = sql`
         with domain as (select claim_id from mail_domains where claim_id = ${claimId} for key share),
         made as (
@@ -54,8 +54,7 @@ async function readMailboxes(
 }
 
 /**
- * Which claim receives the mail of a domain: the one that holds the name, whatever else exists. Its mailbox is
- * the first of `localparts` that has one.
+ * The holder of the name receives the mail of a domain. Its mailbox is the first of `localparts` that exists.
  */
 export async function findMailDomain(
   db: Database,

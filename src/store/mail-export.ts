@@ -8,7 +8,7 @@ export type ExportedMessage = { envelopeSender: string; receivedAt: Date; octets
 const READ_AT_ONCE = 20
 const FIRST = '00000000-0000-0000-0000-000000000000'
 
-/** In the order in which they came. Few are in memory at a time, whatever there is. */
+/** In order of arrival, with only a few in memory at a time. */
 export async function* mailOfDomain(
   { db }: StoreContext,
   domainId: string,

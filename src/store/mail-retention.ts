@@ -1,4 +1,4 @@
-/** How long messages are kept, and what goes with them. */
+/** Deletes expired messages and what belongs to them. */
 import { type RawBuilder, sql } from 'kysely'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
@@ -8,7 +8,7 @@ import { dropContentsOfGone } from './message-contents.ts'
 const DROPPED_AT_ONCE = 500
 const DROPS = 1000
 
-/** Deletes the mail of removed domains whose time is up, some at a time. */
+/** Deletes the expired mail of removed domains, in batches. */
 export async function dropMailOfRemoved({ db }: StoreContext): Promise<void> {
   await dropMessages(
     db,
@@ -24,7 +24,7 @@ export async function dropMailOfRemoved({ db }: StoreContext): Promise<void> {
   )
 }
 
-/** Deletes messages that came in longer ago, and conversations of which none is left; 0 days: nothing. */
+/** Deletes messages older than `days`, and conversations left empty; 0: nothing. */
 export async function dropOldMail({ db }: StoreContext, days: number): Promise<void> {
   if (days === 0) return
   const since = sql`now() - ${days} * interval '1 day'`
@@ -37,7 +37,7 @@ export async function dropOldMail({ db }: StoreContext, days: number): Promise<v
   )
 }
 
-/** With the octets that no other message has. */
+/** With the octets that no other message shares. */
 async function dropMessages(db: Database, which: RawBuilder<unknown>): Promise<void> {
   await untilFew(() =>
     sql`

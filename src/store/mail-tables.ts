@@ -1,9 +1,9 @@
-/** The tables of messages that came in and go out. */
+/** The tables of incoming and outgoing messages. */
 import type { Generated, JSONColumnType } from 'kysely'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { Origin } from '#mail/outgoing/mail.ts'
 
-/** The octets of a message, once, whatever its recipients. */
+/** The octets of a message, stored once for all recipients. */
 export type ContentRow = {
   id: string
   encoding: 'identity' | 'zstd'
@@ -24,7 +24,7 @@ export type MessageRow = {
   subject: string
   preview: string
   content_id: string
-  /** The fields that stand on top of the content, with their CRLFs. */
+  /** The header fields added before the content, with CRLFs. */
   trace: string
   authentication: JSONColumnType<Authentication>
   received_at: Generated<Date>
@@ -37,18 +37,18 @@ export type OutgoingMessageRow = {
   claim_id: string
   inbox_id: string | null
   origin: Origin
-  /** The account of the sender service; `embedded` where it leaves from here. */
+  /** The account of the sender service; `embedded` when sent from here. */
   account: string
   message_id: string
   /** The whole address. */
   author: string
   recipient: string
   recipient_domain: string
-  /** Null once the message has ended, and its octets are not needed any more. */
+  /** Null once the message is final and needs its octets no more. */
   content_id: string | null
   state: Generated<OutgoingState>
   last_reply: Generated<string>
-  /** When a message that is not sent again was about to be handed over. */
+  /** When the transfer of a message that is never repeated began. */
   data_at: Date | null
   created_at: Generated<Date>
   finished_at: Date | null

@@ -1,11 +1,11 @@
-/** How many octets of mail are held, counted as they come and go. */
+/** The octets of stored mail, counted on insert and delete. */
 import { type RawBuilder, sql } from 'kysely'
 import type { Quotas, Usage } from '#mail/incoming/quota.ts'
 import type { Database } from './database.ts'
 
 /**
- * Uncounts messages that are deleted in the same statement: it stands behind a `with` in which `gone` names them, with
- * their `claim_id`, `localpart` and `content_id`.
+ * Subtracts messages that the same statement deletes: follows a `with` whose `gone` has their `claim_id`,
+ * `localpart` and `content_id`.
  */
 export const uncountGone: RawBuilder<unknown> = sql`
   update mail_usage u set octets = greatest(0, u.octets - freed.octets)
@@ -13,7 +13,7 @@ export const uncountGone: RawBuilder<unknown> = sql`
             from gone join message_contents c on c.id = gone.content_id group by 1, 2) freed
    where u.claim_id = freed.claim_id and u.localpart = freed.localpart`
 
-/** What an inbox, its domain and its workspace hold; what has no quota is not summed up. */
+/** The octets of an inbox, its domain and its workspace; skips what has no quota. */
 export async function mailUsage(
   db: Database,
   claimId: string,

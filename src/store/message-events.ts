@@ -6,7 +6,7 @@ import { insertEvents, NEW_ID } from './events.ts'
 export const TOLD_OF: RawBuilder<unknown> = sql`
   m.id, m.workspace_id, m.world, m.inbox_id, m.recipient, m.origin, m.state, m.last_reply`
 
-/** Part of a statement in which `noted` gives messages as they are now. That a probe arrived is no news. */
+/** Inserts events; follows a CTE `noted` with the changed messages. An arrived probe gets no event. */
 export const tellOfMessages: RawBuilder<unknown> = insertEvents(sql`
   select ${NEW_ID}, workspace_id, world, null::uuid, 'message.' || state, null,
          case state

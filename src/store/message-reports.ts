@@ -1,4 +1,4 @@
-/** What others report of messages that were sent: that they came back, arrived, or were not wanted. */
+/** Reports on sent messages: bounced, delivered, or complained about. */
 import { type RawBuilder, sql } from 'kysely'
 import type { ReportedMessage } from '#mail/incoming/receive.ts'
 import type { SentMessage } from '#mail/incoming/recipient.ts'
@@ -9,7 +9,7 @@ import type { OutgoingState } from './mail-tables.ts'
 import { dropContentsOfGone } from './message-contents.ts'
 import { TOLD_OF, tellOfMessages } from './message-events.ts'
 
-/** The message of this id, if the domain of this name sent it, and is still with us. */
+/** The message with this id, if this domain sent it and is not removed. */
 export async function findSentMessage(
   { db }: StoreContext,
   id: string,
@@ -41,7 +41,7 @@ export async function findSentMessage(
   )
 }
 
-/** A complaint is the last word of a message; one that has come back arrives no more. */
+/** A complaint is final; a bounced message is never delivered later. */
 const STATES: Readonly<
   Record<Exclude<Report['is'], 'delayed'>, { state: OutgoingState; from: readonly OutgoingState[] }>
 > = {
@@ -50,7 +50,7 @@ const STATES: Readonly<
   complaint: { state: 'complained', from: ['sent', 'deferred', 'unknown', 'delivered'] },
 }
 
-/** Ends the message as the report says, once. */
+/** Sets the message's state from the report, once. */
 export async function noteReport(
   { db }: StoreContext,
   { is, reply, host }: Report,

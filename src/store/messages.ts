@@ -1,4 +1,4 @@
-/** Messages that arrived, and the conversations they start or join. */
+/** Incoming messages, and the conversations they start or join. */
 import { type Selectable, sql } from 'kysely'
 import { decodedContent } from '#mail/content.ts'
 import type { StoreContext } from './context.ts'
@@ -31,7 +31,7 @@ export async function listThreads(
   let query = db
     .selectFrom('threads')
     .where((is) => is.and(ownedBy(tenant)))
-    // What is to go has gone, though its rows may stand for a moment.
+    // Hides expired mail whose rows are not yet deleted.
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
@@ -68,7 +68,7 @@ export async function listThreads(
   }
 }
 
-/** What an inbox was, whose domain has been removed. */
+/** The former inbox of a removed domain. */
 export type Archive = { domain: string; address: string; at: Date }
 export type ShownThread = ThreadRow & { archive: Archive | undefined }
 

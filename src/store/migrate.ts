@@ -28,7 +28,7 @@ import * as events from '../../migrations/0024-events.ts'
 import * as canary from '../../migrations/0025-canary.ts'
 import { type Database, openDatabase } from './database.ts'
 
-/** Every migration by name, oldest first. Forward only: a mistake is mended by the next one. */
+/** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
 const MIGRATIONS: Record<string, Migration> = {
   '0001-house': house,
   '0002-outside-services': outsideServices,
@@ -69,9 +69,9 @@ export class NewerSchema extends Error {
 }
 
 /**
- * Brings the schema up to date. Several processes may do so at once; one does the work. It takes a
- * connection of its own, for a change to a large table takes longer than any query may. Throws `NewerSchema`
- * when the database is ahead.
+ * Brings the schema up to date. Several processes may do so at once; one does the work. Uses its own
+ * connection, as changing a large table exceeds the query limit. Throws `NewerSchema` when the database is
+ * ahead.
  */
 export async function migrate(
   connection: ClientConfig,
@@ -81,7 +81,7 @@ export async function migrate(
   const migrator = new Migrator({ db, provider: { getMigrations: async () => MIGRATIONS } })
   const { error } = await migrator.migrateToLatest()
   if (error === undefined) return
-  const unknown = await unknownMigration(db).catch(() => undefined) // The error says it all.
+  const unknown = await unknownMigration(db).catch(() => undefined) // Throws `error` then.
   throw unknown === undefined ? error : new NewerSchema(unknown, { cause: error })
 }
 

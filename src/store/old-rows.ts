@@ -1,9 +1,9 @@
-/** Rows that are kept for a while only, and how long. */
+/** Rows that expire, and after how long. */
 import { sql } from 'kysely'
 import type { StoreContext } from './context.ts'
 
 const ALL = sql`true`
-/** The latest are what a domain's proof rests on. */
+/** The latest probe is the domain's proof. */
 const IS_PAST = sql`exists (select from probes later where later.domain_id = probes.domain_id and later.id > probes.id
   and later.judged_at is not null)`
 
@@ -21,7 +21,7 @@ const KEPT_FOR = [
 const DROPPED_AT_ONCE = 1000
 const DROPS = 1000
 
-/** Forgets what is older, some at a time. */
+/** Deletes expired rows in batches. */
 export async function dropOldRows({ db }: StoreContext): Promise<void> {
   for (const { table, which, since, days } of KEPT_FOR) {
     for (let drop = 0; drop < DROPS; drop += 1) {

@@ -1,4 +1,4 @@
-/** Messages that were accepted to be sent, and their attempts. */
+/** Outgoing messages and their attempts. */
 
 import { type Selectable, sql } from 'kysely'
 import type { StoreContext } from './context.ts'
@@ -9,7 +9,7 @@ import { dropContentsOfGone } from './message-contents.ts'
 import { TOLD_OF, tellOfMessages } from './message-events.ts'
 import type { Tables } from './tables.ts'
 
-/** What is queued of a claim will not be sent. Part of the caller's transaction. */
+/** Cancels a claim's queued messages. Part of the caller's transaction. */
 export async function cancelQueued(tx: Queryable, claimId: string): Promise<void> {
   await sql`
     with gone as (
@@ -20,7 +20,7 @@ export async function cancelQueued(tx: Queryable, claimId: string): Promise<void
     ${dropContentsOfGone}`.execute(tx)
 }
 
-/** Notes how handing a message over to an outside service ended. */
+/** Records how the transfer to an outside service ended. */
 export async function noteHandedOver(
   { db }: StoreContext,
   id: string,
@@ -109,5 +109,5 @@ export async function findOutgoing(
   return { row, attempts }
 }
 
-/** More than a message has in the four days it is tried. */
+/** More than a message has in its four days of attempts. */
 const ATTEMPTS_SHOWN = 100

@@ -1,4 +1,4 @@
-/** The queue of outgoing messages as rows: who is next, what is needed for an attempt, how it ended. */
+/** The queue of outgoing messages: what is next, what an attempt needs, how it ended. */
 import { type RawBuilder, sql } from 'kysely'
 import { decodedContent } from '#mail/content.ts'
 import type { Sending } from '#mail/outgoing/gate.ts'
@@ -14,19 +14,19 @@ import { dropContentsOfGone } from './message-contents.ts'
 import { TOLD_OF, tellOfMessages } from './message-events.ts'
 import type { WorldName } from './tables.ts'
 
-/** Probes of the product have a lane of their own, so that no mail of a customer holds up a domain. */
+/** Probes have their own lane, so that no customer's mail delays a domain. */
 export type Lane = 'probes' | 'others'
 
 /** The messages of a lane, in the worlds of this process. */
 export const laneIn = (lane: Lane, worlds: readonly WorldName[]): RawBuilder<unknown> => sql`
   world = any(${[...worlds]}::text[]) and (origin = 'probe') = ${lane === 'probes'}`
 
-/** Workspaces that are looked at in one taking. */
+/** Workspaces considered in one taking. */
 const WORKSPACES = 100
 
 /**
- * The ids of due messages, one of each workspace before the second of any. A loose index scan finds the
- * workspaces: its cost grows with their number, not with what they have queued.
+ * The ids of due messages, round-robin over workspaces. A loose index scan finds the workspaces: its cost
+ * grows with their number, not with the length of the queue.
  */
 export function inTurn(
   limit: number,
@@ -56,7 +56,7 @@ export function inTurn(
     select id from due where place <= ${toDestination} order by turn, next_at limit ${limit}`
 }
 
-/** The workspaces with messages that have not ended, in the order of their ids. */
+/** The workspaces with unfinished messages, by id. */
 const workspacesAfter = (name: string, from: RawBuilder<unknown>) => sql`
     ${sql.ref(name)}(id) as (
       (select workspace_id from outgoing_messages where finished_at is null and ${from}
@@ -91,7 +91,7 @@ type LoadedRow = {
   public_key: string | null
 }
 
-/** What an attempt at each of these messages needs. Those that have gone are missing. */
+/** What an attempt at each message needs. Deleted messages are left out. */
 export async function loadQueued(
   { db, vault }: StoreContext,
   ids: readonly string[],
@@ -113,16 +113,13 @@ export async function loadQueued(
   return rows.flatMap((row) => queuedMail(row, sending.get(row.claim_id)!, keyOf(row, vault)))
 }
 
-/**
- * Whether everybody sees both records of bounces, and nothing beside them. Where not, a message comes back to its
- * author.
- */
+/** Whether both bounce records are public, with no others beside them. If not, bounces go to the author. */
 const bouncesArrive = sql`
   m.account = 'embedded' and (
     select count(*) = 2 from records r where r.domain_id = c.domain_id and r.purpose = 'bounce'
        and r.status = 'published' and cardinality(r.observed) = 1)`
 
-/** The key that signs now. A secret is unsealed once for many messages. */
+/** The current signing key. A secret is unsealed once for many messages. */
 function keyOf(row: LoadedRow, vault: StoreContext['vault']): DkimKey | undefined {
   const { claim_id, selector, private_key: sealed, public_key: publicKey } = row
   if (selector === null || sealed === null || publicKey === null) return undefined
@@ -168,8 +165,8 @@ function queuedMail(row: LoadedRow, domain: Sending, key: DkimKey | undefined): 
 const REPLY_LIMIT = 1000
 
 /**
- * Writes how attempts ended, and gives the messages back; those whose lease was lost are left alone. The octets
- * of a message that has ended go, where no other message has the same.
+ * Writes the results of attempts and releases the messages; skips those with a lost lease. Deletes the octets
+ * of finished messages unless others share them.
  */
 export async function noteAttempts({ db }: StoreContext, notes: readonly Note[]): Promise<void> {
   const column = <T>(of: (note: Note) => T) => notes.map(of)
@@ -213,8 +210,8 @@ const STATES = { sent: 'sent', deferred: 'deferred', failed: 'failed', unknown: 
 type OfRow = Pick<QueuedMail, 'id' | 'epoch'>
 
 /**
- * Before messages leave that are not sent again: whatever happens now, they may have arrived. Gives the ids of those
- * that may leave: nobody else has taken them, and they have not been cancelled.
+ * Called before the transfer of messages that are never repeated, as they may arrive whatever happens.
+ * Returns the ids that may leave: still leased, not cancelled.
  */
 export async function noteData(
   { db }: StoreContext,

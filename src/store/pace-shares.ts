@@ -1,14 +1,14 @@
-/** The shares of the pace: rows, one for each process that asks others' servers. */
+/** Shares of the query rate: a row for each process that queries others' servers. */
 import { sql } from 'kysely'
 import type { StoreContext } from './context.ts'
 
-/** `share` may be asked with from now on; `evenly` is what it would be if all had the same. */
+/** `share`: what the process may use from now on; `evenly`: an equal part for each. */
 export type Renewed = { share: number; evenly: number }
 
 /**
- * Keeps the share that the process uses for as long again, and adds what is free up to an even share. What
- * it uses already is never taken away: it is to use less first, and says so the next time. So all shares
- * together are at no time more than the whole.
+ * Renews the share that the process uses, and adds free capacity up to an even share. Never takes away what
+ * is in use: the process first uses less, and reports it the next time. So the shares together never exceed
+ * the whole.
  */
 export async function renewShare(
   { db }: StoreContext,
@@ -35,7 +35,7 @@ export async function renewShare(
   })
 }
 
-/** The process asks no more. */
+/** The process stops asking. */
 export async function giveShareUp({ db }: StoreContext, process: string): Promise<void> {
   await db.deleteFrom('pace_shares').where('process', '=', process).execute()
 }

@@ -1,4 +1,4 @@
-/** What stands at providers for a claim: noted before it is made, and struck out when it is gone. */
+/** Placements of a claim: noted before they are made, closed when they are removed. */
 import { type RawBuilder, sql } from 'kysely'
 import type { Placements } from '#domains/ports.ts'
 import type { ConditionType } from '#domains/types.ts'
@@ -16,7 +16,7 @@ export function placementBook(
   claimId: string,
   placements: Set<ConditionType>,
 ): Placements {
-  /** `changes` are parts of a statement in which `held` is the domain, as long as it is its taker's. */
+  /** `changes` follow a CTE `held`: the domain, while its lease is valid. */
   async function write(changes: RawBuilder<unknown>): Promise<void> {
     const { rows } = await sql`
       with held as (

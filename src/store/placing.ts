@@ -7,7 +7,7 @@ export type Candidates = { [Service in keyof Placed]: readonly string[] }
 
 const COLUMNS = { zone: 'zone_driver', sender: 'sender_driver', mailbox: 'mailbox_driver' } as const
 
-/** Of each list the account with the fewest domains; the first of several. */
+/** From each list the account with the fewest domains; the first if tied. */
 export async function placeDomain(
   context: StoreContext,
   world: WorldName,

@@ -1,10 +1,10 @@
-/** Serials of the zones that come from the settings and not from rows. */
+/** Serials of the zones that come from the settings. */
 import { sql } from 'kysely'
 import type { Database } from './database.ts'
 
 /**
- * The serial for a zone with this content: one more whenever the content is another than the last that
- * was written here, by whichever process.
+ * The serial for a zone with this content: raised by one when the content differs from what any process wrote
+ * last.
  */
 export async function platformSerial(db: Database, apex: string, digest: string): Promise<number> {
   const { rows } = await sql<{ serial: string }>`

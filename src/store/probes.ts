@@ -64,7 +64,7 @@ export function probeBook({ db }: StoreContext): ProbeBook {
   }
 }
 
-/** A probe has arrived and was judged. False when none is expected at this address. */
+/** Records the verdict on a probe. False when none is expected at this address. */
 export async function judgeProbe(
   { db, doorbell }: StoreContext,
   recipient: string,

@@ -1,6 +1,6 @@
 /**
- * What a pass has read it does not read again: while it holds its domain, nobody else writes what it reads
- * this way, or wakes the domain for another pass. So whatever keeps one of these is made for each pass.
+ * Caches what a pass reads: another writer of it wakes the domain for another pass. So each pass needs its
+ * own instance.
  */
 export class ReadOnce<T> {
   readonly #known = new Map<string, Promise<T>>()
@@ -14,7 +14,7 @@ export class ReadOnce<T> {
     return reading
   }
 
-  /** To be called once it was written, whether that went well or not. */
+  /** To be called after a write, successful or not. */
   forget(key: string): void {
     this.#known.delete(key)
   }

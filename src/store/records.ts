@@ -8,7 +8,7 @@ import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ReadOnce } from './read-once.ts'
 
-/** The records of a domain that are ours, for one pass. What is seen unchanged is not written again. */
+/** Our records of a domain, for one pass. Unchanged observations are not written again. */
 export function recordBook({ db }: StoreContext): RecordBook {
   const known = new ReadOnce<readonly OwnedRecord[]>()
   const list = ({ id }: Domain) => known.get(id, () => listRecords(db, id))
@@ -40,7 +40,7 @@ async function listRecords(db: Queryable, domainId: string): Promise<OwnedRecord
   }))
 }
 
-/** All at once, and in one order, so that two who do it at once do not wait for each other. */
+/** All at once, and in one order, so that two writers do not deadlock. */
 async function replaceRecords(
   db: Queryable,
   domainId: string,
@@ -61,6 +61,6 @@ async function replaceRecords(
            observed = excluded.observed, last_checked_at = excluded.last_checked_at`.execute(db)
 }
 
-/** What was asked for later may stand before what was there: the order says nothing. */
+/** Sorted, as the order of records means nothing. */
 const inOrder = (records: readonly OwnedRecord[]): string =>
   JSON.stringify(records.map((record) => JSON.stringify(record)).toSorted())

@@ -1,6 +1,7 @@
-/** Redirects as rows: where the web addresses of a domain lead, and which names are answered for. */
+/** Redirects as rows: their targets, and the names that they answer for. */
 import { type Selectable, sql } from 'kysely'
 import type { RedirectBook } from '#domains/ports.ts'
+import { chainFault, type Passed, REDIRECTS_IN_A_ROW } from '#domains/redirect-chain.ts'
 import type { NewEvent } from '#events/catalogue.ts'
 import { absolute } from '#names/domain-name.ts'
 import { newId } from '../ids.ts'
@@ -14,7 +15,7 @@ import type { Tables } from './tables.ts'
 
 export type RedirectRow = Selectable<Tables['redirects']>
 
-/** `isServed`: its domain holds the name. `isSetUp`: visitors are shown the way to us. */
+/** `isServed`: its domain holds the name. `isSetUp`: public DNS shows its records. */
 export type KnownRedirect = { row: RedirectRow; isServed: boolean; isSetUp: boolean }
 
 export type RedirectSettings = Pick<
@@ -51,10 +52,7 @@ export async function findRedirect(
 
 export type PutRedirect = 'put' | 'domain_gone' | 'loop' | 'too_long'
 
-/** More redirects one after the other than this are no way to get somewhere. */
-export const REDIRECTS_IN_A_ROW = 10
-
-/** Makes the domain's redirect, or changes it, unless it would lead back to the domain. */
+/** Creates or changes the domain's redirect, unless it would form a loop. */
 export async function putRedirect(
   context: StoreContext,
   domain: DomainRow,
@@ -73,7 +71,7 @@ export async function putRedirect(
   return result
 }
 
-/** Ends the redirect; its records go with the next pass. False when there was none. */
+/** Deletes the redirect; the next pass removes its records. False when there was none. */
 export async function removeRedirect(context: StoreContext, domain: DomainRow): Promise<boolean> {
   const isRemoved = await context.db.transaction().execute(async (tx) => {
     const { numDeletedRows } = await tx
@@ -131,7 +129,7 @@ async function wrongWith(
 ): Promise<'loop' | 'too_long' | undefined> {
   await sql`select set_config('lock_timeout', '5s', true)`.execute(tx)
   await sql`select pg_advisory_xact_lock(hashtextextended('redirects', 0))`.execute(tx)
-  const { rows } = await sql<{ host: string; passed: number }>`
+  const { rows } = await sql<Passed>`
     with recursive way (host, passed) as (
       select ${target}::text, 0
       union
@@ -142,13 +140,12 @@ async function wrongWith(
         join redirects r on r.domain_id = d.id
        where w.passed < ${REDIRECTS_IN_A_ROW} and w.host not in (${name}, ${`www.${name}`}))
     select host, max(passed) as passed from way group by host`.execute(tx)
-  if (rows.some(({ host }) => host === name || host === `www.${name}`)) return 'loop'
-  return rows.some(({ passed }) => passed >= REDIRECTS_IN_A_ROW) ? 'too_long' : undefined
+  return chainFault(name, rows)
 }
 
 const REFUSED = 'redirect.refused'
 
-/** What a pass knows of redirects. `addresses` are those of our servers that answer, if any. */
+/** Redirects, for one pass. `addresses` are those of our redirect servers, if any. */
 export function redirectBook({ db }: StoreContext, addresses: readonly string[]): RedirectBook {
   return {
     addresses,
@@ -175,7 +172,7 @@ export function redirectBook({ db }: StoreContext, addresses: readonly string[])
   }
 }
 
-/** A redirect in the words of who leads visitors by it. */
+/** A redirect as the redirect server needs it. */
 export const leading = (row: RedirectSettings) => ({
   targetDomain: row.target_domain,
   statusCode: row.status_code,
@@ -183,10 +180,10 @@ export const leading = (row: RedirectSettings) => ({
   preserveQueryString: row.preserve_query_string,
 })
 
-/** A name and where it leads; undefined where it leads nowhere (any more). */
+/** A name and its redirect; undefined when it has none. */
 export type RedirectedName = { name: string; redirect: RedirectSettings | undefined }
 
-/** The redirects of the holders of these names. A name of both worlds is the live one's. */
+/** The redirects of the holders of these names. For a name in both worlds, the live one. */
 export async function readRedirects(
   db: Database,
   names: readonly string[],

@@ -1,5 +1,6 @@
-/** A domain is removed: out of every list at once; what stands at providers is torn down behind. */
+/** Removes a domain: from every list at once, from providers in the background. */
 import { sql } from 'kysely'
+import type { Placed } from '#domains/removal-plan.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { cuttersOf, healCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
@@ -9,7 +10,7 @@ import { tellOfDomain } from './events.ts'
 import { tellOfInboxes } from './inboxes.ts'
 import { touchName } from './served-names.ts'
 
-/** A domain of the tenant's, removed or not, for as long as its removal is told of. */
+/** A domain of the tenant whose removal is under way, or ended in the last 30 days. */
 export function findRemoval(
   { db }: StoreContext,
   tenant: Tenant,
@@ -51,9 +52,9 @@ export async function blockersOf(db: Queryable, domainId: string): Promise<Block
   return rows.map((row) => ({ type: 'campaign', ...row }))
 }
 
-/** What stands, or stood, at providers for a domain: the latest first, as removal goes. */
-export function placementsOf({ db }: StoreContext, domainId: string) {
-  return db
+/** The placements of a domain, also removed ones: latest first, the order of removal. */
+export async function placementsOf({ db }: StoreContext, domainId: string): Promise<Placed[]> {
+  const rows = await db
     .selectFrom('placements as p')
     .innerJoin('claims as c', 'c.id', 'p.claim_id')
     .leftJoin('conditions as d', (join) =>
@@ -64,14 +65,21 @@ export function placementsOf({ db }: StoreContext, domainId: string) {
     .where('c.domain_id', '=', domainId)
     .orderBy('p.made_at', 'desc')
     .execute()
+  return rows.map(({ stage, driver, removed_at, abandoned_at, trouble }) => ({
+    stage,
+    driver,
+    removedAt: removed_at ?? undefined,
+    abandonedAt: abandoned_at ?? undefined,
+    trouble: trouble ?? undefined,
+  }))
 }
 
-/** A stage of a removal that was given up at an outside service: what may still stand there. */
+/** A removal stage given up at an outside service, where something may be left. */
 export type Orphan = { domain: string; claim: string; stage: string; account: string; at: Date }
 
 /**
- * Gives up what of a removal waits for outside services: they are gone, or will not have us any more.
- * Undefined when no such removal is under way.
+ * Gives up the removal stages that wait for outside services: these are gone, or refuse us. Undefined when no
+ * such removal is under way.
  */
 export async function abandonRemoval(
   context: StoreContext,
@@ -98,7 +106,7 @@ export async function abandonRemoval(
       .returning(['stage', 'driver'])
       .execute()
     for (const { stage, driver } of given) {
-      const message = `Given up at ${driver}: ${stage}. Something may still stand there.`
+      const message = `Given up at ${driver}: ${stage}. Something may be left there.`
       await tellOfDomain(tx, domainId, { type: 'stage.abandoned', message })
     }
     await wakeDomain(tx, domainId)
@@ -108,7 +116,7 @@ export async function abandonRemoval(
   return abandoned === undefined ? undefined : orphansOf(context, domainId)
 }
 
-/** What was ever given up, of one domain or of all, the latest first. */
+/** All given-up stages, of one domain or of all, latest first. */
 export async function orphansOf({ db }: StoreContext, domainId?: string): Promise<Orphan[]> {
   const rows = await db
     .selectFrom('placements as p')
@@ -127,8 +135,8 @@ export async function orphansOf({ db }: StoreContext, domainId?: string): Promis
 const ORPHANS = 1000
 
 /**
- * Takes the domain out of every list and stops its sending, unless something depends on it. Its mail is kept for
- * `mailDays` more.
+ * Takes the domain out of every list and stops its sending, unless something depends on it. Keeps its mail
+ * for `mailDays` more.
  */
 export async function requestRemoval(
   context: StoreContext,
@@ -136,7 +144,7 @@ export async function requestRemoval(
   mailDays: number,
 ): Promise<{ blockers: Blocker[] } | 'requested' | 'gone'> {
   const result = await context.db.transaction().execute(async (tx) => {
-    // With those that its removal changes, in one order: two that go at once must not wait for each other.
+    // Locks also the domains that its removal changes, in one order, to avoid deadlocks.
     const held = await tx
       .selectFrom('domains')
       .select(['id', 'removal_requested_at'])

@@ -1,15 +1,12 @@
-/**
- * How often each API key has asked of late, and each workspace: counted here, so that all processes count
- * together.
- */
+/** Recent requests of each API key and workspace, counted here so that all processes count together. */
 import { type RawBuilder, sql } from 'kysely'
 import type { ApiKey } from './api-keys.ts'
 import type { StoreContext } from './context.ts'
 
-/** Requests let in a minute and an hour; 0 for as many as there are. */
+/** Requests per minute and per hour; 0: no limit. */
 export type RequestLimits = { perMinute: number; perHour: number }
 
-/** For a key by itself, and for all keys together that a workspace has in one world. */
+/** For each key, and for all keys of a workspace in one world together. */
 export type RateLimits = { key: RequestLimits; workspace: RequestLimits }
 
 export type RequestWindow = {
@@ -34,10 +31,9 @@ export const isLimited = ({ perMinute, perHour }: RequestLimits): boolean =>
   perMinute > 0 || perHour > 0
 
 /**
- * Counts a request, unless one of the limits refuses it, and gives the windows as they are then: of a request
- * that is refused, those that refuse it. A window begins with the first request after the end of the former.
- * A request that is refused counts nowhere: a key that keeps asking for a minute in vain has used up neither
- * the hour nor what its workspace may ask.
+ * Counts a request unless a limit refuses it, and returns the windows; for a refused request, those that
+ * refuse it. A window begins with the first request after the end of the former. A refused request counts
+ * nowhere: a key that retries in vain for a minute uses up neither its hour nor its workspace's limit.
  */
 export async function countRequest(
   store: StoreContext,
@@ -53,7 +49,7 @@ export async function countRequest(
   return { letIn: false, windows: workspaceWindows }
 }
 
-/** The key first: where it is refused, its workspace is not asked, and the second row is absent. */
+/** The key first: if it is refused, the workspace is not counted, and has no second row. */
 async function countBoth(
   { db }: StoreContext,
   { keyId, workspaceId, world }: ApiKey,
@@ -94,7 +90,7 @@ const COUNTED = sql`let_in, minute_count, hour_count,
   ceil(extract(epoch from hour_began + interval '1 hour'))::float8 as hour_ends,
   ceil(extract(epoch from hour_began + interval '1 hour' - now()))::int as hour_left`
 
-/** For a request that its key was let in with, and its workspace was not. */
+/** For a request that the key's limit allows and the workspace's refuses. */
 async function takeBack({ db }: StoreContext, { keyId }: ApiKey): Promise<void> {
   await sql`
     update request_counts
@@ -114,7 +110,7 @@ function windowOf(limit: number, count: number, resetAt: number, leftS: number):
   return { limit, remaining: Math.max(0, limit - count), resetAt, endsInS: Math.max(1, leftS) }
 }
 
-/** Forgets the keys and workspaces whose windows have all ended. */
+/** Deletes keys and workspaces whose windows have all ended. */
 export async function dropOldCounts({ db }: StoreContext): Promise<void> {
   for (const table of ['request_counts', 'workspace_request_counts'] as const)
     await sql`delete from ${sql.table(table)} where hour_began <= now() - interval '1 hour'`.execute(

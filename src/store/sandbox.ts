@@ -59,7 +59,7 @@ export async function dropOutcomes({ db }: StoreContext, name: string): Promise<
   return numDeletedRows > 0n
 }
 
-/** Uses one of the times up. */
+/** Counts the outcome down. */
 export async function takeOutcome(
   { db }: StoreContext,
   name: string,
@@ -76,7 +76,7 @@ export async function takeOutcome(
   return taken?.outcome as Outcome | undefined
 }
 
-/** What is to go wrong, and how many more times; read whenever that was changed. */
+/** The outstanding outcomes with their counts; read after every change. */
 export async function listOutcomes({ db }: StoreContext): Promise<StandingOutcome[]> {
   const rows = await db
     .selectFrom('sandbox_outcomes')

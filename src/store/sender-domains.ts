@@ -31,7 +31,7 @@ export function senderStore(
             .values({ claim_id: claimId, name })
             .onConflict((c) => c.doNothing())
             .executeTakeFirstOrThrow()
-          if (!numInsertedOrUpdatedRows) return // Somebody else has just done it.
+          if (!numInsertedOrUpdatedRows) return // Another process was first.
           const first = { state: 'signing', since: new Date(), occasion: 'routine' } as const
           await addKey(context, tx, claim, pair, first)
         }),

@@ -17,22 +17,22 @@ export async function touchName(tx: Queryable, name: string): Promise<void> {
 }
 
 /**
- * Ends an insert into served_names. The serial belongs to the name and not to a claim on it: it goes up by
- * one with every change of what is served, also when another claim's zone is, or none for a while. The
- * row is locked until the change is committed, so serials are in the order of the changes.
+ * Ends an insert into served_names. The serial belongs to the name, not to a claim: every change of what is
+ * served raises it by one, also a change to another claim's zone or to none. The row is locked until commit,
+ * so serials are in the order of the changes.
  */
 export const ELSE_TOUCH = sql`on conflict (name) do update
   set changed = pg_current_xact_id(), serial = served_names.serial + 1`
 
-/** `database` names the database and its history: another value means that no mark of it holds. */
+/** `database` identifies the database and its history: if it differs, the mark is void. */
 export type Changes = { names: readonly string[]; mark: string; database: string }
 
 /**
- * A page of the names touched since `mark` ('0' for all) that come after `after`, in the order of the
- * database; and the mark to ask from the next time, once all pages are read: that of the first page.
+ * A page of the names touched since `mark` ('0' for all), after the name `after`, in the database's order;
+ * and the mark for the next read, once all pages are read: that of the first page.
  *
- * A dump that was restored into another cluster brings transaction numbers that are still to come there.
- * They are read with all names, and are not taken for changes ever after.
+ * A dump restored into another cluster brings transaction numbers that are in the future there. They are read
+ * with all names, and do not count as changes forever.
  */
 export async function changedNames(
   db: Database,
@@ -53,7 +53,7 @@ export async function changedNames(
   return { names: rows.flatMap(({ name }) => name ?? []), mark: next, database }
 }
 
-/** Another cluster, another database in it, a table made anew by a restore, or a history of its own. */
+/** Differs for another cluster, database, restored table or history. */
 const identity = sql`concat_ws('/',
   (select system_identifier from pg_control_system()),
   (select timeline_id from pg_control_checkpoint()),
@@ -67,7 +67,7 @@ export type ServedName = {
   waiting: readonly string[]
 }
 
-/** What is served for a name, and who is woken by a query for it. */
+/** What is served for a name, and the domains that a query for it wakes. */
 export async function readServedNames(
   db: Database,
   names: readonly string[],
@@ -113,10 +113,10 @@ type ZoneRow = {
 }
 
 /**
- * The oldest claim first. The serial is read in the same statement: with it, and never before it, goes what
- * is served. Each name is looked up for itself, by indexes: `offset 0` keeps Postgres from making
- * joins of these, for which it reads whole tables where many rows were not analyzed yet, as after a restore. A
- * second condition on a table stands outside, so that no other index is taken for it.
+ * The oldest claim first. The same statement reads the serial, so content never changes without it. Each name
+ * has its own index lookups: `offset 0` keeps Postgres from joins, which read whole tables that lack
+ * statistics, as after a restore. A second condition on a table stands outside, so that no other index is
+ * chosen.
  */
 async function zonesNamed(db: Database, names: readonly string[]): Promise<readonly ZoneRow[]> {
   const { rows } = await sql<ZoneRow>`
@@ -146,13 +146,13 @@ async function waitingFor(db: Database, names: readonly string[]) {
   return rows
 }
 
-/** Whose failure lies elsewhere is tried again when somebody says so, not whenever its name is asked for. */
+/** A domain that failed at another stage is retried on request only, not by a query for its name. */
 const delegationMet = sql`(select from conditions k
   where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met' offset 0)`
 
 /**
- * The holder's zone; without a holder that of the oldest claim being set up, unless the parent shows
- * names of the pool that are not its pair: then someone else's delegation may be meant.
+ * The holder's zone; without a holder, that of the oldest claim being set up, unless the parent shows pool
+ * names of another pair: that may be another claim's delegation.
  */
 const chooseZone = (candidates: readonly ZoneRow[]): ZoneRow | undefined =>
   candidates.find((zone) => zone.claim_id === zone.holder) ??
@@ -162,8 +162,8 @@ const chooseZone = (candidates: readonly ZoneRow[]): ZoneRow | undefined =>
   )
 
 /**
- * The holder's zone whole. An unconfirmed one with nothing but what the name serves elsewhere: whoever is
- * led here before we have seen the delegation must not be told that it is not there.
+ * The holder's zone is served whole. An unconfirmed one has only what the name serves elsewhere: resolvers
+ * that come before we see the delegation must not get negative answers.
  */
 function servedZone(
   { name, world, claim_id, nameservers, serial, rrsets, holder }: ZoneRow,
@@ -176,7 +176,7 @@ function servedZone(
     serial: wireSerial(serial),
     rrsets: isUnconfirmed ? found : rrsets,
     isUnconfirmed,
-    // The world outside knows nothing of the sandbox.
+    // The catalog holds no sandbox zones.
     ...(world === 'live' ? { memberId: claim_id } : {}),
   }
 }
@@ -184,12 +184,12 @@ function servedZone(
 // RFC 1982: serials are compared modulo 2^32; ours only ever count up by one.
 const wireSerial = (serial: string): number => Number(BigInt(serial) % 2n ** 32n)
 
-/** What is not confirmed should not be remembered long. */
+/** Unconfirmed zones get a short ttl. */
 const EARLY_TTL_S = 300
 
 /**
- * What the latest import of these names found, whoever asked for it, and whatever its workspace has made
- * of it since: the claims on a name are of different hands, but what it serves in public is the same.
+ * What the latest import of these names found, for any claim and without later edits: the claims have
+ * different owners, but the public data of the name is the same.
  */
 async function foundElsewhere(
   db: Database,

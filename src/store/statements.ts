@@ -1,6 +1,6 @@
 /**
- * Statements that are asked again and again are prepared: Postgres then parses and plans each once for a
- * connection, which of a small question is most of the work. Which they are shows by counting.
+ * Prepares frequent statements: Postgres then parses and plans each once for a connection, which is most of
+ * the work of a small query. Counting finds them.
  */
 import type { PostgresPoolClient } from 'kysely'
 import type { PoolClient } from 'pg'
@@ -15,7 +15,7 @@ export class Statements {
   /** Undefined for one that must not be prepared any more. */
   readonly #names = new Map<string, string | undefined>()
 
-  /** Counts a use. The name to prepare the text under; undefined for one that is asked rarely. */
+  /** Counts a use. Returns the name to prepare the text under; undefined for a rare one. */
   nameOf(text: string): string | undefined {
     if (this.#names.has(text)) return this.#names.get(text)
     if (this.#names.size >= PREPARED_AT_MOST) return undefined
@@ -36,7 +36,7 @@ export class Statements {
   }
 }
 
-/** The connection as it is, but for statements that are worth preparing. */
+/** The connection, with frequent statements prepared. */
 export function preparing(client: PoolClient, statements: Statements): PostgresPoolClient {
   async function ask(text: string, values: readonly unknown[]) {
     const name = values.length > 0 ? statements.nameOf(text) : undefined
@@ -47,16 +47,16 @@ export function preparing(client: PoolClient, statements: Statements): PostgresP
       if (!isStalePlan(error)) throw error
       statements.forget(text)
       return client.query(text, [...values]).catch((again) => {
-        // In a transaction nothing can be asked any more; its owner is to hear why.
+        // In an aborted transaction every query fails; throw why it aborted.
         throw isAborted(again) ? error : again
       })
     }
   }
-  // `never`, for it takes no cursors, and nothing here has any.
+  // `never`: it takes no cursors, and nothing here uses any.
   return { query: ask as never, release: (destroy) => client.release(destroy) }
 }
 
-/** Another release has added a column meanwhile, and a prepared `select *` cannot answer with it. */
+/** A newer release added a column, which a prepared `select *` cannot return. */
 export const isStalePlan = (error: unknown): boolean =>
   hasCode(error, '0A000') && error.message.startsWith('cached plan')
 

@@ -81,7 +81,7 @@ export type Tables = {
 
 export type WorldName = 'live' | 'sandbox'
 
-/** What makes a table one of due rows; see src/engine/due-rows.ts. */
+/** The columns of a table of due rows; see src/engine/due-rows.ts. */
 export type DueRow = {
   next_at: Generated<Date>
   lease_until: Generated<Date>
@@ -287,7 +287,7 @@ type ProbeRow = {
   judgement: JSONColumnType<Authentication> | null
 }
 
-/** A message that an outside sender took over, and what was told of it since. */
+/** A message that an outside sender took over, and its later reports. */
 type HandedOverRow = {
   account: string
   operation_id: string
@@ -316,9 +316,9 @@ type EventRow = {
   id: string
   workspace_id: string
   world: WorldName | null
-  /** Null: it is of no domain, or of mail, which has a list of its own. */
+  /** Null for events of no domain, and of mail, which has its own list. */
   domain_id: string | null
-  /** In the feed of its workspace and world; given when the feed is read. */
+  /** In the feed of its workspace and world; assigned when it is read. */
   position: string | null
   at: Generated<Date>
   type: string

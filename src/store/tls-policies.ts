@@ -1,7 +1,7 @@
 import type { PolicyBook } from '#mail/outgoing/tls-policies.ts'
 import type { StoreContext } from './context.ts'
 
-/** What destinations ask of TLS, for all processes, and over a restart. */
+/** The TLS policies of destinations, for all processes and over restarts. */
 export function policyBook({ db }: StoreContext): PolicyBook {
   return {
     async find(domain) {

@@ -2,8 +2,8 @@
 import { isDatabaseAway } from './database.ts'
 
 /**
- * `away`: it will most likely be there soon. `refused`: it is there, and an operator has to change something
- * at it or in `DATABASE_URL`.
+ * `away`: it will probably be back soon. `refused`: it runs, and an operator must change it or
+ * `DATABASE_URL`.
  */
 export type Unusable = { is: 'away' | 'refused'; sentence: string }
 
@@ -27,10 +27,10 @@ const KNOWN: readonly (readonly [code: RegExp, is: Unusable['is'], sentence: str
   [/^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_)/, 'refused', 'the certificate of Postgres is not trusted'],
 ]
 
-/** Of `pg`'s own errors, which have no code, the opening words. */
+/** The opening words of `pg`'s own errors, which have no code. */
 const REFUSALS = ['SASL:', 'The server does not support SSL connections']
 
-/** Undefined for an error that says nothing of the kind. */
+/** Undefined for any other error. */
 export function unusableBecause(error: unknown): Unusable | undefined {
   if (!(error instanceof Error) || !mayBeOfConnection(error)) return undefined
   const code = 'code' in error ? String(error.code) : ''
@@ -46,7 +46,7 @@ export function unusableBecause(error: unknown): Unusable | undefined {
 /** An error of several addresses, as of `localhost`, has no message of its own. */
 const wordsOf = ({ message }: Error, code: string): string => message || code
 
-/** Other calls of the system meet the same codes, as a file that is not there and a port that is not ours. */
+/** Other system calls give the same codes, for a missing file or a taken port. */
 const mayBeOfConnection = (error: Error): boolean =>
   !('syscall' in error) || CALLS_OF_CONNECTIONS.includes(String(error.syscall))
 

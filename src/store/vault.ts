@@ -1,7 +1,7 @@
 /** Secrets at rest: AES-256-GCM under a key that is not in the database. */
 import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto'
 
-/** Which key sealed a text, so that a later key can stand beside it. */
+/** The key that sealed a text, so that a second key can be added later. */
 const VERSION = 'v1'
 const NONCE_OCTETS = 12
 const TAG_OCTETS = 16
@@ -10,7 +10,7 @@ export type Vault = {
   /** `label` says what the secret is for and whose; a text opens only under the label it was sealed with. */
   seal(secret: string, label: string): string
   open(sealed: string, label: string): string
-  /** A keyed hash, for finding a secret again without keeping it. */
+  /** A keyed hash, to find a secret again without storing it. */
   fingerprint(secret: string): Buffer
 }
 

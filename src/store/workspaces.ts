@@ -1,4 +1,4 @@
-/** Workspaces: whose things are kept apart. */
+/** Workspaces as rows. */
 import { sql } from 'kysely'
 import { newId } from '../ids.ts'
 import { type ApiKey, createApiKey } from './api-keys.ts'
@@ -15,8 +15,8 @@ export type MadeWorkspace = {
 }
 
 /**
- * Makes a workspace with a first key, which may do everything in it, in the world of its maker, and ends
- * when its maker does. Undefined for a maker that has ended meanwhile.
+ * Creates a workspace with a first key, which has all scopes in its creator's world and ends with its
+ * creator. Undefined if the creator has ended.
  */
 export function createWorkspace(
   store: StoreContext,

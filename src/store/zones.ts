@@ -15,7 +15,7 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
   return {
     async create({ claimId, name, nameservers }) {
       if (await read(claimId)) return
-      // With its name touched in the same statement.
+      // Touches the name in the same statement.
       const making = sql`
         with made as (
           insert into zones (claim_id, world, name, nameservers, rrsets)
@@ -27,7 +27,7 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
     },
     read,
     async edit(claimId, edit) {
-      // As a rule nobody else has changed it since it was read; then one statement does.
+      // Usually it is unchanged since the read; then one statement is enough.
       for (let tries = 0; tries < EDITS_TRIED; tries++) {
         const before = await read(claimId)
         if (before === undefined) return false

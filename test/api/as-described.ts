@@ -15,7 +15,9 @@ export async function asDescribed(
   path: string,
   answer: Answer,
 ): Promise<void> {
-  if (!path.startsWith('/api/')) return
+  // A bug is not described, and neither is what no operation answers.
+  const isOfNone = answer.status === 500 || answer.body?.error === 'not_found'
+  if (!path.startsWith('/api/') || isOfNone) return
   const known = descriptions.get(base) ?? read(base)
   descriptions.set(base, known)
   const description = await known

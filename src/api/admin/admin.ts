@@ -1,4 +1,4 @@
-/** The admin socket: for those who may read the data directory, and need no key. */
+/** The admin socket: access to the data directory replaces a key. */
 import { chmod, rm } from 'node:fs/promises'
 import type { Logger } from 'pino'
 import { z } from 'zod'

@@ -8,7 +8,7 @@ import { keyOf, needs } from '../http/route.ts'
 import { domainParams } from '../http/shapes.ts'
 import { mboxOf } from './mbox.ts'
 
-/** GET /domains/{domain_id}/mail: all messages that came in, before a removal and for a while after. */
+/** GET /domains/{domain_id}/mail: all incoming messages, also for a while after a removal. */
 export function getMailRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.get(

@@ -1,4 +1,4 @@
-/** Messages as an mbox (RFC 4155), with lines that begin with From quoted so that they come back (mboxrd). */
+/** Messages as an mbox (RFC 4155), with reversible quoting of From lines (mboxrd). */
 import type { ExportedMessage } from '#store/mail-export.ts'
 
 export async function* mboxOf(messages: AsyncIterable<ExportedMessage>): AsyncGenerator<Buffer> {
@@ -13,7 +13,7 @@ export async function* mboxOf(messages: AsyncIterable<ExportedMessage>): AsyncGe
   }
 }
 
-/** As C has it: `Mon Nov 23 10:00:00 2026`, in UTC. */
+/** As asctime of C: `Mon Nov 23 10:00:00 2026`, in UTC. */
 function asctime(at: Date): string {
   const [, day, date, month, year, time] = /^(\w+), (\d+) (\w+) (\d+) (\S+)/.exec(at.toUTCString())!
   return `${day} ${month} ${String(Number(date)).padStart(2)} ${time} ${year}`

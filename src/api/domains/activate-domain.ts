@@ -17,7 +17,7 @@ import { activation } from './answers.ts'
 import { delegationView, failureView, progressUrl } from './domain-views.ts'
 import { type KnownDomain, loadDomain } from './load-domain.ts'
 
-/** Yes to a plan that would drop much of a zone, which stops and asks first. */
+/** Accepts a plan that drops much of a zone, which otherwise stops. */
 const body = z
   .object({
     accept_drops: z
@@ -27,7 +27,7 @@ const body = z
   })
   .nullish()
 
-/** POST /domains/{domain_id}/activate, and its alias …/retry: look at the delegation now; on FAILED, try again. */
+/** POST /domains/{domain_id}/activate, alias …/retry: looks at the delegation now; retries a FAILED one. */
 export function activateDomainRoute(app: Http, context: ApiContext): void {
   for (const act of ['activate', 'retry']) registerAct(app, context, act)
 }

@@ -110,14 +110,14 @@ const refusalOf = (refused: Exclude<AddResult, { is: 'added' }>): Problem =>
     ? new Problem(`domain_${refused.is}`, { domain_id: refused.domainId })
     : new Problem(refused.is)
 
-/** The domain while its zone is awaited; somebody may delete it meanwhile. */
+/** The domain while its zone is awaited; it may be deleted meanwhile. */
 async function standing({ store }: ApiContext, key: ApiKey, id: string): Promise<DomainRow> {
   const row = await findDomain(store, key, id)
   if (!row) throw new Problem('domain_being_removed', { domain_id: id })
   return row
 }
 
-/** The accounts that were asked for, else those that new domains are placed at. */
+/** The requested accounts, else those for new domains. */
 function candidatesOf(
   asked: z.infer<typeof body>['providers'],
   { world }: ApiKey,

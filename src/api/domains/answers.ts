@@ -1,6 +1,6 @@
 /**
- * The shapes of answers about domains, for those who program against them. Nothing is written through them: that what
- * is answered has these shapes is tested.
+ * The shapes of answers about domains, for OpenAPI and clients. They do not serialise answers: tests check
+ * that answers have these shapes.
  */
 import { z } from 'zod'
 import { domainStatus, instant, pagination, said, stage, url, who } from '../openapi/parts.ts'

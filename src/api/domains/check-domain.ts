@@ -8,7 +8,7 @@ import { domain } from './answers.ts'
 import { everythingOf } from './get-domain.ts'
 import { loadDomain } from './load-domain.ts'
 
-/** POST /domains/{domain_id}/check: looks again now, and answers what is known then. Changes nothing by itself. */
+/** POST /domains/{domain_id}/check: looks again now, and answers with the result. Changes nothing itself. */
 export function checkDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.post(

@@ -8,7 +8,7 @@ import { domainParams } from '../http/shapes.ts'
 import { zoneCut } from './answers.ts'
 import { loadDomain } from './load-domain.ts'
 
-/** POST /domains/{domain_id}/cut: a name inside a zone of the same workspace is delegated there. */
+/** POST /domains/{domain_id}/cut: delegates a name inside a zone of the same workspace. */
 export function cutZoneRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.post(

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { planRemoval } from '#domains/removal-plan.ts'
 import type { StoreContext } from '#store/context.ts'
 import { listCustomerRecords } from '#store/customer-records.ts'
 import type { DomainRow } from '#store/domains.ts'
@@ -21,7 +22,7 @@ const querystring = z.object({
   dry_run: optionalTruth.describe('Tells what would be done, and does nothing.'),
 })
 
-/** DELETE /domains/{domain_id}: out of every list at once, torn down behind the answer. */
+/** DELETE /domains/{domain_id}: off every list at once, torn down after the answer. */
 export function deleteDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.delete(
@@ -39,7 +40,7 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
     },
     async (request) => {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
-      if (request.query.dry_run) return removalPlan(store, row)
+      if (request.query.dry_run) return rehearse(store, row)
       const deletesMail = request.query.mail === 'delete'
       const result = await requestRemoval(store, row, deletesMail ? 0 : context.archivedMailDays)
       if (result === 'requested' && deletesMail) await dropMailOfRemoved(store)
@@ -56,23 +57,23 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
   )
 }
 
-/** What a removal would take away, and what stands in its way; nothing is changed. */
-async function removalPlan(store: StoreContext, row: DomainRow) {
-  const [blockers, placements, inboxes, ours, theirs] = await Promise.all([
+/** What a removal would take away, and what prevents it; nothing is changed. */
+async function rehearse(store: StoreContext, row: DomainRow) {
+  const [blockers, placed, inboxes, ours, theirs] = await Promise.all([
     blockersOf(store.db, row.id),
     placementsOf(store, row.id),
     inboxCounts(store, [row.id]),
     recordsOf(store.db, row.id),
     listCustomerRecords(store.db, row.id),
   ])
-  const standing = placements.filter(({ removed_at }) => !removed_at)
-  const inbox = { what: 'inbox', provider: row.mailbox_driver, count: inboxes.get(row.id) ?? 0 }
-  const parts = standing.map(({ stage, driver }) => {
-    const count = stage === 'records_published' ? ours.length : 1
-    return { what: stage, provider: driver, count }
+  const { removed, kept } = planRemoval({
+    placed,
+    inboxes: inboxes.get(row.id) ?? 0,
+    ours: ours.length,
+    theirs: theirs.length,
+    zoneAccount: row.zone_driver,
+    mailboxAccount: row.mailbox_driver,
   })
-  const kept = { what: 'customer_record', provider: row.zone_driver, count: theirs.length }
-  const isThere = ({ count }: { count: number }) => count > 0
   return {
     success: true,
     message: blockers.length > 0 ? 'The domain is in use.' : 'The domain can be removed.',
@@ -80,8 +81,7 @@ async function removalPlan(store: StoreContext, row: DomainRow) {
     domain_name: row.name,
     deleted: false,
     blockers,
-    would_remove: [...parts, inbox].filter(isThere),
-    // Served for as long as the parent points here.
-    would_keep: [kept].filter(isThere),
+    would_remove: removed,
+    would_keep: kept,
   }
 }

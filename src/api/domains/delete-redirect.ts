@@ -7,7 +7,7 @@ import { domainParams } from '../http/shapes.ts'
 import { done } from '../openapi/parts.ts'
 import { loadDomain } from './load-domain.ts'
 
-/** DELETE /domains/{domain_id}/redirect: it ends at once; the worker takes its records away. */
+/** DELETE /domains/{domain_id}/redirect: ends it at once; the worker removes its records. */
 export function deleteRedirectRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.delete(

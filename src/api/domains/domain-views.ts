@@ -1,4 +1,4 @@
-/** A domain in the shapes of the wire. The names `mailcow_added` and `cloudflare_verified` are given. */
+/** A domain as the API shows it. The names `mailcow_added` and `cloudflare_verified` are given. */
 
 import { isOptional } from '#domains/desired-records.ts'
 import { type Conditions, failedStage, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
@@ -26,7 +26,7 @@ export function listItem(row: ListedDomain, conditions: Conditions, inboxes: num
   }
 }
 
-/** The delegation is seen, though the mail services may still wait for a word. */
+/** The delegation is seen; the mail services may still wait for approval. */
 function isSeen(conditions: Conditions): boolean {
   const verdict = conditions.get('delegated')?.verdict
   return isDone(verdict) || (verdict?.is === 'waiting' && verdict.reason === 'awaiting_activation')
@@ -65,7 +65,7 @@ export function details(
   }
 }
 
-/** Records that are ours, as last seen: all of them are looked for whenever the stage is looked at. */
+/** Our records as last seen: each look at the stage looks for all of them. */
 export function recordViewer(conditions: Conditions) {
   const lookedAt = conditions.get('records_published')?.lastLookAt
   return (row: RecordRow) => ({
@@ -85,7 +85,7 @@ const RECORD_SENTENCES: Record<string, string> = {
   mismatch: 'Who asks from outside sees something else.',
 }
 
-/** What MX and SRV begin with is told by itself. */
+/** Shows the number of MX and SRV separately. */
 function recordView({ id, type, name, value, ttl }: RecordRow | CustomerRecordRow) {
   const [, priority, rest] = /^(MX|SRV)$/.test(type) ? (/^(\d+) (.*)$/.exec(value) ?? []) : []
   return {
@@ -98,7 +98,7 @@ function recordView({ id, type, name, value, ttl }: RecordRow | CustomerRecordRo
   }
 }
 
-/** A record of the customer's own; nobody looks for it from outside. */
+/** A record of the customer's own; no look checks it. */
 export function customerRecordView(row: CustomerRecordRow) {
   return {
     ...recordView(row),
@@ -126,7 +126,7 @@ export function failureView(row: DomainRow, conditions: Conditions) {
   }
 }
 
-/** The report as stored, in the wire's spelling; null before the first look. */
+/** The stored report as the API shows it; null before the first look. */
 export function delegationView({ delegation }: DomainRow, conditions: Conditions) {
   if (!delegation) return null
   const { verdict, expected, observed, message, servers, checkedAt, settledAt } = delegation
@@ -143,7 +143,7 @@ export function delegationView({ delegation }: DomainRow, conditions: Conditions
   }
 }
 
-/** An unchanged report is not written again; that it was looked at is. */
+/** An unchanged report is not written again; the time of its look is. */
 const latest = (checkedAt: string, lookedAt: Date | undefined): string =>
   lookedAt && lookedAt.getTime() > Date.parse(checkedAt) ? lookedAt.toISOString() : checkedAt
 
@@ -168,7 +168,7 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
   }
 }
 
-/** Some waits are for the customer's word, or for us, whatever the stage. */
+/** Some reasons wait for the customer or for us, whatever the stage. */
 function partyFor(party: Party, reason: string): Party {
   if (WAITS_FOR_WORD.includes(reason)) return 'customer'
   return reason === 'lame' ? 'us' : party
@@ -184,7 +184,7 @@ const UNKNOWN = {
   next_look_at: null,
 }
 
-/** New messages are taken of an active domain only. */
+/** Only an active domain accepts new messages. */
 export function sendingOf(
   row: DomainRow,
   conditions: Conditions,
@@ -195,7 +195,7 @@ export function sendingOf(
   return { allowed: reason === null, reason }
 }
 
-/** What someone who waits is told: no stage names, no counts. */
+/** A short progress for users: no stage names, no counts. */
 export function progress(row: DomainRow, conditions: Conditions) {
   const done = LIFECYCLE.filter(({ met }) => isDone(conditions.get(met)?.verdict)).length
   const isActive = row.status === 'ACTIVE'

@@ -7,7 +7,7 @@ import { domain } from './answers.ts'
 import { details } from './domain-views.ts'
 import { type KnownDomain, loadDomain } from './load-domain.ts'
 
-/** GET /domains/{domain_id}: everything we know of it. */
+/** GET /domains/{domain_id}: everything known about it. */
 export function getDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.get(
@@ -27,7 +27,7 @@ export function getDomainRoute(app: Http, context: ApiContext): void {
   )
 }
 
-/** A domain with all that hangs on it. */
+/** A domain with all that belongs to it. */
 export async function everythingOf(known: KnownDomain, { store, now }: ApiContext) {
   return details({ ...known, ...(await belongingsOf(store, known.row.id)) }, now())
 }

@@ -12,7 +12,7 @@ import { loadDomain } from './load-domain.ts'
 
 const SCOPE = 'domains:read'
 
-/** GET /domains/{domain_id}/progress: for someone who waits; as a stream where one is asked for. */
+/** GET /domains/{domain_id}/progress: a short progress; as a stream on request. */
 export function getProgressRoute(app: Http, context: ApiContext): void {
   const { store } = context
   const streams = new Streams()
@@ -45,7 +45,7 @@ export function getProgressRoute(app: Http, context: ApiContext): void {
       const first = await progressNow()
       const isStream = (request.headers.accept ?? '').includes('text/event-stream')
       if (!isStream) return first
-      // Who may not ask any more is not told any more either.
+      // A revoked key ends its stream.
       const look = () => context.authorize(request, SCOPE).then(progressNow).catch(overAt)
       await streams.send(reply, key.keyId, async (stream) => {
         using changes = changesOf(store, TOPICS.domain(domainId))
@@ -59,7 +59,7 @@ export function getProgressRoute(app: Http, context: ApiContext): void {
 const ENDS = ['COMPLETED', 'FAILED']
 const LOOK_MS = 1000
 
-/** One event for each change, until there is no more to tell. A look that could not be taken is taken again. */
+/** Sends an event for each change until the end. Repeats a look that could not be taken. */
 async function tellProgress(
   stream: Stream,
   changes: Changes,

@@ -10,7 +10,7 @@ import { masterFile } from './master-file.ts'
 
 const READ_LIMIT_MS = 20_000
 
-/** GET /domains/{domain_id}/zone: what the zone holds, as a master file; read at its zone host. */
+/** GET /domains/{domain_id}/zone: the zone at its zone host, as a master file. */
 export function getZoneRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.get(

@@ -15,7 +15,7 @@ import { type KnownDomain, loadDomain } from './load-domain.ts'
 import { RECORDS, standingIn } from './standing-records.ts'
 
 const FILE_LIMIT = 900_000
-/** So many lines that cannot be read are named. */
+/** At most this many unreadable lines are named. */
 const PROBLEMS_NAMED = 20
 
 const body = z.object({
@@ -38,7 +38,7 @@ const body = z.object({
 })
 const path = `${API_PREFIX}/domains/:domain_id/import`
 
-/** GET and POST …/import: what was found where the name was served before, and what is to become of it. */
+/** GET and POST …/import: what was found at the former zone host, and what to do with it. */
 export function importRoutes(app: Http, context: ApiContext): void {
   readImport(app, context)
   app.register(async (scope) => {
@@ -89,7 +89,7 @@ function decideRoute(app: Http, context: ApiContext): void {
   })
 }
 
-/** Adds what the file holds, all of it in one transaction, and says what became of each record. */
+/** Adds all records of the file in one transaction, and reports on each of them. */
 async function takeFile(context: ApiContext, row: DomainRow, file: string) {
   let taken: Extract<FilePlan, { is: 'readable' }> | undefined
   const added = await addImportedRecords(context.store, row.id, async (held) => {

@@ -7,7 +7,7 @@ import { Problem } from '../http/problems.ts'
 
 export type KnownDomain = { row: DomainRow; conditions: Conditions }
 
-/** The caller's domain; another tenant's id and an unknown one answer alike. */
+/** The caller's domain; a foreign id and an unknown one get the same answer. */
 export async function loadDomain(
   store: StoreContext,
   key: ApiKey,

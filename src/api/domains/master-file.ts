@@ -9,7 +9,7 @@ import { seconds } from '../../clock.ts'
 const NS_TTL_S = 3600
 const NEGATIVE_TTL_S = 60
 
-/** One line a record, by name and type; names absolute, so that no line depends on another. */
+/** One line per record, by name and type; names are absolute, so that lines are independent. */
 export function masterFile(claim: ClaimRef, rrsets: readonly RRset[], now: Date): string {
   const key = (rrset: RRset) => `${rrset.name.split('.').toReversed().join('.')} ${rrset.type}`
   const sorted = [nsOf(claim), ...rrsets.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))]
@@ -19,7 +19,7 @@ export function masterFile(claim: ClaimRef, rrsets: readonly RRset[], now: Date)
   return `${[soaOf(claim, now), ...lines].join('\n')}\n`
 }
 
-/** What cannot be served has no line, for it would spoil the file; that it is left out is said. */
+/** A record that cannot be served becomes a comment, as it would break the file. */
 function lineOf(name: string, ttl: number, type: RRset['type'], value: string): string {
   try {
     return masterLine(name, ttl, type, canonicalRdata(type, value))
@@ -29,7 +29,7 @@ function lineOf(name: string, ttl: number, type: RRset['type'], value: string): 
   }
 }
 
-/** A file is loaded with an SOA only. The nameservers keep one of their own; this is as good as theirs. */
+/** A file needs an SOA to load. The nameservers have their own; this one is equivalent. */
 function soaOf({ name, nameservers }: ClaimRef, now: Date): string {
   const [apex, serial] = [absolute(name), Math.floor(now.getTime() / seconds(1))]
   const data = `${absolute(nameservers[0]!)} hostmaster.${apex} ${serial} 14400 3600 1209600 ${NEGATIVE_TTL_S}`

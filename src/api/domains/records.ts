@@ -77,7 +77,7 @@ const changed = z.object({ value, priority, ttl })
 const path = `${API_PREFIX}/domains/:domain_id/records`
 const ABSENT: readonly ProblemCode[] = ['domain_not_found', 'record_not_found', 'record_managed']
 
-/** GET, POST, PUT and DELETE …/records: the customer's own in the hosted zone; ours can be seen, not edited. */
+/** GET, POST, PUT and DELETE …/records: the customer's own in the hosted zone; ours are read-only. */
 export function recordRoutes(app: Http, context: ApiContext): void {
   listRecords(app, context)
   addRecord(app, context)
@@ -165,7 +165,7 @@ function editRecords(app: Http, context: ApiContext): void {
 
 type Params = z.infer<typeof recordParams>
 
-/** The customer's own record; one of ours is told from one that is not there. */
+/** The customer's own record; ours and missing ones get different errors. */
 async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, params: Params) {
   const { row: domain } = await loadDomain(store, key, params.domain_id)
   const theirs = await listCustomerRecords(store.db, domain.id)
@@ -176,7 +176,7 @@ async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, p
   throw new Problem(isOurs ? 'record_managed' : 'record_not_found')
 }
 
-/** The owner as the caller wrote it: a name of the domain without its dot is taken as it is, too. */
+/** The owner as the caller wrote it: a name of the domain may lack its final dot. */
 function ownerAndType(domain: string, body: { name: string; type: string }) {
   const type = rrsetTypeOf(body.type)
   if (type === undefined)
@@ -201,13 +201,13 @@ function ownerOf(domain: string, written: string): string {
 
 type Given = { value: string; priority?: number | null | undefined; ttl: number }
 
-/** In its canonical form where it has one; what has none is refused with the sentence of the zone host. */
+/** In its canonical form; without one, the zone host's sentence refuses it. */
 function recordOf(place: { name: string; type: RRsetType }, given: Given): CustomerRecord {
   const value = withPriority(place.type, given)
   return { ...place, value: canonicalOrWritten(place.type, value), ttl: given.ttl }
 }
 
-/** Answers show the number that an MX or SRV begins with by itself, and it may be sent so. */
+/** Answers show the leading number of an MX or SRV separately, and requests may send it so. */
 function withPriority(type: RRsetType, { value, priority }: Given): string {
   if (priority === undefined || priority === null) return value
   if (type !== 'MX' && type !== 'SRV') throw invalid('priority', `${type} records have none`)
@@ -218,7 +218,7 @@ function withPriority(type: RRsetType, { value, priority }: Given): string {
   return value
 }
 
-/** What the zone host cannot hold, what cannot stand there, or too many. `own` is the record that is to change. */
+/** Refuses what the zone host cannot hold, conflicts, and too many. `own` is the record to change. */
 async function refuseInTheWay(
   { zoneHost }: ApiContext,
   held: Queryable,

@@ -1,7 +1,7 @@
 import type { DomainRow } from '#store/domains.ts'
 import type { KnownRedirect } from '#store/redirects.ts'
 
-/** A redirect in the shape of the wire, which has no envelope. */
+/** A redirect as the API shows it, without an envelope. */
 export function redirectView({ name }: DomainRow, { row, isServed, isSetUp }: KnownRedirect) {
   return {
     redirect_id: row.id,

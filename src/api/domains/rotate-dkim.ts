@@ -20,7 +20,7 @@ const body = z
 
 const LIMIT_MS = 20_000
 
-/** POST /domains/{domain_id}/dkim/rotate: a new key is made now, and signs once it is seen from outside. */
+/** POST /domains/{domain_id}/dkim/rotate: makes a new key now, which signs once it is public. */
 export function rotateDkimRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.post(

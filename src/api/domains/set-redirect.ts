@@ -30,7 +30,7 @@ const body = z.object({
     .describe('The query that was asked for is kept.'),
 })
 
-/** POST /domains/{domain_id}/redirect: makes it or changes it; the worker publishes its records. */
+/** POST /domains/{domain_id}/redirect: creates or changes it; the worker publishes its records. */
 export function setRedirectRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.post(
@@ -74,7 +74,7 @@ export function setRedirectRoute(app: Http, context: ApiContext): void {
   )
 }
 
-/** A host name and nothing else, so that no part of a request can become another host. */
+/** A host name only, so that no part of a request can become another host. */
 function acceptedTarget(written: string, world: WorldName, { nameRules }: ApiContext): string {
   const parsed = parseDomainName(written)
   if ('refusal' in parsed) throw invalidTarget(parsed.refusal.message, parsed.refusal.type)

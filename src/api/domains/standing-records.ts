@@ -1,9 +1,9 @@
-/** What stands in a domain's zone, as the rules of what can stand beside each other ask for it. */
+/** The records in a domain's zone, as input of the rules of coexistence. */
 import type { RRsetType } from '#drivers/zone/contract.ts'
 import type { CustomerRecordRow } from '#store/customer-records.ts'
 import type { DomainRow, RecordRow } from '#store/domains.ts'
 
-/** How many records of their own a domain may have. A zone is read and written whole, so there is a bound. */
+/** How many own records a domain may have. A zone is read and written whole, so there is a limit. */
 export const RECORDS = 1000
 
 export function standingIn(
@@ -13,7 +13,7 @@ export function standingIn(
 ) {
   return {
     domain: domain.name,
-    // Ours of bounces give way to the customer's.
+    // Our bounce records yield to the customer's.
     ours: ours.filter(({ purpose }) => purpose !== 'bounce').map(recordOf),
     theirs: theirs.map(recordOf),
     takesMail: domain.take_mail || ours.some(({ purpose }) => purpose === 'mx'),

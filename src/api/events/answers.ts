@@ -1,4 +1,4 @@
-/** What is answered about events. */
+/** The shapes of events. */
 import { z } from 'zod'
 import { EVENTS, type EventType } from '#events/catalogue.ts'
 import { instant, said } from '../openapi/parts.ts'

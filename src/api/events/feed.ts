@@ -1,4 +1,4 @@
-/** What happens in a workspace, told in one order. */
+/** The events of a workspace, in one order. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import { EVENT_TYPES } from '#events/catalogue.ts'
@@ -29,11 +29,11 @@ const querystring = z.object({
 })
 
 const SCOPE = 'events:read'
-/** How often a stream looks for what is new. */
+/** How often a stream looks for new events. */
 const LOOK_MS = 1000
 const READ_AT_ONCE = 100
 
-/** GET /events: what happened in the workspace, the oldest first; as a stream where one is asked for. */
+/** GET /events: the events of the workspace, oldest first; as a stream on request. */
 export function feedRoute(app: Http, context: ApiContext): void {
   const { store } = context
   const streams = new Streams()
@@ -92,7 +92,7 @@ export function feedRoute(app: Http, context: ApiContext): void {
 
 type Source = {
   mayGoOn(): Promise<boolean>
-  /** Undefined where they could not be read just now. */
+  /** Undefined if the read failed just now. */
   read(after: string): Promise<Awaited<ReturnType<typeof readFeed>> | undefined>
 }
 

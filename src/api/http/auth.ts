@@ -1,4 +1,4 @@
-/** Who asks: the key, its workspace and world, and what it may do. */
+/** The caller: the key, its workspace and world, and its scopes. */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { worldOfKey } from '#names/api-key.ts'
@@ -10,28 +10,28 @@ export type KeyCheck = {
   find(key: string): Promise<ApiKey | undefined>
   /** The key given in the settings, if any; it need not be in the database. */
   bootstrap: { key: string; as: ApiKey } | undefined
-  /** Hears of every use of a key. */
+  /** Called at every use of a key. */
   used(key: ApiKey): void
-  /** Why a world takes no requests here, if so. */
+  /** Why a world accepts no requests here, if so. */
   closed(
     world: ApiKey['world'],
   ): { code: ProblemCode; fields?: Record<string, unknown> } | undefined
 }
 
-/** How long a looked-up key is believed. A revoked key works at most this much longer. */
+/** How long a looked-up key is cached. A revoked key works at most this much longer. */
 const BELIEVED_MS = 2000
 const KEYS_REMEMBERED = 10_000
 
 export type Keys = {
-  /** The key for a scope; throws the 401, 403 or 503 that the request deserves. */
+  /** The key for a scope; throws 401, 403 or 503. */
   authorize(request: FastifyRequest, scope: Scope | undefined): Promise<ApiKey>
-  /** The key, whatever it may do; undefined without a valid one. */
+  /** The key, whatever its scopes; undefined without a valid one. */
   identify(request: FastifyRequest): Promise<ApiKey | undefined>
-  /** Looks every key up again, for one was revoked. */
+  /** Clears the cache, after a revocation. */
   forget(): void
 }
 
-/** A check that remembers keys for two seconds: the look-up is half the work of a small request. */
+/** A check that caches keys for two seconds: the look-up is half the work of a small request. */
 export function keyChecker({ find, bootstrap, used, closed }: KeyCheck): Keys {
   const remembered = new Map<string, { found: Promise<ApiKey | undefined>; until: number }>()
 
@@ -67,13 +67,13 @@ export function keyChecker({ find, bootstrap, used, closed }: KeyCheck): Keys {
   return { authorize, identify, forget: () => remembered.clear() }
 }
 
-/** What a key is told that lacks these scopes. */
+/** The problem of a key without these scopes. */
 export function insufficientScopes(required: readonly string[], { scopes }: ApiKey): Problem {
   const detail = `Missing required scopes: ${required.join(', ')}`
   return new Problem('insufficient_scopes', { detail, required, granted: scopes })
 }
 
-/** Takes as long whatever the difference is. */
+/** Compares in constant time. */
 function isSameText(a: string, b: string): boolean {
   const [left, right] = [a, b].map((text) => createHash('sha256').update(text).digest())
   return timingSafeEqual(left!, right!)

@@ -1,11 +1,11 @@
-/** The changes that one topic of the doorbell tells of, for those who wait for them. */
+/** Waits for the changes of one doorbell topic. */
 import type { StoreContext } from '#store/context.ts'
 
 /** In case a ring was lost. */
 const LOOK_MS = 1000
 
 export type Changes = Disposable & {
-  /** Resolves at the next change, or at one since the last call; after `mostMs`, or a second; and on abort. */
+  /** Resolves at the next change, or one since the last call; after `mostMs`, or a second; on abort. */
   next(mostMs: number, signal?: AbortSignal): Promise<void>
 }
 

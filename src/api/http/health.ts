@@ -1,10 +1,10 @@
 import type { Http } from './http.ts'
 
-/** What was looked at, by name: `ok`, or a few words on what is wrong. */
+/** The checks by name: `ok`, or a few words on what is wrong. */
 export type HealthReport = { isReady: boolean; checks: Readonly<Record<string, string>> }
 export type HealthOptions = { report(): Promise<HealthReport> }
 
-/** What `/readyz` says without a database. */
+/** `/readyz` without a database. */
 export const AWAY = { status: 'not_ready', database: 'away' } as const
 export const RETRY_AFTER_S = 2
 

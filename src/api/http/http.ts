@@ -1,4 +1,4 @@
-/** The HTTP server: errors mapped once, keys checked once, every answer with its request id. */
+/** The HTTP server: maps errors, checks keys, and gives every answer its request id. */
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import Fastify, {
@@ -33,7 +33,7 @@ export type HttpOptions = {
 const HEALTH_PATHS: readonly string[] = ['/healthz', '/readyz']
 const BODY_LIMIT = 1024 * 1024
 const RETRY_AFTER_S = 2
-/** The limits that do not say when they end count by the hour. */
+/** Limits without an end of their own count by the hour. */
 const LIMITED_RETRY_AFTER_S = 3600
 
 export function createHttp(options: HttpOptions) {
@@ -42,7 +42,7 @@ export function createHttp(options: HttpOptions) {
     bodyLimit: BODY_LIMIT,
     genReqId: requestIdOf,
     requestIdHeader: false,
-    // One line for each request is ours; see onResponse.
+    // We log one line per request; see onResponse.
     logController: new LogController({ disableRequestLogging: true }),
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
     requestTimeout: 60_000,
@@ -58,7 +58,7 @@ export function createHttp(options: HttpOptions) {
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
-    // RFC 9112 section 3.2: another server on the way might read another one of them.
+    // RFC 9112 section 3.2: another server on the way might read another Host.
     if (hostsOf(request).length > 1) throw new Problem('bad_request')
     if (!options.isOurHost(hostOf(request))) throw new Problem('unknown_host')
   })
@@ -66,7 +66,7 @@ export function createHttp(options: HttpOptions) {
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request
     const path = url.split('?')[0]!
-    // What looks after processes asks every few seconds.
+    // Monitoring asks every few seconds.
     if (HEALTH_PATHS.includes(path)) return
     const key = knownKeyOf(request)
     request.log.info(
@@ -86,7 +86,7 @@ export function createHttp(options: HttpOptions) {
 
 export type Http = ReturnType<typeof createHttp>
 
-/** Many clients announce JSON and send nothing, on DELETE and on POST without fields. */
+/** Many clients announce JSON but send nothing, on DELETE and on POST without fields. */
 function allowEmptyJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser(['application/json', 'text/plain'])
@@ -96,7 +96,7 @@ function allowEmptyJson(app: FastifyInstance): void {
   })
 }
 
-/** Postgres holds no U+0000 in text, so no query with one gets any further. */
+/** Postgres text holds no U+0000, so a query with one is refused. */
 function refuseNull({ query }: FastifyRequest): void {
   for (const [name, value] of Object.entries(query as Record<string, unknown>)) {
     if (!String(value).includes('\0')) continue
@@ -105,7 +105,7 @@ function refuseNull({ query }: FastifyRequest): void {
   }
 }
 
-/** A caller's own id is kept when it is well-formed, so that it is found in both logs. */
+/** Keeps a caller's own well-formed id, so that it is found in both logs. */
 function requestIdOf(request: { headers: Record<string, unknown> }): string {
   const given = request.headers['x-request-id']
   return typeof given === 'string' && /^[\w.:-]{1,128}$/.test(given) ? given : newId()
@@ -140,7 +140,7 @@ function answerError(
   return reply.status(status).send({ detail: message, error: code, ...fields })
 }
 
-/** What the caller is told of an error; undefined for what is a bug of ours. */
+/** The problem behind an error; undefined for a bug of ours. */
 function problemOf(error: unknown, { isDatabaseAway }: HttpOptions): Problem | undefined {
   if (error instanceof Problem) return error
   if (error instanceof DriverError) {
@@ -161,7 +161,7 @@ const PROVIDER_PROBLEMS: Record<DriverErrorKind, ProblemCode> = {
   unavailable: 'provider_unavailable',
 }
 
-/** What is not HTTP gets an answer too, and then the connection's end. */
+/** Answers what is not HTTP, and then closes the connection. */
 function answerGarbage(error: Error & { code?: string }, socket: Socket): void {
   if (!socket.writable) {
     socket.destroy()
@@ -195,7 +195,7 @@ function violationsOf(error: unknown, request: FastifyRequest): readonly Violati
   return firstOfEach(error.validation.map((found) => violationOf(part, raw, issueOf(found))))
 }
 
-/** What is of the wrong type has no length either: one thing wrong is told of once. */
+/** Keeps one violation per field: a value of the wrong type also has no length. */
 function firstOfEach(violations: readonly Violation[]): readonly Violation[] {
   const places = violations.map(({ loc }) => loc.join('/'))
   return violations.filter((_, index) => places.indexOf(places[index]!) === index)
@@ -207,7 +207,7 @@ const PARTS: Record<string, (request: FastifyRequest) => readonly [string, unkno
   params: (request) => ['path', request.params],
 }
 
-/** The library wraps its issue: the path is written as a JSON pointer, the rest lies in `params`. */
+/** The library wraps its issue: the path is a JSON pointer, the rest is in `params`. */
 function issueOf(found: {
   instancePath: string
   message?: string | undefined

@@ -1,4 +1,4 @@
-/** `Idempotency-Key`: a POST that is sent again is answered again, and done once. */
+/** `Idempotency-Key`: a repeated POST gets the same answer, and is done once. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ApiKey } from '#store/api-keys.ts'
 import {
@@ -17,8 +17,8 @@ const HEADER = 'idempotency-key'
 const LENGTH = 255
 
 /**
- * Answers a POST whose name and content are known from what was kept, and keeps the answers to the
- * others. A key is asked for all the same each time, and so are its scopes.
+ * Answers a repeated POST from the stored answer, and stores the answers to new ones. The key and its scopes
+ * are still checked each time.
  */
 export function answerOnce(app: Http, { store }: ApiContext): void {
   const claims = new WeakMap<FastifyRequest, Claim>()
@@ -40,7 +40,7 @@ export function answerOnce(app: Http, { store }: ApiContext): void {
     const claim = claims.get(request)
     if (!claim) return payload
     claims.delete(request)
-    // The deed is done and must be told of, even if it cannot be kept: the lease of the claim ends then.
+    // The change is made and needs its answer, even if storing that fails: the claim's lease then ends.
     await settle(claim, reply, payload).catch((error) =>
       request.log.error({ err: error }, 'an answer was not kept for its Idempotency-Key'),
     )
@@ -51,7 +51,7 @@ export function answerOnce(app: Http, { store }: ApiContext): void {
     return store.vault.fingerprint(`${world} ${method} ${url}\n${JSON.stringify(body)}`)
   }
 
-  /** What may turn out otherwise at the next try is not kept. */
+  /** Answers that may differ at the next try are not stored. */
   function settle(claim: Claim, reply: FastifyReply, payload: unknown): Promise<void> {
     const status = reply.statusCode
     const isFinal = status < 500 && status !== 429 && typeof payload === 'string'

@@ -1,4 +1,4 @@
-/** What is answered while Postgres is awaited and the API is not there yet. Reads nothing but the path. */
+/** Answers until Postgres and the API are there. Reads nothing but the path. */
 import { createServer, type ServerResponse } from 'node:http'
 import type { Endpoint } from '#names/ip.ts'
 import { newId } from '../../ids.ts'
@@ -33,7 +33,7 @@ function send(response: ServerResponse, status: number, body: object): void {
   response.writeHead(status, {
     'content-type': 'application/json; charset=utf-8',
     'x-request-id': newId(),
-    // The API, which comes next, does not know of this connection.
+    // The API, which starts next, does not know of this connection.
     connection: 'close',
   })
   response.end(JSON.stringify(body))

@@ -1,4 +1,4 @@
-/** So many requests a minute and an hour for each key and each workspace, all processes together. */
+/** Limits requests per minute and hour for each key and workspace, over all processes. */
 import type { FastifyRequest } from 'fastify'
 import { countRequest, isLimited, type RequestWindow } from '#store/request-counts.ts'
 import type { ApiContext } from './context.ts'
@@ -7,8 +7,8 @@ import { Problem } from './problems.ts'
 import { isOfAnyApi } from './route.ts'
 
 /**
- * Counts every request to the public API, and to the sandbox's, that has a valid key, whatever becomes of it,
- * and tells how many more there may be. Counted before anything else of the request is judged.
+ * Counts every request with a valid key to the public API and the sandbox's, whatever its result, and reports
+ * how many are left. Counts before anything else is checked.
  */
 export function limitRequests(app: Http, { store, identify, rates }: ApiContext): void {
   if (!isLimited(rates.key) && !isLimited(rates.workspace)) return
@@ -28,7 +28,7 @@ export function limitRequests(app: Http, { store, identify, rates }: ApiContext)
   })
 }
 
-/** The tighter window first: the one with less left, and of two alike the one that lasts longer. */
+/** The tighter window first: the one with less left, or if equal the longer one. */
 function byTightness(a: RequestWindow, b: RequestWindow): number {
   return a.remaining - b.remaining || b.resetAt - a.resetAt
 }

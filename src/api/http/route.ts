@@ -5,7 +5,7 @@ import type { Scope } from './scopes.ts'
 
 const keys = new WeakMap<FastifyRequest, ApiKey>()
 
-/** Checks the key before anything of the request is read or judged. */
+/** Checks the key before anything else of the request. */
 export function needs({ authorize }: ApiContext, scope?: Scope) {
   return {
     config: { scope },
@@ -22,13 +22,13 @@ export function keyOf(request: object): ApiKey {
   return key
 }
 
-/** The same, for those who do not know whether the route needs one. */
+/** The same, where the route may need no key. */
 export const knownKeyOf = (request: FastifyRequest): ApiKey | undefined => keys.get(request)
 
 /** The public one, and the sandbox's. */
 const ALL_APIS = '/api'
 
-/** By the route, for a path can be written in several ways; by the path where there is no such route. */
+/** By the route, as a path can be written in several ways; by the path without a route. */
 function isBelow(prefix: string, { routeOptions, url }: FastifyRequest): boolean {
   const path = routeOptions.url ?? url
   return path.startsWith(`${prefix}/`)

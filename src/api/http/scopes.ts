@@ -1,4 +1,4 @@
-/** What a key may be allowed to do: a closed set. Some are of parts of the API that are yet to come. */
+/** The scopes of a key: a closed set. Some belong to planned parts of the API. */
 import { z } from 'zod'
 
 const ACTIONS = {
@@ -14,10 +14,10 @@ const ACTIONS = {
 
 type Resource = keyof typeof ACTIONS
 
-/** What a route may need. */
+/** A scope of a route. */
 export type Scope = { [R in Resource]: `${R}:${(typeof ACTIONS)[R][number]}` }[Resource]
 
-/** What a key may be given: those, `all` of a resource, and `*` for everything. */
+/** What a key may have: those, `all` of a resource, and `*` for everything. */
 export const SCOPES: readonly string[] = [
   '*',
   ...Object.entries(ACTIONS).flatMap(([resource, actions]) =>
@@ -25,7 +25,7 @@ export const SCOPES: readonly string[] = [
   ),
 ]
 
-/** A list of scopes as a caller writes it. One that is not in the set is named. */
+/** A list of scopes as a caller writes it. The error names an unknown one. */
 export const scopes = z
   .array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/))
   .min(1)

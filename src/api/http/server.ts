@@ -86,10 +86,10 @@ export type ApiOptions = HttpOptions & {
   health: HealthOptions
 }
 
-/** How long requests under way may take to end at a stop; then their connections are closed. */
+/** How long open requests may take at a stop; then their connections are closed. */
 const STOP_LIMIT_MS = 5000
 
-/** Listens; disposing it lets the requests under way end. */
+/** Listens; disposing it lets open requests end. */
 export async function startApi(options: ApiOptions): Promise<AsyncDisposable & Endpoint> {
   const app = createHttp(options)
   healthRoutes(app, options.health)

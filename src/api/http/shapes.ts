@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { isAddress } from '#names/localpart.ts'
 
-/** A UUID; capitals mean the same (RFC 9562 section 4). */
+/** A UUID; case does not matter (RFC 9562 section 4). */
 export const id = z.uuid('value is not a valid uuid').toLowerCase()
 export const domainParams = z.object({ domain_id: id })
 export const inboxParams = z.object({ inbox_id: id })
@@ -21,7 +21,7 @@ const wholeNumber = (fallback: number, low: number, high: number) =>
 /** 1 to 100. */
 export const limitOf = (fallback: number) => wholeNumber(fallback, 1, 100)
 
-/** Where a list goes on: the id of the last item that was seen. */
+/** Where a list continues: the id of the last item seen. */
 export const cursor = z
   .uuid('value is not a valid uuid')
   .toLowerCase()
@@ -50,7 +50,7 @@ export function pagination({ page, limit }: { page: number; limit: number }, tot
   return { page, limit, total, pages, has_next: page < pages, has_prev: page > 1 && pages > 0 }
 }
 
-/** Text that goes into a header: no control characters (RFC 5322 section 2.2). */
+/** Text for a header: no control characters (RFC 5322 section 2.2). */
 export const headerText = z.string().regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed')
 
 /** One address in its plain form. */

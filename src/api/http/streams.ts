@@ -1,24 +1,24 @@
-/** Answers that go on: server-sent events (the HTML standard, section 9.2). */
+/** Streams: server-sent events (the HTML standard, section 9.2). */
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { Problem } from './problems.ts'
 
 const STREAMS_A_KEY = 50
 const HEARTBEAT_MS = 15_000
-/** A client that still waits then opens the stream anew. */
+/** A waiting client then reopens the stream. */
 const LIFE_MS = 3_600_000
 const RETRY_AFTER_S = 10
 
 /** One stream, which is open until `over`. */
 export type Stream = {
   over: AbortSignal
-  /** `id` is what a client that opens the stream anew begins after. */
+  /** `id`: where a client that reopens the stream continues. */
   send(event: { name: string; id?: string; data: unknown }): void
-  /** Says that we are still there, where nothing was sent for a while. */
+  /** Sends a keep-alive after a silence. */
   beat(): void
 }
 
-/** The streams that are open, so that a stop can end them: the server would wait for them. */
+/** The open streams, so that a stop can end them: the server would wait for them. */
 export class Streams {
   readonly #stop = new AbortController()
   readonly #open = new Map<string, number>()
@@ -27,7 +27,7 @@ export class Streams {
     this.#stop.abort()
   }
 
-  /** Takes the reply over, and ends it when `run` does. A key may have so many open. */
+  /** Takes over the reply until `run` ends. Limits the open streams of a key. */
   async send(
     reply: FastifyReply,
     keyId: string,
@@ -38,7 +38,7 @@ export class Streams {
       ...(reply.getHeaders() as Record<string, string>),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
-      // The end of the stream is the end of the connection: a stop does not wait for an idle one.
+      // The end of the stream closes the connection: a stop does not wait for an idle one.
       connection: 'close',
       'x-accel-buffering': 'no',
     }

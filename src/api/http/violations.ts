@@ -1,7 +1,7 @@
-/** Translates what the schema library found into the wire's vocabulary of violations. */
+/** Translates issues of the schema library into violations of the API. */
 import type { Violation } from './problems.ts'
 
-/** The parts of an issue of zod that are read here. */
+/** The fields of a zod issue that are read here. */
 export type Issue = {
   code: string
   path: readonly PropertyKey[]

@@ -4,7 +4,7 @@ import { changesOf } from './changes.ts'
 
 export type Wait<T> = {
   domainId: string
-  /** What is known already, and answered where the database cannot be asked. */
+  /** The state known already, answered if the database fails. */
   known: T
   look: () => Promise<T>
   done: (seen: T) => boolean
@@ -12,8 +12,8 @@ export type Wait<T> = {
 }
 
 /**
- * Looks until `done` says so or the time is up, again at each change of the domain. Gives what was
- * seen last: a slow worker makes an answer early, never wrong, and so does a database that goes away.
+ * Looks until `done` or the time limit, again at each change of the domain. Returns the last state seen: a
+ * slow worker or a lost database makes an answer early, never wrong.
  */
 export async function waitForDomain<T>(
   store: StoreContext,
@@ -34,7 +34,7 @@ export async function waitForDomain<T>(
   return seen
 }
 
-/** After a deed is done it must be told of: what cannot be asked for just now is left as it is known. */
+/** After a change is made, it is answered with `known` if the database fails. */
 export async function askedOr<T>(ask: () => Promise<T>, known: T): Promise<T> {
   try {
     return await ask()

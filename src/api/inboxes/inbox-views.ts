@@ -1,6 +1,6 @@
 import type { InboxRow } from '#store/inboxes.ts'
 
-/** An inbox in the shape of the wire, which calls it a sender account. */
+/** An inbox as the API shows it, as a sender account. */
 export function inboxItem(row: InboxRow, message = 'Sender account retrieved successfully') {
   return {
     success: true,

@@ -32,7 +32,7 @@ const body = z.object({
 
 const ISO_8601 = z.iso.datetime({ offset: true })
 
-/** POST /keys: a key for the same workspace and world, which may do no more than the caller's. */
+/** POST /keys: a key for the same workspace and world, with no more scopes than the caller's. */
 export function addKeyRoute(app: Http, context: ApiContext): void {
   app.post(
     `${API_PREFIX}/keys`,

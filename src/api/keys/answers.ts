@@ -1,6 +1,6 @@
 /**
- * The shapes of answers about keys, for those who program against them. Nothing is written through them: that what
- * is answered has these shapes is tested.
+ * The shapes of answers about keys, for OpenAPI and clients. They do not serialise answers: tests check that
+ * answers have these shapes.
  */
 import { z } from 'zod'
 import { instant, pagination, said } from '../openapi/parts.ts'

@@ -14,7 +14,7 @@ const querystring = z.object({
   ),
 })
 
-/** DELETE /keys/{key_id}: refused from now on here, and within two seconds by other processes. */
+/** DELETE /keys/{key_id}: refused at once here, and within two seconds by other processes. */
 export function deleteKeyRoute(app: Http, context: ApiContext): void {
   app.delete(
     `${API_PREFIX}/keys/:key_id`,

@@ -1,6 +1,6 @@
 import type { ApiKeyRow } from '#store/api-keys.ts'
 
-/** A key as it is listed: all but the key itself, which is kept nowhere. */
+/** A key as listed: without its text, which is not stored. */
 export function keyItem(row: ApiKeyRow) {
   return {
     key_id: row.id,

@@ -14,7 +14,7 @@ const querystring = z.object({
   recipient: emailAddress.optional().describe('Only those to this address.'),
 })
 
-/** GET /messages and GET /messages/{message_id}: what was accepted to be sent, and what became of it. */
+/** GET /messages and GET /messages/{message_id}: accepted messages and their states. */
 export function messagesRoutes(app: Http, context: ApiContext): void {
   app.get(
     `${API_PREFIX}/messages`,

@@ -9,9 +9,9 @@ const params = z.object({ account: z.string().max(40) })
 const querystring = z.object({ secret: z.string().max(200).default('') })
 
 /**
- * POST /api/hooks/senders/{account}?secret=…: what a sender service tells of messages. It has no API
- * key, and the secret is never logged, for the log has no queries. What it has posted before is taken
- * again and changes nothing. An unknown account and a wrong secret are answered alike.
+ * POST /api/hooks/senders/{account}?secret=…: a sender service's events about messages. It has no API key,
+ * and the secret is never logged, as the log has no queries. Repeated events change nothing. An unknown
+ * account and a wrong secret get the same answer.
  */
 export function receiveEventsRoute(app: Http, { store, senderEvents }: ApiContext): void {
   app.post('/api/hooks/senders/:account', { schema: { params, querystring } }, async (request) => {

@@ -1,4 +1,4 @@
-/** The API described in OpenAPI 3.1: read off the routes, so that a new one appears by itself. */
+/** The API as OpenAPI 3.1, built from the routes, so that a new one appears by itself. */
 import type { RouteOptions } from 'fastify'
 import type { z } from 'zod'
 import type { Http } from '../http/http.ts'
@@ -10,15 +10,15 @@ import { namedSchemas, type Schema, schemaOf } from './schema.ts'
 declare module 'fastify' {
   interface FastifySchema {
     operationId?: string
-    /** What it does, in half a sentence. */
+    /** What it does, in a phrase. */
     summary?: string
     description?: string
     /**
-     * What it answers when all is well: a shape, or the media type of what is not JSON. It is not called
-     * `response`, for Fastify would then write every answer through it, and drop what it does not name.
+     * The answer on success: a shape, or a media type if not JSON. It is not called `response`, as Fastify
+     * would then serialise every answer with it, and drop unnamed fields.
      */
     answers?: Readonly<Record<number, z.ZodType | string>>
-    /** What may stand in its way, beside what may stand in the way of every operation. */
+    /** Its problems, beside those that every operation has. */
     problems?: readonly ProblemCode[]
   }
   interface FastifyContextConfig {
@@ -63,7 +63,7 @@ const DESCRIBED = /^\/api\/(public|sandbox)\/v1(\/.*)$/
 const JSON_TYPE = 'application/json'
 const SANDBOX = 'Sandbox'
 
-/** Notes every route that is registered from now on; gives what describes them all. */
+/** Records every route registered from now on; returns what describes them. */
 export function describeApi(app: Http): () => Document {
   const routes: RouteOptions[] = []
   let document: Document | undefined
@@ -98,7 +98,7 @@ const DESCRIPTION =
   'Every error has `detail`; all but 422 have a stable code in `error`. Times are ISO 8601 in UTC, ids are UUIDs, ' +
   'and fields that are not known are ignored. New fields may be added to answers.'
 
-/** They stand here once and not at every answer, for what decides is rarely the operation. */
+/** Stated once and not per answer, as they rarely depend on the operation. */
 const HEADERS: Record<string, Header> = {
   'X-Request-Id': {
     description: 'On every answer. Quote it when you report an error; one that you send is kept.',
@@ -161,7 +161,7 @@ function idOf({ url }: RouteOptions, method: string): string {
   return method.toLowerCase() + joined
 }
 
-/** The first part of its path: `Sender accounts`. */
+/** The first part of the path: `Sender accounts`. */
 function tagOf({ url }: RouteOptions): string {
   const [, api, path] = DESCRIBED.exec(url)!
   if (api === 'sandbox') return SANDBOX
@@ -181,7 +181,7 @@ function parametersOf(place: string, shape: unknown): Parameter[] {
   }))
 }
 
-/** Whether its answer is kept for a request that is sent again. */
+/** Whether its answer is stored for repeated requests. */
 const isKept = (route: RouteOptions): boolean => route.method === 'POST' && tagOf(route) !== SANDBOX
 
 const IDEMPOTENCY_KEY: Parameter = {

@@ -1,4 +1,4 @@
-/** What an error looks like. */
+/** The shape of an error. */
 import { z } from 'zod'
 import { components } from './schema.ts'
 

@@ -1,4 +1,4 @@
-/** Made-up values that fit a schema: the first example it gives, else the plainest there is. */
+/** Invented values that fit a schema: its first example, else the simplest value. */
 import type { Schema } from './schema.ts'
 
 export function exampleOf(schema: Schema): unknown {

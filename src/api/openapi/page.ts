@@ -1,4 +1,4 @@
-/** The document as one page for people. It loads nothing from anywhere, and runs no script. */
+/** The document as one page for people. It loads nothing and runs no script. */
 import { createHash } from 'node:crypto'
 import type { Content, Document, Operation, Parameter } from './document.ts'
 import { EXAMPLE_ID, exampleOf } from './example.ts'
@@ -7,7 +7,7 @@ import { STYLE } from './style.ts'
 
 const STYLE_HASH = createHash('sha256').update(STYLE).digest('base64')
 
-/** Nothing but the style that stands in the page. */
+/** Allows only the style in the page. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   `style-src 'sha256-${STYLE_HASH}'`,
@@ -18,11 +18,11 @@ export const PAGE_POLICY = [
 
 type Named = { path: string; method: string; operation: Operation }
 
-/** HTML that has not to be escaped again. */
+/** HTML that is escaped already. */
 type Html = { readonly html: string }
 type Part = string | number | Html | readonly Html[]
 
-/** Everything that is put in is escaped, unless it was written by this same function. */
+/** Escapes every part, unless this function made it. */
 function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Html {
   return { html: texts.map((text, index) => text + written(parts[index] ?? '')).join('') }
 }
@@ -40,7 +40,7 @@ const NOTHING: Html = { html: '' }
 
 type Section = { name: string; operations: readonly Named[] }
 
-/** The page. `prefix` is left out where paths are listed, for it is the same for nearly all of them. */
+/** The page. `prefix` is left out of listed paths, as nearly all have it. */
 export function pageOf(document: Document, prefix: string): string {
   const all = operationsOf(document)
   const sections = document.tags.map(({ name }) => ({
@@ -72,7 +72,7 @@ ${Object.entries(document.components.schemas).map(shapeOf)}
 `.html
 }
 
-/** Closed until it is asked for where there is no room beside the text; the style opens it elsewhere. */
+/** Closed at first where there is no room beside the text; elsewhere the style opens it. */
 function navigationOf(document: Document, sections: readonly Section[], prefix: string): Html {
   return html`<nav aria-label="Operations"><details>
 <summary>Operations and shapes</summary>
@@ -180,7 +180,7 @@ function fieldsOf(schema: Schema): Html {
 
 type Field = { name: string; field: Schema; isRequired: boolean }
 
-/** With the fields of what lies within, as `providers.dns`. */
+/** With nested fields, as `providers.dns`. */
 function fieldsBelow(schema: Schema, above: string): Field[] {
   const object = schema.anyOf?.find((each) => each.properties) ?? schema
   const { properties = {}, required = [] } = object

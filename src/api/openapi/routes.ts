@@ -3,7 +3,7 @@ import type { Http } from '../http/http.ts'
 import type { Document } from './document.ts'
 import { PAGE_POLICY, pageOf } from './page.ts'
 
-/** `/openapi.json` and `/docs`: the same, for programs and for people. Neither needs a key. */
+/** `/openapi.json` and `/docs`: the API for programs and for people. Neither needs a key. */
 export function openapiRoutes(app: Http, describe: () => Document): void {
   let json: string | undefined
   let page: string | undefined

@@ -1,7 +1,7 @@
-/** What zod checks, written as JSON Schema (draft 2020-12), which OpenAPI 3.1 speaks. */
+/** Zod shapes as JSON Schema (draft 2020-12), which OpenAPI 3.1 uses. */
 import { z } from 'zod'
 
-/** The parts of JSON Schema that are read here. */
+/** The fields of JSON Schema that are read here. */
 export type Schema = {
   type?: string | string[]
   format?: string
@@ -48,7 +48,7 @@ const SETTINGS = {
   io: 'input',
   unrepresentable: 'any',
   override: ({ zodSchema, jsonSchema }: Found): void => {
-    // Their patterns are a page long, and say what the format says.
+    // Their patterns are long and repeat the format.
     if (jsonSchema.format) delete jsonSchema.pattern
     leaveOutSafeBounds(jsonSchema)
     const { def } = zodSchema._zod
@@ -56,13 +56,13 @@ const SETTINGS = {
   },
 } as const
 
-/** Zod gives them to every whole number, so they tell nothing of any. */
+/** Zod adds them to every integer, so they mean nothing. */
 function leaveOutSafeBounds(written: z.core.JSONSchema.BaseSchema): void {
   if (written.minimum === Number.MIN_SAFE_INTEGER) delete written.minimum
   if (written.maximum === Number.MAX_SAFE_INTEGER) delete written.maximum
 }
 
-/** A field that is filled in before it is checked looks required; whether it is, its check knows. */
+/** A field with a default looks required; checking `undefined` shows whether it is. */
 function tellWhatMayBeLeftOut(
   shape: Readonly<Record<string, z.core.$ZodType>>,
   written: z.core.JSONSchema.BaseSchema,

@@ -1,6 +1,6 @@
 /**
- * The shapes of answers of the sandbox, for those who program against them. Nothing is written through them: that what
- * is answered has these shapes is tested.
+ * The shapes of answers of the sandbox, for OpenAPI and clients. They do not serialise answers: tests check
+ * that answers have these shapes.
  */
 import { z } from 'zod'
 import { instant, said, stage } from '../openapi/parts.ts'

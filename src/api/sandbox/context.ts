@@ -7,20 +7,20 @@ import { Problem } from '../http/problems.ts'
 
 export const SANDBOX_PREFIX = '/api/sandbox/v1'
 
-/** What the sandbox's own calls work with. */
+/** The context of the sandbox's own calls. */
 export type SandboxContext = {
   store: StoreContext
   authorize(request: FastifyRequest): Promise<ApiKey>
-  /** Names nobody may register: the platform's and the sandbox's mail domains. */
+  /** Reserved names: the platform's and the sandbox's mail domains. */
   reserved: readonly string[]
-  /** Brings the parent zones in step with the rows. */
+  /** Updates the parent zones from the rows. */
   republish(): Promise<void>
-  /** Brings the misbehaving of the parent's servers in step with the rows. */
+  /** Updates the outcomes of the parent's servers from the rows. */
   reloadOutcomes(): Promise<void>
   sendFromOutside(mail: OutsideMail): Promise<AttemptResult>
 }
 
-/** These calls take test keys only. */
+/** These calls accept test keys only. */
 export function sandboxKey({ authorize }: SandboxContext) {
   return {
     onRequest: async (request: FastifyRequest): Promise<void> => {

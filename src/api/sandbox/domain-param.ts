@@ -5,7 +5,7 @@ import { Invalid } from '../http/problems.ts'
 /** The `{domain}` of the sandbox's paths; a name written otherwise is the same name. */
 export const domainParam = z.object({ domain: z.string().max(1000) })
 
-/** The name, as every other part of the product writes it; 422 for what is none. */
+/** The name in the product's usual form; 422 if invalid. */
 export function nameIn(params: z.infer<typeof domainParam>): string {
   const parsed = parseDomainName(params.domain)
   if ('name' in parsed) return parsed.name

@@ -4,7 +4,7 @@ import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { workspace } from '../keys/answers.ts'
 
-/** GET /workspace: whose key this is, and which world it acts in. Any key may ask. */
+/** GET /workspace: the workspace and world of the key. Any key may ask. */
 export function getWorkspaceRoute(app: Http, context: ApiContext): void {
   app.get(
     `${API_PREFIX}/workspace`,

@@ -18,7 +18,7 @@ const body = z.object({
 })
 const querystring = z.object(paging)
 
-/** GET and POST /workspaces: for the installation's own keys, which make room for others. */
+/** GET and POST /workspaces: for the installation's own keys. */
 export function workspaceRoutes(app: Http, context: ApiContext): void {
   const { store } = context
   const add = {

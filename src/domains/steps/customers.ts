@@ -16,7 +16,7 @@ import type { Pass } from '../step.ts'
 /** A record that the zone host does not hold, and why. */
 export type RefusedRecord = CustomerRecord & { why: string }
 
-/** By whether the zone host can hold them: each value by itself, and what is left of an rrset as a whole. */
+/** Splits records by whether the zone host can hold them: each value alone, then the rest of its rrset. */
 export function heldByHost(
   { objectionTo }: Pick<ZoneDriver, 'objectionTo'>,
   records: readonly CustomerRecord[],
@@ -44,7 +44,7 @@ const rrsetOf = (records: readonly CustomerRecord[]): RRset => {
   return { name, type, ttl, data: records.map(({ value }) => value) }
 }
 
-/** Puts and takes out the customer's values; leaves alone what is ours, and what others put. */
+/** Publishes and removes the customer's values; leaves ours and others' values alone. */
 export async function publishCustomers(pass: Pass): Promise<void> {
   const { domain, ports, signal } = pass
   if (!domain.hasOwnRecords) return
@@ -55,12 +55,12 @@ export async function publishCustomers(pass: Pass): Promise<void> {
   const { held, refused } = heldByHost(ports.zone, wanted)
   const replaced = held.filter((record) => isReplaced(record, ours, domain.name))
   const standing = held.filter((record) => !replaced.includes(record))
-  // What the customer takes out may be what we put in as well: then it stays.
+  // A value that the customer removes stays if it is also ours.
   const gone = unwanted.filter((record) => !ours.some((own) => keyOf(own) === keyOf(record)))
   const desired = withCustomers(current, standing, [...gone, ...replaced, ...refused])
   const changes = planZone(current, desired)
   if (changes.length > 0) await ports.zone.changeZone(domain.claim, changes, signal)
-  // Until then, what was found may still be served to whoever comes here early.
+  // Until then, imported records may still be served to early queries.
   if (domain.activatedAt) await ports.customers.forget(domain, absentFrom(current, gone))
 }
 
@@ -73,8 +73,8 @@ const absentFrom = (current: readonly RRset[], records: readonly CustomerRecord[
   )
 
 /**
- * Once an SPF policy of ours is published, the customer's is part of it. Where bounces come back to, ours gives
- * way, and an alias cannot stand there before it has.
+ * The customer's SPF policy is part of ours, once that is published. A record at the bounce name waits
+ * until ours there is gone, because a CNAME cannot coexist.
  */
 function isReplaced(record: CustomerRecord, ours: readonly OwnedRecord[], name: string): boolean {
   if (ours.some((own) => isOfBounces(own) && own.name === record.name)) return true
@@ -85,13 +85,13 @@ function isReplaced(record: CustomerRecord, ours: readonly OwnedRecord[], name: 
   )
 }
 
-/** What of the customer's own bears on the records of mail. */
+/** The customer's own records that affect mail. */
 export type CustomersMail = {
   mx: readonly CustomerRecord[]
   spf: readonly CustomerRecord[]
   hasDmarc: boolean
   all: readonly CustomerRecord[]
-  /** Those that the zone host does not hold, so that nobody is answered with them. */
+  /** Records that the zone host does not hold, so they are not served. */
   refused: readonly RefusedRecord[]
 }
 
@@ -101,7 +101,7 @@ export async function customersMail({ domain, ports, needs }: Pass): Promise<Cus
     .flat()
     .flatMap(({ data, ...rest }) => data.map((value) => keyOf({ ...rest, value })))
   return {
-    // Mail that comes to us by a record of the customer's comes to us.
+    // A customer's MX that equals ours brings mail here already.
     mx: wanted.filter((record) => isMxOf(domain.name, record) && !ours.includes(keyOf(record))),
     spf: wanted.filter((record) => isSpfOf(domain.name, record)),
     hasDmarc: wanted.some((record) => isDmarcOf(domain.name, record)),

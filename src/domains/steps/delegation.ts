@@ -21,7 +21,7 @@ import { enclosingZone } from '../enclosing.ts'
 import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
 import type { DelegationReport, DelegationVerdict, Domain, Verdict } from '../types.ts'
 
-/** A delegation that was there is believed gone only after a second sight, this much later. */
+/** A delegation counts as lost only when a look this much later confirms it. */
 export const SECOND_SIGHT_MS = minutes(10)
 const ASKED_FOR_MS = minutes(10)
 
@@ -39,7 +39,7 @@ export async function observeDelegation(pass: Pass): Promise<DelegationReport> {
   const { domain, ports } = pass
   const report = await observe(pass)
   if (report.verdict === 'unknown') throw new CouldNotAsk(domain.name)
-  // The parent's NS set alone proves the claim; a left-over DS is trouble of another kind.
+  // The parent's NS set alone proves the claim; a left-over DS is another problem.
   if (SHOWS_PAIR.includes(report.verdict)) {
     await ports.custody.confirm(domain.claim)
   }
@@ -50,8 +50,8 @@ export async function observeDelegation(pass: Pass): Promise<DelegationReport> {
 const SHOWS_PAIR: readonly DelegationVerdict[] = ['delegated', 'lame', 'ds_left_over']
 
 /**
- * Remembers whether the parent shows names of the pool that are not the claim's pair. Where some of its
- * servers show the pair already, and others not yet, whoever comes here is meant to.
+ * Stores whether the parent shows names of the pool other than the claim's pair. Servers of the parent that
+ * already show the pair do not count.
  */
 export async function noteShown(
   { domain, ports: { custody } }: Pass,
@@ -71,7 +71,7 @@ function verdictOf({ domain }: Pass, report: DelegationReport): Verdict {
   return waiting('awaiting_activation', `${report.message} The mail services wait for your word.`)
 }
 
-/** One cheap look, and one at all servers over TCP before anything new is believed, or for who asked. */
+/** Looks at one server; at all servers over TCP to confirm a change, or on request. */
 async function observe(pass: Pass): Promise<DelegationReport> {
   const { domain } = pass
   const former = domain.delegation
@@ -98,7 +98,7 @@ async function observeParent(pass: Pass): Promise<DelegationReport> {
   const look = await ports.observer.look(name, 'all', urgency, signal)
   const second = judge(look, expectation, ports.clock.now())
   const claimed = second.verdict === 'delegated' || second.verdict === 'ds_left_over'
-  // Too few of the servers answered to be sure: nothing is known that was not known before.
+  // Too few servers answered to be sure: nothing new is known.
   if (claimed && !provesPair(look, expectation)) return { ...second, verdict: 'unknown' }
   if (!claimed)
     return { ...second, keptForS: Math.max(second.keptForS, await childTtl(pass, second)) }
@@ -107,8 +107,8 @@ async function observeParent(pass: Pass): Promise<DelegationReport> {
 }
 
 /**
- * An established delegation is lame when servers of the pair do not answer for the name. It is asked
- * from the second look on: our own servers begin to serve a name when the first has seen it.
+ * An established delegation is lame when servers of the pair do not answer for the name. The first look
+ * does not ask them: our servers begin to serve the name after it.
  */
 async function unlessLame(
   { domain, ports, signal }: Pass,
@@ -141,7 +141,7 @@ async function childTtl(
   }
 }
 
-/** Whether the parent shows the same pair for a sibling that nobody can have. Asked before a claim is believed. */
+/** Whether the parent shows the pair for a nonexistent sibling, too. Checked before a claim is confirmed. */
 async function isAnsweredAlike(
   { domain, ports, signal }: Pass,
   { parent }: { parent: string },
@@ -152,13 +152,13 @@ async function isAnsweredAlike(
   return answers.some(({ nameservers }) => isSamePair(nameservers, domain.claim.nameservers))
 }
 
-/** Whether somebody asked since the last look. */
+/** Whether a person asked since the last look */
 function isAskedAnew({ askedAt, conditions }: Domain): boolean {
   const { lastLookAt } = conditions.get('delegated') ?? {}
   return lastLookAt === undefined || lastLookAt < askedAt
 }
 
-/** Someone waits for the answer while the domain is young, or was asked about lately. */
+/** A person waits for the answer if the domain was asked about lately. */
 const urgencyOf = ({ askedAt }: Domain, now: Date): Urgency =>
   now.getTime() - askedAt.getTime() < ASKED_FOR_MS ? 'asked' : 'routine'
 
@@ -167,7 +167,7 @@ const isSame = (former: DelegationReport, now: DelegationReport): boolean =>
   former.verdict === now.verdict &&
   former.observed.join() === now.observed.join()
 
-/** The first sight of a loss changes nothing but when we look again, unless someone else took over. */
+/** A loss seen once only brings the next look forward, unless another claim holds the name. */
 async function keepThroughFirstLoss(
   pass: Pass,
   report: DelegationReport,
@@ -176,7 +176,7 @@ async function keepThroughFirstLoss(
   const established = domain.conditions.get('delegated')?.verdict.is === 'met'
   const former = domain.delegation
   if (!established || !former || report.verdict === 'delegated') return report
-  // What stands in the way of our own questions says nothing of the name.
+  // An interceptor of our questions says nothing about the name.
   if (report.verdict === 'intercepted') throw new CouldNotAsk(domain.name, report.message)
   if (!(await ports.custody.holds(domain.claim))) return report
   if (isShownBySome(report, domain.claim.nameservers))
@@ -191,7 +191,7 @@ async function keepThroughFirstLoss(
 const lastSeenAt = ({ conditions }: Domain, { seenAt, checkedAt }: DelegationReport): string =>
   seenAt ?? conditions.get('delegated')?.lastLookAt?.toISOString() ?? checkedAt
 
-/** As long as one server of the parent shows the pair, the delegation is not lost; a DS breaks it. */
+/** While one parent server shows the pair, the delegation is not lost, unless a DS breaks it. */
 const isShownBySome = ({ verdict, servers }: DelegationReport, pair: readonly string[]): boolean =>
   verdict !== 'ds_left_over' &&
   verdict !== 'lame' &&

@@ -1,4 +1,4 @@
-/** Part of zone_ready: before its nameservers are shown to anybody, what the name serves now is found. */
+/** Part of zone_ready: finds what the name serves now, before its new nameservers are shown. */
 import type { RRset } from '#drivers/zone/contract.ts'
 import { relative } from '#names/domain-name.ts'
 import { isAnswer } from '#resolver/parent.ts'
@@ -14,8 +14,8 @@ import { IMPORTING } from '../waits.ts'
 import { heldByHost } from './customers.ts'
 
 /**
- * How long nameservers that say nothing at all are asked again: what nobody serves any more cannot be
- * broken. With the last look it takes less than five minutes.
+ * How long silent nameservers are asked again: records that no server serves cannot be lost. With the last
+ * look it takes less than five minutes.
  */
 const PATIENCE_MS = minutes(4)
 /** Of one look. */
@@ -57,7 +57,7 @@ async function find(pass: Pass): Promise<Found | undefined> {
   return { records, outcome: outcomeOf(survey, leftOut) }
 }
 
-/** By the clock: a look that comes late ends it as well. */
+/** By the clock: a late look ends it as well. */
 const isPatient = ({ domain, ports }: Pass): boolean =>
   ports.clock.now().getTime() - domain.createdAt.getTime() < PATIENCE_MS
 
@@ -67,7 +67,7 @@ async function surveyOf(
 ): Promise<Survey | 'silent'> {
   const { name } = domain
   const further = (found: readonly Rr[]) => furtherQuestions(name, found)
-  // What servers of ours answer for the name is another claim's, or a tombstone.
+  // Our servers' answers for the name are another claim's, or a tombstone's.
   const wanted = { questions, furtherQuestions: further, except: ports.custody.pool }
   const timeUp = AbortSignal.timeout(LOOK_LIMIT_MS)
   try {
@@ -80,7 +80,7 @@ async function surveyOf(
   }
 }
 
-/** Why there is nothing to be found, if so. */
+/** Why there is nothing to import, if so. */
 async function whyNothing(pass: Pass): Promise<ImportOutcome | undefined> {
   const answers = (await askBefore(pass)).filter(isAnswer)
   const { pool } = pass.ports.custody
@@ -123,11 +123,11 @@ const label = ({ type, name }: Pick<RRset, 'type' | 'name'>): string =>
 
 function tellLeftOut({ tell }: Pass, leftOut: readonly string[]): void {
   if (leftOut.length === 0) return
-  const message = `Not taken along, because the zone host does not hold it: ${listed(leftOut)}.`
+  const message = `Not imported, because the zone host cannot hold it: ${listed(leftOut)}.`
   tell({ type: 'import.left_out', stage: 'zone_ready', message })
 }
 
-/** No alias can stand at the apex of a zone (RFC 1034 section 3.6.2): what it leads to now stands in for it. */
+/** A CNAME cannot be at a zone's apex (RFC 1034 section 3.6.2): the records it leads to replace it. */
 async function withoutAlias({ domain, ports, signal, tell }: Pass, found: readonly Rr[]) {
   const { name } = domain
   const isAlias = (rr: Rr) => rr.name === name && rr.type === 'CNAME'

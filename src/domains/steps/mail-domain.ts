@@ -1,4 +1,4 @@
-/** mail_domain_ready: the mailbox service takes mail for the domain: its standing addresses and its inboxes. */
+/** mail_domain_ready: the mailbox service takes mail for the domain's standing addresses and its inboxes. */
 import { failed, met, type Step } from '../step.ts'
 import type { Claim } from '../types.ts'
 
@@ -37,5 +37,5 @@ const standingLocalparts = (claim: Claim): readonly string[] => [
   reportsLocalpart(claim),
 ]
 
-/** Where DMARC reports go: hard to guess, so that nobody else's mail finds its way there. */
+/** Where DMARC reports go: hard to guess, so that no other mail arrives there. */
 export const reportsLocalpart = ({ claimId }: Claim): string => `dmarc-${claimId.slice(-12)}`

@@ -12,10 +12,10 @@ import type { Verdict } from '../types.ts'
 
 /** A probe that has not come back is sent again after this long. */
 const SEND_AGAIN_MS = { least: minutes(2), most: hours(1) }
-/** One that did not pass is followed soon: it may have come before a record that was changed a moment ago. */
+/** After one that did not pass, the next follows soon: a record may have changed meanwhile. */
 const FOLLOW_SOONEST_MS = seconds(10)
 const PROOF_KEPT_MS = days(30)
-/** For so long a proof holds while the message that is to renew it is under way. */
+/** How long a proof stays valid while the probe that renews it is under way. */
 const RENEWAL_MS = days(1)
 
 export const mailProven: Step = {
@@ -45,7 +45,7 @@ const NOT_PROVEN: Verdict = {
 }
 const UNDER_WAY = waiting('probe_under_way', 'A test message is on its way from the domain to us.')
 
-/** To renew a proof takes nothing away from it: it holds on until the next message has been judged. */
+/** A proof stays valid during its renewal, until the next probe is judged. */
 async function whileUnderWay({ domain, ports }: Pass, fingerprint: string): Promise<Verdict> {
   const last = await ports.probes.lastJudged(domain)
   if (last?.fingerprint !== fingerprint) return UNDER_WAY
@@ -55,7 +55,7 @@ async function whileUnderWay({ domain, ports }: Pass, fingerprint: string): Prom
   return verdict.is === 'met' && renewingMs < RENEWAL_MS ? met : UNDER_WAY
 }
 
-/** All but those of keys that do not sign: of a rotation only the change of hands is proven anew. */
+/** Without records of idle keys: a rotation needs a new proof only when the signing key changes. */
 async function recordsInUse({ domain, ports, signal }: Pass): Promise<OwnedRecord[]> {
   const records = await ports.records.list(domain)
   const keys = (await ports.sender.rotation?.keys(domain.claim, signal)) ?? []
@@ -63,7 +63,7 @@ async function recordsInUse({ domain, ports, signal }: Pass): Promise<OwnedRecor
   return records.filter(({ name }) => !idle.includes(name))
 }
 
-/** What was proven holds as long as what was sent with is the same. */
+/** A proof is valid while the mail records stay the same. */
 function fingerprintOf(records: readonly OwnedRecord[]): string {
   const ofMail = records.filter(({ purpose }) => purpose !== 'redirect')
   const lines = ofMail.map(({ name, type, value }) => `${name} ${type} ${value}`).toSorted()
@@ -71,7 +71,7 @@ function fingerprintOf(records: readonly OwnedRecord[]): string {
 }
 
 function isStale(probe: Probe, fingerprint: string, waitedMs: number, now: Date): boolean {
-  if (probe.sentAt === undefined) return true // Killed between noting and sending.
+  if (probe.sentAt === undefined) return true // Killed between `open` and `sent`.
   const ageMs = now.getTime() - probe.sentAt.getTime()
   if (probe.fingerprint !== fingerprint || ageMs > PROOF_KEPT_MS) return true
   const isGood = probe.judgement?.dmarc.result === 'pass'
@@ -80,8 +80,8 @@ function isStale(probe: Probe, fingerprint: string, waitedMs: number, now: Date)
 }
 
 /**
- * DKIM in alignment and DMARC must pass; SPF in alignment where the sender service promises it. Where the customer's
- * own DMARC record wants the very domain for that (`aspf=s`), the domain of bounces is as good as it can be.
+ * Aligned DKIM and DMARC must pass; aligned SPF where the sender service promises it. The bounce domain
+ * counts as aligned for SPF, even under the customer's own `aspf=s`.
  */
 export function verdictOn(
   { spf, dkim, dmarc }: ProbeJudgement,
@@ -97,8 +97,8 @@ export function verdictOn(
 }
 
 /**
- * Where mail of the domain comes to us, the probe returns to the domain itself, and proves that too. The
- * address has 128 random bits: nobody else can make a probe arrive.
+ * If mail for the domain comes here, the probe goes to the domain itself, and proves that too. The address
+ * has 128 random bits: nobody else can make a probe arrive.
  */
 async function probeRecipient({ domain, ports }: Pass, probeHost: string): Promise<string> {
   const token = randomBytes(16).toString('hex')

@@ -21,14 +21,14 @@ import type { Domain, Verdict } from '../types.ts'
 import type { CustomersMail } from './customers.ts'
 
 /**
- * Policies live partly elsewhere, in what an `include` or an alias leads to. While all is well they are
- * followed there this often, so that a routine check asks little.
+ * Policies depend on other domains through `include` and aliases. While all is met, those are checked this
+ * often, so that a routine look asks little.
  */
 const FOLLOWED_EVERY_MS = hours(6)
 
 /**
  * `verdict` says why receivers cannot apply the customer's policies; undefined: they can. `records` are
- * those to go on with; undefined: none is published before this is corrected.
+ * those to publish; undefined: none, until this is corrected.
  */
 export type PolicyReport =
   | { verdict: Verdict | undefined; records: readonly OwnedRecord[] }
@@ -39,7 +39,7 @@ export async function reportOnPolicies(
   theirs: CustomersMail,
   planned: readonly OwnedRecord[],
 ): Promise<PolicyReport> {
-  // The ordinary domain has none of its own, and costs nothing here.
+  // Most customers have no policies of their own: nothing to check.
   if (theirs.spf.length === 0 && !theirs.hasDmarc) return { verdict: undefined, records: planned }
   const spf = planned.find((record) => isPolicyOf(pass, record))
   const former = (await pass.ports.records.list(pass.domain)).find((each) => isPolicyOf(pass, each))
@@ -50,7 +50,7 @@ export async function reportOnPolicies(
     severalDmarc(pass, theirs) ??
     (await followed(pass, theirs, spf, isNew))
   if (verdict === undefined || !isNew) return { verdict, records: planned }
-  // The policy that was good stays, and the records beside it are looked after.
+  // The former, valid policy stays, with all other records.
   const others = planned.filter((record) => record !== spf)
   return former ? { verdict, records: [...others, former] } : { verdict, records: undefined }
 }
@@ -98,7 +98,7 @@ const dmarcInvalid = ({ domain }: Pass, fault: string): Verdict =>
 const quoted = (records: readonly CustomerRecord[]): string =>
   list(records.map(({ value }) => `"${shown(value)}"`))
 
-/** What shows only by asking: what includes cost, and what stands where an alias leads to. */
+/** What only queries show: what includes cost, and what an alias leads to. */
 async function followed(
   pass: Pass,
   theirs: CustomersMail,
@@ -110,10 +110,10 @@ async function followed(
     const alias = dmarcOf(pass, theirs).find(({ type }) => type === 'CNAME')
     const lost = alias && (await dmarcBehind(pass, alias))
     if (lost) return lost
-    // A policy that is ours alone is as long as we made it.
+    // We know the length of a policy of ours alone.
     return spf && theirs.spf.length > 0 ? await spfBehind(pass, spf.value, isNew) : undefined
   } catch (error) {
-    // What could not be asked changes no verdict, and what is published is looked after all the same.
+    // A failed query changes no verdict, and the published records are still maintained.
     if (isNew || !(error instanceof LookupFailed)) throw error
     return foundBefore(pass)
   }
@@ -125,7 +125,7 @@ function foundBefore({ domain }: Pass): Verdict | undefined {
   return ['spf_too_long', 'dmarc_invalid'].includes(reason) ? verdict : undefined
 }
 
-/** Until all is well, when the customer asks, and else in the first pass of each quarter of a day. */
+/** Until the condition is met, on request, and in the first pass of each quarter of a day. */
 export function isDue({ id, conditions, askedAt }: Domain, now: Date): boolean {
   const condition = conditions.get('records_published')
   if (condition?.verdict.is !== 'met' || !condition.lastLookAt) return true
@@ -162,7 +162,7 @@ async function spfBehind(pass: Pass, policy: string, isNew: boolean): Promise<Ve
   const excess = excessOf(domain.name, costs, (term) => ourTerms.includes(term))
   if (excess !== undefined) return failed('spf_too_long', excess)
   const unasked = allOf(costs).find((cost) => cost.unasked !== undefined)
-  // What could not be asked can only cost more: too long stays too long, all else is unknown.
+  // An unanswered query can only add cost: a policy too long stays so, others are unknown.
   if (unasked) throw couldNotFollow(domain.name, unasked)
   if (isNew) tellFaults(pass, costs)
   return undefined
@@ -175,12 +175,12 @@ const couldNotFollow = (name: string, { term, unasked }: SpfCost): LookupFailed 
 
 /**
  * RFC 7208 section 5.2: an `include` that leads to no valid policy is a permerror for each message that no
- * term before it matches. The old policy had that fault too, our terms stand before it, and its owner may
- * correct it: the timeline tells it, once for each policy, and the domain does not wait.
+ * term before it matches. The old policy had that fault too, our terms come first, and its owner may
+ * correct it: the timeline shows it, once for each policy, and the domain does not wait.
  */
 function tellFaults({ domain, tell }: Pass, costs: readonly SpfCost[]): void {
   const faults = allOf(costs).flatMap(({ term, fault }) => (fault ? [`${term} (${fault})`] : []))
   if (faults.length === 0) return
-  const message = `In the SPF policy of ${domain.name} these terms lead to no valid policy, and receivers treat that as an error: ${list(faults)}. Take out what is not needed any more.`
+  const message = `In the SPF policy of ${domain.name} these terms lead to no valid policy, and receivers treat that as an error: ${list(faults)}. Remove what is no longer needed.`
   tell({ type: 'spf.include_broken', stage: 'records_published', message })
 }

@@ -1,4 +1,4 @@
-/** records_published: the zone holds what all ask for, and anyone who asks from outside sees it. */
+/** records_published: the zone holds all needed records, and they are visible from outside. */
 
 import { canonicalOrWritten } from '#dns/rdata.ts'
 import { DriverError } from '#drivers/errors.ts'
@@ -32,7 +32,7 @@ import {
   wantedRedirect,
 } from './redirect.ts'
 
-/** Our own nameservers follow a change within some 20 ms. */
+/** Our nameservers serve a change within about 20 ms. */
 const FOLLOWED_AFTER_MS = 30
 
 export const records: Step = {
@@ -50,16 +50,16 @@ export const records: Step = {
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
     tellRepairs(pass, plan)
     await carryOut(pass, wanted, plan)
-    // A look at once would be in vain, and cost another pass.
+    // An immediate look would miss it, and cost a pass.
     if (plan.changes.length > 0) await pass.ports.clock.sleep(FOLLOWED_AFTER_MS, pass.signal)
-    // Not before ours is there: a pass may end anywhere.
+    // Once our MX is there: a pass may end anywhere.
     await pass.ports.customers.drop(pass.domain, theirs.mx)
     if (theirs.mx.length > 0 || theirs.spf.length > 0) await publishCustomers(pass)
     const seen = await lookAtAll(pass, wanted)
     await pass.ports.records.replace(pass.domain, seen)
     if (plan.former.some(isOfBounces) && !wanted.some(isOfBounces)) await publishCustomers(pass)
     if (redirect && !seen.some(isSeenRedirect(pass))) pass.redirectUnseenSince = redirect.changedAt
-    // Mail does not wait for these, and is not lost with them.
+    // Mail does not depend on optional records.
     const unseen = seen.filter((record) => record.status !== 'published' && !isOptional(record))
     if (policies.verdict) return policies.verdict
     if (unseen.length > 0) {
@@ -74,12 +74,12 @@ export const records: Step = {
     await stopLeading(pass)
     if (isThere) await publish(pass, pass.kept)
     await ports.records.replace(domain, pass.kept)
-    // What was part of ours, as an SPF policy is, stands alone again.
+    // The customer's SPF policy, part of ours until now, returns.
     if (isThere) await publishCustomers(pass)
   },
 }
 
-/** Records that nobody is answered with: all others are served, and the customer is told which are not. */
+/** Tells the customer which records are not served; all others are. */
 async function notServed(
   { domain, ports, signal }: Pass,
   { refused }: CustomersMail,
@@ -92,10 +92,10 @@ async function notServed(
   return waiting('rrset_not_served', `${first} It is not served; change or remove it.${more}`)
 }
 
-/** RFC 5321 section 5.1: the MX decides where mail goes, and it goes to somebody already. */
+/** RFC 5321 section 5.1: the MX decides where mail goes, and it goes elsewhere. */
 function mailIsElsewhere({ domain }: Pass, mx: readonly { value: string }[]): Verdict {
   const hosts = mx.map(({ value }) => relative(value.split(' ').at(-1)!)).join(', ')
-  const sentence = `Mail for ${domain.name} goes to ${hosts}; say take_mail to have it come here.`
+  const sentence = `Mail for ${domain.name} goes to ${hosts}; set take_mail to receive it here.`
   return waiting('mx_in_use', sentence)
 }
 
@@ -116,7 +116,7 @@ function obstacleTo(
 const inTheWay = (record: OwnedRecord, { all }: CustomersMail) =>
   all.filter((each) => excludes(each, record))
 
-/** A delegation of the customer's that would keep a record of ours from being seen. */
+/** A customer's delegation that would hide a record of ours. */
 function hiddenBy(
   { domain }: Pass,
   { all }: CustomersMail,
@@ -153,7 +153,7 @@ async function wantedRecords(
   const reportsTo = `${reportsLocalpart(domain.claim)}@${domain.name}`
   const policy = await startingPolicy(pass)
   const ofMail = [...needs.values(), theirs.spf.map(asNeeded)].flat()
-  // How mail programs find their servers is theirs to say, and so is a name that they use already.
+  // The customer's autoconfig and DMARC records take precedence, as does a bounce name in use.
   const isTheirs = (record: OwnedRecord) =>
     (record.purpose === 'dmarc' && theirs.hasDmarc) ||
     (record.purpose === 'bounce' && theirs.all.some(({ name }) => name === record.name)) ||
@@ -171,7 +171,7 @@ const asNeeded = ({ value, ...record }: CustomerRecord): NeededRecord => ({
   purpose: 'spf',
 })
 
-/** Leaves out what the zone has no room for: the mail of the domain must not fail by it. */
+/** Omits optional records that the zone cannot hold: mail must not fail for them. */
 async function withoutWhatGivesWay(
   pass: Pass,
   wanted: readonly OwnedRecord[],
@@ -184,8 +184,8 @@ async function withoutWhatGivesWay(
 }
 
 /**
- * `none`, unless an enclosing domain asks more of its subdomains: a domain must not become weaker by
- * coming here. What it began with stays. RFC 9989 section 4.10: at most eight names are asked on the way up.
+ * `none`, unless an enclosing domain asks more of its subdomains: moving here must not weaken a domain. The
+ * first choice stays. RFC 9989 section 4.10: at most eight names are asked on the way up.
  */
 async function startingPolicy({ domain, ports, signal }: Pass): Promise<DmarcPolicy> {
   const ours = await ports.records.list(domain)
@@ -203,7 +203,7 @@ function objectionTo({ ports }: Pass, { name, type, ttl, value }: OwnedRecord): 
   return ports.zone.objectionTo({ name, type, ttl, data: [value] })
 }
 
-/** Plans before it acts; what is as it should be is not written again. */
+/** Plans, then changes only what differs. */
 export async function publish(pass: Pass, wanted: readonly OwnedRecord[]): Promise<void> {
   await carryOut(pass, wanted, await planOf(pass, wanted))
 }
@@ -230,12 +230,12 @@ async function carryOut(
   { former, changes }: ZonePlan,
 ): Promise<void> {
   if (changes.length === 0) return
-  // Noted as ours first: a crash between the two must not leave a value nobody will take away.
+  // Noted as ours first: a crash in between must not leave a value that is never removed.
   await ports.records.replace(domain, union(former, wanted))
   await ports.zone.changeZone(domain.claim, changes, signal)
 }
 
-/** What was published before and is put back now was changed by somebody else. */
+/** Reports records that others changed and this pass puts back. */
 function tellRepairs({ domain, tell }: Pass, { current, former, changes }: ZonePlan): void {
   if (domain.activatedAt === undefined) return
   for (const change of changes) {
@@ -258,7 +258,7 @@ function union(a: readonly OwnedRecord[], b: readonly OwnedRecord[]): OwnedRecor
   return [...new Map([...a, ...b].map((record) => [key(record), record])).values()]
 }
 
-/** The first look finds the way to the zone's servers, which all others take. */
+/** The first look finds the zone's servers for the others. */
 async function lookAtAll(pass: Pass, records: readonly OwnedRecord[]): Promise<OwnedRecord[]> {
   const first = await Promise.all(records.slice(0, 1).map((each) => lookFromOutside(pass, each)))
   const others = records.slice(1).map((each) => lookFromOutside(pass, each))

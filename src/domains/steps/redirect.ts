@@ -1,6 +1,6 @@
 /**
- * The redirect of a domain, as far as it is made with its records: they point at our own web server, or
- * at the zone host's where that leads visitors itself. Mail comes first: nothing here fails a domain.
+ * The records of a domain's redirect: they point at our web server, or at the zone host's where that
+ * redirects itself. Mail comes first: nothing here fails a domain.
  */
 import { DriverError } from '#drivers/errors.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
@@ -12,7 +12,7 @@ import type { Pass } from '../step.ts'
 /** `addresses` are what its records hold. */
 export type PublishedRedirect = WantedRedirect & { addresses: readonly string[] }
 
-/** Undefined for a domain without a redirect, and where nobody answers for redirects. */
+/** Undefined without a redirect, or without a server that answers redirects. */
 export async function wantedRedirect({
   domain,
   ports,
@@ -24,8 +24,8 @@ export async function wantedRedirect({
 }
 
 /**
- * Tells a zone host that leads visitors itself where to, before the records bring them there. Where it
- * could not be told, the redirect stays as it was; the rest of the records is as planned.
+ * Sets the redirect at a zone host that redirects itself, before the records send visitors there. If that
+ * fails, the redirect's records stay as they were; the others are as planned.
  */
 export async function leadVisitors(
   pass: Pass,
@@ -48,7 +48,7 @@ export async function leadVisitors(
   }
 }
 
-/** The records go next, and without them a rule leads nobody: what refuses does not hold the removal up. */
+/** Without the records, removed next, a rule is harmless: a refusal does not stop the removal. */
 export async function stopLeading({ domain, ports, signal }: Pass): Promise<void> {
   if (!ports.zone.redirects) return
   if (!(await ports.records.list(domain)).some(isOfRedirect)) return
@@ -63,7 +63,7 @@ export async function stopLeading({ domain, ports, signal }: Pass): Promise<void
 export const isAnsweredByHost = ({ redirects }: ZoneDriver, record: OwnedRecord): boolean =>
   isOfRedirect(record) && record.value === redirects?.address
 
-/** The domain's own name is what a visitor types. */
+/** Only the domain's own name counts, not `www`. */
 export const isSeenRedirect =
   ({ domain }: Pass) =>
   (record: OwnedRecord): boolean =>

@@ -1,4 +1,4 @@
-/** sender_verified: the sender service has checked the records itself, is content, and lets the inboxes send. */
+/** sender_verified: the sender service has verified the records itself, and lets the inboxes send. */
 import type { Identities } from '#drivers/sender/contract.ts'
 import { failed, met, type Pass, type Step, waiting } from '../step.ts'
 
@@ -15,7 +15,7 @@ export const senderVerified: Step = {
   },
 }
 
-/** One right for each inbox; what somebody made by hand is theirs. One that is refused keeps its own inbox waiting, and nothing else. */
+/** Grants each inbox an identity; leaves those made by hand alone. A refusal holds up only its inbox. */
 async function grantIdentities(
   { domain, ports, signal, refused }: Pass,
   identities: Identities,

@@ -24,17 +24,17 @@ export const zone: Step = {
   },
   async remove({ domain, ports, signal }) {
     await ports.zone.removeZone(domain.claim, signal)
-    // A zone that is made again gets other names; the old ones must not be shown to anybody.
+    // A new zone gets other names; the old ones must not be shown any more.
     if (ports.zone.naming === 'host') await ports.custody.assignPair(domain.claim, [])
   },
 }
 
-/** Where the host has but one zone for each name: why it is not the claim's turn, if so. */
+/** Why the claim must wait at a host with one zone per name, if so. */
 async function turnAtHost(pass: Pass): Promise<Verdict | undefined> {
   const { domain, ports } = pass
   if (!ports.zone.oneZonePerName) return undefined
   if (await ports.custody.isZoneTaken(domain.claim)) {
-    // The parent decides whose the one zone is, where it can show whose pair it is.
+    // The parent decides which claim gets the zone, by the pair that it shows.
     if (ports.zone.naming === 'pair') pass.report(await observeDelegation(pass))
     return waiting('name_in_use', `Another claim on ${domain.name} is at the zone host.`)
   }
@@ -42,8 +42,8 @@ async function turnAtHost(pass: Pass): Promise<Verdict | undefined> {
 }
 
 /**
- * A host answers from the longest name it has: the zone would swallow the part of another zone that it
- * lies in, so it is made only once that zone cuts the name off to exactly this pair.
+ * A host answers from its longest matching zone: this zone would hide part of the enclosing zone, so it is
+ * made only once that zone delegates the name to exactly this pair.
  */
 async function shadowing(pass: Pass): Promise<Verdict | undefined> {
   const { domain, ports, signal } = pass
@@ -60,8 +60,8 @@ async function drawPair(pass: Pass): Promise<void> {
 }
 
 /**
- * What the parent shows before a pair is drawn: a pair it shows already must not be given out, or
- * whoever left it there would have proved nothing. While the parent cannot be asked, none is drawn.
+ * What the parent shows before a pair is drawn: a pair that it already shows would prove nothing, so it
+ * must not be drawn. While the parent cannot be asked, none is drawn.
  */
 async function shownNow(pass: Pass): Promise<readonly string[]> {
   const answers = await askBefore(pass)

@@ -1,0 +1,79 @@
+/** What a removal takes away, what stays for a while, and how far it is. Pure. */
+
+/** Something that stands, or stood, at a service for a claim. */
+export type Placed = {
+  stage: string
+  /** The account of the service. */
+  driver: string
+  removedAt: Date | undefined
+  /** Given up by the operator. */
+  abandonedAt: Date | undefined
+  /** Why the last look at it could not be taken. */
+  trouble: string | undefined
+}
+
+export type Holdings = {
+  placed: readonly Placed[]
+  inboxes: number
+  /** Records of ours, and of the customer, in the zone. */
+  ours: number
+  theirs: number
+  zoneAccount: string
+  mailboxAccount: string
+}
+
+export type Part = { what: string; provider: string; count: number }
+
+/** What would be removed, in the order of removal, and what is served as long as the parent points here. */
+export function planRemoval(holdings: Holdings): {
+  removed: readonly Part[]
+  kept: readonly Part[]
+} {
+  const { placed, inboxes, ours, theirs, zoneAccount, mailboxAccount } = holdings
+  const standing = placed.filter(({ removedAt }) => !removedAt)
+  const parts = standing.map(({ stage, driver }) => ({
+    what: stage,
+    provider: driver,
+    count: stage === 'records_published' ? ours : 1,
+  }))
+  const isThere = ({ count }: Part) => count > 0
+  const inbox = { what: 'inbox', provider: mailboxAccount, count: inboxes }
+  return {
+    removed: [...parts, inbox].filter(isThere),
+    kept: [{ what: 'customer_record', provider: zoneAccount, count: theirs }].filter(isThere),
+  }
+}
+
+export type RemovalState = 'removing' | 'tombstone' | 'done' | 'abandoned'
+
+/** A removal is abandoned where a part of it was given up, and something may be left at a service. */
+export function removalState(
+  { tornDownAt, removedAt }: { tornDownAt: Date | null; removedAt: Date | null },
+  placed: readonly Placed[],
+): RemovalState {
+  if (!removedAt) return tornDownAt ? 'tombstone' : 'removing'
+  return placed.some(({ abandonedAt }) => abandonedAt) ? 'abandoned' : 'done'
+}
+
+export type RemovalStep = {
+  what: string
+  provider: string
+  state: 'waiting' | 'removed' | 'abandoned'
+  message: string
+}
+
+export function removalStep({
+  stage,
+  driver,
+  removedAt,
+  abandonedAt,
+  trouble = '',
+}: Placed): RemovalStep {
+  const step = { what: stage, provider: driver }
+  if (abandonedAt) {
+    const message = 'Given up: something may be left at the service.'
+    return { ...step, state: 'abandoned', message }
+  }
+  if (removedAt) return { ...step, state: 'removed', message: '' }
+  return { ...step, state: 'waiting', message: trouble }
+}
