@@ -1,7 +1,7 @@
 /**
- * How many active live domains a worker looks after: checks a second, what each asks the world and the
- * database, and whether the pace is kept by the parent's own log, with one worker and with two. All domains
- * are copies of one that the product itself made active.
+ * How many active live domains a worker can check: checks a second, the queries of each to the DNS and
+ * the database, and whether the rate is kept by the parent's own log, with one worker and with two. All
+ * domains are copies of one that the product itself made active.
  */
 
 import { randomBytes } from 'node:crypto'
@@ -73,7 +73,7 @@ export async function active(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** In a directory of its own, which ends with it. */
+/** In its own directory, which is removed with it. */
 async function start(settings: Record<string, string>, roles: string): Promise<Product> {
   const directory = await temporaryDirectory()
   const product = await startProduct({
@@ -90,7 +90,7 @@ async function start(settings: Record<string, string>, roles: string): Promise<P
   }
 }
 
-/** The only one that is made as users make them. No mail from outside reaches it, so its proof is added later. */
+/** The only domain made as users make them. No outside mail reaches it, so its proof is added later. */
 async function makeTemplate(settings: Record<string, string>, parent: Parent): Promise<void> {
   const unproven = { ...settings, MAILSTEAD_RECEIVES_MAIL: 'false' }
   await using product = await start(unproven, 'api,worker,dns')
@@ -102,7 +102,7 @@ async function makeTemplate(settings: Record<string, string>, parent: Parent): P
   await client.untilDomain(body.domain_id, (domain) => domain.status === 'ACTIVE')
 }
 
-/** The rows of a domain, by what ties them to it. */
+/** The tables with a domain's rows, and the condition that finds them. */
 // biome-ignore format: a table
 const TABLES: [table: string, where: string][] = [
   ['domains',        'id = $1'],
@@ -122,7 +122,7 @@ const TABLES: [table: string, where: string][] = [
 
 type Row = Record<string, unknown>
 
-/** Copies its rows for every name, each key of signing sealed anew, and a judged message beside them. */
+/** Copies its rows for every name, seals each signing key anew, and adds a judged message. */
 async function copyTemplate(db: Postgres, secret: Buffer, parent: Parent): Promise<void> {
   const vault = openVault(secret)
   const found = await db.query(
@@ -131,7 +131,7 @@ async function copyTemplate(db: Postgres, secret: Buffer, parent: Parent): Promi
   const { id, claim, nameservers } = found.rows[0]
   const tables: { table: string; text: string }[] = []
   for (const [table, where] of TABLES) {
-    // All three are named, whichever the table needs.
+    // The query gets all three parameters, whichever the table needs.
     const { rows } = await db.query(
       `select coalesce(jsonb_agg(to_jsonb(t)), '[]')::text as text from ${table} t
         where ${where} and ($1::uuid, $2::uuid, $3::text) is not null`,
@@ -182,7 +182,7 @@ function rowsOf(
   )
 }
 
-/** As if a message of each had been judged, sent with the records that it has. */
+/** Adds a judged message for each domain, as if sent with its present records. */
 const PROVE = `
   with proven as (
     insert into probes (id, domain_id, recipient, fingerprint, sent_at, judged_at, judgement)
@@ -200,7 +200,7 @@ const allDue = (db: Postgres): Promise<unknown> =>
 
 type Measured = {
   checksASecond: number
-  /** Of the workers' processes. */
+  /** CPU time of the worker processes. */
   cpuMsEach: number
   transactionsEach: number
   questions: readonly Question[]
@@ -227,12 +227,12 @@ async function measure(
   }
 }
 
-/** Milliseconds that the processes have had until now; 0 where the system does not say. */
+/** CPU milliseconds of the processes so far; 0 where the system does not report them. */
 async function cpuOf(workers: readonly Product[]): Promise<number> {
   const each = await Promise.all(
     workers.map(async ({ pid }) => {
       const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
-      // proc(5): after the name in brackets, the 12th and 13th field are user and system time, in 10 ms.
+      // proc(5): after the name in brackets, fields 12 and 13 are user and system time, in 10 ms.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
       return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10
     }),

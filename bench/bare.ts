@@ -1,13 +1,13 @@
 /**
- * What `handler` measures against, as a process of its own: a route that reads a domain and its
- * conditions by index and sends the rows as they are; and one that asks what the product asks.
+ * The baseline of `handler`, in its own process: a route that reads a domain and its conditions by index
+ * and sends the rows unchanged; and one that makes the product's queries.
  */
 import fastify from 'fastify'
 import { Pool } from 'pg'
 import { FIRST_WORKSPACE } from '#store/api-keys.ts'
 
 const [url] = process.argv.slice(2)
-// As many connections as the product has.
+// As many connections as the product.
 const pool = new Pool({ connectionString: url!, max: 16 })
 const app = fastify()
 
@@ -23,7 +23,7 @@ async function twoQueries(id: string) {
   return { domain, conditions: await rowsOf('select * from conditions where domain_id = $1', id) }
 }
 
-/** What the product asks, word for word, but for the workspace of the key. */
+/** The product's queries, verbatim, except the one for the key's workspace. */
 async function sameQueries(id: string) {
   const [domain] = await rowsOf(
     `select d.*, coalesce((select jsonb_agg(k) from conditions k where k.domain_id = d.id), '[]') as conditions

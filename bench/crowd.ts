@@ -1,7 +1,7 @@
 /**
- * How a crowd that waits below one parent is looked at, when that parent may be asked only so often:
- * how soon a delegation is seen, how soon somebody who comes now is looked at, and whether the budget
- * is kept, by the parent's own log. The domains are not to be activated: only looking is measured.
+ * Many domains that wait below one parent, whose query rate is limited: how soon a delegation is seen,
+ * how soon a new domain is looked at, and whether the limit is kept, by the parent's own log. The
+ * domains are not to be activated: only looking is measured.
  */
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -26,7 +26,7 @@ const OLDEST_MS = 600_000
 const SERVERS = 13
 const BUDGET = 20
 
-/** Until the looks have come to their pace. */
+/** Until the looks reach their steady rate. */
 const WARM_UP_MS = 30_000
 const MEASURED_MS = 120_000
 const AFTER_MS = 120_000
@@ -40,7 +40,7 @@ const PAIR = nameserverPool(LABORATORY.MAILSTEAD_NAMESERVER_ZONE, ['127.0.0.1'])
   .slice(0, 2)
   .map(({ name }) => name)
 
-/** When something was done to each name. */
+/** A time for each name. */
 type Moments = ReadonlyMap<string, number>
 
 export async function crowd(signal: AbortSignal): Promise<void> {
@@ -79,7 +79,7 @@ export async function crowd(signal: AbortSignal): Promise<void> {
 
 const nameOf = (index: number): string => `crowd-${index}.test`
 
-/** As the product leaves domains that it looked at just now, and in vain; the oldest come last. */
+/** Domains that were just looked at in vain, as the product leaves them; the oldest last. */
 async function fill(db: Postgres): Promise<void> {
   const now = Date.now()
   const rows = Array.from({ length: CROWD }, (_, index) => {
@@ -116,7 +116,7 @@ const NOT_THERE = {
   ],
 }
 
-// An epoch of zero would say that nobody has looked at them yet.
+// With an epoch of zero they would count as never looked at.
 const FILL = `
   with crowd as (
     select * from jsonb_to_recordset($1)
@@ -141,7 +141,7 @@ const FILL = `
   union all
   select id, 'delegated', 'waiting', report->>'verdict', report->>'message', asked, now() from crowd`
 
-/** Some of them, of every age, each at a moment of its own. */
+/** Publishes some of them, of every age, each at its own moment. */
 async function publishSome(parent: Parent, signal: AbortSignal): Promise<Moments> {
   const apart = CROWD / PUBLISHED
   const planned = Array.from({ length: PUBLISHED }, (_, index) => ({
@@ -172,7 +172,7 @@ async function addSome(client: Client, signal: AbortSignal): Promise<Moments> {
   return added
 }
 
-/** When the product wrote down that the parent says so, for each name. */
+/** When the product noted the delegation, for each name. */
 async function seenTimes(db: Postgres, verdict: string): Promise<Moments> {
   const { rows } = await db.query(
     `select d.name, extract(epoch from min(e.at))::float8 * 1000 as at
@@ -184,7 +184,7 @@ async function seenTimes(db: Postgres, verdict: string): Promise<Moments> {
   return new Map(rows.map(({ name, at }) => [name, at]))
 }
 
-/** Or until it takes too long: what has not been seen then counts as never seen. */
+/** Ends at a time limit too: domains not seen by then count as never seen. */
 async function untilSeen(db: Postgres): Promise<Moments> {
   const look = () => seenTimes(db, 'delegated')
   return until(look, ({ size }) => size >= PUBLISHED, AFTER_MS).catch(look)

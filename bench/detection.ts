@@ -1,8 +1,7 @@
 /**
- * How long it takes from the parent publishing the delegation until the domain is ACTIVE, with one
- * domain waiting. Each is published at a random moment between two looks, and nobody asks our
- * nameserver about it meanwhile, which would wake us: only the cadence of looks is measured, and what
- * comes after it.
+ * The time from the parent's publication of the delegation until the domain is ACTIVE, with one domain
+ * waiting. Each is published at a random moment between two looks, and no query to our nameserver wakes
+ * us meanwhile: only the rate of looks is measured, and the steps after it.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from '../demo/client.ts'
@@ -15,7 +14,7 @@ import { printTable, type Row } from './table.ts'
 const DOMAINS = 15
 const TARGET_MS = { p50: 500, p95: 1000 }
 const LOOK_EVERY_MS = 20
-/** At a random moment between two looks, at an age at which someone still waits before the screen. */
+/** A random moment between two looks, at an age when a user still waits at the screen. */
 const PUBLISHED_AFTER_MS = { least: 2500, most: 5000 }
 
 type Measured = { totalMs: number; stages: ReadonlyMap<string, number> }
@@ -52,7 +51,7 @@ async function measure(client: Client, name: string, signal: AbortSignal): Promi
   return { totalMs, stages: new Map(times.map(({ type, ms }) => [type, ms])) }
 }
 
-/** Out of the way of the next: one domain at a time. */
+/** Removes the domain before the next one: one at a time. */
 async function remove(client: Client, id: string, name: string): Promise<void> {
   await client.undelegate(name)
   await client.deleteDomain(id)

@@ -1,6 +1,6 @@
 /**
- * Our nameserver with a log of zones of its own: `dns-held.ts PATH write ZONES` writes one, `dns-held.ts PATH start`
- * starts from it, and says on one line when it listened and what it takes.
+ * Our nameserver with its own log of zones: `dns-held.ts PATH write ZONES` writes one, `dns-held.ts PATH
+ * start` starts from it, and prints when it listened and its memory on one line.
  */
 import { keptName, PAYLOADS } from '#servers/fed-name.ts'
 import { startNameserver } from '#servers/nameserver.ts'
@@ -31,7 +31,7 @@ async function write(): Promise<void> {
   await log.complete({ mark: '1', database: 'bench' })
 }
 
-/** All zones are the first with another number in its name, wherever that stands. */
+/** All zones are copies of the first with another number in its name. */
 function copiesOf(payload: Buffer) {
   const places: number[] = []
   for (let at = payload.indexOf(`${FIRST}`); at !== -1; at = payload.indexOf(`${FIRST}`, at + 1)) {

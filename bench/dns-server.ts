@@ -1,4 +1,7 @@
-/** Our nameserver alone, in a process of its own: `dns-server.ts ZONES SOCKETS BUSY`. Says on one line where. */
+/**
+ * Our nameserver alone, in its own process: `dns-server.ts ZONES SOCKETS BUSY`. Prints its address on
+ * one line.
+ */
 
 import type { SocketsChoice } from '#servers/dns/threads/threads.ts'
 import type { FedName } from '#servers/fed-name.ts'

@@ -1,4 +1,4 @@
-/** Zones such as the product serves, and questions about them; for us, and as files for NSD and PowerDNS. */
+/** Zones like the product's, and queries for them; for us, and as files for NSD and PowerDNS. */
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
 import { seededRandom } from '../test/random.ts'
@@ -39,7 +39,7 @@ export function benchZone(number: number): ServedZone {
   }
 }
 
-/** For dnsperf, a line each: what resolvers ask of such zones, a sixth of it for names that are not there. */
+/** The input of dnsperf: typical queries of resolvers, a sixth of them for nonexistent names. */
 export function questionsAbout(zones: number): string {
   const random = seededRandom(53)
   const asked = ['A', 'MX', 'NS', 'TXT', 's1._domainkey TXT', 'absent A']

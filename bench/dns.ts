@@ -1,8 +1,8 @@
 /**
- * The nameserver beside NSD and PowerDNS: queries a second on the same zones and the same questions, in turns,
- * so that what else the machine does befalls all; what is quoted is the ratio of medians. Then how long an
- * answer takes while the main thread is busy; then how soon it listens after a start from its log of zones,
- * and what those take in memory. MAILSTEAD_BENCH_ZONES sets how many there are.
+ * The nameserver beside NSD and PowerDNS: queries a second on the same zones and queries, in turns, so
+ * that other load affects all; the quoted figure is the ratio of medians. Then the latency of an answer
+ * while the main thread is busy; then how soon it listens after a start from its log of zones, and the
+ * memory these take. MAILSTEAD_BENCH_ZONES sets the number of zones.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
@@ -59,7 +59,7 @@ async function ratios(zones: number, signal: AbortSignal): Promise<void> {
   for (let turn = 0; turn <= TURNS; turn++) {
     for (const [i, server] of servers.entries()) {
       const measured = await load(server, questions, signal)
-      if (turn > 0) seen[i]!.push(measured) // The first turn warms up.
+      if (turn > 0) seen[i]!.push(measured) // The first turn is a warm-up.
     }
   }
   const what = zones === 1 ? 'one zone' : `${zones} zones`
@@ -74,7 +74,7 @@ async function ratios(zones: number, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** As it comes, with its caches, but as the others: with one thread for packets. */
+/** The default settings and caches, but one thread for packets, as for the others. */
 const PDNS_SETTINGS = { 'receiver-threads': 1, 'distributor-threads': 1 }
 const GIVEN_AT_ONCE = 8
 
@@ -103,7 +103,7 @@ const summary = (turns: readonly Turn[]): Turn => ({
   cpuMicroseconds: median(turns.map(({ cpuMicroseconds }) => cpuMicroseconds)),
 })
 
-/** One turn of dnsperf. */
+/** One run of dnsperf. */
 async function load({ port, pid }: Server, questions: string, signal: AbortSignal): Promise<Turn> {
   const before = await cpuSeconds(pid)
   const rate = await dnsperf(port, questions, signal)
@@ -113,7 +113,7 @@ async function load({ port, pid }: Server, questions: string, signal: AbortSigna
 
 const TICKS_A_SECOND = 100
 
-/** What a process and its children have used. */
+/** CPU seconds of a process and its children. */
 async function cpuSeconds(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
@@ -155,7 +155,7 @@ async function end(child: ChildProcess): Promise<void> {
   await ended
 }
 
-/** 1,000 queries a second, while our main thread does nothing else for 300 of every 500 ms. */
+/** 1,000 queries a second, while our main thread is blocked for 300 of every 500 ms. */
 async function whileBusy(signal: AbortSignal): Promise<void> {
   figure('\nmilliseconds to an answer while the main thread is busy 300 of every 500 ms')
   for (const sockets of ['batched', 'dgram']) {
@@ -191,7 +191,7 @@ async function ask(port: number, signal: AbortSignal): Promise<{ waits: number[]
   return { waits: waits.toSorted((a, b) => a - b), lost: sentAt.length - waits.length }
 }
 
-/** A start as after a crash: all zones are read from the log, and then it listens. The database is not there. */
+/** A start after a crash: reads all zones from the log, then listens. The database is unreachable. */
 async function startFromLog(signal: AbortSignal): Promise<void> {
   await using directory = await temporaryDirectory()
   const held = (...rest: string[]) => {

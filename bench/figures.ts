@@ -1,4 +1,7 @@
-/** Lines of figures. `npm run bench -- --write NAME …` puts them into the README, between the marks of each measurement. */
+/**
+ * Prints figures. `npm run bench -- --write NAME …` puts them into the README, between each
+ * measurement's marks.
+ */
 import { readFile, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
@@ -7,31 +10,31 @@ const README = join(import.meta.dirname, '../README.md')
 
 let kept: string[] = []
 
-/** Prints a line that is worth quoting. */
+/** Prints a line to quote. */
 export function figure(line: string): void {
   console.log(line)
   kept.push(line)
 }
 
-/** Whether a goal of ours was reached. */
+/** Prints whether a target was met. */
 export const target = (what: string, isMet: boolean): void =>
   figure(`target: ${what}: ${isMet ? 'met' : 'missed'}`)
 
-/** Of an even number of values, what lies between the two in the middle. */
+/** For an even number of values, the mean of the middle two. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = sorted.length / 2
   return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2
 }
 
-/** What was said by `figure` since the last call. */
+/** The lines of `figure` since the last call. */
 export function takeFigures(): readonly string[] {
   const lines = kept
   kept = []
   return lines
 }
 
-/** In the place of those that stand there now, with the day and the machine. */
+/** Replaces the old lines in the README, and adds the date and the machine. */
 export async function writeFigures(name: string, lines: readonly string[]): Promise<void> {
   const text = await readFile(README, 'utf8')
   const marks = new RegExp(`(<!-- bench ${name} -->\n).*?(<!-- end -->)`, 's')

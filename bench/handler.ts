@@ -1,7 +1,7 @@
 /**
- * What the product costs above a bare handler: requests a second for one domain, against a Fastify
- * route that asks the same of the same database, and sends the rows as they are. They are measured in turns, so
- * that whatever else this machine does meets both.
+ * The product's overhead above a bare handler: requests a second for one domain, against a Fastify route
+ * that makes the same queries to the same database, and sends the rows unchanged. Both are measured in
+ * turns, so that other load on the machine affects both.
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,7 +1,7 @@
 /**
- * How quick lists, single domains and adding are with a million domains of one workspace in the
- * database: requests come at a steady rate, whether or not the ones before them were answered. The first
- * five seconds of each kind do not count: they open connections, and compile what was never run.
+ * The speed of lists, single domains and adding, with a million domains of one workspace in the
+ * database: requests come at a steady rate, whether or not earlier ones were answered. The first five
+ * seconds of each kind do not count: they open connections and compile code.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client as Postgres } from 'pg'
@@ -28,7 +28,7 @@ export async function lists(signal: AbortSignal): Promise<void> {
     MAILSTEAD_LOG_LEVEL: 'warn',
   }
   await using product = await startProduct({ dataDir: directory.path, settings })
-  // Without the limits that the product puts on its queries.
+  // Without the product's limits on queries.
   const db = new Postgres(database.connection)
   await db.connect()
   try {
@@ -57,7 +57,7 @@ export async function lists(signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Rows as a year of use would leave them: nothing of them is due. */
+/** Rows as after a year of use: none is due. */
 async function fill(db: Postgres): Promise<void> {
   await db.query(`
     insert into domains (id, workspace_id, world, name, status, zone_driver, sender_driver, mailbox_driver,
@@ -77,7 +77,7 @@ async function fill(db: Postgres): Promise<void> {
   await db.query('checkpoint')
 }
 
-/** The id of the domain at that share of the list. */
+/** The id of the domain at a relative position in the list. */
 async function idAt(db: Postgres, share: number): Promise<string> {
   const name = `d${Math.floor(DOMAINS * share)}.test`
   const { rows } = await db.query('select id from domains where name = $1', [name])

@@ -1,7 +1,7 @@
 /**
- * How many whole lives of domains a second one process leads in its sandbox: added, delegated, proven by a message,
- * ACTIVE, deleted, undelegated, and gone at every service. With what one costs the database and this process's
- * child, the product, which writes to the disk.
+ * How many whole lives of domains a second one process handles in its sandbox: added, delegated, proven
+ * by a message, ACTIVE, deleted, undelegated, and removed at every service. Also what one costs the
+ * database and the child process, the product, which writes to the disk.
  */
 import { readFile } from 'node:fs/promises'
 import { Client as Postgres } from 'pg'
@@ -16,7 +16,7 @@ const LIVES = 300
 const AT_ONCE = 40
 const BEFORE = 40
 const TARGET_A_SECOND = 25
-/** Of the kernel's clock ticks, as `getconf CLK_TCK` gives them. */
+/** Kernel clock ticks a second, as `getconf CLK_TCK` gives them. */
 const TICKS_A_SECOND = 100
 
 export async function lives(signal: AbortSignal): Promise<void> {
@@ -108,7 +108,7 @@ type Feed = Disposable & {
 
 const TELLS = 'domain.active,domain.removed'
 
-/** One stream tells of all of them, so that nobody has to ask again and again. */
+/** One event stream for all domains replaces polling. */
 async function openFeed(client: Client): Promise<Feed> {
   const stop = new AbortController()
   const response = await fetch(`${client.base}/api/public/v1/events?types=${TELLS}`, {
@@ -145,7 +145,7 @@ async function readAll(
       }
     }
   } catch {
-    // The measurement is over.
+    // The measurement has ended.
   }
 }
 

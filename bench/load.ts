@@ -1,6 +1,6 @@
 /**
- * Asks for one URL over and over on several connections, and sends how many answers came a second. A
- * process of its own that speaks plain HTTP over sockets, to leave the processor to what is measured.
+ * Requests one URL repeatedly on several connections, and reports the answers a second. Its own process,
+ * with plain HTTP over sockets, to leave CPU time to the measured server.
  */
 import { connect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -22,7 +22,7 @@ await delay(MEASURED_MS)
 process.send!(((answered - before) * 1000) / (performance.now() - began))
 process.exit()
 
-/** One question at a time, so whatever comes is the answer to the last. */
+/** One request at a time, so any data belongs to the last answer. */
 function askForEver(): void {
   const socket = connect(Number(port), hostname, () => socket.write(request))
   let received = ''

@@ -1,6 +1,6 @@
 /**
- * Takes all mail and keeps none: `mail-sink.ts [CERTIFICATE KEY]`, with STARTTLS where there is a certificate. Says its
- * port on one line, and the messages so far on others. Ends at a message without a signature.
+ * Takes all mail and keeps none: `mail-sink.ts [CERTIFICATE KEY]`, with STARTTLS where there is a
+ * certificate. Prints its port on one line, then counts of messages. Exits at an unsigned message.
  */
 import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'

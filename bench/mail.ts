@@ -1,6 +1,6 @@
 /**
- * How many messages a second are accepted, queued, signed and transferred to a sink on loopback, beside Postfix with
- * OpenDKIM, which has as many sessions to take messages in by. Postgres and Postfix write to the disk.
+ * How many messages a second are accepted, queued, signed and transferred to a sink on loopback, beside
+ * Postfix with OpenDKIM, with equally many incoming sessions. Postgres and Postfix write to the disk.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -22,7 +22,7 @@ import { openStore } from './store.ts'
 const MESSAGES = 5000
 const ACCEPTED_AT_ONCE = 20
 const TEXT_OCTETS = 5500
-/** Until everybody has its processes, its sessions and its compiled code. */
+/** A warm-up: starts processes, opens sessions and compiles code. */
 const BEFORE = 500
 
 export async function mail(signal: AbortSignal): Promise<void> {
@@ -74,7 +74,7 @@ export async function mail(signal: AbortSignal): Promise<void> {
 const ratio = (rates: ReadonlyMap<string, number>, one: string, other: string): string =>
   (rates.get(one)! / rates.get(other)!).toFixed(2)
 
-/** Messages a second, until the last of them has arrived. */
+/** Messages a second, until the last one arrived. */
 async function relayed(
   sink: Sink,
   count: number,
@@ -133,7 +133,7 @@ async function ours(opened: AsyncDisposableStack) {
   }
 }
 
-/** Everything goes to the sink. */
+/** Sends everything to the sink. */
 function openQueue(
   opened: AsyncDisposableStack,
   store: StoreContext,

@@ -1,6 +1,6 @@
 /**
- * A zone's servers that write down every question: with their own code, so that what they counted is
- * no opinion of the product's. They are to be its root hints, for at any other address it asks port 53.
+ * A zone's servers that log every query: with their own code, so that their count is independent of the
+ * product's. They serve as its root hints: at any other address it uses port 53.
  */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -13,14 +13,14 @@ export type Parent = AsyncDisposable & {
   /** `address:port` of each server. */
   endpoints: readonly string[]
   log: readonly Question[]
-  /** All servers show these nameservers from now on. */
+  /** From now on, all servers delegate the name to these nameservers. */
   delegate(name: string, nameservers: readonly string[]): void
 }
 
 const NXDOMAIN = 3
 const TTL_S = 60
 
-/** `glue` is the addresses of nameservers that it knows; it gives them with each delegation. */
+/** `glue` is the addresses of known nameservers; each delegation includes them. */
 export async function startParent(
   servers: number,
   glue: Readonly<Record<string, string>> = {},
@@ -53,7 +53,7 @@ export async function startParent(
   }
 }
 
-/** A referral, or that there is no such name. */
+/** A referral, or NXDOMAIN. */
 function said(
   name: string,
   delegations: ReadonlyMap<string, readonly string[]>,
@@ -126,7 +126,7 @@ async function listenUdp(
   opened.defer(() => void socket.close())
 }
 
-/** For each server, the fullest of all windows of a second. */
+/** For each server, the most queries in any window of a second. */
 export function mostInASecond(log: readonly Question[]): number[] {
   const byServer = Map.groupBy(log, ({ server }) => server)
   return [...byServer.values()].map((questions) => {

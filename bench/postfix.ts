@@ -1,7 +1,7 @@
 /**
- * Postfix and OpenDKIM as Debian has them, with a queue of their own, for comparison: what comes in by SMTP is
- * signed, queued and relayed to a sink, or verified, queued and delivered to a mailbox. Needs root, and the
- * packages postfix and opendkim.
+ * Postfix and OpenDKIM as Debian packages them, with their own queue, for comparison: they take mail by
+ * SMTP, sign, queue and relay it to a sink, or verify, queue and deliver it to a mailbox. Needs root,
+ * and the packages postfix and opendkim.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -18,7 +18,7 @@ const run = promisify(execFile)
 const MASTER = '/usr/lib/postfix/sbin/master'
 const UP_WITHIN_MS = 20_000
 
-/** Why there is no comparison; undefined where there is. */
+/** Why the comparison is unavailable; undefined where it is available. */
 export function whyNoPostfix(): string | undefined {
   if (process.getuid?.() !== 0) return 'it needs root'
   const needed = [
@@ -33,7 +33,7 @@ export function whyNoPostfix(): string | undefined {
 
 export type Postfix = AsyncDisposable & { port: number }
 
-/** Signs for `domain`, and relays everything to that port of loopback. */
+/** Signs for `domain`, and relays everything to a loopback port. */
 export const startSender = (domain: string, sinkPort: number): Promise<Postfix> =>
   start(async (path) => {
     await run('opendkim-genkey', ['-b', '2048', '-s', 'bench', '-d', domain, '-D', path])
@@ -48,13 +48,13 @@ export const startSender = (domain: string, sinkPort: number): Promise<Postfix> 
       },
       postfix: {
         relayhost: `[127.0.0.1]:${sinkPort}`,
-        // As many sessions as ours.
+        // As many sessions as Mailstead.
         default_destination_concurrency_limit: '50',
       },
     }
   })
 
-/** Verifies by the public key of a name, in base64, and delivers mail for `address` to a mailbox. */
+/** Verifies with a public key in base64 at a name, and delivers mail for `address` to a mailbox. */
 export const startReceiver = (
   address: string,
   key: { name: string; publicKey: string },
@@ -201,7 +201,7 @@ export type Sent = { from: string; to: string; messages: number; sessions: numbe
   | { file: string }
 )
 
-/** Hands over so many messages in so many sessions, which are kept: of a length, or those of a file. */
+/** Sends so many messages in so many sessions, which stay open: of a given length, or from a file. */
 export async function sendBySource(port: number, sent: Sent): Promise<void> {
   const { from, to, messages, sessions } = sent
   const what = 'file' in sent ? ['-F', sent.file] : ['-l', sent.octets]

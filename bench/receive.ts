@@ -1,7 +1,7 @@
 /**
- * How many signed messages a second are judged and kept, beside Postfix with OpenDKIM verifying, which queues them
- * and delivers them to a mailbox; of Postfix only the acceptance counts. Both write to the disk. SPF and DMARC, which
- * only Mailstead judges here, come on top for it.
+ * How many signed messages a second are judged and kept, beside Postfix with OpenDKIM, which verifies,
+ * queues and delivers to a mailbox; of Postfix only the acceptance counts. Both write to the disk.
+ * Mailstead also checks SPF and DMARC, which Postfix here does not.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
@@ -30,7 +30,7 @@ export async function receive(signal: AbortSignal): Promise<void> {
   const { path } = opened.use(await temporaryDirectory())
   const { privateKey, publicKey } = keyPair()
   const file = join(path, 'message.eml')
-  // smtp-source ends each line with CRLF by itself.
+  // smtp-source ends lines with CRLF itself.
   const message = (await signedMessage(privateKey)).toString('latin1').replaceAll('\r\n', '\n')
   await writeFile(file, message, 'latin1')
   const ours = await openOurs(opened, path, publicKey)
@@ -82,7 +82,7 @@ async function signedMessage(privateKey: string): Promise<Buffer> {
   return sign(content, domain, { selector, privateKey, publicKey: '' })
 }
 
-/** What our listener asks the DNS for: everything else is not there. */
+/** Our listener's resolver: all other names do not exist. */
 function resolverWith(publicKey: string): Resolver {
   const texts: Record<string, string> = {
     [SENDER.domain]: 'v=spf1 ip4:127.0.0.1 -all',
@@ -122,7 +122,7 @@ async function openOurs(opened: AsyncDisposableStack, path: string, publicKey: s
   let kept = 0
   return {
     port: listener!.port,
-    /** All of them have arrived, and passed. */
+    /** Checks that all messages have arrived, and passed. */
     async checkKept() {
       kept += BEFORE + MESSAGES
       const { count } = await store.db

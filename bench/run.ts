@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- name …]`: measures the figures we quote, each against the product as a user runs it.
- * With `--write`, those of `detection`, `active`, `dns`, `mail` and `receive` are put into the README.
+ * `npm run bench [-- name …]`: measures the figures we quote, each with the product as a user runs it.
+ * With `--write`, puts those of `detection`, `active`, `dns`, `mail` and `receive` into the README.
  */
 import { parseArgs } from 'node:util'
 import { active } from './active.ts'

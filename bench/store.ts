@@ -6,7 +6,7 @@ import { migrate } from '#store/migrate.ts'
 import { openVault } from '#store/vault.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 
-/** On a Postgres of its own, which writes to the disk. */
+/** Uses its own Postgres, which writes to the disk. */
 export async function openStore(opened: AsyncDisposableStack): Promise<StoreContext> {
   const { path: dataDir } = opened.use(await temporaryDirectory())
   const onError = (error: unknown) => console.error(error)

@@ -1,10 +1,10 @@
 import { figure } from './figures.ts'
 
-/** Prints figures as p50, p95, p99 and the worst; both are nearest-rank, so each is a value that was seen. */
+/** Prints p50, p95, p99 and the maximum; nearest-rank, so each is a measured value. */
 export type Row = { what: string; values: readonly number[] }
 export type Figures = { p50: number; p95: number; p99: number; worst: number }
 
-/** The figures of the last row. */
+/** Returns the figures of the last row. */
 export function printTable(rows: readonly Row[]): Figures {
   figure(line('', 'p50', 'p95', 'p99', 'worst'))
   const figures = rows.map(({ what, values }) => {

@@ -1,7 +1,7 @@
 /**
- * How long the nameserver's log of zones takes to write, to read at a start, and to rid of outdated records;
- * and for how long at most each of these kept all other work of the process waiting. Records are as large as
- * those of usual zones.
+ * How long the nameserver's log of zones takes to write, to read at a start, and to compact; and for how
+ * long at most each of these blocks the process's other work. Records are as large as those of usual
+ * zones.
  */
 import { randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'

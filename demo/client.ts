@@ -1,4 +1,4 @@
-/** Speaks to the product as its users do: HTTP with an API key. */
+/** Uses the product as its users do: HTTP with an API key. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { ZodError, type ZodType } from 'zod'
 import type { Product } from './product.ts'
@@ -18,7 +18,7 @@ export class Client {
   readonly #product: Pick<Product, 'api' | 'key'>
   readonly #signal: AbortSignal
 
-  /** All that is asked and waited for ends when the signal is aborted. */
+  /** Aborting the signal ends all requests and waits. */
   constructor(product: Pick<Product, 'api' | 'key'>, signal: AbortSignal) {
     this.#product = product
     this.#signal = signal
@@ -32,7 +32,7 @@ export class Client {
   domainStatusCode = async (id: string) =>
     (await this.#ask('GET', `${PUBLIC}/domains/${id}`)).status
 
-  /** Plays the registrar: the parent zone publishes these nameservers, or none any more. */
+  /** Acts as the registrar: the parent zone publishes these nameservers, or none. */
   delegate = (domain: string, nameservers: readonly string[]) =>
     this.#want(shapes.PUBLISHED, 'PUT', registrar(domain), { nameservers })
   undelegate = (domain: string) => this.#want(shapes.ANYTHING, 'DELETE', registrar(domain))
@@ -50,11 +50,11 @@ export class Client {
   inboxes = () => this.#get(shapes.INBOXES, `${PUBLIC}/sender-accounts`)
   replies = () => this.#get(shapes.REPLIES, `${PUBLIC}/replies`)
 
-  /** The mailboxes of the world outside. */
+  /** The sandbox's outside mailboxes. */
   mailOutside = (to: string) => this.#get(shapes.OUTSIDE_MAIL, `${SANDBOX}/mail?to=${to}`)
   sendFromOutside = (mail: OutsideMail) => this.#post(shapes.ANYTHING, `${SANDBOX}/mail`, mail)
 
-  /** Looks again and again, for a limited time. `what` ends the sentence "waited in vain for". */
+  /** Polls for a limited time. `what` ends the sentence "waited in vain for". */
   async until<T>(
     what: string,
     look: () => Promise<T>,

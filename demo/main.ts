@@ -1,10 +1,10 @@
-/** `npm run demo`: the product's story, told by the product itself; what goes wrong ends it with 1. */
+/** `npm run demo`: runs the product's story; exits with 1 if anything goes wrong. */
 import { Screen } from './screen.ts'
 import { tell } from './story.ts'
 import { Unexpected } from './unexpected.ts'
 
 const LIMIT_MS = 240_000
-/** What a shell says of a program ended by Ctrl-C. */
+/** A shell's exit code for a program ended by Ctrl-C. */
 const INTERRUPTED = 130
 
 const screen = new Screen(process.stdout, process.env)
@@ -15,7 +15,7 @@ for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     stop.abort(new Unexpected('Interrupted.'))
   })
 }
-// Whoever listened may have gone: `npm run demo | head`.
+// The reader of the output may be gone: `npm run demo | head`.
 process.stdout.on('error', () => stop.abort(new Unexpected('Nobody listens any more.')))
 const limit = setTimeout(
   () => stop.abort(new Unexpected(`The demo took longer than ${LIMIT_MS / 1000} s.`)),

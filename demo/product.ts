@@ -1,8 +1,7 @@
 /**
- * The product as a user runs it: a process of its own, everything at its default but for the ports,
- * which are free ones of the loopback address, the directory, which is temporary, and the rate limits,
- * which are off: it is watched more closely than a client would. Nothing in this
- * folder imports the product: what it does is learnt over HTTP, DNS and SMTP alone.
+ * The product as a user runs it: its own process, with defaults except for the ports (free ones on
+ * loopback), the directory (temporary), and the rate limits (off: the demo polls more often than a
+ * client would). Nothing in this folder imports the product: it uses only HTTP, DNS and SMTP.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -21,18 +20,18 @@ export type Product = AsyncDisposable & {
   readonly smtp: string
   readonly key: string
   readonly startedInMs: number
-  /** Aborted when the process ends before it was asked to. */
+  /** Aborted when the process ends by itself. */
   readonly lost: AbortSignal
 }
 
-/** The first start of its database alone may take this long on a slow machine. */
+/** The first start of its database may take this long on a slow machine. */
 const START_LIMIT_MS = 160_000
-/** It gives itself 10 s. */
+/** The product's own limit is 10 s. */
 const STOP_LIMIT_MS = 15_000
 const LAST_WORDS_LENGTH = 2000
 const READY = /^Mailstead is ready: API (\S+), DNS (\S+), SMTP (\S+?)\. .* key is in (.+)$/
 
-/** Throws, with nothing left behind, when it does not start or the signal is aborted. */
+/** Throws, and leaves nothing behind, when it does not start or the signal is aborted. */
 export async function startProduct(signal: AbortSignal): Promise<Product> {
   await using opened = new AsyncDisposableStack()
   const directory = await makeDirectory()
@@ -58,7 +57,7 @@ async function makeDirectory(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'mailstead-demo-')).catch((error: Error) => {
     throw new Unexpected(`No temporary directory could be made: ${error.message}.`)
   })
-  // Started by root, Postgres runs as nobody, who must be able to pass through.
+  // Started by root, Postgres runs as another user, which must be able to enter the directory.
   if (process.getuid?.() === 0) await chmod(directory, 0o711)
   return directory
 }
@@ -73,7 +72,7 @@ class ProductProcess implements AsyncDisposable {
     this.#child = spawn(process.execPath, [join(import.meta.dirname, '../src/main.ts')], {
       env: environment(directory),
       stdio: ['ignore', 'pipe', 'pipe'],
-      // Ctrl-C in the terminal must reach us alone: we end it in our own time.
+      // Ctrl-C in the terminal must reach only us: we stop the process ourselves.
       detached: true,
     })
     this.#child.stderr!.on('data', (chunk) => {
@@ -119,7 +118,7 @@ class ProductProcess implements AsyncDisposable {
 
 const TOO_SLOW = new Unexpected(`Mailstead was not ready after ${START_LIMIT_MS / 1000} s.`)
 
-/** Ours, less what would make it another product than the one a newcomer starts. */
+/** Our environment, without variables that would change the product's behaviour. */
 function environment(directory: string): Record<string, string | undefined> {
   const plain = Object.entries(process.env).filter(
     ([name]) => name !== 'DATABASE_URL' && !name.startsWith('MAILSTEAD_'),

@@ -1,4 +1,4 @@
-/** Asks the product's nameserver and its mail server what anyone on the internet could ask them. */
+/** Queries the product's nameserver and its mail server as any internet host could. */
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
@@ -14,7 +14,7 @@ export type DnsReply = {
   records: { owner: string; rdata: string }[]
 }
 
-/** One question over UDP. */
+/** One query over UDP. */
 export async function askNameserver(
   server: string,
   name: string,
@@ -73,7 +73,7 @@ function rdataOf(answer: Answer): string {
 
 export type Talk = { said: string; reply: string }[]
 
-/** Offers a mail for the recipient and hangs up before sending it. What was said, line by line. */
+/** Offers a mail for the recipient and disconnects before sending it. Returns the dialogue. */
 export async function offerMail(
   server: string,
   recipient: string,

@@ -4,7 +4,7 @@ import { styleText } from 'node:util'
 /** One line of something that takes time. */
 export type Row = { text: string; is: 'later' | 'now' | 'done'; ms?: number | undefined }
 
-/** Ours are this wide; on a narrower terminal they would wrap, and redrawing would leave shreds. */
+/** The width of our lines; on a narrower terminal they would wrap, and redrawing would break. */
 const WIDTH = 76
 const TEXT_WIDTH = 54
 const REDRAW_EVERY_MS = 100
@@ -31,12 +31,12 @@ export class Screen {
     for (const line of lines) this.#print(`  ${line}`)
   }
 
-  /** What one would type to do the same. */
+  /** The command that a user would type to do the same. */
   act(text: string): void {
     this.#print(this.#paint('dim', `  > ${text}`))
   }
 
-  /** What came back, in the words of whoever answered. */
+  /** An answer, verbatim. */
   quote(...lines: readonly string[]): void {
     for (const line of lines) this.#print(`    ${line}`)
   }

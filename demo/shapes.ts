@@ -1,4 +1,4 @@
-/** What is read of the API's answers, and no more. */
+/** The fields of the API's answers that the demo reads. */
 import { z } from 'zod'
 
 export const ADDED = z.object({

@@ -1,4 +1,4 @@
-/** The stages of a domain's life, as someone who waits for them reads them. */
+/** The stages of a domain's life, worded for its user. */
 import type { Row } from './screen.ts'
 import type { Condition, Domain } from './shapes.ts'
 
@@ -15,8 +15,8 @@ const WORDS: Readonly<Record<string, string>> = {
 export type StageTime = { type: string; isMet: boolean; ms: number }
 
 /**
- * How long each stage took, and the first one not met so far. A stage begins when the one before is
- * met; the delegation, which is the customer's part, when the parent has published it.
+ * How long each stage took, and the first one not met so far. A stage begins when the one before is met;
+ * the delegation, which is up to the customer, when the parent has published it.
  */
 export function stageTimes(
   { conditions, created_at }: Domain,

@@ -1,4 +1,4 @@
-/** The story: a shop's domain comes, gets its mail, and goes without a trace. */
+/** The story: a shop's domain is added, gets its mail, and is removed without a trace. */
 import { exchangeMail } from './chapters/mail.ts'
 import { proveNothingIsLeft, takeAway } from './chapters/removal.ts'
 import { addDomain, askTheNameserver, readVerdicts, setNameservers } from './chapters/set-up.ts'
@@ -7,7 +7,7 @@ import { type Product, startProduct } from './product.ts'
 import { inSeconds, type Screen } from './screen.ts'
 import type { Teller } from './teller.ts'
 
-/** Throws `Unexpected` at the first step that is not as it should be, with nothing left running. */
+/** Throws `Unexpected` at the first step that goes wrong, and leaves nothing running. */
 export async function tell(screen: Screen, stop: AbortSignal): Promise<void> {
   const beganAt = performance.now()
   screen.title('Mailstead: a domain comes, gets its mail, and goes again.')

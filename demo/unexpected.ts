@@ -1,4 +1,4 @@
-/** Something did not go as it should; the message says what, in sentences for whoever watches. */
+/** Something went wrong; the message explains it to the user in sentences. */
 export class Unexpected extends Error {
   override readonly name = 'Unexpected'
 }

@@ -1,9 +1,9 @@
-/** An emulator as an account of the sandbox: what stands for it in the file that MAILSTEAD_ACCOUNTS names. */
+/** An emulator as an account of the sandbox, as it appears in the file that MAILSTEAD_ACCOUNTS names. */
 import type { AzureEmulator } from './azure/emulator.ts'
 import type { CloudflareEmulator } from './cloudflare/emulator.ts'
 import type { MailcowEmulator } from './mailcow/emulator.ts'
 
-/** The settings of the driver alone. */
+/** Only the driver's settings. */
 export const azureSettings = ({ url, credentials }: AzureEmulator) => ({
   tenant_id: credentials.tenantId,
   client_id: credentials.clientId,
@@ -24,7 +24,7 @@ export const azureAccount = (emulator: AzureEmulator) => ({
   sandbox: { records: emulator.records },
 })
 
-/** The settings of the driver alone. */
+/** Only the driver's settings. */
 export const cloudflareSettings = ({ apiUrl, accountId, apiToken }: CloudflareEmulator) => ({
   url: apiUrl,
   account_id: accountId,

@@ -1,6 +1,6 @@
 /**
- * What the world does to a service, told to its emulator over HTTP by those who run one by hand: one
- * JSON object each, `act` and what it needs. Tests in the same process call the emulator instead.
+ * Commands that change an emulated service from outside, sent over HTTP when an emulator runs by hand:
+ * one JSON object each, `act` and its arguments. Tests in the same process call the emulator instead.
  */
 import { z } from 'zod'
 import type { AzureEmulator } from './azure/emulator.ts'
@@ -10,7 +10,7 @@ import type { CloudflareEmulator } from './cloudflare/emulator.ts'
 import type { MailcowEmulator } from './mailcow/emulator.ts'
 import type { EmulatedAnswer } from './server.ts'
 
-/** Gives what is to be told, if anything; throws when it cannot be done. */
+/** Returns the result, if any; throws when the command fails. */
 type Act = (given: unknown) => unknown
 export type Acts = Readonly<Record<string, Act>>
 
@@ -84,7 +84,7 @@ const rightActs = (emulator: { forbid(): void; allow(): void }): Acts => ({
   allow: plain(() => emulator.allow()),
 })
 
-/** The fields that were given: one that was not must not be there as undefined. */
+/** The given fields, without undefined ones. */
 const present = <T extends object>(fields: T) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>
@@ -92,7 +92,7 @@ const present = <T extends object>(fields: T) =>
 
 const written = z.looseObject({ act: z.string() })
 
-/** Does what the body says, and answers 204, 200 with what it tells, or 400 with what is wrong. */
+/** Runs the command in the body; answers 204, 200 with the result, or 400 with the error. */
 export async function answerAct(acts: Acts, body: string): Promise<EmulatedAnswer> {
   try {
     const { act: name, ...fields } = written.parse(JSON.parse(body))

@@ -1,13 +1,13 @@
-/** How an emulator looks at the DNS: it asks the nameservers it was given, as a resolver would in the end. */
+/** How an emulator queries the DNS: at the nameservers it was given, without a resolver. */
 import type { TypeName } from '#dns/types.ts'
 import { exchange, NoAnswer, type Server } from '#resolver/exchange.ts'
 
-/** What the DNS shows at a name: rdata in presentation form, TXT joined. Empty when there is nothing. */
+/** The rdata at a name in presentation form, TXT joined. Empty when there is none. */
 export type Ask = (name: string, type: TypeName) => Promise<readonly string[]>
 
 const LIMIT_MS = 10_000
 
-/** Asks each server until one is responsible for the name. Throws when none could be asked at all. */
+/** Asks each server until one is authoritative for the name. Throws when none could be asked. */
 export function askServers(servers: () => readonly Server[]): Ask {
   return async (name, type) => {
     let couldAsk = false

@@ -1,15 +1,15 @@
-/** Misbehaviour on demand: which call is to go wrong, and how. */
+/** Injected faults: which call goes wrong, and how. */
 import type { ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { EmulatedAnswer, EmulatedRequest, EmulatorOptions } from './server.ts'
 
 /**
- * How a call goes wrong. `throttled` is a 429 without Retry-After, `throttled_for_1s` one with;
- * `broken` a 503 before anything took effect, `broken_after` one after it did; `lost` and `lost_after`
- * the same with the connection cut instead of an answer; `slow` answers late, and `hangs` never;
- * `html`, `empty` and `half` answer 200 with a page, nothing, or half of the real body; `html_404`,
- * `empty_404` and `other_404` answer 404 with a page, nothing, or in words of somebody else's, as a proxy
- * does; `unauthorized` and `forbidden` are 401 and 403.
+ * How a call goes wrong. `throttled` is a 429 without Retry-After, `throttled_for_1s` one with it;
+ * `broken` a 503 before the call took effect, `broken_after` one after it; `lost` and `lost_after` cut
+ * the connection instead; `slow` answers late, and `hangs` never; `html`, `empty` and `half` answer 200
+ * with a page, nothing, or half of the real body; `html_404`, `empty_404` and `other_404` answer 404
+ * with a page, nothing, or another service's words, as a proxy does; `unauthorized` and `forbidden` are
+ * 401 and 403.
  */
 export const FAULTS = [
   'throttled',
@@ -33,29 +33,29 @@ export type FaultKind = (typeof FAULTS)[number]
 
 export type Fault = {
   kind: FaultKind
-  /** Only calls of this method; all without it. */
+  /** Only calls with this method; by default all. */
   method?: string
-  /** Only calls whose target contains this; all without it. */
+  /** Only calls whose target contains this; by default all. */
   target?: string
-  /** Only calls whose target or body contains this, a domain's name say; all without it. */
+  /** Only calls whose target or body contains this, such as a domain's name; by default all. */
   about?: string
-  /** So many matching calls are let through first. */
+  /** Lets so many matching calls through first. */
   after?: number
   times?: number
 }
 
-/** Called with every request before and after it took effect; a test may end a process here. */
+/** Called for every request before and after it takes effect; a test may end a process here. */
 export type Witness = (request: EmulatedRequest, when: 'before' | 'after') => Promise<void> | void
 
-/** Says what is answered instead of an answer: a state with a new name, or somebody else's data. */
+/** Replaces an answer: by one with a new state, or with another object's data. */
 export type Forger = (answer: EmulatedAnswer, request: EmulatedRequest) => EmulatedAnswer
 
 export type Faults = {
   add(fault: Fault): void
-  /** The same from JSON; gives what is wrong with it. */
+  /** Adds a fault from JSON; returns what is wrong with it. */
   addWritten(json: string): string | undefined
   clear(): void
-  /** Those that no call has met yet. */
+  /** The faults that no call has matched yet. */
   unmet(): readonly Fault[]
   witness: Witness | undefined
   forger: Forger | undefined

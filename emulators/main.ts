@@ -1,4 +1,4 @@
-/** `npm run emulate -- azure|mailcow|cloudflare`: an emulator to point the sandbox at. */
+/** `npm run emulate -- azure|mailcow|cloudflare`: starts an emulator for the sandbox. */
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { type Endpoint, parseEndpoint } from '#names/ip.ts'
@@ -21,7 +21,7 @@ const { values, positionals } = given()
 const port = Number(values.port)
 const MAILCOW_HOST = 'mail.mailcow.test'
 
-/** `account` is what belongs into the accounts file. */
+/** `account` is its entry in the accounts file. */
 type Started = { emulator: EmulatorServer; account: object; acts: Acts }
 
 async function azure(): Promise<Started> {

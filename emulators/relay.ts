@@ -1,4 +1,4 @@
-/** Hands a message over by SMTP, as a sender service does in the end. */
+/** Hands a message over by SMTP, as a sender service finally does. */
 
 import { Sessions } from '#mail/outgoing/sessions.ts'
 import { transfer } from '#mail/outgoing/transfer.ts'
@@ -9,7 +9,7 @@ export type Relayed = { envelopeSender: string; recipient: string; raw: Buffer }
 
 const LIMIT_MS = 30_000
 
-/** Everything goes to one server on loopback. Throws when it is not taken. */
+/** Sends everything to one server on loopback. Throws when it refuses. */
 export function relayTo(server: () => Endpoint): (message: Relayed) => Promise<void> {
   const sessions = new Sessions()
   return async (message) => {

@@ -1,4 +1,4 @@
-/** What every emulator stands on: an HTTP server on loopback that can be told to misbehave. */
+/** The base of every emulator: an HTTP server on loopback with injected faults. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { listenHttp } from '#servers/http-listener.ts'
 import { type Acts, answerAct } from './acts.ts'
@@ -10,7 +10,7 @@ export type EmulatedRequest = {
   path: string
   query: URLSearchParams
   headers: IncomingMessage['headers']
-  /** As received: what a signature is made over. */
+  /** As received: the input of a signature. */
   target: string
   body: string
 }
@@ -23,7 +23,7 @@ export type EmulatedAnswer = {
   text?: string
 }
 
-/** What was asked, in the order it came; for tests that look for what was not asked, or twice. */
+/** Requests in order of arrival; for tests that look for missing or repeated ones. */
 export type EmulatedCall = { method: string; target: string; body: string }
 
 export type EmulatorServer = AsyncDisposable & {
@@ -31,14 +31,14 @@ export type EmulatorServer = AsyncDisposable & {
   url: string
   faults: Faults
   calls: EmulatedCall[]
-  /** Has these done for whoever posts them to `/emulator/acts`. */
+  /** Runs these commands when they are posted to `/emulator/acts`. */
   offer(acts: Acts): void
 }
 
 export type EmulatorOptions = {
   port?: number
   handle(request: EmulatedRequest): Promise<EmulatedAnswer>
-  /** The provider's own words for "too many requests" and "out of order", for injected faults. */
+  /** The provider's bodies for these statuses, for injected faults. */
   refusal(status: 401 | 403 | 429 | 500 | 503): EmulatedAnswer
 }
 
@@ -72,7 +72,7 @@ export async function startEmulator(options: EmulatorOptions): Promise<EmulatorS
   }
 }
 
-/** Faults over HTTP, for those who run an emulator by hand: POST one, or DELETE all. */
+/** Faults over HTTP, for an emulator run by hand: POST one, or DELETE all. */
 function control(faults: Faults, { method, body }: EmulatedRequest): EmulatedAnswer {
   if (method === 'DELETE') {
     faults.clear()

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** The time of day for whatever decides by it; tests hand in their own. */
+/** The time of day; tests use clocks of their own. */
 export type Clock = {
   now(): Date
   /** Resolves after `ms` milliseconds, or rejects when the signal is aborted. */

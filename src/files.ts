@@ -1,4 +1,4 @@
-// Small file operations whose half-done state nobody can see. Knows nothing of Postgres.
+// Small atomic file operations. Knows nothing of Postgres.
 import { randomUUID } from 'node:crypto'
 import { chown, link, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 
@@ -15,7 +15,7 @@ export function readIfPresent(path: string): Promise<string | undefined> {
   return ifPresent(readFile(path, 'utf8'))
 }
 
-/** What was `found` of a file, or undefined if it does not exist. Any other failure is thrown. */
+/** What `found` gives, or undefined if the file does not exist. Any other failure is thrown. */
 export async function ifPresent<Found>(found: Promise<Found>): Promise<Found | undefined> {
   try {
     return await found
@@ -26,7 +26,7 @@ export async function ifPresent<Found>(found: Promise<Found>): Promise<Found | u
   }
 }
 
-/** Creates `path` with its whole text at once. False if it exists already, whoever made it. */
+/** Creates `path` with its whole text at once. False if it exists already. */
 export async function createWhole(path: string, text: string): Promise<boolean> {
   const draft = await writeDraft(path, text)
   try {
@@ -40,7 +40,7 @@ export async function createWhole(path: string, text: string): Promise<boolean> 
   }
 }
 
-/** Replaces `path` in one step, readable by its owner only. `owner` defaults to ourselves. */
+/** Replaces `path` in one step, readable by its owner only. `owner` defaults to our user. */
 export async function replaceWhole(path: string, text: string, owner?: Owner): Promise<void> {
   const draft = await writeDraft(path, text)
   if (owner) await chown(draft, owner.uid, owner.gid)

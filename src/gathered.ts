@@ -1,17 +1,17 @@
-/** Single wishes, done together. */
+/** Batches single calls. */
 
 export type Gathering = {
-  /** So many wishes at most are done together. */
+  /** The most calls in one batch. */
   atOnce: number
-  /** How long one waits for others. */
+  /** How long a call may wait. */
   withinMs: number
-  /** While so many gatherings are under way, the next one grows. No bound, unless told. */
+  /** How many batches run at once; meanwhile the next one grows. By default no limit. */
   underWay?: number
 }
 
 type Wish<T, R> = { value: T; ended: PromiseWithResolvers<R> }
 
-/** A function of one value that is called for many at once. `all` gives a result for each, in their order. */
+/** A function of one value that `all` executes in batches. `all` gives a result for each, in order. */
 export function gathered<T, R>(
   { atOnce, withinMs, underWay = Number.POSITIVE_INFINITY }: Gathering,
   all: (values: readonly T[]) => Promise<readonly R[]>,
@@ -35,7 +35,7 @@ export function gathered<T, R>(
     } finally {
       busy--
     }
-    // Those that came meanwhile have waited long enough.
+    // Calls that came meanwhile have waited long enough.
     if (underWay !== Number.POSITIVE_INFINITY) void flush()
   }
 
@@ -49,8 +49,8 @@ export function gathered<T, R>(
 }
 
 /**
- * Does all in one go and, where that fails, each alone, so that nobody suffers from what came at the same moment.
- * Gives a result for each in their order, or the error of that one.
+ * Does all at once or, where that fails, each alone, so that one failure does not affect the others. Gives
+ * a result or an error for each, in order.
  */
 export async function togetherOrAlone<T, R>(
   values: readonly T[],

@@ -23,7 +23,7 @@ export function newId(): string {
   ].join('-')
 }
 
-/** Counting begins in the lower half, so that there is room to count on. */
+/** Counting starts in the lower half, to leave room above. */
 function next({ ms, count }: typeof latest, now: number): typeof latest {
   if (now > ms) return { ms: now, count: randomInt(COUNTS / 2) }
   return count + 1 < COUNTS ? { ms, count: count + 1 } : { ms: ms + 1, count: 0 }

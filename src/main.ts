@@ -1,4 +1,4 @@
-/** The process: reads the settings, opens the house, says it is ready, and waits to be ended. */
+/** The process: reads the settings, starts Mailstead, reports ready, and waits for a signal. */
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -7,8 +7,8 @@ import { type Config, ConfigError, readConfig } from '#config/settings.ts'
 import { type Running, startMailstead } from '#runtime/start.ts'
 
 /**
- * More than all that a stop may have to wait for: requests under way 5 s, a query 15 s, Postgres 14 s.
- * Whoever gives up earlier leaves a Postgres behind.
+ * More than all that a stop waits for: requests under way 5 s, a query 15 s, Postgres 14 s. An earlier exit
+ * would leave Postgres running.
  */
 const STOP_LIMIT_MS = 35_000
 const LINGER_MS = 200
@@ -34,7 +34,7 @@ async function run(): Promise<void> {
   sayStopped()
 }
 
-/** A connection that is still being tried to a host that is silent is not waited for. */
+/** Does not wait for connection attempts to silent hosts. */
 function sayStopped(): void {
   process.stdout.write('Mailstead has stopped.\n')
   setTimeout(() => process.exit(0), LINGER_MS).unref()

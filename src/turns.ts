@@ -1,4 +1,4 @@
-/** Work under one key waits until what was begun before it under the same key is over. */
+/** Work under one key waits until all earlier work under that key is done. */
 export type Turns = <T>(key: string, work: () => Promise<T>) => Promise<T>
 
 export function takeTurns(): Turns {
@@ -15,7 +15,7 @@ export function takeTurns(): Turns {
   }
 }
 
-/** What is awaited, or the abort of who waits: the work itself goes on for whoever else waits for it. */
+/** Waits for a promise, or until the signal aborts; the work itself goes on for other waiters. */
 export async function orAborted<T>(awaited: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>()
   const abort = () => reject(signal.reason)

@@ -14,7 +14,7 @@ export type World = Reach & {
   /** The public DNS, for one pass. */
   view(): View
   clock: Clock
-  /** The parent is asked about one name at most so often, in milliseconds. */
+  /** Least time between two looks at one name's parent, in milliseconds. */
   soonestLookMs: number
   platform: Platform
 }

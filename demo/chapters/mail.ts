@@ -1,4 +1,4 @@
-/** An inbox is made; a mail goes out of it, and another comes in. */
+/** Makes an inbox; it sends a mail, and receives another. */
 import type { Added, Inbox } from '../shapes.ts'
 import type { Teller } from '../teller.ts'
 import { expect } from '../unexpected.ts'
@@ -6,7 +6,7 @@ import { expect } from '../unexpected.ts'
 const VISITOR = 'visitor@inbox.test'
 const QUESTION = { subject: 'Opening hours', text: 'Are you open on Sunday?' }
 
-/** The address of the inbox. */
+/** Returns the address of the inbox. */
 export async function exchangeMail(teller: Teller, shop: Added): Promise<string> {
   const inbox = await addInbox(teller, shop)
   await sendOut(teller, inbox)

@@ -1,4 +1,4 @@
-/** The domain goes, and nothing of it is left: each proof is an answer of the running product. */
+/** The domain is removed without a trace: each proof is an answer of the running product. */
 import { askNameserver, offerMail } from '../questions.ts'
 import type { Added } from '../shapes.ts'
 import type { Teller } from '../teller.ts'

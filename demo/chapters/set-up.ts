@@ -1,4 +1,4 @@
-/** A domain is added, delegated, and looked at from outside. */
+/** A domain is added, delegated, and queried from outside. */
 import { askNameserver } from '../questions.ts'
 import { inSeconds } from '../screen.ts'
 import type { Added, DnsRecord, Domain } from '../shapes.ts'
@@ -84,7 +84,7 @@ async function askFor({ screen, product, signal }: Teller, record: DnsRecord): P
   screen.quote(...(line.length <= 72 ? [line] : [found.owner, `  ${shortened(found.rdata)}`]))
 }
 
-/** Nobody reads a key to its end. */
+/** Cuts off most of a key. */
 const shortened = (rdata: string): string =>
   rdata.replace(
     /p=([\w+/=]{30})[\w+/=]{40,}"/,

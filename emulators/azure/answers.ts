@@ -1,6 +1,5 @@
 /**
- * The two ways Azure says no: both APIs answer `{error: {code, message}}`, sign-in answers its own
- * form.
+ * The two forms of Azure's refusals: both APIs answer `{error: {code, message}}`, sign-in its own form.
  */
 import type { EmulatedAnswer } from '../server.ts'
 
@@ -8,9 +7,7 @@ export function errorAnswer(status: number, code: string, message: string): Emul
   return { status, json: { error: { code, message } } }
 }
 
-/**
- * Thrown wherever a request turns out to be one the provider refuses; caught where it is answered.
- */
+/** Thrown wherever the provider refuses a request; caught by the code that answers it. */
 export class Refused extends Error {
   override readonly name = 'Refused'
   readonly answer: EmulatedAnswer
@@ -28,7 +25,7 @@ export class Refused extends Error {
   }
 }
 
-/** For injected faults, which do not know which of the APIs was asked. */
+/** For injected faults, which do not know the API of the request. */
 const INJECTED = {
   401: ['InvalidAuthenticationToken', 'The access token is invalid.'],
   403: ['AuthorizationFailed', 'The client does not have authorization to perform this action.'],

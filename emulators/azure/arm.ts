@@ -1,4 +1,4 @@
-/** Azure Resource Manager: who may ask, what for, and who answers. */
+/** Azure Resource Manager: authentication and routes. */
 import type { EmulatedAnswer, EmulatedRequest } from '../server.ts'
 import { Refused } from './answers.ts'
 import type { ArmHandler } from './call.ts'
@@ -72,7 +72,7 @@ const IN_SUBSCRIPTION: typeof IN_GROUP = {
   'locations/*/operationResults/*': { GET: getOperationResult },
 }
 
-/** ARM does not care how the words of a path are written. */
+/** ARM compares the words of a path case-insensitively. */
 const lowerCased = (routes: typeof IN_GROUP) =>
   new Map(Object.entries(routes).map(([path, methods]) => [path.toLowerCase(), methods]))
 const GROUP_ROUTES = lowerCased(IN_GROUP)

@@ -1,5 +1,5 @@
 /**
- * For tests: an emulator with a DNS of its own, the official SDKs before it, and plain requests.
+ * For tests: an emulator with its own DNS, used by the official SDKs and by plain requests.
  */
 import assert from 'node:assert/strict'
 import { createHash, createHmac } from 'node:crypto'
@@ -12,7 +12,7 @@ import { type AzureEmulator, type AzureEmulatorOptions, startAzureEmulator } fro
 
 export const VERSION = '2025-09-01'
 
-/** Records by `name type`; undefined while nobody answers. */
+/** Records by `name type`; undefined while no server answers. */
 export type Dns = { records: Map<string, readonly string[]> | undefined }
 
 export type Bench = AsyncDisposable & {
@@ -21,7 +21,7 @@ export type Bench = AsyncDisposable & {
   arm: CommunicationServiceManagementClient
   /** A request to ARM below the resource group, or to a whole path, with a valid token. */
   call(method: string, path: string, body?: unknown): Promise<Answer>
-  /** Every answer that was not as the contract has it. */
+  /** Every answer that deviates from the contract. */
   deviations: string[]
 }
 
@@ -31,7 +31,7 @@ export type Answer = {
   /** Null without a body. */
   json: Json
 }
-/** As loose as JSON is: tests say what they expect of it. */
+/** Any JSON: tests assert its form. */
 export type Json = { [key: string]: Json } & { error: { code: string; message: string } }
 
 export async function openBench(options: Partial<AzureEmulatorOptions> = {}): Promise<Bench> {
@@ -101,8 +101,8 @@ async function tokenOf(azure: AzureEmulator): Promise<string> {
 }
 
 /**
- * The official client as it is, its credential check for https included: only past the last policy
- * are requests to ARM sent to the emulator, and any other host is an error.
+ * The official client unchanged, with its check of credentials for https: only behind the last policy do
+ * requests to ARM go to the emulator; any other host is an error.
  */
 function armClient(azure: AzureEmulator, deviations: string[]) {
   const credential: TokenCredential = {
@@ -144,7 +144,7 @@ export const SERVICE = { location: 'global', properties: { dataLocation: 'Europe
 export const DOMAIN = { location: 'global', properties: { domainManagement: 'CustomerManaged' } }
 export const FAST = { updateIntervalInMs: 5 }
 
-/** Both services; gives the connection string. */
+/** Creates both services; returns the connection string. */
 export async function provision({ call }: Bench): Promise<{ key: string; connection: string }> {
   for (const path of ['emailServices/es', 'communicationServices/cs']) {
     await call('PUT', path, SERVICE)
@@ -163,7 +163,7 @@ export async function poll(call: Bench['call'], path: string): Promise<Json> {
   throw new Error(`${path} did not succeed`)
 }
 
-/** Registers the domain and gives the records it wants. */
+/** Registers the domain and returns its records. */
 export async function register(bench: Bench, name: string): Promise<DomainResource> {
   const path = `emailServices/es/domains/${name}`
   await bench.call('PUT', path, DOMAIN)
@@ -171,7 +171,7 @@ export async function register(bench: Bench, name: string): Promise<DomainResour
   return { name, ...properties } as DomainResource
 }
 
-/** Puts what the domain wants into the DNS, whatever form its names have. */
+/** Publishes the domain's records in the DNS, whatever form their names have. */
 export function publish({ dns }: Bench, { name, verificationRecords }: DomainResource): void {
   for (const { name: written, type, value } of Object.values(verificationRecords ?? {})) {
     const bare = written!.replace(/\.$/, '')
@@ -184,7 +184,7 @@ export function publish({ dns }: Bench, { name, verificationRecords }: DomainRes
 
 export const NEEDED = ['Domain', 'SPF', 'DKIM', 'DKIM2']
 
-/** Initiates all verifications and gives the states after one look. */
+/** Initiates all verifications and returns the states after one look. */
 export async function verify({ call }: Bench, name: string, types = NEEDED) {
   const path = `emailServices/es/domains/${name}`
   for (const verificationType of types) {
@@ -216,7 +216,7 @@ export async function readyToSend(bench: Bench, name = 'a.example') {
 
 type Tweaks = { date?: Date; key: string; headers?: Record<string, string>; signedBody?: string }
 
-/** A request as a communication service wants it signed, or not quite so. */
+/** A request signed as a communication service requires, or with deliberate errors. */
 export async function signed(
   { azure, deviations }: Bench,
   [method, target]: readonly [string, string],
@@ -257,7 +257,7 @@ export const send = (
 ): Promise<Answer> =>
   signed(bench, SEND, JSON.stringify({ ...MESSAGE, ...about }), { key, ...tweaks })
 
-/** The operation once it is over, asked at most a hundred times. */
+/** Polls the operation until its end, at most a hundred times. */
 export async function outcomeOf(bench: Bench, key: string, id: string): Promise<Json> {
   for (let look = 0; look < 100; look++) {
     const target = `/emails/operations/${id}?api-version=${VERSION}`

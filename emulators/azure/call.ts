@@ -1,4 +1,4 @@
-/** A request to ARM, as its handlers see it, and what they all refuse. */
+/** A request to ARM in the form its handlers take, and the refusals they share. */
 import { z } from 'zod'
 import type { EmulatedAnswer } from '../server.ts'
 import { Refused } from './answers.ts'
@@ -17,7 +17,7 @@ export type ArmCall = {
 
 export type ArmHandler = (call: ArmCall) => EmulatedAnswer | Promise<EmulatedAnswer>
 
-/** The body by its schema, or the refusal that names what is wrong with it. */
+/** Parses the body by its schema, or throws the refusal that names the error. */
 export function readBody<T>({ body }: ArmCall, schema: z.ZodType<T>): T {
   const written = parse(body)
   const result = schema.safeParse(written)
@@ -36,7 +36,7 @@ function parse(body: string): unknown {
   }
 }
 
-/** Elsewhere than `global` nothing of this provider exists. */
+/** This provider's resources exist only in `global`. */
 const locationRefused = (isGiven: boolean): Refused =>
   isGiven
     ? new Refused(
@@ -46,7 +46,7 @@ const locationRefused = (isGiven: boolean): Refused =>
       )
     : new Refused(400, 'LocationRequired', 'The location property is required for this definition.')
 
-/** What the provider itself refuses in a body; that it says `BadRequest` is a guess. */
+/** The provider's own refusal of a body; the code `BadRequest` is a guess. */
 export const badRequest = (message: string): Refused => new Refused(400, 'BadRequest', message)
 
 /** `path` as in `emailServices/es`. */
@@ -64,9 +64,7 @@ export const parentNotFound = (path: string): Refused =>
     `Can not perform requested operation on nested resource. Parent resource '${path}' not found.`,
   )
 
-/**
- * Code and status are guesses: the specification names neither for a resource that is in passage.
- */
+/** Code and status are guesses: the specification names neither for a resource in a transitional state. */
 export const inPassage = ({ name, provisioningState }: Provisioned): Refused =>
   new Refused(
     409,
@@ -74,7 +72,7 @@ export const inPassage = ({ name, provisioningState }: Provisioned): Refused =>
     `The resource '${name}' is ${provisioningState}; try again when it is Succeeded.`,
   )
 
-/** What clients may send back as they read it, and is not looked at. */
+/** Fields that clients may send back as read; they are ignored. */
 export const READ_ONLY = {
   id: z.unknown().optional(),
   name: z.unknown().optional(),
@@ -86,7 +84,7 @@ export const TAGS = z.record(z.string(), z.string()).optional()
 
 export const GLOBAL = z.literal(['global', 'Global'])
 
-/** The frame around the properties of every resource. `path` as in `emailServices/es`. */
+/** The common fields of every resource. `path` as in `emailServices/es`. */
 export function framed(cloud: Cloud, path: string, dates: Dates, properties: object) {
   const parts = path.split('/')
   const by = { id: cloud.credentials.clientId, type: 'Application' }
@@ -108,7 +106,7 @@ export function framed(cloud: Cloud, path: string, dates: Dates, properties: obj
 
 type Dates = { createdAt: number; changedAt: number }
 
-/** One page of a list; the next begins after as many as `$skipToken` says. */
+/** One page of a list; `$skipToken` is the number of items to skip. */
 export function paged({ cloud, path, query, version }: ArmCall, items: readonly object[]) {
   const { pageSize } = cloud.settings
   const start = Number(query.get('$skipToken') ?? 0)

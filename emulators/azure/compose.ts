@@ -1,6 +1,4 @@
-/**
- * The message as Azure puts it on the wire: MIME, signed for the customer's domain by Azure's key.
- */
+/** The message that Azure sends: MIME, signed for the customer's domain with Azure's key. */
 import { type DKIMSignOptions, dkimSign } from 'mailauth'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { type Key, SELECTORS } from './key.ts'

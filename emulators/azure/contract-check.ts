@@ -46,10 +46,7 @@ export type Observed = {
   headers: { get(name: string): string | null | undefined }
 }
 
-/**
- * What of the answer is not as the contract has it; nothing where there is no contract for the
- * path.
- */
+/** How the answer deviates from the contract; nothing where the contract lacks the path. */
 export function deviationsOf({ method, path, status, body, headers }: Observed): string[] {
   for (const contract of CONTRACTS) {
     const answers = answersFor(contract, method, path)

@@ -1,4 +1,4 @@
-/** The communication service's own API: takes messages to send, and says how that went. */
+/** The communication service's own API: takes messages to send, and returns their outcome. */
 import { randomUUID } from 'node:crypto'
 import { splitAddress } from '#names/localpart.ts'
 import type { EmulatedAnswer, EmulatedRequest } from '../server.ts'
@@ -20,7 +20,7 @@ import { isSuppressed } from './suppression.ts'
 export type SentMessage = {
   operationId: string
   from: string
-  /** Everyone it went to, whether named in the message or not. */
+  /** All recipients, whether named in the message or not. */
   to: readonly string[]
   subject: string
   raw: Buffer
@@ -31,7 +31,7 @@ export type Delivery = { envelopeSender: string; recipient: string; raw: Buffer 
 export type DataPlaneOptions = {
   deliver(message: Delivery): Promise<void>
   isBouncing(recipient: string): boolean
-  /** What became of a message at one recipient. */
+  /** The outcome of a message at one recipient. */
   report(report: DeliveryReport): Promise<void>
 }
 
@@ -49,7 +49,7 @@ export type DataPlane = {
   sends: Map<string, Send>
   sent: SentMessage[]
   usedMessageIds: Set<string>
-  /** What goes on after the answer. */
+  /** Work that continues after the answer. */
   underWay: Set<Promise<void>>
 } & DataPlaneOptions
 
@@ -99,7 +99,7 @@ async function acceptSend(
   signer: CommunicationService,
   request: EmulatedRequest,
 ): Promise<EmulatedAnswer> {
-  // The code was reported; the status and the sentence are ours.
+  // The code was reported; status and sentence are ours.
   if (cloud.isSendingBlocked) {
     throw new Refused(403, 'SubscriptionBlocked', 'The subscription is blocked from sending.')
   }
@@ -127,10 +127,7 @@ async function acceptSend(
 
 const originOf = ({ headers }: EmulatedRequest): string => `http://${headers.host}`
 
-/**
- * Refusing an id a second time is others' reading; the documentation says only that clients may
- * choose it.
- */
+/** Refusing a repeated id is as others report; the documentation says only that clients may choose it. */
 function operationIdOf({ sends }: DataPlane, { headers }: EmulatedRequest): string {
   const given = headers['operation-id']
   if (given === undefined) return randomUUID()
@@ -190,7 +187,7 @@ type Ready = {
   suppressed(recipient: string): boolean
 }
 
-/** Hands the message over to everyone who is not on a list, then says that it did, then reports. */
+/** Hands the message to every recipient not on a list, marks the send as finished, then reports. */
 async function finish(plane: DataPlane, send: Send, ready: Ready): Promise<void> {
   const to = send.recipients.filter((recipient) => !ready.suppressed(recipient))
   const { about, id } = send
@@ -214,7 +211,7 @@ async function finish(plane: DataPlane, send: Send, ready: Ready): Promise<void>
           code: 'EmailDroppedAllRecipientsSuppressed',
           message: 'All recipients are on suppression lists.',
         }
-  // A webhook that takes no events does not undo the send.
+  // A webhook that refuses events does not undo the send.
   await Promise.allSettled(outcomes.map((outcome) => plane.report({ ...about, ...outcome })))
 }
 
@@ -237,7 +234,7 @@ async function attempt(plane: DataPlane, ready: Ready, recipient: string): Promi
   }
 }
 
-/** An operation is known only to the service that began it. */
+/** Only the service that began an operation can see it. */
 function showSend({ sends }: DataPlane, signer: CommunicationService, id: string): EmulatedAnswer {
   const send = sends.get(id.toLowerCase())
   if (send?.service !== signer.name) {

@@ -44,7 +44,7 @@ const NAME =
 
 const TRACKING = z.literal(['Disabled', 'Enabled']).optional()
 
-/** Domains that Azure itself provides, or Exchange Online, are refused: they are not emulated. */
+/** Azure's own domains, and Exchange Online's, are refused: they are not emulated. */
 const DOMAIN_BODY = z.strictObject({
   ...READ_ONLY,
   location: GLOBAL,
@@ -68,21 +68,21 @@ const DOMAIN_PATCH = z.strictObject({
 
 const VERIFICATION_BODY = z.strictObject({ verificationType: z.literal([...VERIFICATION_TYPES]) })
 
-/** The service a domain lies in. One that is still being created does not count as there. */
+/** The service of a domain. One still being created counts as absent. */
 function serviceOf({ cloud, names }: ArmCall): EmailService {
   const service = lookAt(cloud.emailServices, names[0]!)
   if (service?.provisioningState !== 'Succeeded') throw parentNotFound(names[0]!)
   return service
 }
 
-/** The domain a request is about. */
+/** The domain of a request. */
 export function domainOf(call: ArmCall): Domain {
   const domain = lookAt(serviceOf(call).domains, call.names[1]!)
   if (!domain) throw notFound(`emailServices/${call.names[0]}/domains/${call.names[1]}`)
   return domain
 }
 
-/** The domain that something in it is asked for or done to. */
+/** The domain of a request about an object in it. */
 export function parentDomainOf(call: ArmCall): Domain {
   const domain = lookAt(serviceOf(call).domains, call.names[1]!)
   if (domain?.provisioningState !== 'Succeeded') {
@@ -125,7 +125,7 @@ function newDomain(cloud: Cloud, service: EmailService, name: string): Domain {
   }
 }
 
-/** Shows the domain as a poll does: verifications come to their end by being looked at. */
+/** Shows the domain as a poll does: looking brings verifications to their end. */
 async function showDomain(cloud: Cloud, domain: Domain): Promise<object> {
   await settle(cloud, domain)
   const { name, provisioningState, dataLocation, userEngagementTracking, records } = domain
@@ -163,9 +163,7 @@ export async function patchDomain(call: ArmCall): Promise<EmulatedAnswer> {
   return { status: 200, json: await showDomain(call.cloud, domain) }
 }
 
-/**
- * With the domain go its senders, its lists, and its links if it may be deleted in spite of them.
- */
+/** Deletes the domain with its senders, its lists, and, if that is allowed, its links. */
 export function deleteDomain(call: ArmCall): EmulatedAnswer {
   const { cloud, names } = call
   const service = serviceOf(call)
@@ -177,7 +175,7 @@ export function deleteDomain(call: ArmCall): EmulatedAnswer {
   return remove(call, service.domains, names[1]!)
 }
 
-/** A guess, refusal and code: the specification does not say what becomes of a linked domain. */
+/** A guess, refusal and code: the specification does not say what happens to a linked domain. */
 const stillLinked = ({ name }: Domain): Refused =>
   new Refused(409, 'DomainIsLinked', `The domain '${name}' is linked to a communication service.`)
 
@@ -188,12 +186,12 @@ function unlink(cloud: Cloud, { emailService, name }: Domain): void {
   }
 }
 
-/** The operation says only that the verification was begun; its outcome is the domain's. */
+/** The operation says only that the verification began; the domain has its outcome. */
 export function initiateVerification(call: ArmCall): EmulatedAnswer {
   const { cloud } = call
   const { domain, type } = verificationOf(call)
   const { status } = shownState(cloud, domain, type)
-  // Seen by others as "already running or done", and not confirmed; so one that hangs must be cancelled.
+  // Others report "already running or done", unconfirmed; so one that hangs must be cancelled.
   if (status === 'Verified' || isRunning(status)) {
     throw verificationConflict(`The verification '${type}' is ${status}.`)
   }
@@ -210,7 +208,7 @@ export function cancelVerification(call: ArmCall): EmulatedAnswer {
   return { status: 202, headers: pollsResult(call, begin(call.cloud, passing())) }
 }
 
-/** The status is others' reading, the code ours. */
+/** The status is as others report, the code is ours. */
 const verificationConflict = (message: string): Refused => new Refused(409, 'Conflict', message)
 
 function verificationOf(call: ArmCall): { domain: Domain; type: VerificationType } {

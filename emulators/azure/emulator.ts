@@ -1,7 +1,7 @@
 /**
- * Azure Communication Services Email in this process: sign-in, resource management, sending and
- * delivery events behind one address. It keeps real state, asks the real DNS and signs real mail;
- * what of Azure's behaviour is documented, and what is a guess, is said where it happens.
+ * Azure Communication Services Email in this process: sign-in, resource management, sending and delivery
+ * events at one address. It keeps real state, queries the real DNS and signs real mail; the code says
+ * which behaviour is documented and which is a guess.
  */
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { Ask } from '../dns.ts'
@@ -32,33 +32,30 @@ export type { Credentials as AzureCredentials, VerificationType } from './state.
 
 export type AzureEmulatorOptions = {
   port?: number
-  /** Looks at the DNS; verification really asks. */
+  /** Queries the DNS; verification really does. */
   ask: Ask
-  /** Takes what is sent, once for each recipient; when it throws, the recipient bounced. */
+  /** Receives each sent message, once for each recipient; when it throws, the recipient bounced. */
   deliver?: (message: Delivery) => Promise<void>
-  /** Who bounces without being tried. */
+  /** Recipients that bounce without an attempt. */
   isBouncing?: (recipient: string) => boolean
-  /** Where in the DNS the emulator's keys are; default `azurecomm.net`. */
+  /** The zone of the emulator's keys; default `azurecomm.net`. */
   dkimZone?: string
   /** The name customers include in their SPF policy; default `spf.protection.outlook.com`. */
   spfInclude?: string
-  /** The address that name allows, for `records`; default 127.0.0.1. */
+  /** The address allowed by that name, for `records`; default 127.0.0.1. */
   sourceAddress?: string
   /** How long a verification stays in progress; default 0, which ends it at the next poll. */
   verificationMs?: number
-  /** Limits of the subscription as documented; 0 takes one off. */
+  /** Limits of the subscription as documented; 0 means none. */
   sendsPerMinute?: number
   sendsPerHour?: number
   statusReadsPerMinute?: number
   statusReadsPerHour?: number
-  /** Whether sender usernames beside DoNotReply may be made; they may not at the default limits. */
+  /** Whether sender usernames besides DoNotReply may be made; not at the default limits. */
   senderUsernamesAllowed?: boolean
-  /**
-   * Whether a domain that is still linked cannot be deleted: not specified, so the strict way is
-   * the default.
-   */
+  /** Whether a linked domain cannot be deleted: not specified, so the strict way is the default. */
   refusesToDeleteLinked?: boolean
-  /** With what `DomainNotLinked` is said: both were reported; default 404. */
+  /** The status of `DomainNotLinked`: both were reported; default 404. */
   notLinkedStatus?: 403 | 404
   /** How many items a list shows at once; default 20. */
   pageSize?: number
@@ -67,9 +64,9 @@ export type AzureEmulatorOptions = {
 
 export type AzureHoldings = {
   domains: string[]
-  /** Ids as they were written, of all communication services. */
+  /** Ids as written, of all communication services. */
   linkedDomains: string[]
-  /** `domain/username`, without the one that every domain has by itself. */
+  /** `domain/username`, without the one every domain has from the start. */
   senders: string[]
   /** `domain/name`. */
   suppressionLists: string[]
@@ -77,30 +74,30 @@ export type AzureHoldings = {
 
 export type AzureEmulator = EmulatorServer & {
   credentials: Credentials
-  /** What the DNS must serve for the emulator's own names. */
+  /** Records that the DNS must serve for the emulator's own names. */
   records: readonly RRset[]
-  /** All tokens and access keys that were given out. */
+  /** All tokens and access keys issued. */
   secrets(): string[]
-  /** What was made and not deleted; a deletion counts from its acceptance on. */
+  /** Objects created and not deleted; a deletion counts once accepted. */
   holdings(): AzureHoldings
   sent: readonly SentMessage[]
-  /** From now on the client secret is wrong, and so are the tokens it gave. */
+  /** Makes the client secret and its tokens wrong from now on. */
   revoke(): void
   restore(): void
-  /** From now on the client has no rights on any resource. */
+  /** Removes the client's rights to all resources. */
   forbid(): void
   allow(): void
-  /** From now on nothing is sent for the subscription, as after complaints. */
+  /** Blocks sending for the subscription from now on, as after complaints. */
   blockSending(): void
   unblockSending(): void
-  /** From now on sender usernames may not be made, as at the default limits. */
+  /** Refuses new sender usernames from now on, as at the default limits. */
   refuseUsernames(): void
   allowUsernames(): void
-  /** Makes a verification hang, until it was initiated so many (1) more times. */
+  /** Makes a verification hang until it was initiated so many (default 1) more times. */
   stick(domain: string, type: VerificationType, how?: { times?: number; as?: Stuck['as'] }): void
-  /** Has delivery reports posted to a webhook, which must first answer the validation event. */
+  /** Posts delivery reports to a webhook, which must first answer the validation event. */
   subscribe(url: string): Promise<void>
-  /** Reports on a send now: to all its recipients or one, `times` over with the same event id. */
+  /** Reports on a send now, to all recipients or one, `times` over with the same event id. */
   reportDelivery(
     operationId: string,
     status: DeliveryStatus,

@@ -1,4 +1,4 @@
-/** Event Grid: tells the webhooks that subscribed what became of each message. */
+/** Event Grid: posts the outcome of each message to subscribed webhooks. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 
@@ -25,7 +25,7 @@ export type DeliveryReport = {
 export type EventGrid = {
   /** Throws when the endpoint does not answer the validation code with itself. */
   subscribe(url: string): Promise<void>
-  /** Posts to every subscriber, `times` over with the same id; throws when one does not take it. */
+  /** Posts to every subscriber, `times` over with the same id; throws when one refuses it. */
   report(report: DeliveryReport, times?: number): Promise<void>
 }
 
@@ -54,7 +54,7 @@ export function newEventGrid(topic: () => string, now: () => number): EventGrid 
     },
     async report(report, times = 1) {
       reports += 1
-      // The documentation and the SDK differ in one letter; both come, in turn.
+      // The documentation and the SDK differ in one letter; this alternates between them.
       const dateName = reports % 2 === 1 ? 'deliveryAttemptTimeStamp' : 'deliveryAttemptTimestamp'
       const envelope = reportEnvelope(report, dateName, now())
       for (const url of subscribers) {
@@ -109,7 +109,7 @@ const newEnvelope = (
   eventTime: new Date(now).toISOString(),
 })
 
-/** At least once: again, with the same id, when the answer was lost or was not a success. */
+/** At least once: posts again, with the same id, when the answer was lost or no success. */
 async function postInsistently(url: string, envelope: Envelope): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     const problem = await post(url, envelope, 'Notification').then(problemWith, String)

@@ -1,4 +1,4 @@
-/** Who sends: requests to a communication service are signed with one of its access keys. */
+/** Authenticates requests to a communication service by the signature with its access key. */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { EmulatedRequest } from '../server.ts'
 import { Refused } from './answers.ts'
@@ -9,8 +9,8 @@ const AUTHORIZATION = /^HMAC-SHA256 SignedHeaders=([^&]+)&Signature=([A-Za-z0-9+
 const SKEW_MS = 5 * 60_000
 
 /**
- * The service whose key signed the request. All services share one address here, so the key alone
- * tells them apart; at Azure it is the host.
+ * The service whose key signed the request. All services share one address here, so only the key
+ * identifies them; at Azure the host does.
  */
 export function signerOf(cloud: Cloud, request: EmulatedRequest): CommunicationService {
   const { authorization, date, contentHash } = headersOf(request)

@@ -14,7 +14,7 @@ export const SELECTORS = {
 
 let made: Promise<Key> | undefined
 
-/** One key for the process: making it takes longer than a test does. */
+/** One key for the process: making one takes longer than a test. */
 export function ownKey(): Promise<Key> {
   made ??= makeKey()
   return made
@@ -33,7 +33,7 @@ const TTL_S = 60
 
 type Names = { dkimZone: string; spfInclude: string; sourceAddress: string }
 
-/** What the DNS has to serve of Azure's own names for the customers' records to mean anything. */
+/** Azure's own records, which the customers' records refer to. */
 export function ownRecords(key: Key, { dkimZone, spfInclude, sourceAddress }: Names): RRset[] {
   const keys = Object.values(SELECTORS).map((selector) => ({
     name: `${dkimName(selector, dkimZone)}.`,

@@ -3,9 +3,7 @@ import { Refused } from './answers.ts'
 import { type Cloud, type Domain, domainOfId } from './state.ts'
 import { isFullyVerified, settle } from './verification.ts'
 
-/**
- * The ids as they will be kept: as written, each domain once. Refuses them all if it refuses one.
- */
+/** The ids to store: as written, each domain once. If one is refused, all are. */
 export async function linkableDomains(
   cloud: Cloud,
   ids: readonly string[],

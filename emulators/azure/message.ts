@@ -1,4 +1,4 @@
-/** What may be asked to be sent: the body of `emails:send`. */
+/** Validates the body of `emails:send`. */
 import { z } from 'zod'
 import { isAddress } from '#names/localpart.ts'
 import { Refused } from './answers.ts'
@@ -34,9 +34,7 @@ const MESSAGE = z.strictObject({
 
 export type Message = z.infer<typeof MESSAGE>
 
-/**
- * Headers the service writes itself. That it refuses them, rather than ignoring them, is a guess.
- */
+/** Headers that the service writes itself. That it refuses rather than ignores them is a guess. */
 const ITS_OWN =
   /^(from|sender|to|cc|bcc|subject|date|mime-version|content-.*|dkim-signature|received|return-path)$/i
 
@@ -74,7 +72,7 @@ export const invalid = (property: string): Refused =>
 
 const addresses = (list: Message['replyTo'] = []): string[] => list.map(({ address }) => address)
 
-/** Everyone who is to get the message, each once. */
+/** All recipients of the message, each once. */
 export function recipientsOf({ recipients: { to, cc, bcc } }: Message): string[] {
   const all = [...addresses(to), ...addresses(cc), ...addresses(bcc)]
   return [...new Map(all.map((address) => [address.toLowerCase(), address])).values()]
@@ -83,13 +81,11 @@ export function recipientsOf({ recipients: { to, cc, bcc } }: Message): string[]
 const MESSAGE_ID = /^<[^\s<>@]+@[^\s<>@]+\.[^\s<>@]+>$/
 const VALIDATES = 'x-ms-acsemail-validate-message-id'
 
-/** A header by its name, in whatever case. */
+/** A header by its name, in any case. */
 const headerOf = ({ headers = {} }: Message, name: string): string | undefined =>
   Object.entries(headers).find(([written]) => written.toLowerCase() === name)?.[1]
 
-/**
- * The Message-ID the sender wants. One that will not do is refused only if the sender wants it so.
- */
+/** The sender's Message-ID. An invalid one is refused only if the sender requires it. */
 export function wantedMessageId(message: Message, used: ReadonlySet<string>): string | undefined {
   const wanted = headerOf(message, 'message-id')
   if (wanted === undefined) return undefined
@@ -98,7 +94,7 @@ export function wantedMessageId(message: Message, used: ReadonlySet<string>): st
   return undefined
 }
 
-/** The headers that travel: instructions to the service do not. */
+/** The headers of the sent message, without instructions to the service. */
 export function travellingHeaders({ headers = {} }: Message): Record<string, string> {
   const travels = (name: string) => !/^(x-ms-acsemail-.*|message-id)$/i.test(name)
   return Object.fromEntries(Object.entries(headers).filter(([name]) => travels(name)))

@@ -1,4 +1,4 @@
-/** Long-running operations: where to ask how they stand, and what is answered there. */
+/** Long-running operations: the URLs to poll, and their answers. */
 import { randomUUID } from 'node:crypto'
 import type { EmulatedAnswer } from '../server.ts'
 import { Refused } from './answers.ts'
@@ -18,7 +18,7 @@ export function begin(cloud: Cloud, look: Operation['look']): string {
   return id
 }
 
-/** Ends with the passing state of a resource. */
+/** Ends with the resource's transitional state. */
 export const provisioning =
   <T extends Provisioned>(shelf: Shelf<T>, name: string): Operation['look'] =>
   () => {
@@ -26,7 +26,7 @@ export const provisioning =
     return state === 'Creating' || state === 'Deleting' ? 'InProgress' : 'Succeeded'
   }
 
-/** Ends at the second look. */
+/** Ends at the second poll. */
 export function passing(): Operation['look'] {
   let looks = 0
   return () => {
@@ -35,13 +35,13 @@ export function passing(): Operation['look'] {
   }
 }
 
-/** The answer to a creation says where its state can be polled. */
+/** The answer to a creation: where to poll the resource's state. */
 export const pollsState = ({ cloud, version }: ArmCall, id: string): Record<string, string> => ({
   ...NOW,
   'azure-asyncoperation': pollUrl(cloud, 'operationStatuses', id, version),
 })
 
-/** The answer to everything else says where its result will be. */
+/** The answer to all other operations: where to poll the result. */
 export const pollsResult = ({ cloud, version }: ArmCall, id: string): Record<string, string> => ({
   ...NOW,
   location: pollUrl(cloud, 'operationResults', id, version),
@@ -71,7 +71,7 @@ export function getOperationStatus(call: ArmCall): EmulatedAnswer {
   }
 }
 
-/** Location: the state is the status, 202 for as long as it goes on. */
+/** Location: the state is the status, 202 until it ends. */
 export function getOperationResult(call: ArmCall): EmulatedAnswer {
   const { id, operation } = find(call)
   return operation.look() === 'InProgress'

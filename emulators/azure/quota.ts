@@ -1,9 +1,9 @@
-/** So many a minute and so many an hour, over a window that slides. */
+/** Limits for a minute and an hour, over a sliding window. */
 
 export type Limits = { perMinute: number; perHour: number }
 
 export type Quota = {
-  /** Undefined when it was granted, else after how many seconds to ask again. */
+  /** Undefined when granted, otherwise the seconds to wait. */
   take(): number | undefined
 }
 

@@ -1,4 +1,4 @@
-/** senderUsernames: what may stand before the @ of a domain. */
+/** senderUsernames: the localparts that may send. */
 import { z } from 'zod'
 import type { EmulatedAnswer } from '../server.ts'
 import { Refused } from './answers.ts'
@@ -6,7 +6,7 @@ import { type ArmCall, badRequest, framed, notFound, paged, READ_ONLY, readBody 
 import { parentDomainOf } from './domains.ts'
 import type { Cloud, Domain, SenderUsername } from './state.ts'
 
-/** The one every domain has by itself. */
+/** The one every domain has from the start. */
 export const DEFAULT_SENDER = 'donotreply'
 
 const USERNAME = /^[a-z0-9]([a-z0-9._+-]{0,62}[a-z0-9])?$/i
@@ -35,9 +35,7 @@ export function putSender(call: ArmCall): EmulatedAnswer {
   return { status: isNew ? 201 : 200, json: showSender(call.cloud, domain, sender) }
 }
 
-/**
- * Documented is that it is refused at the default limits; with which status and code is our guess.
- */
+/** The refusal at the default limits is documented; its status and code are our guess. */
 const overQuota = (): Refused =>
   new Refused(
     403,

@@ -42,7 +42,7 @@ const EMAIL_BODY = z.strictObject({
 const KEY_AUTH = { disableLocalAuth: z.boolean().optional() }
 const LINKED = { linkedDomains: z.array(z.string()).optional() }
 
-/** `publicNetworkAccess` and `identity` are refused: nothing here would come of them. */
+/** `publicNetworkAccess` and `identity` are refused: they would have no effect here. */
 const COMMUNICATION_BODY = z.strictObject({
   ...READ_ONLY,
   location: GLOBAL,
@@ -93,7 +93,7 @@ export async function putCommunicationService(call: ArmCall): Promise<EmulatedAn
   }
   const show = showCommunicationService
   const answer = put(call, cloud.communicationServices, service, { tags, dataLocation }, show)
-  // A PUT says all there is to say: what it leaves out is gone, links included.
+  // A PUT replaces everything: omitted properties are removed, links included.
   Object.assign(service, { linkedDomains: linked, isKeyAuthDisabled: disableLocalAuth })
   return { ...answer, json: show(cloud, service) }
 }
@@ -138,10 +138,7 @@ export const showEmailService: Show<EmailService> = (cloud, service) => ({
   ...(service.tags && { tags: service.tags }),
 })
 
-/**
- * `hostName` is the emulator's own address, so that nothing built from it can reach the real
- * Azure.
- */
+/** `hostName` is the emulator's own address, so that no URL built from it reaches the real Azure. */
 export const showCommunicationService: Show<CommunicationService> = (cloud, service) => ({
   ...framed(cloud, `communicationServices/${service.name}`, service, {
     provisioningState: service.provisioningState,
@@ -226,7 +223,7 @@ export function deleteEmailService(call: ArmCall): EmulatedAnswer {
 export const deleteCommunicationService = (call: ArmCall): EmulatedAnswer =>
   remove(call, call.cloud.communicationServices, call.names[0]!)
 
-/** 202 for as long as it goes on, 204 when there is nothing (any more). */
+/** 202 until it ends, 204 when the object is absent. */
 export function remove<T extends Provisioned>(
   call: ArmCall,
   shelf: Shelf<T>,
@@ -259,7 +256,7 @@ export function listKeys(call: ArmCall): EmulatedAnswer {
 
 const REGENERATE_BODY = z.strictObject({ keyType: z.literal(['Primary', 'Secondary']) })
 
-/** From now on the old key is wrong. */
+/** Makes the old key wrong from now on. */
 export function regenerateKey(call: ArmCall): EmulatedAnswer {
   const service = communicationService(call)
   const { keyType } = readBody(call, REGENERATE_BODY)

@@ -1,12 +1,10 @@
-/**
- * What the emulated subscription holds. Names are Azure's own; keys of the maps are in lower case.
- */
+/** The state of the emulated subscription. Names are Azure's own; keys of the maps are in lower case. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Ask } from '../dns.ts'
 import type { Key } from './key.ts'
 import type { Quota } from './quota.ts'
 
-/** Those of Azure's states that this emulator passes through. */
+/** The states of Azure that this emulator uses. */
 export type ProvisioningState = 'Creating' | 'Succeeded' | 'Deleting'
 
 export type Provisioned = {
@@ -15,7 +13,7 @@ export type Provisioned = {
   createdAt: number
   changedAt: number
   provisioningState: ProvisioningState
-  /** How many polls still see the passing state. */
+  /** How many more polls see the transitional state. */
   looksLeft: number
 }
 
@@ -40,7 +38,7 @@ export type VerificationStatus =
   | 'Verified'
   | 'CancellationRequested'
 
-/** `startedAt` also tells one run from the next. */
+/** `startedAt` also distinguishes one run from the next. */
 export type Verification = {
   status: VerificationStatus
   errorCode: string | undefined
@@ -81,7 +79,7 @@ export type SuppressedAddress = {
 
 export type Shelf<T> = Map<string, T>
 
-/** Asking is what moves it on, as with a resource that is polled. */
+/** Each poll advances it, as with a resource. */
 export type Operation = { startedAt: number; look(): 'InProgress' | 'Succeeded' }
 
 export type Credentials = {
@@ -92,7 +90,7 @@ export type Credentials = {
   resourceGroup: string
 }
 
-/** How a verification hangs: what it shows, and how many more initiations that takes. */
+/** How a verification hangs: the state it shows, and how many more initiations it takes. */
 export type Stuck = { as: 'VerificationInProgress' | 'NotStarted'; initiationsLeft: number }
 
 export type Settings = {
@@ -109,14 +107,14 @@ export type Settings = {
 
 export type Cloud = {
   settings: Settings
-  /** Where the emulator listens: known only once it does. */
+  /** The emulator's URL: known once it listens. */
   url: string
   key: Key
   credentials: Credentials
   isRevoked: boolean
   isForbidden: boolean
   isSendingBlocked: boolean
-  /** When each access token ends. */
+  /** The expiry of each access token. */
   tokens: Map<string, number>
   emailServices: Shelf<EmailService>
   communicationServices: Shelf<CommunicationService>
@@ -147,7 +145,7 @@ export function newProvisioned(name: string, now: number): Provisioned {
 }
 
 /**
- * The resource as a poll sees it; the first poll after a creation or deletion sees it under way.
+ * The resource as a poll sees it; the first poll after a creation or deletion sees a transitional state.
  */
 export function lookAt<T extends Provisioned>(shelf: Shelf<T>, name: string): T | undefined {
   const found = shelf.get(name.toLowerCase())
@@ -185,7 +183,7 @@ export function resourceId({ credentials }: Cloud, path: string): string {
 export const domainId = (cloud: Cloud, domain: Domain): string =>
   resourceId(cloud, `emailServices/${domain.emailService}/domains/${domain.name}`)
 
-/** The domain an id stands for, in whatever case it is written (ARM ids have none). */
+/** The domain of an id, in any letter case (ARM ids are case-insensitive). */
 export function domainOfId(cloud: Cloud, id: string): Domain | undefined {
   const [, subscription, group, service, name] = DOMAIN_ID.exec(id) ?? []
   const own = cloud.credentials

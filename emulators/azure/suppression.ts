@@ -1,4 +1,4 @@
-/** suppressionLists and their addresses: whom one sender of a domain does not write to. */
+/** suppressionLists and their addresses: recipients that a sender of a domain must not write to. */
 import { z } from 'zod'
 import { isAddress } from '#names/localpart.ts'
 import type { EmulatedAnswer } from '../server.ts'

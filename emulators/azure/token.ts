@@ -11,7 +11,7 @@ const LIFETIME_S = 3599
 type Form = { tenant: string; fields: URLSearchParams }
 
 /**
- * What sign-in refuses, the first that applies: status, `error`, and the number of the AADSTS
+ * The refusals of sign-in; the first that applies counts: status, `error`, and the number of the AADSTS
  * code.
  */
 const REFUSALS: readonly (readonly [
@@ -83,7 +83,7 @@ export function answerToken(cloud: Cloud, request: EmulatedRequest): EmulatedAns
   }
 }
 
-/** Nothing but a form is read: a JSON body is a request without a grant. */
+/** Only a form is parsed: a JSON body counts as a request without a grant. */
 function fieldsOf({ headers, body, method }: EmulatedRequest): URLSearchParams {
   const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded')
   return new URLSearchParams(isForm && method === 'POST' ? body : '')

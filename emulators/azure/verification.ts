@@ -1,4 +1,4 @@
-/** Verification of a domain's records: it really asks the DNS, once for every initiation. */
+/** Verifies a domain's records: it really queries the DNS, once for every initiation. */
 
 import { randomUUID } from 'node:crypto'
 import { relative } from '#names/domain-name.ts'
@@ -18,7 +18,7 @@ import {
 
 const TTL_S = 3600
 
-/** All that sending needs; DMARC can be asked for, but nothing waits for it. */
+/** The verifications that sending needs; DMARC can be initiated, but nothing needs it. */
 const NEEDED = ['Domain', 'SPF', 'DKIM', 'DKIM2'] as const satisfies VerificationType[]
 
 export const isFullyVerified = (domain: Domain): boolean =>
@@ -34,9 +34,7 @@ export function notStarted(): Record<VerificationType, Verification> {
   return { Domain: fresh(), SPF: fresh(), DKIM: fresh(), DKIM2: fresh(), DMARC: fresh() }
 }
 
-/**
- * What a new domain has to publish. Names come in all the forms that were seen, each in its turn.
- */
+/** The records of a new domain. Names take turns in all forms that Azure was seen to use. */
 export function wantedRecords(cloud: Cloud, name: string): Domain['records'] {
   const { dkimZone, spfInclude } = cloud.settings
   const turn = cloud.domainsEverMade
@@ -103,7 +101,7 @@ export function stick(
   cloud.stuck.set(`${name.toLowerCase()}/${type}`, { as, initiationsLeft })
 }
 
-/** Brings every verification to where it stands now. */
+/** Brings every verification up to date. */
 export async function settle(cloud: Cloud, domain: Domain): Promise<void> {
   await Promise.all(VERIFICATION_TYPES.map((type) => settleOne(cloud, domain, type)))
 }
@@ -114,7 +112,7 @@ async function settleOne(cloud: Cloud, domain: Domain, type: VerificationType): 
   if (!isRunning(verification.status)) return
   const stuck = stuckOf(cloud, domain.name, type)
   if (stuck && stuck.initiationsLeft > 0) {
-    // What hangs as NotStarted still counts as initiated: only what is shown is the old state.
+    // A verification stuck at NotStarted still counts as initiated: only the shown state is old.
     if (stuck.as === 'VerificationInProgress') verification.status = stuck.as
     return
   }
@@ -127,7 +125,7 @@ async function settleOne(cloud: Cloud, domain: Domain, type: VerificationType): 
   verification.errorCode = outcome === 'as wanted' ? undefined : outcome
 }
 
-/** The state as it is shown. */
+/** The state that is shown. */
 export function shownState(cloud: Cloud, domain: Domain, type: VerificationType) {
   const { status, errorCode } = domain.verifications[type]
   const stuck = stuckOf(cloud, domain.name, type)
@@ -140,7 +138,7 @@ export const shownStates = (cloud: Cloud, domain: Domain) =>
   Object.fromEntries(VERIFICATION_TYPES.map((type) => [type, shownState(cloud, domain, type)]))
 
 type Outcome = 'as wanted' | 'cannot ask' | ErrorCode
-/** Our words: which codes Azure gives for what is not documented. */
+/** Our guess: Azure's codes here are not documented. */
 type ErrorCode = 'RecordNotFound' | 'RecordMismatch' | 'MultipleSpfRecords'
 
 async function look(cloud: Cloud, domain: Domain, type: VerificationType): Promise<Outcome> {
@@ -170,7 +168,7 @@ const LOOKS: Record<VerificationType, Look> = {
   },
 }
 
-/** Documented: a softfail does not pass, and there may be one policy only. */
+/** Documented: a softfail does not pass, and only one policy is allowed. */
 function judgeSpf(policies: readonly string[], spfInclude: string): Outcome {
   const [policy, ...more] = policies
   if (policy === undefined) return 'RecordNotFound'

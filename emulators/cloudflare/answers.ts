@@ -1,14 +1,14 @@
-/** The one shape of every answer, and every refusal with what we know of it. */
+/** The common form of all answers, and every refusal with how well we know it. */
 import type { EmulatedAnswer } from '../server.ts'
 
 /**
- * How a row is known. `documented` by the provider; `reported` with its body by people who met it;
- * `guessed` by us, in code, status or both: nothing may rest on it; `ours` where the real API would
- * do what this emulator cannot.
+ * How a row is known. `documented` by the provider; `reported` with its body by users; `guessed` by us,
+ * in code, status or both: nothing may depend on it; `ours` for calls that this emulator cannot do and
+ * the real API can.
  */
 type Known = 'documented' | 'reported' | 'guessed' | 'ours'
 
-/** `{}` in a sentence stands for what it is about. `under` is the outer error of a chain. */
+/** `{}` in a sentence stands for its object. `under` is the outer error of a chain. */
 type Row = { known: Known; status: number; code: number; says: string; under?: Outer }
 type Outer = { code: number; message: string }
 
@@ -39,7 +39,7 @@ const ACCESS = {
     'Requires permission "com.cloudflare.api.account.zone.create" to create zones for the selected account',
   ),
   may_not_touch: row('guessed', 403, 9109, 'Unauthorized to access requested resource'),
-  /** People also report a 403 that says "request is not authorized" and has no code at all. */
+  /** People also report a 403 with "request is not authorized" and no code. */
   may_not_redirect: row('guessed', 403, 10000, 'Authentication error'),
   throttled: row('reported', 429, 971, 'Please wait and consider throttling your request speed'),
   out_of_order: row('guessed', 500, 1052, 'An error has occurred and it has been logged.'),
@@ -150,7 +150,7 @@ function row(known: Known, status: number, code: number, says: string, under?: O
   return under === undefined ? { known, status, code, says } : { known, status, code, says, under }
 }
 
-/** Thrown anywhere below the router, which answers with it. Nothing has changed when it is. */
+/** Thrown anywhere below the router, which answers with it. Nothing has changed then. */
 export class Refused extends Error {
   override readonly name = 'Refused'
   readonly kind: RefusalKind
@@ -184,7 +184,7 @@ export type PageInfo = {
   total_pages: number
 }
 
-/** What a route gives; `info` with a page of a list. */
+/** The result of a route; `info` with a page of a list. */
 export type Reply = { result: unknown; info?: PageInfo }
 
 export const successAnswer = ({ result, info }: Reply): EmulatedAnswer => ({

@@ -1,4 +1,4 @@
-/** From a request to its route, past whoever asks; and from what a route gives or refuses to an answer. */
+/** Finds the route of a request, after authentication, and turns its result or refusal into an answer. */
 import type { EmulatedAnswer, EmulatedRequest } from '../server.ts'
 import { Refused, refusalAnswer, successAnswer } from './answers.ts'
 import type { Call, Handler } from './call.ts'
@@ -53,7 +53,7 @@ function authenticate({ apiToken, isRevoked }: World, { headers }: EmulatedReque
   if (token !== apiToken || isRevoked) throw new Refused('unauthenticated')
 }
 
-/** A token may have rights on zones and their records, and none on their redirect rules. */
+/** A token may have rights to zones and their records, and none to their redirect rules. */
 function refuseWithoutRight(world: World, path: string, zone: string): void {
   if (world.isForbidden) throw new Refused('may_not_touch')
   const isOfRules = path.startsWith(`${BASE}/zones/${zone}/rulesets/`)

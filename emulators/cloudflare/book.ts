@@ -1,4 +1,4 @@
-/** A zone's records while they change: everything that is asked for together happens, or nothing. */
+/** A zone's records during a change: all operations of a request apply, or none. */
 import { Refused } from './answers.ts'
 import { octetsOf } from './content.ts'
 import type { Given } from './given.ts'
@@ -46,7 +46,7 @@ export class RecordBook {
     return record
   }
 
-  /** From here on the zone holds this, and its nameservers say so. */
+  /** Stores the records in the zone, and publishes it. */
   commit(): void {
     this.#zone.records = this.#records
     this.#zone.serial += 1
@@ -71,7 +71,7 @@ const isAddress = ({ type }: Draft): boolean => type === 'A' || type === 'AAAA'
 const isDelegation = ({ type }: Draft): boolean => type === 'NS'
 const isAlias = ({ type }: Draft): boolean => type === 'CNAME'
 
-/** Other types beside a CNAME are allowed here, though the DNS does not know such a thing. */
+/** This API allows other types beside a CNAME, though the DNS does not. */
 function refuseConflict(record: Draft, beside: readonly Draft[]): void {
   const sameType = beside.filter(({ type }) => type === record.type)
   const twin = sameType.find((other) => isSame(other, record))
@@ -89,5 +89,5 @@ function refuseConflict(record: Draft, beside: readonly Draft[]): void {
 
 const isSame = (a: Draft, b: Draft): boolean => octetsOf(a.type, a).equals(octetsOf(b.type, b))
 
-/** Which of the two codes goes with which likeness is our guess; people report both for "it is there". */
+/** Which of the two codes belongs to which case is our guess; people report both for existing records. */
 const isIdentical = (a: Draft, b: Draft): boolean => a.ttl === b.ttl && a.proxied === b.proxied

@@ -1,4 +1,4 @@
-/** So many requests in five minutes; who asks for more gets nothing at all for a while. */
+/** Limits requests in five minutes; exceeding it blocks all requests for a while. */
 
 const WINDOW_MS = 300_000
 
@@ -12,7 +12,7 @@ export class RequestBudget {
   #endsMs = Number.NEGATIVE_INFINITY
   #isBlocked = false
 
-  /** A limit of 0 is none. */
+  /** A limit of 0 means none. */
   constructor(limit: number, blockMs: number, now: () => Date) {
     this.#limit = limit
     this.#blockMs = blockMs

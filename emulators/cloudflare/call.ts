@@ -1,4 +1,4 @@
-/** What a route is handed. */
+/** The arguments of a route. */
 import type { EmulatedRequest } from '../server.ts'
 import { Refused, type Reply } from './answers.ts'
 import type { HeldZone, World } from './world.ts'
@@ -6,7 +6,7 @@ import type { HeldZone, World } from './world.ts'
 export type Call = {
   world: World
   request: EmulatedRequest
-  /** The parts of the path that a route leaves open, by name. */
+  /** The variable parts of the path, by name. */
   params: Readonly<Record<string, string>>
 }
 

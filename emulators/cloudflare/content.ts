@@ -1,4 +1,4 @@
-/** What each type of record may hold, one reader per type, and the same as the DNS says it. */
+/** The valid content of each type of record, one parser per type, and its rdata. */
 import { isIPv4, isIPv6 } from 'node:net'
 import { toWireRRset } from '#dns/rdata.ts'
 import { quoted } from '#dns/text.ts'
@@ -9,7 +9,7 @@ import { type Given, hostOf, isGiven, isWhole } from './given.ts'
 import { readTxt } from './txt.ts'
 import type { CaaData, Content, SrvData } from './world.ts'
 
-/** Where the record is going to stand. */
+/** The record's zone and owner. */
 type Place = { zone: string; name: string }
 type Reader = (given: Given, place: Place) => Content
 
@@ -43,7 +43,7 @@ export function readContent(type: NamedType, given: Given, place: Place): Conten
   return content
 }
 
-/** Whole numbers by their most, and texts: in quotes in the content, or as they are. */
+/** Whole numbers with their maximum, and texts: quoted in the content, or plain. */
 type DataField = number | 'quoted' | 'host' | 'plain'
 
 const U8 = 255
@@ -88,7 +88,7 @@ function wordOf(value: string | number, form: DataField): string {
   return form === 'host' ? dotted(String(value)) : String(value)
 }
 
-/** The parameters of a service, a digest, and the like are looked into only here. */
+/** Validates service parameters, digests and the like, which no other check does. */
 function refuseNoRdata(type: NamedType, content: Content): void {
   try {
     octetsOf(type, content)
@@ -111,7 +111,7 @@ function address(
 function cname({ content }: Given, { zone, name }: Place): Content {
   const host = hostOf(content, zone)
   if (host === undefined || host === name) throw new Refused('content_cname')
-  // The real API answers with the addresses of the target, which we would have to look up.
+  // The real API answers with the target's addresses, which we would have to look up.
   if (name === zone) throw new Refused('not_emulated', 'CNAME at the apex')
   return { content: host }
 }
@@ -161,11 +161,11 @@ function host(written: unknown, zone: string, type: NamedType): string {
   return found
 }
 
-/** RFC 7505 section 3, RFC 2782: the root stands for "there is none". */
+/** RFC 7505 section 3, RFC 2782: the root means "none". */
 const hostOrNone = (written: unknown, zone: string, type: NamedType): string =>
   written === '.' ? '.' : host(written, zone, type)
 
-/** Rdata in presentation form, as a zone of ours takes it. */
+/** Rdata in presentation form, as our zones have it. */
 export function rdataOf(type: NamedType, { content, priority }: Content): string {
   if (type === 'TXT') return content
   if (type === 'MX') return `${priority} ${dotted(content)}`
@@ -174,9 +174,9 @@ export function rdataOf(type: NamedType, { content, priority }: Content): string
 
 const dotted = (text: string): string => text.replace(/\.?$/, '.')
 
-/** What goes over the wire: two records with the same octets are the same, however they are written. */
+/** The octets on the wire: two records with the same octets are identical, however written. */
 export function octetsOf(type: NamedType, content: Content): Buffer {
-  // How a text is cut into strings makes no other record of it.
+  // Texts that differ only in how they are split into strings are identical.
   if (type === 'TXT') return txtToWire(quoted(readTxt(content.content)!.octets))
   const data = [rdataOf(type, content)]
   return toWireRRset({ name: '.', type, ttl: 0, data }).records[0]!.octets

@@ -1,7 +1,7 @@
 /**
- * What the visitors of proxied names meet: an HTTP server that leads them by the redirect rules of
- * their zone. There is no origin behind it, no cache and no TLS. An expression that it cannot read
- * is answered as such, so that no rule seems to match nothing.
+ * The HTTP server for visitors of proxied names: it redirects by the rules of their zone. It has no
+ * origin, no cache and no TLS. It answers with an error for an expression that it cannot parse, so that
+ * no rule silently fails to match.
  */
 import { createServer, type IncomingMessage } from 'node:http'
 import { ancestorsOf, isWithin } from '#names/domain-name.ts'
@@ -28,7 +28,7 @@ export async function startEdge(
   return listener
 }
 
-/** Whatever goes wrong with one visit, the edge stays up for the next. */
+/** A failed request never ends the edge. */
 function answerVisit(
   world: World,
   request: IncomingMessage,
@@ -64,11 +64,11 @@ const says = (status: number, sentence: string): Answer => ({
   text: `${sentence}\n`,
 })
 
-/** The port goes, for ours is rarely the one that `http.host` would be without. */
+/** Without the port, which a real `http.host` would rarely have. */
 const hostName = (written: string): string =>
   written.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase()
 
-/** The closest zone, which is the only one whose rules count. */
+/** The closest zone: only its rules apply. */
 function zoneOver(world: World, host: string): HeldZone | undefined {
   for (const name of [host, ...ancestorsOf(host)]) {
     const zone = zoneNamed(world, name)
@@ -77,17 +77,17 @@ function zoneOver(world: World, host: string): HeldZone | undefined {
   return undefined
 }
 
-/** As the DNS finds it: whom a name or its wildcard leads here is served, and nobody else. */
+/** As in the DNS: only names that it leads here, themselves or by a wildcard, are served. */
 function isProxied(zone: HeldZone, host: string): boolean {
   const records = [...zone.records.values()]
   const isHeld = (name: string) =>
     name === zone.name || records.some((record) => isWithin(record.name, name))
-  // RFC 4592 section 3.3.1: the wildcard is that of the closest name which is there.
+  // RFC 4592 section 3.3.1: the wildcard is that of the closest existing name.
   const source = isHeld(host) ? host : `*.${ancestorsOf(host).find(isHeld)}`
   return proxiedNames(records).has(source)
 }
 
-/** The first that matches leads; what stands behind it is never looked at. */
+/** The first matching rule redirects; later ones are ignored. */
 const leadingRule = ({ redirects }: HeldZone, host: string): Redirect | undefined =>
   redirects?.rules.find(({ enabled, expression }) => enabled && hostsOf(expression).includes(host))
 
@@ -103,7 +103,7 @@ const QUOTED = String.raw`"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"`
 const ONE_HOST = new RegExp(String.raw`^http\.host eq (${QUOTED})$`)
 const SOME_HOSTS = new RegExp(String.raw`^http\.host in \{(${QUOTED}(?: ${QUOTED})*)\}$`)
 
-/** The hosts that an expression matches. Hosts are compared as written, so only lowercase is read. */
+/** The hosts that an expression matches. Hosts are compared as written, so only lowercase is valid. */
 function hostsOf(expression: string): string[] {
   const bare = /^\((.*)\)$/.exec(expression)?.[1] ?? expression
   const quoted = ONE_HOST.exec(bare)?.[1] ?? SOME_HOSTS.exec(bare)?.[1]
@@ -123,7 +123,7 @@ function partsOf(url: string): [path: string, query: string] {
   return at === -1 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)]
 }
 
-/** Without a fragment, which a query would have to stand before. */
+/** Without a fragment, because a query would have to precede it. */
 const PLAIN_URL = /^https?:\/\/[!"$-~]+$/
 const HOST_AND_PATH = /^concat\("(https:\/\/[a-z0-9.-]+)", http\.request\.uri\.path\)$/
 

@@ -1,7 +1,7 @@
 /**
- * Cloudflare's API v4 as far as a zone for mail needs it: zones, records, activation and dynamic
- * redirects, with a real DNS server that says what the API was told, and an edge that leads visitors
- * by it. A free plan, one account, one token. What is not here answers as an unknown route does.
+ * The part of Cloudflare's API v4 that a mail domain's zone needs: zones, records, activation and
+ * dynamic redirects, with a real DNS server that serves the zones, and an edge that redirects visitors.
+ * A free plan, one account, one token. Anything else gets the answer for an unknown route.
  */
 import { randomBytes } from 'node:crypto'
 import { isIPv4, isIPv6 } from 'node:net'
@@ -17,58 +17,58 @@ import { type HeldZone, newId, type World, zoneNamed } from './world.ts'
 
 export type CloudflareEmulatorOptions = {
   port?: number
-  /** Where the DNS server listens, by UDP and TCP; loopback and a free port unless told. */
+  /** Where the DNS server listens, by UDP and TCP; by default loopback and a free port. */
   dnsAddress?: string
   dnsPort?: number
-  /** Where the edge serves visitors, by plain HTTP and IPv4; loopback and a free port unless told. */
+  /** Where the edge serves visitors, by plain HTTP and IPv4; by default loopback and a free port. */
   edgeAddress?: string
   edgePort?: number
-  /** The zone that the names of the nameservers lie in. */
+  /** The zone of the nameservers' names. */
   nameserverZone?: string
-  /** 0 is no limit. Over it, every call is refused for as long as `blockMs`. */
+  /** 0 is no limit. Over it, every call is refused for `blockMs`. */
   requestsPerFiveMinutes?: number
   blockMs?: number
   batchLimit?: number
-  /** A page holds no more than this, whatever is asked for. */
+  /** The most members of a page, whatever size is requested. */
   pageLimit?: number
   recordsPerZone?: number
   /** The free plan has none. */
   tagsPerRecord?: number
   activationCheckEveryMs?: number
-  /** Whether a zone may lie below another's name, which the real one sells to enterprises only. */
+  /** Whether a zone may lie below another one, which the real one sells to enterprises only. */
   subdomains?: boolean
-  /** Names that nobody may add. */
+  /** Names that cannot be added. */
   banned?: readonly string[]
   now?: () => Date
-  /** Told when the DNS server or the edge fails. */
+  /** Receives failures of the DNS server and the edge. */
   onError?: (error: unknown) => void
 }
 
 export type CloudflareEmulator = EmulatorServer & {
   accountId: string
   apiToken: string
-  /** What the SDK takes as its `baseURL`. */
+  /** The SDK's `baseURL`. */
   apiUrl: string
   dns: { address: string; port: number }
-  /** Where proxied names lead; the DNS says the address, and nothing says the port. */
+  /** Where proxied names lead; the DNS gives only the address, not the port. */
   edge: { address: string; port: number }
-  /** What some other server must say so that the names of the nameservers lead to this DNS server. */
+  /** Records that another server must serve so that the nameservers' names lead to this DNS server. */
   records: readonly RRset[]
   holdings(): { zones: string[]; records: number }
-  /** The registrar delegates to the nameservers, and a check has seen it. */
+  /** Simulates that the registrar delegated to the nameservers, and a check has seen it. */
   activate(name: string): void
-  /** A check has seen that it no longer does. */
+  /** Simulates that a check found the delegation gone. */
   move(name: string): void
-  /** The token is no longer known, until it is restored. */
+  /** Makes the token unknown, until it is restored. */
   revoke(): void
   restore(): void
-  /** The token has no right on zones: they are not listed, and not to be made or touched. */
+  /** Removes the token's rights to zones: they are not listed, made or changed. */
   forbid(): void
   allow(): void
-  /** The token has no right on redirect rules, while zones and records go on. */
+  /** Removes the token's right to redirect rules only. */
   forbidRedirects(): void
   allowRedirects(): void
-  /** Another account has the name, so that it can be neither made nor listed by ours. */
+  /** Gives the name to another account: ours can neither make nor list it. */
   otherAccountHolds(name: string): void
 }
 

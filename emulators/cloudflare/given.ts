@@ -1,10 +1,10 @@
-/** Reads JSON that a stranger sent, and names as they may be written. */
+/** Validates JSON from clients, and names in all forms they may have. */
 import { isIP } from 'node:net'
 import { domainToASCII } from 'node:url'
 import type { EmulatedRequest } from '../server.ts'
 import { Refused } from './answers.ts'
 
-/** A JSON object of which nothing is known yet. */
+/** A JSON object not validated yet. */
 export type Given = Readonly<Record<string, unknown>>
 
 export const isGiven = (value: unknown): value is Given =>
@@ -31,7 +31,7 @@ function parsed(body: string): unknown {
 const NAME_LIMIT = 253
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/
 
-/** A record's name in full: relative ones are completed, letters beyond ASCII become A-labels. */
+/** A record's full name: completes relative ones, and converts non-ASCII letters to A-labels. */
 export function fullName(written: unknown, zone: string): string {
   if (typeof written !== 'string') throw new Refused('name_invalid')
   const bare = asciiOf(written)
@@ -41,7 +41,7 @@ export function fullName(written: unknown, zone: string): string {
   return name
 }
 
-/** A host that a record points at. `@` is the zone's apex. */
+/** The host in a record. `@` is the zone's apex. */
 export function hostOf(written: unknown, zone: string): string | undefined {
   if (typeof written !== 'string') return undefined
   const host = written === '@' ? zone : asciiOf(written)
@@ -51,7 +51,7 @@ export function hostOf(written: unknown, zone: string): string | undefined {
 const isName = (name: string): boolean =>
   name.length <= NAME_LIMIT && name.split('.').every((label) => LABEL.test(label))
 
-/** Label by label, for UTS 46 would take a name of digits for an address. */
+/** Label by label, because UTS 46 would take a name of digits for an address. */
 const asciiOf = (name: string): string =>
   name
     .replace(/\.$/, '')

@@ -1,4 +1,4 @@
-/** The names of the nameservers, two for each zone. */
+/** Assigns the names of nameservers, two for each zone. */
 import type { World } from './world.ts'
 
 const FIRST = [
@@ -18,7 +18,7 @@ const SECOND = ['abel', 'bob', 'cash', 'dean', 'earl', 'finn', 'guy', 'hank', 'i
 
 const MAX_DRAWS = 4
 
-/** A name that comes back after it was removed gets two others than the last time. */
+/** A name added again after its removal gets two others than the last time. */
 export function drawNameservers(world: World, name: string): readonly [string, string] {
   const last: readonly string[] = world.given.get(name) ?? []
   let drawn = nextPair(world)
@@ -30,7 +30,7 @@ export function drawNameservers(world: World, name: string): readonly [string, s
   return drawn
 }
 
-/** The lists are of different lengths, so that a pair comes back only after all others did. */
+/** The lists differ in length, so that a pair repeats only after all others. */
 function nextPair(world: World): readonly [string, string] {
   const index = world.pairsDrawn++
   const first = FIRST[index % FIRST.length]!

@@ -1,4 +1,4 @@
-/** The real DNS server behind the API: it says of every zone what the zone holds at the moment. */
+/** The real DNS server behind the API: it serves the present state of every zone. */
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute } from '#names/domain-name.ts'
 import { answerQuery } from '#servers/dns/answer.ts'
@@ -20,7 +20,7 @@ export type ZoneServer = {
 export type ZoneServerOptions = {
   address: string
   port: number
-  /** The IPv4 address that proxied names lead to. */
+  /** The IPv4 address of proxied names. */
   edgeAddress: string
   onError: (error: unknown) => void
 }
@@ -51,8 +51,8 @@ export async function startZoneServer(options: ZoneServerOptions): Promise<ZoneS
 }
 
 /**
- * What a record says is answered, unless its name is proxied: then visitors are led to the edge, and
- * nobody is told what is behind it. Until the zone is active, nothing of it is proxied.
+ * The rrsets of the records. Proxied names have the address of the edge, and hide their records. Until
+ * the zone is active, none of its names is proxied.
  */
 function ledRRsets(records: readonly HeldRecord[], edgeAddress: string): RRset[] {
   const proxied = proxiedNames(records)
@@ -60,7 +60,7 @@ function ledRRsets(records: readonly HeldRecord[], edgeAddress: string): RRset[]
   return [...toldRRsets(told), ...[...proxied].map((name) => edgeRRset(name, edgeAddress))]
 }
 
-/** The real one answers A and AAAA, whatever the type of the record; our edge has IPv4 only. */
+/** Cloudflare answers A and AAAA, whatever the type of the record; our edge has IPv4 only. */
 const edgeRRset = (name: string, edgeAddress: string): RRset => ({
   name: absolute(name),
   type: 'A',
@@ -73,7 +73,7 @@ function toldRRsets(records: readonly HeldRecord[]): RRset[] {
   return [...groups.values()].map((group) => ({
     name: absolute(group[0]!.name),
     type: group[0]!.type,
-    // RFC 2181 section 5.2: an rrset has one TTL; the least keeps every record's promise.
+    // RFC 2181 section 5.2: an rrset has one TTL: the lowest of its records.
     ttl: Math.min(...group.map(({ ttl }) => (ttl === 1 ? AUTOMATIC_TTL_S : ttl))),
     data: group.map((record) => rdataOf(record.type, record)),
   }))

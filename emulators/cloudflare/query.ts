@@ -1,4 +1,4 @@
-/** What a list is asked for: which page, which of its members, in which order. */
+/** The parameters of a list: page, filters and order. */
 import { type PageInfo, Refused } from './answers.ts'
 import type { HeldRecord, HeldZone } from './world.ts'
 
@@ -32,7 +32,7 @@ function wholeOf(query: URLSearchParams, name: string, usual: number, most: numb
 
 type Test<T> = (member: T) => boolean
 
-/** How a text may be asked for. `exact` is also what the bare name of the field means. */
+/** How a text may be compared. A bare field name means `exact`. */
 const COMPARISONS = {
   exact: (have: string, asked: string) => have === asked,
   contains: (have: string, asked: string) => have.includes(asked),
@@ -40,7 +40,7 @@ const COMPARISONS = {
   endswith: (have: string, asked: string) => have.endsWith(asked),
 } as const
 
-/** To leave one of these out would answer with more than was asked for. */
+/** Refused: ignoring one of these would return more than requested. */
 const UNEMULATED = /^(search|tag($|[._])|shadow|include_shadow_metadata$)/
 
 export function recordsAsked(all: readonly HeldRecord[], query: URLSearchParams): HeldRecord[] {
@@ -118,7 +118,7 @@ function nameTest(written: string): Test<HeldZone> {
   throw new Refused('not_emulated', `the operator ${operator}`)
 }
 
-/** In the order they came to be, unless another is asked for. */
+/** In order of creation by default. */
 function ordered<T extends object>(
   members: readonly T[],
   query: URLSearchParams,

@@ -1,4 +1,4 @@
-/** One record: from the body of a call, and back into an answer. */
+/** One record: parsed from the body of a call, and converted for an answer. */
 import { Refused } from './answers.ts'
 import { isServedType, readContent } from './content.ts'
 import { fullName, type Given, isGiven, isWhole } from './given.ts'
@@ -29,11 +29,11 @@ export function draftOf(given: Given, zone: string, tagsPerRecord: number): Draf
   }
 }
 
-/** One proxied record is documented to make every address of its name proxied. */
+/** As documented, one proxied record makes every address of its name proxied. */
 export const proxiedNames = (records: readonly HeldRecord[]): ReadonlySet<string> =>
   new Set(records.filter(({ proxied }) => proxied).map(({ name }) => name))
 
-/** What a patch starts from: the record as a body would describe it. */
+/** The base of a patch: the record in the form of a body. */
 export const givenOf = ({ type, name, content, priority, data, ...rest }: HeldRecord): Given => ({
   type,
   name,
@@ -77,7 +77,7 @@ const isTag = (tag: unknown): tag is string =>
   /^[\w-]+(:[^\r\n]*)?$/.test(tag) &&
   tag.split(':')[0]!.length <= MAX_TAG_NAME
 
-/** `comment` is null without one, as the real API answers, though the SDK's types say only "string". */
+/** Without a comment, `comment` is null, as in the real API, though the SDK's types say only "string". */
 export const recordResult = (record: HeldRecord) => ({
   id: record.id,
   name: record.name,

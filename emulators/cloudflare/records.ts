@@ -1,4 +1,4 @@
-/** Records: read by pages, changed one by one or in a batch. */
+/** Records: listed in pages, changed one by one or in a batch. */
 import { Refused, type Reply } from './answers.ts'
 import { RecordBook } from './book.ts'
 import { type Call, zoneOf } from './call.ts'
@@ -43,7 +43,7 @@ export function removeRecord(call: Call): Reply {
   return { result: { id } }
 }
 
-/** In this order, whatever the order in the body. */
+/** The order of operations, whatever the order in the body. */
 const OPERATIONS = [
   ['deletes', (book: RecordBook, { id }: Given) => book.remove(id)],
   ['patches', (book: RecordBook, { id, ...given }: Given) => book.patch(id, given)],
@@ -74,7 +74,7 @@ function itemsOf(value: unknown): readonly Given[] {
   return value
 }
 
-/** Whatever is refused on the way, nothing of it remains. */
+/** If one operation is refused, none takes effect. */
 function changed<T>(call: Call, act: (book: RecordBook) => T): T {
   const book = new RecordBook(call.world, zoneOf(call))
   const result = act(book)

@@ -1,7 +1,7 @@
 /**
- * Dynamic redirects: the entrypoint ruleset of their phase, and its rules one by one. They are kept
- * and answered for as they are written; it is the edge that reads their expressions, when a visitor
- * comes. The real API refuses an expression that it cannot parse.
+ * Dynamic redirects: the entrypoint ruleset of their phase, and its single rules. They are stored and
+ * returned as written; the edge parses their expressions for each visitor. The real API refuses an
+ * expression that it cannot parse.
  */
 import { Refused, type Reply } from './answers.ts'
 import { type Call, zoneOf } from './call.ts'
@@ -18,7 +18,7 @@ export function readEntrypoint(call: Call): Reply {
   return { result: rulesetResult(redirects) }
 }
 
-/** Replaces every rule of the phase: whatever is not in the body is gone. */
+/** Replaces all rules of the phase: a rule missing in the body is gone. */
 export function replaceEntrypoint(call: Call): Reply {
   const zone = zoneOf(call)
   const body = bodyOf(call.request)
@@ -38,7 +38,7 @@ export function addRule(call: Call): Reply {
   return keep(zone, [...ruleset.rules, newRule(bodyOf(call.request), now)], now)
 }
 
-/** The body is the rule's whole new definition: what it leaves out is not kept. */
+/** The body is the whole new definition: omitted fields are not kept. */
 export function patchRule(call: Call): Reply {
   const zone = zoneOf(call)
   const { rules } = rulesetOf(call, zone)
@@ -80,7 +80,7 @@ function keep(zone: HeldZone, rules: readonly Redirect[], now: string, said?: st
   return { result: rulesetResult(zone.redirects) }
 }
 
-/** A rule named by its id goes on as that rule; one without is new. */
+/** A rule with an id replaces the rule of that id; one without is new. */
 function replacedRule(zone: HeldZone, given: unknown, now: string): Redirect {
   if (!isGiven(given)) throw new Refused('rule_invalid', 'not an object')
   if (given.id === undefined) return newRule(given, now)

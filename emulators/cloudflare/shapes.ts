@@ -1,4 +1,4 @@
-/** Just enough of JSON Schema to hold an answer against the SDK's types: for tests. */
+/** Just enough of JSON Schema to check an answer against the SDK's types: for tests. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -14,7 +14,7 @@ type Schema = {
 }
 type Schemas = { definitions: Readonly<Record<string, Schema>> }
 
-/** What is wrong with a value, as the named type; empty when nothing is. */
+/** The errors of a value as the named type; empty if it is valid. */
 export type CheckShape = (type: string, value: unknown) => string[]
 
 export function sdkShapes(contracts: string): CheckShape {

@@ -1,7 +1,7 @@
 /** TXT content as this API writes it: one or more character-strings in quotation marks. */
 import { octetsOfText, quoted } from '#dns/text.ts'
 
-/** `content` as it is kept; `octets` what all its strings say together. */
+/** `content` as stored; `octets` of all its strings joined. */
 export type Txt = { content: string; octets: Buffer }
 
 const QUOTED = /^(?:"(?:[^"\\]|\\(?:[01]\d\d|2[0-4]\d|25[0-5]|\D))*"\s*)+$/s
@@ -9,8 +9,8 @@ const EACH_STRING = /"((?:[^"\\]|\\.)*)"/gs
 const MAX_STRING_OCTETS = 255
 
 /**
- * Undefined where the quotation marks do not match. Content without any is taken as it is, and kept
- * so: that is what people report of the real API, though its reference asks for quotation marks.
+ * Undefined where the quotation marks do not match. Content without any is accepted and stored
+ * unchanged: people report this of the real API, though its reference asks for quotation marks.
  */
 export function readTxt(written: string): Txt | undefined {
   const content = written.trim()

@@ -1,11 +1,11 @@
-/** What the emulated provider holds: one account with its zones. */
+/** The state of the emulated provider: one account with its zones. */
 import { randomBytes } from 'node:crypto'
 import type { NamedType } from '#drivers/zone/contract.ts'
 
 export type CaaData = { flags: number; tag: string; value: string }
 export type SrvData = { priority: number; weight: number; port: number; target: string }
 
-/** What makes a record the same as another, in the provider's own presentation. */
+/** The fields that make two records identical, in the provider's own presentation. */
 export type Content = {
   content: string
   priority?: number
@@ -62,7 +62,7 @@ export type HeldZone = {
 
 export type Limits = {
   batch: number
-  /** The most a page holds, whatever was asked for. */
+  /** The most members of a page, whatever size is requested. */
   page: number
   recordsPerZone: number
   tagsPerRecord: number
@@ -76,7 +76,7 @@ export type World = {
   readonly takesSubdomains: boolean
   readonly limits: Limits
   readonly zones: Map<string, HeldZone>
-  /** The nameservers last given to a name, so that the next ones are others. */
+  /** The nameservers last assigned to a name, so that the next ones differ. */
   readonly given: Map<string, readonly [string, string]>
   pairsDrawn: number
   readonly heldElsewhere: Set<string>
@@ -85,7 +85,7 @@ export type World = {
   isForbidden: boolean
   areRedirectsForbidden: boolean
   now(): Date
-  /** Makes the nameservers answer for a zone as it stands. */
+  /** Makes the nameservers serve a zone's present state. */
   publish(zone: HeldZone): void
   withdraw(zone: HeldZone): void
 }

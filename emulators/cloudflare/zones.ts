@@ -1,4 +1,4 @@
-/** Zones: made, looked at, asked to be checked, and removed. */
+/** Zones: creates, shows, checks and deletes them. */
 import { parseDomainName } from '#names/domain-name.ts'
 import { Refused, type Reply } from './answers.ts'
 import { type Call, zoneOf } from './call.ts'
@@ -10,7 +10,7 @@ import { type HeldZone, newId, type World, zoneNamed } from './world.ts'
 const PAGES = { usual: 20, most: 50 }
 
 export function listZones({ world, request }: Call): Reply {
-  // Whoever may see no zone is not refused: there is nothing to see.
+  // A token without rights is not refused: it gets an empty list.
   const visible = world.isForbidden ? [] : [...world.zones.values()]
   const asked = zonesAsked(visible, request.query, world.accountId)
   const { members, info } = pageOf(asked, request.query, { ...PAGES, limit: world.limits.page })
@@ -45,7 +45,7 @@ function zoneName(world: World, written: unknown): string {
   return name
 }
 
-/** Well-formed, yet nobody's to register: a name right below it would be somebody's. */
+/** Well-formed, but a public suffix: names directly below it can be registered, it cannot. */
 const isSuffix = (name: string): boolean =>
   'refusal' in parseDomainName(name) && 'name' in parseDomainName(`a.${name}`)
 
@@ -77,7 +77,7 @@ export function removeZone(call: Call): Reply {
   return { result: { id: zone.id } }
 }
 
-/** Only notes that it was asked: what a check finds is for whoever runs the emulator to say. */
+/** Only notes the request: the emulator's user decides what a check finds. */
 export function checkActivation(call: Call): Reply {
   const zone = zoneOf(call)
   const { limits, now } = call.world
@@ -103,7 +103,7 @@ const FREE_PLAN = {
   externally_managed: false,
 }
 
-/** Nobody here knows where the domain was before, so the three `original_` fields are null. */
+/** The emulator does not know where the domain was before, so the three `original_` fields are null. */
 const zoneResult = ({ accountId }: World, zone: HeldZone) => ({
   id: zone.id,
   name: zone.name,

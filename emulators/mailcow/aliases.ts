@@ -1,4 +1,4 @@
-/** Aliases, and catch-alls, whose address has no localpart. */
+/** Aliases, including catch-alls, whose address has no localpart. */
 import { aliasesLeft } from './domains.ts'
 import type { Entry, Message, Say, Write } from './entries.ts'
 import {
@@ -49,7 +49,7 @@ function formRefusal(data: Data): Message | undefined {
 const sinkOf = (data: Data): string | undefined =>
   Object.entries(SINKS).find(([key]) => integer(data[key]) === 1)?.[1]
 
-/** Targets that are none are refused one by one, and the rest is used. */
+/** Invalid targets are refused one by one, and the rest is used. */
 function targetsFrom(data: Data, say: Say): [string[], Entry[]] {
   const targets = pieces(data.goto).map(withAsciiDomain)
   const bad = targets.filter((target) => !isEmail(target))
@@ -59,7 +59,7 @@ function targetsFrom(data: Data, say: Say): [string[], Entry[]] {
   ]
 }
 
-/** Cut at the first @; a word without any becomes a bare one. */
+/** Splits at the first @; a word without one becomes a bare localpart. */
 function withAsciiDomain(written: string): string {
   const at = written.indexOf('@')
   return at < 0 ? '@' : `${written.slice(0, at)}@${asciiDomain(written.slice(at + 1))}`
@@ -91,7 +91,7 @@ function addOne(
   return say('success', ['alias_added', address, String(id)])
 }
 
-/** Every mailbox is an alias too, so that both are found in one place. */
+/** Every mailbox also has an alias row, so that one look-up finds both. */
 function addressRefusal(mailcow: Mailcow, address: string): Message | undefined {
   const domain = mailcow.domains.get(address.slice(address.indexOf('@') + 1))
   if (domain && aliasesLeft(mailcow, domain) <= 0) return 'max_alias_exceeded'
@@ -113,7 +113,7 @@ const deleteAlias: Write = (mailcow, data, say) =>
     return say('success', ['alias_removed', escaped(address)])
   })
 
-/** By id or by address; a mailbox's own row is not found. */
+/** By id or by address; does not find a mailbox's own row. */
 const find = (mailcow: Mailcow, key: string): [number, Alias] | undefined =>
   aliasesProper(mailcow).find(
     ([id, { address }]) => String(id) === key || address.toLowerCase() === key.toLowerCase(),
@@ -133,7 +133,7 @@ const shown = ([id, alias]: [number, Alias]) => ({
   sogo_visible_int: alias.sogo_visible,
 })
 
-/** Those of one domain, of several with commas between, or of all. */
+/** The aliases of one domain, of several separated by commas, or of all. */
 export function allAliases(mailcow: Mailcow, written: string): unknown[] {
   const names = [...mailcow.domains.keys()].toSorted(inIndexOrder)
   const meant = written === '' ? names : written.split(',').map((name) => name.toLowerCase())

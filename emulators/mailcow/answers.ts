@@ -1,4 +1,4 @@
-/** The answers that are not about mail. */
+/** The answers that are not about mail objects. */
 import type { EmulatedAnswer } from '../server.ts'
 
 const error = (status: number, msg: string): EmulatedAnswer => ({
@@ -9,9 +9,9 @@ const error = (status: number, msg: string): EmulatedAnswer => ({
 export const NO_ROUTE = error(404, 'route not found')
 export const READ_ONLY = error(403, 'API read/write access denied')
 export const BAD_JSON = error(400, "Request body doesn't contain valid json!")
-/** Nothing was done, and yet it is 200. */
+/** Status 200, though nothing was done. */
 export const NO_ATTRIBUTES = error(200, 'Cannot find attributes in post data')
-/** So is this one, when there was nothing to do. */
+/** Also 200, when there was nothing to do. */
 export const TASK_COMPLETED: EmulatedAnswer = {
   status: 200,
   json: { type: 'success', msg: 'Task completed' },
@@ -24,14 +24,14 @@ export const NOTHING_TO_SEE: EmulatedAnswer = {
 export const onlyMethod = (method: string): EmulatedAnswer =>
   error(405, `only ${method} method is allowed`)
 
-/** JSON, but not called so. */
+/** JSON without its content type. */
 export const unauthorized = (msg: string): EmulatedAnswer => ({
   status: 401,
   headers: { 'content-type': 'text/html; charset=UTF-8' },
   text: JSON.stringify({ type: 'error', msg }),
 })
 
-/** Mailcow itself has no words for these: they come from the web server before it. */
+/** These come from the web server before Mailcow, not from Mailcow itself. */
 const page = (status: number, title: string): EmulatedAnswer => ({
   status,
   headers: { 'content-type': 'text/html' },

@@ -1,4 +1,4 @@
-/** A caller of the emulator, and what it sends; for tests. */
+/** A client of the emulator; for tests. */
 import { type MailcowEmulator, startMailcowEmulator } from './emulator.ts'
 
 type Entry = { type: string; log: unknown[]; msg: unknown }
@@ -26,7 +26,7 @@ function callerOf(mailcow: MailcowEmulator) {
   }
   const json = async (path: string, body?: unknown, sent?: Sent) =>
     JSON.parse((await send(path, body, sent)).text)
-  /** The entries of a write, each as its type and its words. */
+  /** The entries of a write, each as type and message. */
   async function write(path: string, body: unknown): Promise<[string, unknown][]> {
     const entries: Entry[] = await json(path, body)
     return entries.map(({ type, msg }) => [type, msg])

@@ -9,7 +9,7 @@ const generate = promisify(generateKeyPair)
 const USUAL_BITS = 2048
 const MOST_BITS = 8192
 
-/** A key costs a tenth of a second: while one is used, the next is made. */
+/** A key takes a tenth of a second, so the next one is made in advance. */
 let spare: Promise<string> | undefined
 
 async function makePublicKey(bits: number): Promise<string> {
@@ -30,7 +30,7 @@ const addDkim: Write = async (mailcow, data, say) => {
   return entries
 }
 
-/** A key that is there, a bad name, selector or size: all of them are refused in the same words. */
+/** An existing key, a bad name, selector or size: all get the same refusal. */
 async function addOne(
   mailcow: Mailcow,
   domain: string,
@@ -56,7 +56,7 @@ const deleteDkim: Write = (mailcow, data, say) =>
     return say('success', ['dkim_removed', escaped(domain)])
   })
 
-/** The private half is never shown, so it is not kept. */
+/** The private key is never shown, so it is not stored. */
 export function dkimDetails(mailcow: Mailcow, domain: string): unknown {
   const key = mailcow.dkim.get(domain)
   if (key === undefined) return undefined
@@ -69,7 +69,7 @@ export function dkimDetails(mailcow: Mailcow, domain: string): unknown {
   }
 }
 
-/** Judged by how long the key is in base64; 3072 bits count as 2048. */
+/** By the length of the key in base64; 3072 bits count as 2048. */
 function lengthOf(publicKey: string): string {
   if (publicKey.length < 391) return '1024'
   if (publicKey.length < 736) return '2048'

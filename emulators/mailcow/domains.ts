@@ -64,7 +64,7 @@ function domainFrom(mailcow: Mailcow, data: Data, say: Say): [Domain, Entry[]] {
   return [domain, warnings]
 }
 
-/** Relaying some recipients means relaying all, and relaying all means to be a backup MX. */
+/** Relaying some recipients implies relaying all, and that implies being a backup MX. */
 function relaying(backupmx: number, all: number, unknownOnly: number) {
   return {
     backupmx: all === 1 || unknownOnly === 1 ? 1 : backupmx,
@@ -73,7 +73,7 @@ function relaying(backupmx: number, all: number, unknownOnly: number) {
   }
 }
 
-/** The order in which the real one looks, which shows when several things are wrong. */
+/** In the order of Mailcow's checks, which shows when several things are wrong. */
 function sizeRefusal({ defquota, maxquota, quota }: Domain, isEdit = false): Message | undefined {
   const checks: [boolean, string][] = [
     [defquota > maxquota, 'mailbox_defquota_exceeds_mailbox_maxquota'],
@@ -91,7 +91,7 @@ function nameRefusal(mailcow: Mailcow, name: string): Message | undefined {
   return name === mailcow.hostname ? 'domain_cannot_match_hostname' : undefined
 }
 
-/** A frame that is not one is refused among the entries, while the domain is added. */
+/** An invalid time frame is refused among the entries, and the domain is added. */
 async function limitRate(mailcow: Mailcow, name: string, data: Data): Promise<Entry[]> {
   const limit = {
     rl_value: integer(data.rl_value),
@@ -102,7 +102,7 @@ async function limitRate(mailcow: Mailcow, name: string, data: Data): Promise<En
   return editRateLimit('domain')(mailcow, limit, sayer(['ratelimit', 'edit', 'domain', limit]))
 }
 
-/** A key that survived the domain of this name before is used again, and that is told as success. */
+/** A leftover key of a former domain is used again, which is reported as success. */
 async function makeKey(mailcow: Mailcow, name: string, data: Data, say: Say): Promise<Entry[]> {
   const key = {
     key_size: isGiven(data.key_size) ? integer(data.key_size) : 2048,
@@ -134,7 +134,7 @@ function editOne(mailcow: Mailcow, name: string, data: Data, say: Say): Entry[] 
   return [...warnings, say('success', ['domain_modified', escaped(name)])]
 }
 
-/** What is empty counts as not sent, for some of them. */
+/** For some fields, an empty value counts as absent. */
 function changesTo(domain: Domain, data: Data): Partial<Domain> {
   const given = (
     key: 'active' | 'gal' | 'backupmx' | `relay_${'all_recipients' | 'unknown_only'}`,
@@ -157,7 +157,7 @@ function changesTo(domain: Domain, data: Data): Partial<Domain> {
   }
 }
 
-/** A domain does not shrink below what is in it. Sums of the database come as strings, counts do not. */
+/** A domain cannot shrink below its use. The database returns sums as strings, counts as numbers. */
 function useRefusal(mailcow: Mailcow, domain: Domain): Message | undefined {
   const { count, bytes, biggest } = useOf(mailcow, domain.name)
   const aliases = aliasCount(mailcow, domain.name)
@@ -183,7 +183,7 @@ export const aliasesLeft = (mailcow: Mailcow, domain: Domain): number =>
 const deleteDomain: Write = (mailcow, data, say) =>
   list(data.domain).flatMap((item) => deleteOne(mailcow, text(item), say))
 
-/** An absent domain is deleted too. Its DKIM key stays in any case. */
+/** Deleting an absent domain succeeds too. The DKIM key always stays. */
 function deleteOne(mailcow: Mailcow, written: string, say: Say): Entry[] {
   const name = asciiDomain(written)
   if (!isDomainName(written)) return [say('danger', 'domain_invalid')]
@@ -200,7 +200,7 @@ function deleteOne(mailcow: Mailcow, written: string, say: Say): Entry[] {
 const hasResources = (mailcow: Mailcow, name: string): boolean =>
   [...mailcow.resources.values()].includes(name)
 
-/** Of an alias domain, the domain behind it. */
+/** For an alias domain, shows its target domain. */
 export function domainDetails(mailcow: Mailcow, written: string): unknown {
   const name = asciiDomain(written)
   const domain = mailcow.domains.get(mailcow.aliasDomains.get(name) ?? name)
@@ -245,7 +245,7 @@ const flags = (domain: Domain): Record<string, number> =>
     ]),
   )
 
-/** All of them, or those with a tag that contains one of these. */
+/** All domains, or those with a tag that contains one of these. */
 export function allDomains(mailcow: Mailcow, tags: readonly string[]): unknown[] {
   const isMeant = ({ tags: has }: Domain) =>
     tags.length === 0 || has.some((tag) => tags.some((part) => tag.includes(part)))

@@ -1,6 +1,6 @@
 /**
- * Mailcow's REST API, as far as a mail domain, its mailboxes and what belongs to them need it. It
- * keeps everything but mail: there is no SMTP, no IMAP, and nobody is banned for wrong keys.
+ * The part of Mailcow's REST API that mail domains and mailboxes need. It stores everything but mail:
+ * there is no SMTP, no IMAP, and no ban for wrong keys.
  */
 import { randomBytes } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -29,16 +29,16 @@ import { aliasesProper, type Mailcow, type MailcowSettings, newMailcow } from '.
 
 export type { DomainLimits, PasswordPolicy } from './state.ts'
 
-/** `limits` and `passwordPolicy` are what an administrator would set; `hostname` is the MX. */
+/** `limits` and `passwordPolicy` are an administrator's settings; `hostname` is the MX. */
 export type MailcowEmulatorOptions = MailcowSettings & { port?: number }
 
 export type MailcowHoldings = {
   domains: string[]
   mailboxes: string[]
   aliases: string[]
-  /** Domains that have a key, whether they are still here or not. */
+  /** Domains that have a key, existing or not. */
   dkim: string[]
-  /** Each as `address/name`, as often as it is there. */
+  /** Each as `address/name`, once for every password. */
   appPasswords: string[]
   relayhosts: number
 }
@@ -46,17 +46,17 @@ export type MailcowHoldings = {
 export type MailcowEmulator = EmulatorServer & {
   apiKey: string
   readOnlyApiKey: string
-  /** A right key, but not from this address. */
+  /** A valid key, but not from this address. */
   strangersApiKey: string
   holdings(): MailcowHoldings
-  /** All keys are wrong from now on. */
+  /** Makes all keys wrong from now on. */
   revoke(): void
   restore(): void
-  /** How often a key was wrong: each time is reported to fail2ban, which bans after some of them. */
+  /** How often a key was wrong: Mailcow reports each time to fail2ban, which bans after some. */
   readonly failedLogins: number
-  /** Containers that are out of order: what needs them is done all the same, with a warning. */
+  /** Containers that are down: calls that need them succeed with a warning. */
   down: Mailcow['down']
-  /** What no call of the emulator makes, and a real one has. */
+  /** State that a real Mailcow can have and no emulated call makes. */
   inside: Pick<Mailcow, 'aliasDomains' | 'resources' | 'broken' | 'deadlocks'>
 }
 
@@ -112,7 +112,7 @@ function openDoor() {
     restore() {
       isRevoked = false
     },
-    /** No key at all is no failure: it only sees and does nothing. */
+    /** A missing key is no failed login: the caller may then do nothing. */
     accessOf({ headers }: EmulatedRequest): Access | EmulatedAnswer {
       const written = headers['x-api-key']
       if (isEmpty(written)) return 'none'
@@ -126,7 +126,7 @@ function openDoor() {
   }
 }
 
-/** The checks come in the order of the real one, which shows when several things are wrong. */
+/** In the order of Mailcow's checks, which shows when several things are wrong. */
 async function answer(
   mailcow: Mailcow,
   request: EmulatedRequest,
@@ -156,7 +156,7 @@ async function answer(
 
 const DELETE_MS = 5
 
-/** Of deletes of mailboxes that run at once, all but the first are broken off, and answered with nothing. */
+/** Of concurrent deletes of mailboxes, all but the first deadlock, and get an empty answer. */
 async function carriedOut(
   { deadlocks }: Mailcow,
   what: string,
@@ -170,7 +170,7 @@ async function carriedOut(
   return write()
 }
 
-/** Only what calls itself JSON is looked at, and `null` is as bad as no JSON. */
+/** Only a body with a JSON content type is parsed; `null` counts as malformed. */
 function bodyOf({ headers, body }: EmulatedRequest): { json: unknown } | 'none' | 'bad' {
   if (!headers['content-type']?.includes('application/json')) return 'none'
   try {

@@ -11,7 +11,7 @@ export const sayer =
   (log: unknown[]): Say =>
   (type, msg) => ({ type, log, msg })
 
-/** One write: what it does with what was sent, and what it says of it. */
+/** One write: takes the input, and returns its entries. */
 export type Write = (mailcow: Mailcow, data: Data, say: Say) => Entry[] | Promise<Entry[]>
 
 export type WriteRoute = { log(data: Data): unknown[]; write: Write }

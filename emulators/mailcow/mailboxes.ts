@@ -28,10 +28,10 @@ import {
 } from './state.ts'
 import { withTags } from './tags.ts'
 
-/** What a mailbox is given that does not say; in MiB, and whatever its domain's own default is. */
+/** The default quota of a mailbox, in MiB, whatever its domain's default. */
 const QUOTA_MIB = 3072
 
-/** Every attribute, and those among them that a caller may set. */
+/** Every attribute, and the attributes that a caller may set. */
 const ATTRIBUTES: Readonly<Record<string, string>> = {
   force_pw_update: '0',
   force_tfa: '0',
@@ -124,7 +124,7 @@ function insert(mailcow: Mailcow, place: Place, data: Data, say: Say): Entry[] {
 const nameFrom = (data: Data): string | undefined =>
   isEmpty(data.name) ? undefined : text(data.name).replace(/^<+|>+$/g, '')
 
-/** Attributes among what was sent; `protocol_access` is another way to send some of them. */
+/** The attributes in the input; `protocol_access` is another form of some. */
 function attributesFrom(data: Data, besides: readonly string[]): Record<string, string> {
   const sent = isGiven(data.protocol_access) ? { ...data, ...accessFrom(data) } : data
   const names = Object.keys(ATTRIBUTES).filter(
@@ -145,7 +145,7 @@ function accessFrom(data: Data): Data {
   )
 }
 
-/** A frame that is not one is refused among the entries, while the mailbox is added. */
+/** An invalid time frame is refused among the entries, and the mailbox is added. */
 async function limitRate(mailcow: Mailcow, address: string, data: Data): Promise<Entry[]> {
   const limit = {
     object: address,
@@ -199,7 +199,7 @@ function deleteOne(mailcow: Mailcow, written: string, say: Say): Entry[] {
   return [say('warning', 'Could not move maildir to garbage collector: '), removed]
 }
 
-/** Aliases that led only to it go with it, a catch-all too; from others it is taken out. */
+/** Deletes aliases with no other target, including catch-alls; removes the address from others. */
 function leaveAliases(mailcow: Mailcow, address: string): void {
   mailcow.aliases.deleteWhere(({ goto }) => goto.toLowerCase() === address)
   for (const alias of mailcow.aliases.rows.values()) {
@@ -208,7 +208,7 @@ function leaveAliases(mailcow: Mailcow, address: string): void {
   }
 }
 
-/** In bytes: what the others leave of the domain, but no more than one mailbox may have. */
+/** In bytes: what other mailboxes leave of the domain, at most the limit of one mailbox. */
 function largestFor(mailcow: Mailcow, mailbox: Mailbox): number {
   const domain = mailcow.domains.get(mailbox.domain)!
   const others = bytesOf(mailcow, mailbox.domain) - mailbox.quotaBytes
@@ -237,7 +237,7 @@ const NULLS = {
   ...{ active: null, active_int: null, attributes: null, created: null, modified: null },
 }
 
-/** Nobody logs in and no mail comes, so all counts of use are zero. */
+/** There are no logins and no mail, so all counts of use are zero. */
 function reduced(mailbox: Mailbox) {
   const { domain, name, localpart, quotaBytes, active, attributes, tags } = mailbox
   return {
@@ -252,7 +252,7 @@ function reduced(mailbox: Mailbox) {
   }
 }
 
-/** Those of one domain, of several with commas between, or of all. */
+/** The mailboxes of one domain, of several separated by commas, or of all. */
 export function allMailboxes(mailcow: Mailcow, written: string): unknown[] {
   const names = [...mailcow.domains.keys()].toSorted(inIndexOrder)
   const meant = written === '' ? names : written.split(',').map((name) => name.toLowerCase())

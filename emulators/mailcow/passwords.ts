@@ -1,10 +1,10 @@
-/** What a password must be, and the shape a hash of one has. */
+/** The password policy, and the form of a password's hash. */
 import { createHash, randomBytes } from 'node:crypto'
 import { type Entry, sayer } from './entries.ts'
 import { text } from './php.ts'
 import type { Mailcow } from './state.ts'
 
-/** The refusal of a password, which is told in the name of another call than the one it came with. */
+/** The refusal of a password, which names another call than the one refused. */
 export function passwordRefusal(mailcow: Mailcow, one: unknown, two: unknown): Entry | undefined {
   const say = sayer(['password_check', null, null])
   const [password, repeated] = [text(one), text(two)]
@@ -28,7 +28,7 @@ function isComplex({ passwordPolicy: policy }: Mailcow, password: string): boole
 export const policyDetails = ({ passwordPolicy }: Mailcow): unknown =>
   Object.fromEntries(Object.entries(passwordPolicy).map(([name, value]) => [name, String(value)]))
 
-/** It only looks like bcrypt, which Node does not have; nobody logs in here. */
+/** Only looks like bcrypt, which Node lacks; there are no logins. */
 export function hashOf(password: string): string {
   const salted = createHash('sha512').update(randomBytes(16)).update(password).digest('base64')
   return `{BLF-CRYPT}$2y$10$${salted.replace(/[+=]/g, '.').slice(0, 53)}`

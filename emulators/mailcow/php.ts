@@ -1,4 +1,4 @@
-/** How PHP reads what a caller sent: numbers in strings, what is empty, what is an address. */
+/** How PHP reads input: numbers in strings, empty values, addresses. */
 import { domainToASCII } from 'node:url'
 
 export type Data = Readonly<Record<string, unknown>>
@@ -11,7 +11,7 @@ export const isGiven = (value: unknown): boolean => value !== undefined && value
 export const isEmpty = (value: unknown): boolean =>
   !value || value === '0' || (Array.isArray(value) && value.length === 0)
 
-/** As far as it reads as a number: '12 apples' is 12, 'apples' is 0. */
+/** The number at the start of a string: '12 apples' is 12, 'apples' is 0. */
 export function integer(value: unknown): number {
   if (typeof value === 'boolean') return Number(value)
   return Number.parseInt(text(value), 10) || 0
@@ -20,13 +20,13 @@ export function integer(value: unknown): number {
 export const text = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' ? String(value) : ''
 
-/** One thing is a list of one, nothing an empty list. */
+/** A single value becomes a list of one, an empty one an empty list. */
 export function list(value: unknown): unknown[] {
   if (!isGiven(value)) return []
   return typeof value === 'object' ? Object.values(value as object) : [value]
 }
 
-/** Several in one string, as people write them. */
+/** Splits a string of several values. */
 export const pieces = (value: unknown): string[] =>
   text(value)
     .split(/[ ,;\n]/)
@@ -41,11 +41,11 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#039;',
 }
 
-/** Most names come back like this in messages, written for a page of HTML. */
+/** Escapes HTML: most names in messages are so. */
 export const escaped = (value: unknown): string =>
   text(value).replace(/[&<>"']/g, (sign) => ENTITIES[sign]!)
 
-/** Lower-cased and in A-labels; as it was written where it has none. */
+/** Lower-cased and in A-labels; unchanged where it has no such form. */
 export function asciiDomain(value: unknown): string {
   const written = text(value).trim().toLowerCase()
   return /[^\0-\x7f]/.test(written) ? domainToASCII(written) : written
@@ -60,7 +60,7 @@ const LABEL = /^[a-z0-9](-*[a-z0-9])*$/i
 const ATOM = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+$/i
 const QUOTED = /^"(\\[\0-\x7f]|[^"\\\r\n\t])*"$/
 
-/** Quoted localparts pass too; a domain of one label does not, nor one that ends in digits. */
+/** Allows quoted localparts; refuses domains of one label, or ending in digits. */
 export function isEmail(address: string): boolean {
   const at = address.lastIndexOf('@')
   const localpart = address.slice(0, Math.max(at, 0))

@@ -29,7 +29,7 @@ export function rateLimitOf(mailcow: Mailcow, scope: Scope, object: string): Rat
   return isHere[scope](mailcow, object) ? mailcow.rateLimits.get(object.toLowerCase()) : undefined
 }
 
-/** Those that have one, each with its name. */
+/** The limits of all that have one, each with its name. */
 export function rateLimitsOf(mailcow: Mailcow, scope: Scope): unknown[] {
   const names = scope === 'domain' ? mailcow.domains.keys() : mailcow.mailboxes.keys()
   return [...names].flatMap((name) => {

@@ -1,4 +1,4 @@
-/** Hosts that outgoing mail is handed to. Nothing is checked, and their passwords are shown to all. */
+/** Hosts that outgoing mail is relayed to. Nothing is validated, and anyone sees their passwords. */
 import type { Write } from './entries.ts'
 import { escaped, integer, list, text } from './php.ts'
 import { addressOf, type Mailcow } from './state.ts'
@@ -11,7 +11,7 @@ const addRelayhost: Write = (mailcow, data, say) => {
   return [say('success', ['relayhost_added', ''])]
 }
 
-/** What was sent through it is sent directly from then on. */
+/** Mail that used it is sent directly from then on. */
 const deleteRelayhost: Write = (mailcow, data, say) =>
   list(data.id).map((id) => {
     mailcow.relayhosts.rows.delete(integer(id))

@@ -1,4 +1,4 @@
-/** Rooms and things that can be booked: a domain that has one is not empty. */
+/** Resources, such as rooms, that can be booked: a domain with one is not empty. */
 import type { Write } from './entries.ts'
 import { escaped, list, text } from './php.ts'
 import type { Mailcow } from './state.ts'

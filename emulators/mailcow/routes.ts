@@ -1,4 +1,4 @@
-/** Every call that is emulated. What is not in here is answered as the real one answers nonsense. */
+/** Every emulated call. All others get Mailcow's answer to an unknown call. */
 import { ALIAS, aliasDetails, allAliases } from './aliases.ts'
 import { APP_PASSWORD, appPasswordsOf } from './app-passwords.ts'
 import { DKIM, dkimDetails } from './dkim.ts'
@@ -14,10 +14,10 @@ import { allResources, deleteResource } from './resources.ts'
 import type { Mailcow } from './state.ts'
 
 type Action = 'add' | 'edit' | 'delete'
-/** `items` is the name under which the items of an edit or a delete reach the call. */
+/** `items` is the parameter that holds the items of an edit or a delete. */
 type Route = WriteRoute & { items: string }
 
-/** Only here does the echo end in a null, and only these passwords are masked in it. */
+/** Only in these calls does the echo end in a null, and only these passwords are masked in it. */
 const ofMailbox = (action: Action, type: string, items: string, write: Write): Route => ({
   log: (data) => ['mailbox', action, type, masked(data, 'password', 'password2'), null],
   items,
@@ -30,7 +30,7 @@ const appPassword = (action: Action, write: Write): Route => ({
   write,
 })
 
-/** The echo of these shows all that was sent: the password of a relayhost, for one. */
+/** The echo of these calls shows all input: the password of a relayhost, for one. */
 const plain = (words: readonly string[], items: string, write: Write): Route => ({
   log: (data) => [...words, data],
   items,
@@ -65,7 +65,7 @@ export const WRITES: Record<Action, Readonly<Record<string, Route>>> = {
   },
 }
 
-/** Objects below these categories that name another call, none of which is emulated. */
+/** Objects below these categories that belong to other calls, none of which is emulated. */
 export const OTHER_CALLS = [
   'template',
   'tag',
@@ -76,7 +76,7 @@ export const OTHER_CALLS = [
 ]
 
 export type Look = { object: string; extra: string; tags: readonly string[] }
-/** `undefined` where the real one has no such call. */
+/** `undefined` where Mailcow has no such call. */
 type Read = (mailcow: Mailcow, look: Look) => { found: unknown } | undefined
 
 const limits =
@@ -85,7 +85,7 @@ const limits =
     found: object === 'all' ? rateLimitsOf(mailcow, scope) : rateLimitOf(mailcow, scope, object),
   })
 
-/** Made up: the real one is the release that is installed. */
+/** Mailcow returns its installed release here. */
 const VERSION = 'emulated'
 
 export const READS: Readonly<Record<string, Read>> = {

@@ -1,4 +1,4 @@
-/** As much of JSON Schema as the recorded answers are described with; for tests. */
+/** The part of JSON Schema that describes the recorded answers; for tests. */
 import assert from 'node:assert/strict'
 import { isRecord } from './php.ts'
 
@@ -18,7 +18,7 @@ export type Schema = {
 }
 export type Definitions = Record<string, Schema>
 
-/** Throws with the place at which the value does not fit. */
+/** Throws with the path of the value that does not fit. */
 export function assertFits(defs: Definitions, name: string, value: unknown): void {
   const misfit = misfitOf(defs, defs[name]!, value, name)
   assert.equal(misfit, undefined)

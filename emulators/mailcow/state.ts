@@ -1,33 +1,33 @@
-/** What one Mailcow holds. Sizes are MiB where they are sent as MiB, and bytes where they are not. */
+/** The state of one Mailcow. Sizes are MiB where the API takes MiB, and bytes elsewhere. */
 export type Mailcow = {
-  /** The host that MX records name; it cannot be a mail domain. */
+  /** The MX; it cannot be a mail domain. */
   hostname: string
   now(): Date
   limits: DomainLimits
   passwordPolicy: PasswordPolicy
-  /** Containers that are out of order: what needs them is done all the same, with a warning. */
+  /** Containers that are down: calls that need them succeed with a warning. */
   down: Set<'sogo' | 'dovecot'>
   domains: Map<string, Domain>
   mailboxes: Map<string, Mailbox>
-  /** Each mailbox is in here too, as an alias to itself, and takes an id. */
+  /** Includes each mailbox, as an alias to itself, with its own id. */
   aliases: Table<Alias>
-  /** By domain, whether it is here or not: keys outlive their domains. */
+  /** By domain, existing or not: keys outlive their domains. */
   dkim: Map<string, DkimKey>
   appPasswords: Table<AppPassword>
   relayhosts: Table<Relayhost>
   /** By domain or address. */
   rateLimits: Map<string, RateLimit>
-  /** Alias domains, and the domains behind them. */
+  /** Alias domains, and their target domains. */
   aliasDomains: Map<string, string>
-  /** Rooms and things that can be booked, by their addresses: the domain of each. */
+  /** Resources, such as rooms, by their addresses: the domain of each. */
   resources: Map<string, string>
-  /** Mailboxes without the row of their quota, as a delete that broke off leaves them. */
+  /** Mailboxes without their quota row, as an interrupted delete leaves them. */
   broken: Set<string>
-  /** Whether deletes of mailboxes that run at once deadlock, as in InnoDB. */
+  /** Whether concurrent deletes of mailboxes deadlock, as in InnoDB. */
   deadlocks: { areOn: boolean; underWay: number }
 }
 
-/** What a domain is given whose add/domain does not say; quotas in MiB. */
+/** The defaults of add/domain; quotas in MiB. */
 export type DomainLimits = {
   aliases: number
   mailboxes: number
@@ -36,7 +36,7 @@ export type DomainLimits = {
   quota: number
 }
 
-/** `length` is a number of characters; the others are 1 where such a character must be there. */
+/** `length` is a number of characters; the others are 1 where such a character is required. */
 export type PasswordPolicy = {
   length: number
   chars: number
@@ -97,7 +97,7 @@ export type Relayhost = { hostname: string; username: string; password: string }
 
 export type RateLimit = { value: string; frame: string }
 
-/** Rows by id; an id is never given twice. */
+/** Rows by id; ids are never reused. */
 export class Table<Row> {
   readonly rows = new Map<number, Row>()
   #lastId = 0
@@ -142,11 +142,11 @@ export const newMailcow = (settings: MailcowSettings): Mailcow => ({
   deadlocks: { areOn: false, underWay: 0 },
 })
 
-/** `2026-11-23 12:21:53`, without a zone: the real one's is a setting of the host. */
+/** `2026-11-23 12:21:53`, without a time zone: in Mailcow it is a setting of the host. */
 export const stamp = (mailcow: Mailcow): string =>
   mailcow.now().toISOString().slice(0, 19).replace('T', ' ')
 
-/** Changes a row, and when it was last changed where that makes a difference. */
+/** Changes a row, and its time of modification if that makes a difference. */
 export function change<Row extends Times>(mailcow: Mailcow, row: Row, values: Partial<Row>): void {
   const before = JSON.stringify(row)
   Object.assign(row, values)
@@ -158,15 +158,15 @@ export const mailboxesOf = (mailcow: Mailcow, domain: string): Mailbox[] =>
 
 export const addressOf = ({ localpart, domain }: Mailbox): string => `${localpart}@${domain}`
 
-/** Names compare without regard to case, as in the real database. */
+/** Names are compared case-insensitively, as in the real database. */
 export const mailboxAt = (mailcow: Mailcow, address: unknown): Mailbox | undefined =>
   mailcow.mailboxes.get(String(address).toLowerCase())
 
-/** Aliases that are not a mailbox's own row. */
+/** Aliases without the mailboxes' own rows. */
 export const aliasesProper = (mailcow: Mailcow): [number, Alias][] =>
   [...mailcow.aliases.rows].filter(([, { address, goto }]) => address !== goto)
 
-/** The order of the real database's index: letters without regard to case, before `_` and `{`. */
+/** The order of the real database's index: letters case-insensitively, before `_` and `{`. */
 export const inIndexOrder = (a: string, b: string): number =>
   a.toUpperCase() < b.toUpperCase() ? -1 : 1
 

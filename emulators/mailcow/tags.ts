@@ -1,10 +1,10 @@
-/** Tags on domains and mailboxes. They are only ever added here; an edit that leaves one out keeps it. */
+/** Tags on domains and mailboxes. An edit only adds tags; omitted ones stay. */
 import type { Entry, Say } from './entries.ts'
 import { isEmpty, list, text } from './php.ts'
 
 const LIMIT = 25
 
-/** The tags with those that were sent, and a warning where some were left out. */
+/** The old and the new tags, and a warning where old ones were omitted. */
 export function withTags(has: readonly string[], sent: unknown, say: Say): [string[], Entry[]] {
   const tags = list(sent)
   const warning = tags.some((tag, index) => index > LIMIT && !isEmpty(tag))

@@ -4,7 +4,7 @@ import { type Answer, exchange } from './exchange.ts'
 
 const ANSWER_LIMIT_MS = 10_000
 
-/** Asks the running product, over its admin socket. Throws a sentence for whoever typed the command. */
+/** Asks the running product over its admin socket. Throws a message for the command line. */
 export function askProduct(
   method: 'GET' | 'POST',
   path: string,

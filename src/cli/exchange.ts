@@ -12,7 +12,7 @@ export type Asked = {
 }
 export type Answer = { status: number; body: Record<string, unknown> }
 
-/** Throws with a sentence for whoever reads it at the command line. */
+/** Throws a message for the command line. */
 export async function exchange({ content, limitMs, ...to }: Asked): Promise<Answer> {
   const signal = AbortSignal.timeout(limitMs)
   const headers = content ? { 'content-type': 'application/json' } : {}

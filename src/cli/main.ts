@@ -1,4 +1,4 @@
-/** `npm run mailstead -- …`: what needs no key, over the admin socket of the running product. */
+/** `npm run mailstead -- …`: commands that need no key, over the admin socket. */
 import { createKey } from './create-key.ts'
 import { abandonRemoval, listOrphans } from './removals.ts'
 import { showConfig } from './show-config.ts'

@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util'
 import { askProduct } from './ask-product.ts'
 import type { Answer } from './exchange.ts'
 
-/** Gives up what of a removal waits for outside services, and prints what may still stand there. */
+/** Gives up the removal stages that wait for outside services; prints what may be left there. */
 export async function abandonRemoval(args: string[]): Promise<void> {
   const { positionals } = parseArgs({ args, allowPositionals: true })
   const [domainId = ''] = positionals
@@ -10,7 +10,7 @@ export async function abandonRemoval(args: string[]): Promise<void> {
   printOrphans(await askProduct('POST', path, {}))
 }
 
-/** Prints all that was ever given up. */
+/** Prints all given-up stages. */
 export async function listOrphans(): Promise<void> {
   printOrphans(await askProduct('GET', '/orphans'))
 }

@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-/** What the kernel takes for the path of a Unix socket, less its terminating zero. */
+/** The kernel's limit for a Unix socket path, without the terminating zero. */
 const SOCKET_PATH_LIMIT = 107
 
 /** Where the admin socket of a data directory is: in it, unless its path would be too long. */

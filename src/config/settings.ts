@@ -1,4 +1,4 @@
-/** Every setting: its name, unit, default and sentence. The only reader of the environment. */
+/** Every setting: its name, unit, default and text. The only reader of the environment. */
 import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import { parseTsigKey, type TsigKey } from '#dns/tsig.ts'
@@ -73,7 +73,7 @@ export type Config = {
   readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']>
 }
 
-/** What is wrong with the settings, one sentence each. No value of a secret setting is in it. */
+/** Errors in the settings, one sentence each. Contains no value of a secret setting. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }

@@ -1,4 +1,4 @@
-/** The fields that rdata is made of: how each is read from text, and written from octets in its canonical form. */
+/** The fields of rdata: how each is read from text, and written from octets in its canonical form. */
 import { isIPv4, isIPv6 } from 'node:net'
 import { nameOf, nameToWire, readLabels, writtenName } from './name.ts'
 import { octetsOfText, quoted, type Word } from './text.ts'
@@ -6,7 +6,7 @@ import { octetsOfText, quoted, type Word } from './text.ts'
 export type Field = {
   /** Takes its words; `label` names the field in the sentence of a RangeError. */
   read(words: WordReader, label: string): Buffer
-  /** Takes its octets; throws a RangeError where they are none of this field. */
+  /** Takes its octets; throws a RangeError where they do not fit the field. */
   write(octets: OctetReader): string
 }
 
@@ -93,7 +93,7 @@ export const u32 = unsigned(4)
 
 const readName: Field['read'] = (words, label) => nameToWire(words.next(label).text)
 
-/** A name whose letters' case people may see, as that of a service instance (RFC 6763 section 4.1.1). */
+/** A name whose case is kept, because people see it: a service instance (RFC 6763 section 4.1.1). */
 export const instance: Field = {
   read: readName,
   write: (reader) => writtenName(reader.labels()),
@@ -101,7 +101,7 @@ export const instance: Field = {
 
 const HOST_LABEL = /^[\w*-]+$/
 
-/** The name of a host, in lower case; the case of a name that no host has is kept. */
+/** A host name, in lower case; a name that no host can have keeps its case. */
 export const host: Field = {
   read: readName,
   write(reader) {
@@ -176,7 +176,7 @@ export const string: Field = {
   write: (reader) => quoted(reader.take(reader.number(1))),
 }
 
-/** Hexadecimal to the end, in as many words as one likes. */
+/** Hexadecimal to the end, in any number of words. */
 export const hex: Field = {
   read(words, label) {
     const digits = [words.next(label), ...words.rest()].map(({ text }) => text).join('')

@@ -1,11 +1,11 @@
-/** Master files (RFC 1035 section 5), read and written. What is written, any nameserver loads. */
+/** Master files (RFC 1035 section 5), read and written. Any nameserver loads the output. */
 import { nameBelow } from './name.ts'
 import { canonicalRdata, masterRdata, rdataOfWords, type ServedType } from './rdata.ts'
 import { type RRsetType, rrsetTypeOf } from './rrset.ts'
 import type { Word } from './text.ts'
 import { nameOfType, numberOfType } from './types.ts'
 
-/** One record of a file, on the line where it begins. `value` is absent for a type that no zone here holds. */
+/** One record of a file, on the line where it begins. `value` is absent for types that no zone here holds. */
 export type FileRecord = { line: number; name: string; ttl: number } & (
   | { type: RRsetType; value: string }
   | { type: string; value?: undefined }
@@ -20,7 +20,7 @@ export type FileContents = {
   problems: readonly FileProblem[]
 }
 
-/** The TTL of records before any is said. RFC 1035 leaves it open; an hour is what hosts usually take. */
+/** The TTL of records before the first TTL in the file. RFC 1035 leaves it open; an hour is usual. */
 const USUAL_TTL_S = 3600
 const MAX_TTL_S = 2 ** 31 - 1
 

@@ -1,6 +1,6 @@
 /**
- * Where the parts of a message lie, without what is in its records. Enough to find a signature, a
- * serial or an owner in a message of either direction; what a query means is said in `query.ts`.
+ * Where the parts of a message are, without the rdata. Enough to find a signature, a serial or an owner in
+ * a query or a response; `query.ts` says what a query means.
  */
 import { nameOf } from './name.ts'
 import { HEADER_OCTETS } from './query.ts'
@@ -88,13 +88,13 @@ function readRecord(message: Buffer, start: number, section: Section): RecordAt 
   }
 }
 
-/** The name at an offset, and where what follows it begins. Throws `RangeError` at what is none. */
+/** The name at an offset, and the offset after it. Throws `RangeError` if there is none. */
 export function readName(message: Buffer, start: number): { name: string; end: number } {
   const { labels, end } = labelsAt(message, start)
   return { name: nameOf(labels), end }
 }
 
-/** The same as labels, their letters' case as it is. */
+/** The same as labels, in their original case. */
 export function labelsAt(message: Buffer, start: number): { labels: Buffer[]; end: number } {
   const labels: Buffer[] = []
   let end: number | undefined
@@ -122,8 +122,8 @@ export function labelsAt(message: Buffer, start: number): { labels: Buffer[]; en
 }
 
 /**
- * The type of the last record of the message between two offsets, without allocating: asked of every
- * packet. Undefined where there is no record, or the message ends too early.
+ * The type of the last record of the message between two offsets, without allocating: runs for each packet.
+ * Undefined where there is no record, or the message ends too early.
  */
 export function lastRecordType(
   message: Uint8Array,
@@ -148,7 +148,7 @@ export function lastRecordType(
 
 const u16 = (message: Uint8Array, at: number): number => message[at]! * 256 + message[at + 1]!
 
-/** Where the name ends that begins at an offset; `end` where it does not end before. */
+/** The end of the name at an offset; `end` if it does not end before. */
 export function nameEnd(message: Uint8Array, start: number, end: number): number {
   for (let at = start; at < end; ) {
     const length = message[at]!

@@ -61,14 +61,14 @@ export function readMessage(octets: Uint8Array): Message {
   }
 }
 
-/** Each item takes at least an octet, so a count that lies ends with the message. */
+/** Each item has at least one octet, so a wrong count ends with the message. */
 const times = <T>(count: number, next: () => T): T[] => {
   const items: T[] = []
   while (items.length < count) items.push(next())
   return items
 }
 
-/** RFC 3597 section 4: only in these may a name of the rdata be compressed, and before it stand so many octets. */
+/** RFC 3597 section 4: only the rdata of these may hold compressed names, `before` octets from its start. */
 const COMPRESSED: Record<number, { before: number; names: number }> = {
   [TYPE.NS]: { before: 0, names: 1 },
   [TYPE.CNAME]: { before: 0, names: 1 },
@@ -112,7 +112,7 @@ class Reader {
     return { name, type, class: qclass, ttl: Math.max(0, seconds), rdata, extendedRcode: ttl[0]! }
   }
 
-  /** With its names made whole, so that it means the same outside of this message. */
+  /** With its names uncompressed, so that it is valid outside of this message. */
   #rdata(type: number, end: number): Buffer {
     const { before, names } = COMPRESSED[type] ?? { before: end - this.#at, names: 0 }
     const parts = [this.take(Math.min(before, end - this.#at))]

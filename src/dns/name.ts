@@ -35,12 +35,12 @@ export function nameOf(labels: readonly Buffer[]): string {
   return writtenName(labels).toLowerCase()
 }
 
-/** The same with the case of its letters kept, which names that people read may depend on. */
+/** The same with the case kept, which matters in names that people read. */
 export function writtenName(labels: readonly Buffer[]): string {
   return labels.map((label) => `${textOfLabel(label)}.`).join('') || '.'
 }
 
-/** The one text of a name that a person or a program wrote. Throws as `nameToWire`. */
+/** The canonical text of a written name. Throws as `nameToWire`. */
 export function canonicalName(name: string): string {
   return nameOf(labelsOf(name))
 }
@@ -70,7 +70,7 @@ export function belowOrigin(written: string, origin: string): string {
   return origin === '.' ? `${written}.` : `${written}.${origin}`
 }
 
-/** The canonical text of a name that is written so. Throws a RangeError with a sentence. */
+/** The canonical text of such a name. Throws a RangeError with a sentence. */
 export function nameBelow(written: string, origin: string): string {
   const labels = labelsOf(belowOrigin(written, origin))
   wireOf(labels)

@@ -8,7 +8,7 @@ export type Question = {
   class: number
   /** The question as it was sent, to be echoed. */
   octets: Buffer
-  /** Where in the message each suffix of the name stands, for names in the reply to point at. */
+  /** The offset of each suffix of the name, for compression in the reply. */
   offsets: ReadonlyMap<string, number>
 }
 
@@ -31,7 +31,7 @@ const OPCODE = 0x7800
 const RD = 0x0100
 const DO = 0x8000
 
-/** Undefined for what deserves no reply: a response, or less than a header. */
+/** Undefined for what gets no reply: a response, or less than a header. */
 export function readQuery(message: Uint8Array): Query | undefined {
   if (message.length < HEADER_OCTETS) return undefined
   const reader = new Reader(message)
@@ -88,7 +88,7 @@ type Tuple<N extends number, T extends number[] = []> = T['length'] extends N
   ? T
   : Tuple<N, [...T, number]>
 
-/** Reads onward through a message. Past its end, or at nonsense, it turns malformed and yields zeros. */
+/** Reads through a message. Past its end, or at invalid data, it becomes malformed and gives zeros. */
 class Reader {
   at = 0
   isMalformed = false
@@ -150,11 +150,11 @@ export type NewQuery = {
   name: string
   type: TypeName
   isRecursionDesired: boolean
-  /** The size of a UDP answer in an OPT that asks for DNSSEC too; no OPT without it. */
+  /** The UDP size of the OPT, which also sets DO; no OPT without it. */
   udpSize?: number | undefined
 }
 
-/** The octets of a query. Throws a RangeError at a name or a type that is none. */
+/** The octets of a query. Throws a RangeError at an invalid name or type. */
 export function writeQuery({ id, name, type, isRecursionDesired, udpSize }: NewQuery): Buffer {
   const number = numberOfType(type)
   if (number === undefined) throw new RangeError(`${type} is no type`)

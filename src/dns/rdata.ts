@@ -1,7 +1,7 @@
 /**
- * Rdata as text and as octets, by a table of what each type is made of. Text is read as people write it
- * and written in one canonical form, so that equal rdata has equal text. Throws a RangeError with a
- * sentence that names the part at what cannot be served.
+ * Rdata as text and as octets, by a table of each type's fields. Text is read as people write it and
+ * written in one canonical form, so that equal rdata has equal text. If it cannot be served, throws a
+ * RangeError with a sentence that names the part.
  */
 import * as f from './fields.ts'
 import { type Field, OctetReader, WordReader } from './fields.ts'
@@ -99,7 +99,7 @@ const GRAMMARS: Record<Exclude<NamedType, 'TXT'> | 'SOA', Grammar> = {
   ],
 }
 
-/** Where in the rdata the name stands that an answer leads on to. */
+/** The offset in the rdata of the name that an answer points at. */
 const TARGETS: Partial<Record<ServedType, number>> = { CNAME: 0, MX: 2, NS: 0, SRV: 6 }
 
 const MAX_TTL_SECONDS = 2 ** 31 - 1
@@ -114,7 +114,7 @@ export function rdataToWire(type: ServedType, value: string): Buffer {
   return octets
 }
 
-/** The canonical text of octets. What a type's grammar cannot say is written as RFC 3597 section 5 has it. */
+/** The canonical text of octets. Octets outside a type's grammar are written as in RFC 3597 section 5. */
 export function rdataFromWire(type: ServedType, octets: Buffer): string {
   try {
     return textOf(type, octets)
@@ -124,11 +124,11 @@ export function rdataFromWire(type: ServedType, octets: Buffer): string {
   }
 }
 
-/** The one text of a value that a person or a program wrote. */
+/** The canonical text of a written value. */
 export const canonicalRdata = (type: ServedType, value: string): string =>
   textOf(type, rdataToWire(type, value))
 
-/** The same for values that others keep: one that we would refuse is shown as it is, and left alone. */
+/** The same for values of others: one that we would refuse stays as it is. */
 export function canonicalOrWritten(type: ServedType, value: string): string {
   try {
     return canonicalRdata(type, value)
@@ -157,7 +157,7 @@ export function rdataOfWords(type: RRsetType, words: readonly Word[], origin: st
 export const masterRdata = (type: ServedType, value: string): string =>
   type === 'TXT' ? quotedTxt(value) : value
 
-/** How a value of this type is written: the parts by name, as sentences to people show them. */
+/** The names of the parts of a value of this type, for messages to people. */
 export const partsOf = (type: RRsetType): readonly string[] =>
   isNamedType(type) && type !== 'TXT' ? GRAMMARS[type].map(([label]) => label) : []
 

@@ -8,7 +8,7 @@ const NAMED_TYPES = [
 ] as const
 export type NamedType = (typeof NAMED_TYPES)[number]
 
-/** RFC 3597 section 5: a type that we have no grammar for goes by its number, and its rdata in hexadecimal. */
+/** RFC 3597 section 5: a type without a grammar here goes by its number, and its rdata in hexadecimal. */
 export type RRsetType = NamedType | `TYPE${number}`
 
 export const isNamedType = (type: string): type is NamedType =>
@@ -26,8 +26,8 @@ const NOT_HELD: ReadonlySet<number> = new Set([
 const isMeta = (number: number): boolean => number >= 128 && number <= 255
 
 /**
- * The type of an rrset by its name in capitals or not, or by `TYPE` and its number; a type with a name
- * of its own goes by that. Undefined for what cannot stand in a zone here.
+ * The type of an rrset by its name in any case, or by `TYPE` and its number; a type with a name gets that
+ * name. Undefined for a type that no zone here holds.
  */
 export function rrsetTypeOf(written: string): RRsetType | undefined {
   const number = numberOfType(written)
@@ -36,7 +36,7 @@ export function rrsetTypeOf(written: string): RRsetType | undefined {
   return isNamedType(name) ? name : `TYPE${number}`
 }
 
-/** Whether it is the name of an rrset's type as we write it. */
+/** Whether it is the canonical name of an rrset type. */
 export const isRRsetType = (type: string): type is RRsetType => rrsetTypeOf(type) === type
 
 /**

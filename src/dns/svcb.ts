@@ -59,7 +59,7 @@ const ech: Value = {
   write: (reader) => reader.take(reader.left).toString('base64'),
 }
 
-/** RFC 9461 section 5: a path with a place for the question. Other software refuses a zone that has another. */
+/** RFC 9461 section 5: a path with a variable for the query. Other software refuses a zone without it. */
 const dohpath: Value = {
   read: pathOf,
   write: (reader) => quotedIfOdd(pathOf(reader.take(reader.left))),
@@ -178,7 +178,7 @@ function readParam({ text }: Word): Param {
 
 type Param = { key: number; value: Buffer }
 
-/** Sections 7.1.1 and 8 of RFC 9460: without the keys that others need beside them the whole record is ignored. */
+/** Sections 7.1.1 and 8 of RFC 9460: without the keys that others need the whole record is ignored. */
 function requireNeeded(params: readonly Param[]): void {
   const given = new Set(params.map(({ key }) => key))
   const lacking = params.flatMap(neededBy).find((key) => !given.has(key))

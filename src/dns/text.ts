@@ -1,15 +1,15 @@
 /**
- * Text in master files: words, quoted character-strings, and escapes (RFC 1035 section 5.1). What is
- * read here is one line already, without comments and parentheses.
+ * Text in master files: words, quoted character-strings, and escapes (RFC 1035 section 5.1). The input is
+ * one line, without comments and parentheses.
  */
 
 /** A word or a quoted character-string, its escapes as they were written. */
 export type Word = { text: string; isQuoted: boolean }
 
-/** What stands in quotes, or what does not and may end in quotes, as `alpn="h2,h3"` does (RFC 9460 section 2.1). */
+/** A quoted string, or a word that may end in one, as `alpn="h2,h3"` does (RFC 9460 section 2.1). */
 const WORD = /[ \t]*(?:"((?:[^"\\]|\\.)*)"|((?:[^\s"\\]|\\.)+(?:"(?:[^"\\]|\\.)*")?))/suy
 
-/** The words of one line. Throws a RangeError with a sentence at a line that is no such text. */
+/** The words of one line. Throws a RangeError with a sentence if it is malformed. */
 export function wordsOf(line: string): Word[] {
   const control = /[\0-\x08\x0a-\x1f\x7f]/.exec(line)
   if (control) throw new RangeError(`it has ${nameOfControl(control[0])} in it`)
@@ -29,7 +29,7 @@ const nameOfControl = (octet: string): string =>
 
 const PART = /\\(\d{3}|\D)|[^\\]+|\\/gsu
 
-/** The octets of a word: `\DDD` is the octet of that number, any other escaped character itself, the rest UTF-8. */
+/** The octets of a word: `\DDD` is that octet, any other escaped character itself, the rest UTF-8. */
 export function octetsOfText(text: string): Buffer {
   if (!text.includes('\\')) return Buffer.from(text)
   const parts = Array.from(text.matchAll(PART), ([part, escaped]) => {

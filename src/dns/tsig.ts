@@ -28,7 +28,7 @@ export const FUDGE_S = 300
 const MIN_SECRET_OCTETS = 16
 const MAX_SECRET_OCTETS = 512
 
-/** Signs messages, each by the one before it, as RFC 8945 section 5.3.1 has it. */
+/** Signs messages, each with the MAC before it (RFC 8945 section 5.3.1). */
 export type TsigSigner = {
   readonly key: TsigKey
   /** How many octets `sign` adds. */
@@ -38,9 +38,9 @@ export type TsigSigner = {
 
 export type TsigCheck =
   | { is: 'unsigned' }
-  /** RFC 8945 section 5.1: a TSIG record that is misplaced or is none. The reply is FORMERR. */
+  /** RFC 8945 section 5.1: a TSIG record is misplaced or malformed. The reply is FORMERR. */
   | { is: 'malformed' }
-  /** `message` is what was signed, without the signature; `signer` signs what is said to it. */
+  /** `message` is what was signed, without the signature; `signer` signs the reply. */
   | { is: 'verified'; message: Buffer; signer: TsigSigner }
   /** `refuse` adds the error to a reply whose RCODE is NOTAUTH. */
   | {
@@ -202,7 +202,7 @@ function signerAfter(key: TsigKey, queryMac: Buffer): TsigSigner {
   }
 }
 
-/** RFC 8945 section 5.3.2: what is said about a key or a MAC that we do not know is not signed. */
+/** RFC 8945 section 5.3.2: a reply to an unknown key or a wrong MAC is not signed. */
 function refusedUnsigned(
   error: 'BADKEY' | 'BADSIG',
   name: string,

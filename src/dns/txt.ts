@@ -24,13 +24,13 @@ export function txtFromWire(rdata: Buffer): string {
 export const quotedTxt = (value: string): string =>
   stringsIn(txtToWire(value)).map(quoted).join(' ')
 
-/** What a value says when its strings are joined, as all do that look for a policy or a key in it. */
+/** The joined strings of a value, as readers of a policy or a key join them. */
 export const joinedTxt = (value: string): string =>
   value.startsWith('"') ? Buffer.concat(stringsIn(txtToWire(value))).toString() : value
 
 /**
- * RFC 7208 section 3.3, RFC 6376 section 3.6.2.2, RFC 8461 section 3.1: what begins with a version means
- * what its strings say when joined. Elsewhere, as in RFC 6763 section 6.1, each string stands for itself.
+ * RFC 7208 section 3.3, RFC 6376 section 3.6.2.2, RFC 8461 section 3.1: the strings of a value that begins
+ * with a version are joined. Elsewhere, as in RFC 6763 section 6.1, each string stands for itself.
  */
 const isOneText = (octets: Buffer): boolean =>
   octets.subarray(0, 2).toString().toLowerCase() === 'v='

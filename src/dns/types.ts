@@ -19,7 +19,7 @@ const NAMES = new Map<number, string>(
 /** RFC 3597 section 5: a type without a name of its own is written `TYPE` and its number. */
 export const nameOfType = (number: number): string => NAMES.get(number) ?? `TYPE${number}`
 
-/** The number of a type by its name, in capitals or not, or by `TYPE` and the number; undefined for neither. */
+/** The number of a type by its name in any case, or by `TYPE` and the number; undefined for neither. */
 export function numberOfType(written: string): number | undefined {
   const name = written.toUpperCase()
   if (Object.hasOwn(TYPE, name)) return TYPE[name as keyof typeof TYPE]
@@ -50,5 +50,5 @@ const RCODE_NAMES = new Map<number, string>(
 
 export const nameOfRcode = (number: number): string => RCODE_NAMES.get(number) ?? `RCODE${number}`
 
-/** RFC 1996: a primary tells its secondaries of a change by an opcode of its own. */
+/** RFC 1996: a primary notifies its secondaries of a change by a separate opcode. */
 export const OPCODE = { QUERY: 0, NOTIFY: 4 } as const

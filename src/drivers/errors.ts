@@ -1,4 +1,7 @@
-/** What can go wrong at a provider. "No" is `rejected`; "could not ask" is every other kind but `conflict`. */
+/**
+ * Failures of a provider. `rejected` is a refusal; every other kind but `conflict` means that it could
+ * not be asked.
+ */
 export type DriverErrorKind =
   | 'unauthorized'
   | 'forbidden'
@@ -7,12 +10,12 @@ export type DriverErrorKind =
   | 'throttled'
   | 'unavailable'
 
-/** A provider's no to one mailbox or identity: what it concerns waits, and nothing else. */
+/** A provider's refusal of one mailbox or identity: only that one waits. */
 export type Refusal = { reason: string; message: string }
 
 /**
- * A provider said no, or could not be asked. The kind alone decides what the engine does next.
- * The message is shown to people: it holds no secret, no request id and no time of day.
+ * A provider refused, or could not be asked. The kind alone decides what the engine does next. The
+ * message is shown to people: it holds no secret, no request id and no time of day.
  */
 export class DriverError extends Error {
   override readonly name = 'DriverError'

@@ -1,20 +1,20 @@
 /**
- * Stands before every call to one account. Refused credentials end its work at once: a wrong key that
- * is tried again and again gets our address banned (Mailcow feeds such tries to fail2ban). Ten failures
- * in a row let it rest: an outage of the provider's is told once, not once a domain.
+ * Controls all calls to one account. Refused credentials stop them at once: repeated tries with a wrong
+ * key get our address banned (Mailcow reports them to fail2ban). After ten failures in a row the account
+ * rests, so that a provider's outage is reported once, not once a domain.
  */
 import { orAborted } from '../turns.ts'
 import { DriverError, type DriverErrorKind } from './errors.ts'
 
 export type Guard = {
   /**
-   * Makes a call, or throws because the account rests. Until the account has answered, at the start and
-   * after each rest, one call is under way alone: the others wait for it, and fare as it does.
+   * Makes a call, or throws because the account rests. At the start and after each rest, one call runs
+   * alone until the account has answered: the others wait for it, and share its failure.
    */
   run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T>
-  /** No call for so long, because the provider would refuse them all; undefined where it names no time. */
+  /** Stops calls for so long, because the provider refuses all; `undefined` where it gives no time. */
   rest(ms: number | undefined, sentence: string): void
-  /** Tells the operator what only an operator can mend: the same once an hour, however often it is met. */
+  /** Reports to the operator what only an operator can repair: each sentence at most once an hour. */
   tell(sentence: string): void
 }
 
@@ -22,14 +22,14 @@ export type GuardOptions = {
   account: string
   /** Milliseconds, from any fixed point. */
   now: () => number
-  /** Takes a sentence for the operator. */
+  /** Receives a sentence for the operator. */
   onTrouble: (sentence: string) => void
   rests?: Partial<Rests>
 }
 
 /**
  * How long an account rests after refused credentials, failures in a row, and too many calls; and how
- * long the one waits who lacked a right. Milliseconds.
+ * long a domain waits after a call that lacked a right. Milliseconds.
  */
 export type Rests = {
   refusedMs: number
@@ -52,12 +52,12 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
   const toldAt = new Map<string, number>()
   let failures = 0
   let hasAnswered = false
-  /** How the call ends that is under way alone: with its trouble, or with none that others share. */
+  /** The result of the call that runs alone: its error, or undefined if others do not share it. */
   let trial: Promise<DriverError | undefined> | undefined
   let resting: { untilMs: number; kind: DriverErrorKind; sentence: string } | undefined
 
   function rest(ms: number, kind: DriverErrorKind, sentence: string): void {
-    // A short rest must not end a long one: after refused credentials every call counts.
+    // A short rest must not end a long one: after refused credentials each call adds to a ban.
     if (resting && resting.untilMs > now() + ms) return
     const isTold = resting?.sentence === sentence && resting.untilMs > now()
     resting = { untilMs: now() + ms, kind, sentence }
@@ -84,11 +84,11 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
     hasAnswered = true
   }
 
-  /** Gives the error to throw: one that says when the account will be asked again, where it rests now. */
+  /** Returns the error to throw, with the time of the next call where the account rests now. */
   function failed(error: DriverError): DriverError {
     const { kind, message } = error
     if (kind === 'forbidden') {
-      // The credentials are right: what else they are good for goes on.
+      // The credentials are valid: other calls go on.
       answered()
       tell(message)
       return new DriverError(kind, message, { cause: error, retryAfterMs: rests.forbiddenMs })
@@ -99,7 +99,7 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
     }
     if (kind === 'unavailable' && ++failures >= FAILURES_IN_A_ROW) {
       failures = 0
-      // As `throttled`, which counts for nothing: it is the driver that is paused, not the domains.
+      // As `throttled`, which does not count against a domain: the driver pauses.
       rest(rests.failingMs, 'throttled', message)
     }
     return error
@@ -116,7 +116,7 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
     }
   }
 
-  /** Who is aborted under way has found out nothing: one of those that wait tries next. */
+  /** An aborted call proves nothing: the next waiting one runs alone. */
   async function tryAlone<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
     const ended = Promise.withResolvers<DriverError | undefined>()
     trial = ended.promise

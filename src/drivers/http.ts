@@ -1,42 +1,42 @@
 /**
- * The one HTTP client of all drivers: deadlines, bounds, and the mapping of what every provider does
- * alike to `DriverError`. What a 4xx means is each driver's own business. Nothing is tried again here,
- * and no answer, address or header of a provider gets into a sentence: they may hold secrets.
+ * The HTTP client of all drivers: deadlines, limits, and the mapping of common failures to
+ * `DriverError`. Each driver interprets other 4xx itself. It never retries, and keeps a provider's
+ * answers, addresses and headers out of sentences: they may hold secrets.
  */
 import { DriverError } from './errors.ts'
 import type { Guard } from './guard.ts'
 
 export type HttpCall = {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
-  /** With its query; joined to the base URL. */
+  /** With its query; appended to the base URL. */
   path: string
   json?: unknown
   form?: Readonly<Record<string, string>>
   headers?: Readonly<Record<string, string>>
-  /** The same was asked a moment ago, and answered with nothing. */
+  /** The same call was just made, and got an empty answer. */
   isRepeated?: boolean
-  /** Statuses that mean something else here than elsewhere, given back as they are, with a body or without. */
+  /** Statuses with a meaning of their own in this call, returned as they are, with a body or without. */
   ownMeaning?: readonly number[]
 }
 
-/** `json` is undefined for an empty body, which a refusal has only where its status has an own meaning. */
+/** `json` is undefined for an empty body; refusals have one only at statuses in `ownMeaning`. */
 export type HttpAnswer = { status: number; headers: Headers; json: unknown }
 
 export type HttpClient = (call: HttpCall, signal: AbortSignal) => Promise<HttpAnswer>
 
-/** The credentials are wrong, or they are right and give no right to what was asked. */
+/** Wrong credentials, or valid ones without the right to the call. */
 export type Refused = 'credentials' | 'right'
 
 export type HttpOptions = {
-  /** The provider as a person would name it: the subject of every error sentence. */
+  /** The provider's name for people: the subject of every error sentence. */
   provider: string
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   baseUrl: string
   headers?: Readonly<Record<string, string>>
   guard: Guard
-  /** What of ours the provider refuses altogether, where it does not say so with 401 or 403. */
+  /** Recognizes a refusal of the account that does not come as 401 or 403. */
   refusesUs?(answer: HttpAnswer, call: HttpCall): Refused | undefined
-  /** Whether who is throttled in one call is refused them all. */
+  /** Whether throttling one call means that all calls are throttled. */
   hasOneBudget?: boolean
   /** For tests: how long an answer may take; 20 seconds. */
   deadlineMs?: number
@@ -63,7 +63,7 @@ async function answerTo(
   if (ofOurs) throw refused(options.provider, ofOurs)
   if (!isOurBusiness) throwIfMeantForAll(options, status, headers)
   if (json === NOT_JSON) throw notUnderstood(options, status, 'something that is not JSON')
-  // A provider that says no says it in words; a proxy or a wrong address does not say it in the provider's.
+  // A provider's refusal has a body; one without it comes from a proxy or a wrong address.
   const isMute = status >= 400 && json === undefined && !isOurBusiness
   if (isMute) throw notUnderstood(options, status, 'nothing')
   return answer
@@ -96,7 +96,7 @@ async function exchange(
   }
 }
 
-/** The system's own code alone: what fails before it is sent is told with the header that is wrong, a key say. */
+/** Only the system's code: an error before sending may quote an invalid header, such as a key. */
 function bareCause(error: unknown): Error {
   const cause = error instanceof Error ? error.cause : undefined
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
@@ -118,7 +118,7 @@ const refused = (provider: string, what: Refused): DriverError =>
     ? new DriverError('unauthorized', `${provider} refuses our credentials.`)
     : new DriverError('forbidden', `${provider} denies us the right to this.`)
 
-/** Without Retry-After the engine backs off by itself. */
+/** Without Retry-After the engine backs off itself. */
 function throttled({ provider, guard, hasOneBudget }: HttpOptions, headers: Headers): DriverError {
   const retryAfterMs = retryAfterOf(headers)
   const sentence = `${provider} has had enough requests for now.`
@@ -131,7 +131,7 @@ function retryAfterOf(headers: Headers): number | undefined {
   const written = headers.get('retry-after') ?? ''
   if (/^\d{1,9}$/.test(written)) return Number(written) * 1000
   if (!/^[A-Z][a-z]{2}, /.test(written)) return undefined
-  // By the clock that wrote both, which need not be ours.
+  // By the server's clock, which may differ from ours.
   const ms = Date.parse(written) - Date.parse(headers.get('date') ?? '')
   return Number.isNaN(ms) ? undefined : Math.max(0, ms)
 }

@@ -1,14 +1,14 @@
-/** What a driver for an outside service is made of, and what it is handed. */
+/** The parts of a driver for an outside service, and what it is given. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopback, isPrivateAddress } from '#names/ip.ts'
 import type { Guard } from './guard.ts'
 
-/** `settings` is the shape of its account in the accounts file; unknown fields are refused. */
+/** `settings` is the schema of its account in the accounts file; unknown fields are refused. */
 export type DriverKind<Driver, Settings> = {
   settings: z.ZodType<Settings>
   open(settings: Settings, tools: Tools): Driver
-  /** The nameservers of a zone host that leaves their names to us. */
+  /** The pool for a zone host that lets us choose the names of its nameservers. */
   pool?(settings: Settings): { zone: string; addresses: readonly string[] }
 }
 
@@ -23,8 +23,8 @@ export type Tools = {
 }
 
 /**
- * Runs work while no other process, and nobody else here, runs work under the same key. What it is handed
- * is aborted with `signal`, and as soon as the turn is lost: what is written later would undo another's.
+ * Runs work while no other work under the same key runs, in this process or another. The work's signal
+ * is aborted with `signal`, and when the lock is lost: a later write would undo another worker's.
  */
 export type Exclusive = <T>(
   key: string,
@@ -32,21 +32,21 @@ export type Exclusive = <T>(
   signal: AbortSignal,
 ) => Promise<T>
 
-/** What a driver must remember of a claim and its provider does not tell. */
+/** What a driver must remember of a claim because its provider does not return it. */
 export type Notes = {
   read(claimId: string, key: string): Promise<string | undefined>
   write(claimId: string, key: string, value: string): Promise<void>
-  /** What is remembered of it. */
+  /** The keys of its notes. */
   keys(claimId: string): Promise<readonly string[]>
-  /** Forgets some of it. */
+  /** Deletes some of its notes. */
   drop(claimId: string, keys: readonly string[]): Promise<void>
-  /** Forgets all of it. */
+  /** Deletes all of its notes. */
   forget(claimId: string): Promise<void>
-  /** Keeps what was handed over for sending, so that what is told of it later finds its claim. */
+  /** Notes a message that was handed over, so that later reports find its claim. */
   handedOver(claimId: string, operationId: string, recipient: string): Promise<void>
 }
 
-/** Where a service is: over TLS, or in the clear where nobody else listens in. No slash at the end. */
+/** The URL of a service: with TLS, or without on private networks. No trailing slash. */
 export const serviceUrl = z.string().transform((written, context) => {
   const url = URL.parse(written)
   const host = url?.hostname.replace(/^\[|\]$/g, '') ?? ''
@@ -60,8 +60,8 @@ export const serviceUrl = z.string().transform((written, context) => {
 })
 
 /**
- * A key or token: never shown, not even when it is wrong. What a header cannot carry was copied wrongly,
- * and would come back in the error of whoever tries.
+ * A key or token: never shown, not even when it is wrong. One that does not fit into a header was copied
+ * wrongly, and would appear in the error of the request.
  */
 export const secret = z
   .string()

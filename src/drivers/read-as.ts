@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { DriverError } from './errors.ts'
 
-/** What a provider answered, in the shape we know; an answer in another tells nothing, and so is no "no". */
+/** Parses a provider's answer. An unexpected form counts as unavailable, not as a refusal. */
 export function readAs<T>(provider: string, shape: z.ZodType<T>, json: unknown): T {
   const read = shape.safeParse(json)
   if (read.success) return read.data

@@ -1,6 +1,6 @@
 import type { RRset } from './zone/contract.ts'
 
-/** What a record is for, in the wire's words. */
+/** A record's purpose, as the API names it. */
 export type Purpose =
   | 'mx'
   | 'spf'
@@ -11,5 +11,5 @@ export type Purpose =
   | 'verification'
   | 'redirect'
 
-/** An rrset a sender or mailbox service needs in the zone. SPF comes as a whole policy; core merges. */
+/** An rrset a sender or mailbox service needs in the zone. SPF is a whole policy; core merges them. */
 export type NeededRecord = RRset & { purpose: Purpose }

@@ -1,4 +1,4 @@
-/** The drivers there are for services outside of this house, each by its name in the accounts file. */
+/** The drivers for outside services, by their names in the accounts file. */
 
 import type { DriverKind } from './kind.ts'
 import type { MailboxDriver } from './mailbox/contract.ts'

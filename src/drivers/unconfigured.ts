@@ -1,4 +1,4 @@
-/** Stands for an account that a domain was placed at and that is not in the accounts file (any more). */
+/** Stands for a domain's account that is missing from the accounts file, or was removed from it. */
 import { DriverError } from './errors.ts'
 import type { MailboxDriver } from './mailbox/contract.ts'
 import type { SenderDriver } from './sender/contract.ts'
@@ -14,7 +14,7 @@ export function unconfigured(account: string): {
   }
   return {
     zone: {
-      // So that nothing is drawn for it.
+      // `host`, so that no pair is drawn for it.
       naming: 'host',
       oneZonePerName: false,
       ensureZone: absent,

@@ -1,7 +1,7 @@
 /**
- * Tells other processes, and this one, that something has changed. A ring carries no truth, only a
- * reason to look: a lost one costs a delay, never a result. NOTIFY takes a global lock at commit, so
- * rings are gathered for 10 ms and sent outside of everyone's transactions.
+ * Tells other processes, and this one, that something has changed. A ring carries no data, only a reason to
+ * look: a lost one costs a delay, never a result. NOTIFY takes a global lock at commit, so rings are
+ * gathered for 10 ms and sent outside of other transactions.
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -17,7 +17,7 @@ const LAST_RINGS_MS = 1000
 const TOPICS_A_RING = 150
 
 export type Doorbell = AsyncDisposable & {
-  /** Tells everyone who listens to `topic`. Never throws; a ring that cannot be sent is dropped. */
+  /** Notifies all listeners of `topic`. Never throws; a ring that cannot be sent is dropped. */
   ring(topic: string): void
   /** Calls `heard` at every ring of `topic`, and whenever rings may have been missed. */
   on(topic: string, heard: () => void): Disposable
@@ -96,7 +96,7 @@ class PgDoorbell implements Doorbell {
     this.#closed = true
     clearTimeout(this.#timer)
     clearTimeout(this.#reconnect)
-    // What sends them is closed next, but a stop does not wait for a database that hangs.
+    // Rings under way are sent first, but a stop does not wait for a hanging database.
     await Promise.race([this.#sending, delay(LAST_RINGS_MS, undefined, { ref: false })])
     await this.#client?.end().catch(() => undefined)
   }

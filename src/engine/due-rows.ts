@@ -1,13 +1,13 @@
 /**
  * Rows that should be looked at now, taken by one worker at a time. This knows nothing of mail: a
- * table joins in by carrying `next_at`, `lease_until`, `epoch` and `wake`.
+ * table takes part by having `next_at`, `lease_until`, `epoch` and `wake`.
  *
  *   next_at      when the row is due
- *   lease_until  until when its taker may work on it; a killed worker's rows are free again then
- *   epoch        raised at every taking: what a stale worker writes is fenced off by it
- *   wake         raised by whoever wants another look; one that came while the row was taken is not lost
+ *   lease_until  until when a worker may work on it; then a killed worker's rows are free again
+ *   epoch        raised at every taking: it fences off the writes of a stale worker
+ *   wake         raised to request another look; a request while the row is taken is not lost
  *
- * All times are the database's, so that processes need not agree on theirs.
+ * All times are the database's, so that clocks of processes may differ.
  */
 import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely'
 
@@ -15,18 +15,18 @@ import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely'
 export type DueTable = { name: string; alive: RawBuilder<unknown> }
 export type Taken = { id: string; epoch: string; wake: string; failures: number }
 
-/** Which rows this process can work on at all, as a condition on their columns; all, unless told. */
+/** Which rows this process can work on at all, as a condition on their columns; by default all. */
 export type Mine = RawBuilder<unknown>
 
 /** How long a taken row stays taken without renewal. A crash costs at most this long. */
 export const LEASE_MS = 6000
 
-/** Somebody else took the row meanwhile: whatever the pass found out is dropped. */
+/** Another worker took the row meanwhile: the findings of the pass are dropped. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-/** Takes up to `limit` due rows that nobody has looked at yet: somebody waits for their first answer. */
+/** Takes up to `limit` due rows that were never taken: a person waits for the first answer. */
 export const takeFresh = (
   db: QueryExecutorProvider,
   table: DueTable,
@@ -42,14 +42,14 @@ export const takeDue = (
   how: Taking = {},
 ): Promise<Taken[]> => take(db, table, limit, sql`true`, how)
 
-/** Which rows are taken: `mine` alone, as `pick` says, knowing which rows are `underWay` here. */
+/** Which rows are taken: only `mine`, as `pick` selects, given the rows `underWay` here. */
 export type Taking = {
   mine?: Mine | undefined
   pick?: Pick | undefined
   underWay?: readonly string[]
 }
 
-/** A query for the ids of due rows that meet a condition on their columns; it locks them, and skips locked ones. */
+/** A query for the ids of due rows that meet a condition on their columns; locks them, skips locked ones. */
 export type Pick = (
   limit: number,
   which: RawBuilder<unknown>,
@@ -81,13 +81,13 @@ async function take(
   return taken.rows
 }
 
-/** Keeps the rows taken. Those not returned were lost. */
+/** Renews the leases. Rows not returned were lost. */
 export async function renewLeases(
   db: QueryExecutorProvider,
   table: DueTable,
   taken: readonly Taken[],
 ): Promise<Set<string>> {
-  // Every statement that locks several rows locks them in the order of their ids: otherwise two could deadlock.
+  // Every statement that locks several rows locks them in the order of their ids, to avoid deadlocks.
   const renewed = await sql<{ id: string }>`
     with held as (
       select t.id from ${sql.table(table.name)} t
@@ -103,7 +103,7 @@ export async function renewLeases(
 /** Values for columns of a row, by their names. */
 export type Columns = Readonly<Record<string, Date | boolean>>
 
-/** Gives the row back, due again in `afterMs`; at once if somebody woke it since it was taken. */
+/** Gives the row back, due again in `afterMs`; at once if it was woken since it was taken. */
 export async function finish(
   db: QueryExecutorProvider,
   table: DueTable,

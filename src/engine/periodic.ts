@@ -3,14 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 export type Periodic = {
   everyMs: number
-  /** Whether the first time is at once, rather than after the first pause. True, unless told. */
+  /** Whether the first run is at once, not after the first pause. By default true. */
   beginsAtOnce?: boolean
-  /** Its signal is aborted by a stop. What it throws is reported, and it is done again in time. */
+  /** A stop aborts the signal. Errors are reported, and the next run follows as planned. */
   work(signal: AbortSignal): Promise<void>
   onError(error: unknown): void
 }
 
-/** One time ends before the next begins. Disposing it aborts what is under way, and waits for it. */
+/** One run ends before the next begins. Disposing aborts the current one, and waits for it. */
 export function periodically({
   everyMs,
   beginsAtOnce = true,

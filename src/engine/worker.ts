@@ -1,6 +1,6 @@
 /**
- * Works off the due rows of one table, a bounded number at a time. The work itself is handed in; this
- * takes rows, keeps their leases, gives them back, and survives the database going away.
+ * Processes the due rows of one table, a bounded number at a time. The caller supplies the work; this takes
+ * rows, renews their leases, gives them back, and survives a lost database.
  */
 import type { QueryExecutorProvider } from 'kysely'
 import { backOffMs, minutes, seconds } from '../clock.ts'
@@ -37,31 +37,31 @@ export type WorkerOptions = {
   /** The doorbell topic that says rows may have become due. */
   topic: string
   atOnce: number
-  /** Which due rows are taken; the longest due first, unless told. */
+  /** Which due rows are taken; by default the longest due first. */
   pick?: Pick
-  /** One row's work; `written` says that it has given the row back itself. The signal is aborted when its time is up, its lease is lost, or we stop. */
+  /** `written`: the work gave the row back itself. A time limit, a lost lease or a stop aborts the signal. */
   work: (row: Taken, signal: AbortSignal) => Promise<Outcome | 'written'>
   /** The row has been given back after its work. */
   onDone?: (row: Taken) => void
   passLimitMs: number
   /**
-   * Whether rows that were looked at before are taken one by one while the process is busy: it has more to
-   * do than this. True, unless told.
+   * Whether rows that were taken before are taken one by one while the process is busy with other work. By
+   * default true.
    */
   givesWay?: boolean
   onError: (error: unknown, row?: Taken) => void
 }
 
-/** The share of the places that only rows nobody has looked at yet may take. */
+/** The share of places reserved for rows that were never taken. */
 const KEPT_FOR_FRESH = 0.25
 const BUSY_PAUSE_MS = 50
 const POLL_MS = 1000
 const LEAST_PAUSE_MS = 10
-/** Where nothing gives way and more is due than there is room for, free places are gathered for so long. */
+/** Without `givesWay`, and with more rows due than places, free places are gathered for this long. */
 const GATHER_MS = 20
 const PAUSE_AFTER_ERROR_MS = 500
 const RUNG = 'there may be rows to take'
-/** After work that threw: what threw once throws again, as a rule. */
+/** The pause after work that threw, which probably throws again. */
 const REST = { firstMs: seconds(1), mostMs: minutes(5) }
 
 /** Starts working; disposing it aborts what is under way and waits for it. */
@@ -123,7 +123,7 @@ class Worker implements AsyncDisposable {
     // With no room left, the next is taken when one of these is done.
     this.#isFull = rows.length >= free
     const waitMs = this.#isFull ? BUSY_PAUSE_MS : await untilNextDue(db, table, POLL_MS, mine)
-    // A row that is due, and held in a transaction or not picked, must not be asked for without a pause.
+    // A due row that is locked or not picked must not cause queries without a pause.
     const leastMs = pick && rows.length === 0 ? BUSY_PAUSE_MS : LEAST_PAUSE_MS
     await pause(
       Math.max(waitMs, leastMs),
@@ -135,7 +135,7 @@ class Worker implements AsyncDisposable {
     return this.#options.atOnce - this.#underWay.size
   }
 
-  /** Rows that were looked at before go one by one while the process is busy: who asks it now goes first. */
+  /** Rows taken before are taken one by one while the process is busy: requests come first. */
   #freeForOthers(): number {
     const free = this.#free() - Math.floor(this.#options.atOnce * KEPT_FOR_FRESH)
     if (!this.#givesWay() || !this.#loop.isBusy()) return free
@@ -188,7 +188,7 @@ class Worker implements AsyncDisposable {
     }
   }
 
-  /** Ends the pause before the next taking. Told why, for an exception made at each ring costs more than the ring. */
+  /** Ends the pause before the next taking. Aborts with a string, because creating an error costs more. */
   #kick(): void {
     if (!this.#kicked.signal.aborted) this.#kicked.abort(RUNG)
   }

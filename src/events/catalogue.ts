@@ -1,4 +1,4 @@
-/** Every event that customers are told of, with the shape of its data. Nothing else is written as an event. */
+/** Every event that customers see, with the shape of its data. No other events are written. */
 import { z } from 'zod'
 
 const none = z.object({})

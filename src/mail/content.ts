@@ -1,10 +1,10 @@
-/** A message's octets as they are stored. */
+/** A message as stored. */
 import { zstdDecompressSync } from 'node:zlib'
 
-/** `octets` counts the message as it came. */
+/** `octets` is the size of the message as received. */
 export type StoredContent = { encoding: 'identity' | 'zstd'; octets: number; content: Uint8Array }
 
-/** Some more than a message may have, for what is added to its header. */
+/** Above the message limit, to leave room for added header fields. */
 const LIMIT = 32 * 1024 * 1024
 
 export function decodedContent({ encoding, content }: Omit<StoredContent, 'octets'>): Buffer {

@@ -16,7 +16,7 @@ export function makeApiKey(world: KeyWorld): string {
   return body + checksum(body)
 }
 
-/** The world a well-formed key acts in; undefined for a typo, so that no database need be asked. */
+/** The world a well-formed key acts in; undefined for a typo, without asking the database. */
 export function worldOfKey(key: string): KeyWorld | undefined {
   const match = SHAPE.exec(key)
   if (match === null || checksum(key.slice(0, -CHECKSUM_LENGTH)) !== key.slice(-CHECKSUM_LENGTH))
@@ -24,7 +24,7 @@ export function worldOfKey(key: string): KeyWorld | undefined {
   return match[1] === 'live' ? 'live' : 'sandbox'
 }
 
-/** CRC32 of all that stands before it, in base62, zero-padded. */
+/** CRC32 of the preceding text, in base62, zero-padded. */
 function checksum(body: string): string {
   let rest = crc32(body)
   let digits = ''

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { domainToASCII, domainToUnicode } from 'node:url'
 import { getPublicSuffix } from 'tldts'
 
-/** Why a name was refused: `type` is the wire vocabulary of validation errors, `message` a sentence. */
+/** Why a name was refused: `type` as the API names validation errors, `message` a sentence. */
 export type Refusal = { type: string; message: string }
 
 export type ParsedName = { name: string } | { refusal: Refusal }
@@ -12,7 +12,7 @@ const LDH_LABEL = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 
 /**
  * A host name a customer may bring: lower-cased, in A-labels (UTS 46, non-transitional), without its
- * trailing dot. Whether this world takes it is `refusalIn`'s question.
+ * trailing dot. `refusalIn` decides whether a world takes it.
  */
 export function parseDomainName(written: string): ParsedName {
   if (written.trim() === '') return refused('value_error.any_str.min_length', 'The name is empty.')
@@ -48,7 +48,7 @@ export function alabels(written: string): string | undefined {
   return name?.split('.').every((label) => LDH_LABEL.test(label)) ? name : undefined
 }
 
-/** A-labels. Only ASCII that is plainly LDH, or beyond ASCII, is handed to UTS 46, which would guess. */
+/** A-labels. ASCII characters outside LDH are refused, because UTS 46 would map some of them. */
 function toAscii(name: string): string | undefined {
   if (/[\0-,/:-`{-\x7f]/.test(name)) return undefined
   const ascii = domainToASCII(name)
@@ -100,7 +100,7 @@ const SANDBOX_TLDS = ['test', 'example']
 export const isWithin = (name: string, zone: string): boolean =>
   zone === '' || name === zone || name.endsWith(`.${zone}`)
 
-/** Whether registries delegate the names below it to others; a TLD that nobody knows is one, too. */
+/** Whether registries delegate the names below it to others; an unknown TLD counts, too. */
 export const isPublicSuffix = (name: string): boolean =>
   getPublicSuffix(name, { allowPrivateDomains: false }) === name
 

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 
-// The registries that RFC 6890 made: what is never reached over the public Internet.
+// The registries of RFC 6890: addresses not reachable over the public Internet.
 const PRIVATE_V4 = [
   '0.0.0.0/8',
   '10.0.0.0/8',

@@ -3,7 +3,7 @@ import type { Refusal } from './domain-name.ts'
 // RFC 5321 section 4.1.2, Dot-string. Quoted localparts are valid mail but no one can type them.
 const DOT_STRING = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
 
-/** Addresses every mail domain has from us: RFC 2142, and those the platform itself needs. */
+/** Localparts reserved in every mail domain: those of RFC 2142, and the platform's own. */
 const RESERVED = ['postmaster', 'abuse', 'hostmaster', 'mailer-daemon', 'dmarc', 'bounce']
 
 export const isReserved = (localpart: string): boolean =>
@@ -11,7 +11,7 @@ export const isReserved = (localpart: string): boolean =>
 
 /** A localpart for an inbox, lower-cased, or why not. */
 export function parseLocalpart(written: string): { localpart: string } | { refusal: Refusal } {
-  // Some letters become ASCII only in small letters (U+212A): they are not ASCII.
+  // Lowercasing turns some other letters into ASCII (U+212A): check before.
   if (/[^\0-\x7f]/.test(written)) return refused('This is not a localpart.')
   const localpart = written.toLowerCase()
   // RFC 5321 section 4.5.3.1.1: 64 octets.
@@ -39,7 +39,7 @@ export function splitAddress(address: string): { localpart: string; domain: stri
   }
 }
 
-/** What stands before and behind the last @ of an address, as it is written. */
+/** The parts before and after the last @ of an address, as written. */
 export const localpartOf = (address: string): string => address.slice(0, address.lastIndexOf('@'))
 export const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1)
 

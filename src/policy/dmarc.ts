@@ -26,7 +26,7 @@ export function dmarcFault(values: readonly string[]): string | undefined {
   return `receivers do not apply it, for its ${wrong}= is none of ${STRENGTH.join(', ')}`
 }
 
-/** The first tag that has no policy where it needs one; only `p` must be there. */
+/** The first tag whose value is no policy; only `p` is required. */
 function invalidTag(record: string): string | undefined {
   const isPolicy = (value: string) => STRENGTH.some((policy) => policy === value.toLowerCase())
   return ['p', 'sp', 'np'].find((name) => {
@@ -38,7 +38,7 @@ function invalidTag(record: string): string | undefined {
 const wantsReports = (record: string): boolean =>
   /(?:^|;)\s*rua\s*=\s*[a-z][a-z0-9+.-]*:/i.test(record)
 
-/** What a record asks of receivers for the name it stands at. */
+/** What a record asks for its own name. */
 export function ownPolicy(record: string): DmarcPolicy {
   const value = tag(record, 'p') ?? 'none'
   return STRENGTH.find((policy) => policy === value.toLowerCase()) ?? 'none'

@@ -1,4 +1,4 @@
-// Whom Postgres runs as. It refuses to be root, so root steps down to nobody.
+// The user that Postgres runs as. It refuses root, so root switches to nobody.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { addAbortListener } from 'node:events'
 import { stat } from 'node:fs/promises'
@@ -10,18 +10,18 @@ const PROBE_LIMIT_MS = 10_000
 
 /** A way to run programs of Postgres. */
 export type Account = {
-  /** Whom its files must belong to; undefined means the user of this process. */
+  /** The owner of its files; undefined: the user of this process. */
   readonly owner: Owner | undefined
   /** What the command starts with. */
   readonly wrapper: readonly string[]
-  /** What spawn changes the user to, where the wrapper does not. */
+  /** The user that spawn sets, where the wrapper does not. */
   readonly credentials: Partial<Owner>
 }
 
 /** The directories that the account must be able to reach. */
 export type Reach = { readonly dataDir: string; readonly binDir: string }
 
-/** The best account that really runs `postgres` here. Throws with the directory to open. */
+/** The best account that can run `postgres` here. Throws, naming the directory to open. */
 export async function chooseAccount(reach: Reach): Promise<Account> {
   const owner = process.getuid?.() === 0 ? await lookUpNobody() : undefined
   const failures: unknown[] = []
@@ -41,7 +41,7 @@ export function spawnAs(account: Account, argv: readonly string[]): ChildProcess
   const [file = '', ...args] = [...account.wrapper, ...argv]
   return spawn(file, args, {
     ...account.credentials,
-    cwd: '/', // Ours may be closed to the account.
+    cwd: '/', // The account may not enter ours.
     detached: true,
     // Nothing of our environment, which may hold secrets or PG* settings.
     env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
@@ -81,8 +81,7 @@ function outcome(child: ChildProcess): Promise<{ code: number | string; output: 
   })
 }
 
-// A death signal ends the server when we are killed, by whatever. Where there is no setpriv, the
-// next start ends it.
+// A death signal ends the server when this process dies. Without setpriv, the next start ends it.
 const ON_OUR_DEATH = ['--pdeathsig', 'INT', '--']
 
 const ORDINARY_ACCOUNTS: readonly Account[] = [
@@ -98,8 +97,8 @@ function accountsOfRoot(owner: Owner): readonly Account[] {
   ]
 }
 
-// With this capability nobody can work below directories closed to it, as root's home. Containers
-// often lack it.
+// With this capability the user nobody can work below closed directories, as root's home. Containers often
+// lack it.
 function stepDown({ uid, gid }: Owner): string[] {
   const capability = ['--inh-caps', '+dac_read_search', '--ambient-caps', '+dac_read_search']
   const user = ['--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups']

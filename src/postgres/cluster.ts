@@ -11,12 +11,12 @@ export const USER = 'mailstead'
 const INITDB_LIMIT_MS = 120_000
 const UNFINISHED = 'cluster.unfinished-'
 
-/** What making a cluster takes. */
+/** The input of `makeCluster`. */
 export type ClusterPlan = {
   readonly dataDir: string
   readonly binDir: string
   readonly account: Account
-  /** `--no-sync` for a server that does not keep its promises to the disk anyway. */
+  /** `--no-sync` for a server that runs without fsync. */
   readonly initdbOptions: readonly string[]
   readonly signal: AbortSignal
 }
@@ -61,7 +61,7 @@ function initdb(plan: ClusterPlan, directory: string, passwordFile: string): Pro
 async function removeUnfinished(dataDir: string): Promise<void> {
   const names = await readdir(dataDir)
   for (const name of names.filter((each) => each.startsWith(UNFINISHED))) {
-    // Again and again, as an initdb of a killed process may write for a moment yet.
+    // Retries, as the initdb of a killed process may still be writing.
     await rm(join(dataDir, name), { recursive: true, force: true, maxRetries: 5 })
   }
 }

@@ -1,10 +1,10 @@
-// The first words with a server: does it answer, and does it have our database?
+// The first connection: does it answer, and does it have our database?
 import pg from 'pg'
 
 const CONNECT_LIMIT_MS = 2_000
 const QUERY_LIMIT_MS = 30_000
 
-/** How to reach the server, in the words of `pg`: `host` is the directory of the Unix socket. */
+/** How `pg` reaches the server: `host` is the directory of the Unix socket. */
 export type Connection = {
   readonly host: string
   readonly port: number
@@ -32,7 +32,7 @@ export async function openDatabase(connection: Connection): Promise<void> {
   }
 }
 
-/** What an error of `openDatabase` says of a server: the first two will pass. */
+/** The server's state behind an error of `openDatabase`: the first two pass. */
 export function stateBehind(error: unknown): 'silent' | 'recovering' | 'refusing' {
   if (!(error instanceof pg.DatabaseError)) return 'silent'
   // Class 57P0 of SQLSTATE: the server starts or shuts down.

@@ -1,5 +1,5 @@
-// The Postgres that Mailstead brings along, for those who give it no DATABASE_URL: a real server
-// as a child process, reached by a Unix socket only.
+// The Postgres that Mailstead brings along, used without a DATABASE_URL: a real server as a child process,
+// reached by a Unix socket only.
 import { mkdir, realpath } from 'node:fs/promises'
 import { chooseAccount } from './account.ts'
 import { platformBinDir } from './binaries.ts'
@@ -14,13 +14,13 @@ import { Supervisor } from './supervisor.ts'
 export type PostgresServer = AsyncDisposable & {
   /** For `pg`; `host` is the directory of the Unix socket. The same after a restart. */
   readonly connection: Connection
-  /** Undefined while a server that died is being replaced, and once there will be none. */
+  /** Undefined while a dead server is being replaced, and after the last. */
   readonly pid: number | undefined
 }
 
 /** Where the server lives and how it is set up. */
 export type PostgresOptions = {
-  /** Made if missing. Everything lies in it, but for a socket whose path would be too long. */
+  /** Created if missing. Holds everything, except a socket whose path would be too long. */
   readonly dataDir: string
   /** Of `initdb` and `postgres`, 15 or later; default: those that npm brought. */
   readonly binDir?: string
@@ -28,9 +28,9 @@ export type PostgresOptions = {
   readonly onLog: (line: string) => void
   /** Called when the server ended by itself, and when it could not be started again. */
   readonly onTrouble?: (sentence: string) => void
-  /** Settings of Postgres beside or instead of ours. */
+  /** Settings of Postgres that add to ours or win. */
   readonly settings?: Readonly<Record<string, string>>
-  /** Gives up the start; has no effect on a server that has started. */
+  /** Aborts the start; has no effect on a server that has started. */
   readonly signal?: AbortSignal
 }
 
@@ -59,7 +59,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   return handle(plan.connection, supervisor, started.move())
 }
 
-/** Started by root, the server runs as nobody, who must be able to pass through, though not to look. */
+/** Under root, the server runs as nobody, who must be able to traverse it, but not to list it. */
 export const DIRECTORY_MODE = process.getuid?.() === 0 ? 0o711 : 0o700
 
 async function prepare(
@@ -68,7 +68,7 @@ async function prepare(
   started: AsyncDisposableStack,
 ): Promise<ServerPlan> {
   await mkdir(givenDir, { recursive: true, mode: DIRECTORY_MODE })
-  // One spelling for all who supervise it: an orphan is recognised by the path in its command.
+  // One spelling: an orphan is recognised by the path in its command.
   const dataDir = await realpath(givenDir)
   const binDir = givenBinDir ?? (await platformBinDir())
   started.use(await lockDataDirectory(dataDir))

@@ -1,5 +1,5 @@
-// One living supervisor per data directory. A pid alone would lie after a reboot or once it is
-// used again, so the file holds the start of the process as well.
+// One living supervisor per data directory. A pid alone misleads after a reboot or once it is reused, so the
+// file holds the start time as well.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createWhole, readIfPresent, replaceWhole } from '../files.ts'

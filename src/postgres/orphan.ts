@@ -1,4 +1,4 @@
-// What an earlier server of the same cluster left behind: itself, or only its note.
+// Cleans up after an earlier server: its process, or only its pid file.
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readIfPresent } from '../files.ts'
@@ -6,8 +6,8 @@ import { commandOf, endServer } from './processes.ts'
 import { PORT } from './socket-directory.ts'
 
 /**
- * Ends a living server of `cluster` whose supervisor is gone, within 14 s, and sees to it that the
- * notes of a dead one do not stop the next. For the holder of the supervisor's lock only.
+ * Ends, within 14 s, a living server of `cluster` whose supervisor is gone; a dead one's postmaster.pid then
+ * cannot stop the next. For the holder of the supervisor's lock only.
  */
 export async function endOrphan(cluster: string, socketDirectory: string): Promise<void> {
   const note = join(cluster, 'postmaster.pid')
@@ -22,9 +22,9 @@ export async function endOrphan(cluster: string, socketDirectory: string): Promi
   else await disown(note, text)
 }
 
-// Postgres refuses to start while the noted pid lives, even as another program, unless it is that
-// of its own parent: us. The rest of the note must stay, for by it Postgres finds those parts of
-// the dead server that still use the shared memory.
+// Postgres refuses to start while the recorded pid lives, even as another program, unless it is its parent's:
+// ours. The rest of the file must stay: with it Postgres finds processes of the dead server that still use
+// the shared memory.
 async function disown(note: string, text: string): Promise<void> {
   await writeFile(note, text.replace(/^-?\d+/, String(process.pid)))
 }

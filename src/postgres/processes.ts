@@ -1,4 +1,4 @@
-// What the system knows of a process, told apart from a later process with the same pid.
+// Identifies a process, also against a later one with the same pid.
 import { execFile } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -9,8 +9,8 @@ const PS_LIMIT_MS = 5_000
 const POLL_MS = 10
 
 /**
- * How Postgres is asked to end: fast shutdown, immediate shutdown, and then nobody asks. The
- * numbers are milliseconds to wait for the effect.
+ * The signals that end Postgres: fast shutdown, immediate shutdown, then kill. The numbers are milliseconds
+ * to wait for the effect.
  */
 const STOP_LADDER = [
   ['SIGINT', 10_000],
@@ -30,7 +30,7 @@ export async function processIdentity(pid: number): Promise<string | undefined> 
   return `${boot?.trim()}/${rest[18]}`
 }
 
-/** The command of a process, its words separated by blanks; empty if it ended or is a zombie. */
+/** The command line of a process, separated by blanks; empty if it ended or is a zombie. */
 export async function commandOf(pid: number): Promise<string> {
   if (process.platform !== 'linux') return (await askPs(pid, 'command=')) ?? ''
   // Not /proc/<pid>/exe: root in a container may not read that of another user's process.

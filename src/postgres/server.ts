@@ -1,4 +1,4 @@
-// One run of the Postgres server, from the remains of an earlier one to its end.
+// One run of the Postgres server, from the clean-up of an earlier one to its end.
 import type { ChildProcess } from 'node:child_process'
 import { addAbortListener } from 'node:events'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ const RECOVERY_LIMIT_MS = 600_000
 const LAST_WORDS_LIMIT_MS = 500
 const LAST_WORDS_LINES = 20
 
-/** What running the server takes. */
+/** The input of a run. */
 export type ServerPlan = {
   readonly account: Account
   readonly binDir: string
@@ -39,9 +39,9 @@ export type Server = AsyncDisposable & {
 }
 
 /**
- * Starts the server and waits until it answers and the database exists: 30 s, or 600 s while it
- * recovers from a crash. Throws, with nothing left running, if it ends before that (with its last
- * words), is too slow, or `signal` aborts.
+ * Starts the server and waits until it answers and the database exists: 30 s, or 600 s while it recovers from
+ * a crash. Throws, with nothing left running, if it ends before that (with its last log), is too slow, or
+ * `signal` aborts.
  */
 export async function launchServer(plan: ServerPlan, signal: AbortSignal): Promise<Server> {
   await endOrphan(plan.cluster, plan.connection.host)
@@ -65,7 +65,7 @@ async function untilReady(server: Server, connection: Connection, signal: AbortS
   signal.throwIfAborted()
 }
 
-/** False while the server is not ready; its refusal, or that it took too long, is thrown. */
+/** False while the server is not ready. Throws if it refuses or takes too long. */
 async function answers(connection: Connection, elapsedMs: number): Promise<boolean> {
   try {
     await openDatabase(connection)

@@ -1,4 +1,4 @@
-// Where the server's Unix socket lies: in the data directory, or in a short path when it must.
+// The place of the server's Unix socket: the data directory, or a short path if needed.
 import { chmod, chown, lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,8 +14,8 @@ const MAX_PATH_OCTETS = process.platform === 'darwin' ? 103 : 107
 export type SocketDirectory = AsyncDisposable & { readonly path: string }
 
 /**
- * `<dataDir>/run`, or where that is too long for a socket a temporary directory, remembered in
- * `<dataDir>/run-directory` so that a killed process's is used again.
+ * `<dataDir>/run`, or a temporary directory where that is too long for a socket. `<dataDir>/run-directory`
+ * records it for reuse after a kill.
  */
 export async function openSocketDirectory(
   dataDir: string,
@@ -41,7 +41,7 @@ async function openShortDirectory(memo: string, owner: Owner | undefined) {
   return { path, [Symbol.asyncDispose]: remove }
 }
 
-// Anybody may have made a directory of that name since, where everybody may write.
+// In a world-writable place another user may own that name now.
 async function recall(memo: string, owner: Owner | undefined): Promise<string | undefined> {
   const path = await readIfPresent(memo)
   const found = path ? await ifPresent(lstat(path)) : undefined

@@ -4,21 +4,21 @@ import { backOffMs } from '../clock.ts'
 import type { Server } from './server.ts'
 
 const PAUSES = { firstMs: 100, mostMs: 60_000 }
-/** A server that lived for so long died of something new. */
+/** After this uptime, failures count from zero again. */
 const HEALTHY_MS = 300_000
 
 type Launch = (signal: AbortSignal) => Promise<Server>
 
-/** `onTrouble` is told that the server ended or could not be started; `onLog` that it runs again. */
+/** `onTrouble`: the server ended or could not be started; `onLog`: it runs again. */
 export type Listeners = {
   readonly onLog: (line: string) => void
   readonly onTrouble: (sentence: string) => void
 }
 
-/** The pause before a start, by how many ended too soon before it: 100 ms, doubled up to a minute. */
+/** The pause before a start, by failures in a row: 100 ms, doubled up to a minute. */
 export const pauseMs = (failures: number): number => backOffMs(PAUSES, failures)
 
-/** Restarts a server that ends by itself, after growing pauses, for as long as it takes. */
+/** Restarts a server that ends by itself, after growing pauses, without limit. */
 export class Supervisor implements AsyncDisposable {
   readonly #launch: Launch
   readonly #listeners: Listeners
@@ -59,7 +59,7 @@ export class Supervisor implements AsyncDisposable {
     }
   }
 
-  /** Undefined once there is to be none. */
+  /** Undefined once disposed. */
   async #next(ending: string): Promise<Server | undefined> {
     let trouble = ending
     for (;;) {

@@ -1,7 +1,7 @@
 /**
- * The way down the DNS, remembered: where the root and the registries delegate to, and the addresses of
- * nameservers, for as long as their TTLs allow. Never an answer to a question, and never the delegation of a
- * name that a customer may register, beyond the pass that saw it.
+ * A cache of the delegations by the root and the registries, and of nameservers' addresses, for their TTLs.
+ * It never holds an answer, nor, beyond the pass that saw it, the delegation of a name that a customer may
+ * register.
  */
 import { isPublicSuffix } from '#names/domain-name.ts'
 import type { Urgency } from './pace.ts'
@@ -9,7 +9,7 @@ import type { Reply, Rr } from './reply.ts'
 
 export type NamedServer = { name: string; address: string }
 
-/** A zone and its servers; `isRemembered` when any of it was not asked for in this very pass. */
+/** A zone and its servers; `isRemembered` when any of it comes from another pass. */
 export type Cut = { zone: string; servers: readonly NamedServer[]; isRemembered: boolean }
 
 /** The reply that refers to a zone. */
@@ -19,13 +19,13 @@ type Known = { referral: Reply; isRemembered: boolean }
 export type SharedCuts = {
   referrals: Shelf<Reply>
   addresses: Shelf<readonly string[]>
-  /** The questions for a cut that are under way, by what they look for. */
+  /** The questions for a cut under way, by urgency and zone. */
   underWay: Map<string, Promise<unknown>>
-  /** Registries' names at which an answer showed no cut: there is nothing to wait for. */
+  /** Public suffixes without a cut of their own: there is nothing to wait for. */
   uncut: Shelf<true>
 }
 
-/** A registry's own NS set is kept for days; after this long a change of its servers is known here too. */
+/** TTLs of registries' NS sets are days long; a change of servers is known here after this time. */
 const KEPT_AT_MOST_S = 86_400
 const CUTS = 5000
 const UNCUT_KEPT_S = 600
@@ -41,7 +41,7 @@ export const sharedCuts = (now: () => number): SharedCuts => ({
   uncut: new Shelf(CUTS, now),
 })
 
-/** Values that are kept for their TTL; the one that was put in first makes room. */
+/** Values kept for their TTL; at the limit, the oldest is removed. */
 class Shelf<T> {
   readonly #entries = new Map<string, { value: T; until: number }>()
   readonly #limit: number
@@ -69,7 +69,7 @@ class Shelf<T> {
   }
 }
 
-/** The cuts that one pass knows: those that all share, and those it met itself, which end with it. */
+/** The cuts that one pass knows: the shared ones, and its own, which end with it. */
 export class Cuts {
   readonly #shared: SharedCuts
   readonly #own = new Map<string, Reply>()
@@ -87,7 +87,7 @@ export class Cuts {
   }
 
   keep(zone: string, referral: Reply): void {
-    // A server that offers recursion may stand in the place of a registry's: other passes do not hear of it.
+    // A server that offers recursion may impersonate a registry's: its answers are not shared.
     if (isPublicSuffix(zone) && !referral.recursionAvailable) {
       this.#shared.referrals.put(zone, referral, ttlOf(referral))
     } else {
@@ -96,7 +96,7 @@ export class Cuts {
     }
   }
 
-  /** With the addresses of its servers, any of which may be what has become wrong. */
+  /** Also the addresses of its servers, any of which may have become wrong. */
   forget({ zone, servers }: Cut): void {
     this.#own.delete(zone)
     this.#shared.referrals.delete(zone)
@@ -112,8 +112,8 @@ export class Cuts {
   }
 
   /**
-   * Asks, unless a pass asks already what will show the same cut: then waits until it has its answer, and
-   * gives `undefined`. A question that someone waits for does not wait for one of routine.
+   * Asks, unless another pass already asks for the same cut: then waits for its answer and gives
+   * `undefined`. A question of urgency `asked` does not wait for a routine one.
    */
   async firstToAsk<T>(
     zone: string,
@@ -146,13 +146,13 @@ export class Cuts {
 const aborted = (signal: AbortSignal): Promise<unknown> =>
   new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
 
-/** In seconds: the shortest of what a referral is made of. */
+/** In seconds: the shortest TTL in a referral. */
 const ttlOf = ({ authorities, additionals }: Reply): number =>
   Math.min(...[...authorities, ...additionals].filter(isOfReferral).map(({ ttl }) => ttl))
 
 const isOfReferral = ({ type }: Rr): boolean => type === 'NS' || type === 'A' || type === 'AAAA'
 
-/** The name one label below the zone, on the way to `name`, when registries delegate it. */
+/** The name one label below the zone, towards `name`, if it is a public suffix. */
 function suffixBelow(zone: string, name: string): string | undefined {
   const depth = zone === '' ? 0 : zone.split('.').length
   const labels = name.split('.')

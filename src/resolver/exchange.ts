@@ -1,6 +1,6 @@
 /**
- * One question to one server, and its answer: over UDP first, over TCP when the answer was cut short or did
- * not keep the case of our question, without EDNS for servers that do not know it. `node:dns` shows neither
+ * One question to one server, and its answer: over UDP first, over TCP when the answer is truncated or
+ * changes the case of our question, without EDNS for servers that do not know it. `node:dns` shows neither
  * flags nor authority nor TTLs.
  */
 import { randomInt } from 'node:crypto'
@@ -28,7 +28,7 @@ export type Server = { address: string; port: number }
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
   readonly outcome: 'timeout' | 'unreachable'
-  /** Silence, or a connection that was closed without a word, may be an accident. */
+  /** A timeout or a closed connection may be temporary. */
   readonly isWorthAnotherTry: boolean
 
   constructor(how: 'timeout' | 'unreachable' | 'closed', message: string) {
@@ -45,8 +45,8 @@ const UDP_PAYLOAD_SIZE = 1232
 type Try = { edns: boolean; limitMs: number }
 
 /**
- * What a silent server is tried with. Some drop what has EDNS in it (RFC 6891 section 7); without it no DS
- * is shown, so that is the last resort.
+ * The tries for a silent server. Some drop queries with EDNS (RFC 6891 section 7); without it a referral
+ * has no DS, so that is the last try.
  */
 const TRIES: Record<Transport, readonly Try[]> = {
   udp: [
@@ -60,7 +60,7 @@ const TRIES: Record<Transport, readonly Try[]> = {
   ],
 }
 
-/** To be waited for before each message that is sent to that server. */
+/** Waits until the next message may be sent to that server. */
 export type Turn = () => Promise<void>
 
 const AT_ONCE: Turn = async () => {}
@@ -89,7 +89,7 @@ export async function exchange(
   throw failure
 }
 
-/** One answer, by whatever the server needs: without EDNS, or over TCP, or both. */
+/** Asks as the server needs it: without EDNS, or over TCP, or both. */
 async function askOnce(
   asking: Asking,
   transport: Transport,
@@ -98,7 +98,7 @@ async function askOnce(
   await asking.turn()
   const { message, hasOurCase } = await send(asking, transport, { edns, limitMs })
   if (edns && isAgainstEdns(message)) return askOnce(asking, transport, { edns: false, limitMs })
-  // A forger does not know the case of our letters; over TCP none can answer in the server's place.
+  // An off-path attacker does not know the case of our letters, and cannot answer over TCP.
   if (transport === 'udp' && (message.isTruncated || !hasOurCase)) {
     return askOnce(asking, 'tcp', { edns, limitMs })
   }
@@ -120,7 +120,7 @@ type Channel = (wire: Wire) => Promise<void>
 type Accept = (message: Buffer) => boolean
 type Wire = { server: Server; query: Buffer; accept: Accept; limitMs: number; signal: AbortSignal }
 
-/** The message that answers, and whether it came with the case of every letter as it was asked. */
+/** The answer, and whether it kept the case of every letter of the question. */
 async function send(
   { server, question, signal }: Asking,
   transport: Transport,
@@ -148,7 +148,7 @@ async function send(
   return { message: answer!, hasOurCase: !asked || writtenName(asked.labels) === name }
 }
 
-/** Whether it answers this question. What a server could not read, it need not repeat. */
+/** Whether it answers this question, which a server that could not read it may omit. */
 function isAnswer(message: Message, id: number, { name, type }: Question): boolean {
   if (message.id !== id || !message.isResponse) return false
   const asked = message.questions[0]
@@ -168,13 +168,13 @@ function viaUdp({ server, query, accept, ...limits }: Wire): Promise<void> {
     (resolve, reject) => {
       socket.on('error', reject)
       socket.on('message', (message) => accept(message) && resolve())
-      // A connected socket takes packets from this server alone, and hears of closed ports.
+      // A connected socket takes packets from this server alone, and reports closed ports.
       socket.connect(server.port, server.address, () => socket.send(query))
     },
   )
 }
 
-/** RFC 7766 section 6.2.1 lets a server close whenever it likes: each question has a connection of its own. */
+/** RFC 7766 section 6.2.1 lets a server close at any time: each question has a connection of its own. */
 function viaTcp({ server, query, accept, ...limits }: Wire): Promise<void> {
   const socket = connect({ host: server.address, port: server.port })
   const messages = messageReader()
@@ -215,7 +215,7 @@ export function lengthOf(message: Buffer): Buffer {
   return length
 }
 
-/** Runs a socket's life as a promise: ended by its result, by the time limit, or by the signal. */
+/** Wraps a socket in a promise that ends by its result, the time limit or the signal. */
 async function settle(
   { limitMs, signal }: { limitMs: number; signal: AbortSignal },
   close: () => void,

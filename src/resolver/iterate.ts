@@ -1,6 +1,6 @@
 /**
- * The public DNS as it stands now: every question is walked down from the nearest zone that a registry
- * runs, and no answer is cached: what is seen is what a resolver sees that asks for the first time.
+ * Resolves in the public DNS without a cache of answers: every question descends from the nearest zone of a
+ * registry, so it sees what a resolver with an empty cache sees.
  */
 import { randomInt } from 'node:crypto'
 import type { TypeName } from '#dns/types.ts'
@@ -18,7 +18,7 @@ export type Reach = {
   mayConnect(address: string): boolean
   /** Waits until that server may be asked once more. */
   pace: Pace
-  /** The same for a survey of one zone at its own servers, where that is another. */
+  /** The pace of a survey at a zone's own servers, where it differs. */
   surveyPace?: Pace
 }
 
@@ -72,14 +72,14 @@ async function resolve(inquiry: Inquiry, name: string, type: TypeName): Promise<
   throw new LookupFailed(`${name} is an alias of an alias too often`)
 }
 
-/** What the servers say that answer for the name with authority. */
+/** The reply of the name's authoritative servers. */
 async function answerTo(inquiry: Inquiry, name: string, type: TypeName): Promise<Reply> {
   const ask = (cut: Cut) => heardFrom(inquiry, cut, name, type)
   const { cut, reply } = await descend(inquiry, name, await nearestCut(inquiry, name), ask)
   return reply ?? nobodyAnswers(cut, name)
 }
 
-/** The lowest zone at the name or above it that is known; the root, if no other. */
+/** The lowest known zone at or above the name; else the root. */
 export async function nearestCut(inquiry: Inquiry, name: string): Promise<Cut> {
   for (const zone of [name, ...ancestorsOf(name)]) {
     const known = inquiry.cuts.at(zone)
@@ -94,9 +94,8 @@ export async function nearestCut(inquiry: Inquiry, name: string): Promise<Cut> {
 export type Ask = (cut: Cut) => Promise<Reply | undefined>
 
 /**
- * Follows referrals down from a zone, to the one whose servers refer no further; or to the one that refers
- * to `name` itself, when `name` is not to be entered. Where servers that were remembered are of no use, it
- * begins anew at the root, once.
+ * Follows referrals down from a zone to the last one; or, if `stopsAbove` is 'name', to the one that refers
+ * to `name`. If remembered servers give no useful answer, starts again at the root, once.
  */
 export async function descend(
   inquiry: Inquiry,
@@ -127,7 +126,7 @@ export async function descend(
   throw new LookupFailed(`${name} is referred on too often`)
 }
 
-/** Passes that look for the same registry's servers at the same moment ask for them once. */
+/** Passes that need the same registry's servers at the same time ask once. */
 async function askWithOthers(
   inquiry: Inquiry,
   cut: Cut,
@@ -145,7 +144,7 @@ async function askWithOthers(
   return isDeeper ? { deeper: nearest } : { reply: await askAndKeep(inquiry, cut, name, ask) }
 }
 
-/** A referral is known to the rest of the pass, one to a registry's zone to all passes. */
+/** Keeps a referral for the pass, or for all passes if to a registry's zone. */
 async function askAndKeep({ cuts }: Inquiry, cut: Cut, name: string, ask: Ask) {
   const reply = await ask(cut)
   const next = reply && referralOf(reply, name, cut.zone)
@@ -194,7 +193,7 @@ export async function heardFrom(
   return undefined
 }
 
-/** A server that merely knows of the zone, or refers back to it or up, says nothing of the name. */
+/** A non-authoritative empty reply, or a referral not further down, says nothing of the name. */
 const isUseful = (reply: Reply, name: string, zone: string): boolean =>
   reply.rcode === 'NXDOMAIN' ||
   (reply.rcode === 'NOERROR' &&
@@ -246,7 +245,7 @@ const addressesIn = (rrs: readonly Rr[], name: string): string[] =>
     .filter((rr) => (rr.type === 'A' || rr.type === 'AAAA') && rr.name === name)
     .map((rr) => rr.data)
 
-/** A nameserver that cannot be found is passed over: its siblings may do. */
+/** A nameserver that cannot be found is skipped: another may answer. */
 async function addressesOf(inquiry: Inquiry, name: string): Promise<readonly string[]> {
   const { cuts, beingFound } = inquiry
   const known = cuts.addressesOf(name)

@@ -1,6 +1,6 @@
 /**
- * Others' servers are asked at most so often, by all processes together: each has a share. A part of it is
- * kept for questions someone waits for, so that a thousand waiting domains do not hold up the one just added.
+ * Limits the rate of queries to others' servers, over all processes: each has a share. Part of it is
+ * reserved for urgent questions, so that a thousand waiting domains do not delay the one just added.
  */
 import type { Clock } from '../clock.ts'
 
@@ -13,8 +13,8 @@ export type Pace = (address: string, urgency: Urgency, signal: AbortSignal) => P
 export const unpaced: Pace = async () => {}
 
 /**
- * Less than all: it is the server's own log that must not show more, and what was sent evenly may arrive
- * in a heap, a tenth of a second late.
+ * Less than the whole rate: queries sent evenly may arrive in bursts, a tenth of a second late, and the
+ * server must not receive more.
  */
 const SHARE: Record<Urgency, number> = { asked: 0.9, routine: 0.72 }
 const SERVERS_REMEMBERED = 10_000
@@ -22,8 +22,8 @@ const SERVERS_REMEMBERED = 10_000
 const NO_SHARE_PAUSE_MS = 100
 
 /**
- * Messages to a server one after the other, evenly, at most `perSecond()` in any second. That may change at
- * any time, and be none at all.
+ * Spaces messages to a server evenly, at most `perSecond()` in any second. The rate may change at any time,
+ * and be 0.
  */
 export function paced(perSecond: () => number, clock: Clock): Pace {
   const sentAt = new Map<string, number>()
@@ -49,18 +49,18 @@ export function paced(perSecond: () => number, clock: Clock): Pace {
 }
 
 /**
- * What a share of so many questions a second comes to. Whole numbers, so that those of all processes add up
- * to no more in any second; with more processes than questions, each asks more rarely than once a second.
+ * The rate of one process. Whole numbers, so that all processes together stay within the limit in any
+ * second; with more processes than questions, each asks more rarely than once a second.
  */
 export function shareOf(perSecond: number, share: number): number {
   const questions = perSecond * share
   return questions >= 1 ? Math.floor(questions + ROUNDING) : questions
 }
 
-/** A third of three is one. */
+/** 3 * (1/3) must give 1. */
 const ROUNDING = 1e-6
 
-/** For servers that may be asked as often as we like. */
+/** Sets no limit for the spared servers. */
 export const sparing =
   (pace: Pace, isSpared: (address: string) => boolean): Pace =>
   async (address, urgency, signal) => {

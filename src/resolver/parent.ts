@@ -1,6 +1,6 @@
 /**
- * What the parent's own servers say about the delegation of a name. No cache stands between, so a
- * change at the registrar is seen in the first answer after the registry has published it.
+ * What the parent's own servers say about the delegation of a name. No cache is involved, so a change at
+ * the registrar is seen in the first answer after the registry has published it.
  */
 import { ancestorsOf, relative } from '#names/domain-name.ts'
 import type { Cut, Cuts, NamedServer } from './cuts.ts'
@@ -60,7 +60,7 @@ export type Observer = {
    * Throws `LookupFailed` when the parent itself cannot be found.
    */
   look(name: string, extent: Extent, urgency: Urgency, signal: AbortSignal): Promise<ParentLook>
-  /** Asks nameservers themselves for the name: whoever serves it says `authoritative`. */
+  /** Asks the nameservers themselves; those that serve the name give `authoritative`. */
   serving(
     name: string,
     nameservers: readonly string[],
@@ -68,7 +68,7 @@ export type Observer = {
   ): Promise<readonly ParentAnswer[]>
 }
 
-/** `nextTurn` counts up: whose turn it is of a parent's servers, that all are asked alike. */
+/** `nextTurn` counts up, to ask all servers of a parent equally often. */
 export function parentObserver(reach: Reach, cuts: Cuts, nextTurn: () => number): Observer {
   /** Descends to the zone whose servers, asked for the name, refer to it or answer about it. */
   async function findParent(inquiry: Inquiry, name: string) {
@@ -94,7 +94,7 @@ export function parentObserver(reach: Reach, cuts: Cuts, nextTurn: () => number)
       const looking = inquiry(reach, cuts, urgency, signal)
       const { cut, answer } = await findParent(looking, name)
       const answers = extent === 'one' ? [answer] : await askAll(looking, cut, name)
-      // Who answers with authority is no parent (any more): the cut is looked for anew.
+      // A server with authority is not the parent (any more): forget the cut.
       const isStale = answers.some(({ outcome }) => outcome === 'authoritative')
       if (isStale || !answers.some(isAnswer)) cuts.forget(cut)
       return {
@@ -106,7 +106,7 @@ export function parentObserver(reach: Reach, cuts: Cuts, nextTurn: () => number)
   }
 }
 
-/** Whether the server said something about the name, be it no. */
+/** Whether the server said something about the name. */
 export const isAnswer = ({ outcome }: ParentAnswer): boolean =>
   outcome === 'delegated' ||
   outcome === 'no_cut' ||
@@ -115,7 +115,7 @@ export const isAnswer = ({ outcome }: ParentAnswer): boolean =>
 
 type Asked = { reply?: Reply; answer: ParentAnswer }
 
-/** One server after the other, beginning with the one whose turn it is, until one answers. */
+/** Asks one server after the other, beginning with number `turn`, until one answers. */
 async function askAny(inquiry: Inquiry, cut: Cut, name: string, turn: number): Promise<Asked> {
   let last: Asked | undefined
   for (let tried = 0; tried < cut.servers.length; tried++) {
@@ -175,7 +175,7 @@ function readAnswer(reply: Reply & { transport: Transport }, name: string, zone:
   }
 }
 
-/** The longest of a delegation's NS and DS; of an absence, what RFC 2308 section 5 says. */
+/** The longest TTL of the NS and DS; for a negative answer, that of RFC 2308 section 5. */
 function ttlOf({ authorities }: Reply, shown: readonly Rr[]): number | null {
   const ttls = shown.filter(({ type }) => type === 'NS' || type === 'DS').map(({ ttl }) => ttl)
   if (ttls.length > 0) return Math.max(...ttls)
@@ -183,7 +183,7 @@ function ttlOf({ authorities }: Reply, shown: readonly Rr[]): number | null {
   return soa ? Math.min(soa.ttl, Number(soa.data.split(' ').at(-1))) : null
 }
 
-/** No root server offers recursion, and each has authority for what it does not refer elsewhere. */
+/** Root servers offer no recursion, and are authoritative for what they do not refer. */
 const isOfRoot = (reply: Reply, name: string): boolean =>
   !reply.recursionAvailable &&
   (reply.authoritative || reply.rcode === 'REFUSED' || referralOf(reply, name, '') !== undefined)

@@ -1,4 +1,4 @@
-/** What an answer says, in the words of this product. */
+/** A decoded answer, in our own types. */
 import { type Message, type MessageRecord, readMessage } from '#dns/message.ts'
 import { rdataFromWire, type ServedType } from '#dns/rdata.ts'
 import { CLASS, nameOfRcode, nameOfType } from '#dns/types.ts'
@@ -40,7 +40,7 @@ function toRr({ name, type, ttl, rdata }: MessageRecord): Rr {
   }
 }
 
-/** Undefined for what is no message. */
+/** Undefined if it is no message. */
 export function decode(octets: Uint8Array): Message | undefined {
   try {
     return readMessage(octets)

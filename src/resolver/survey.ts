@@ -1,4 +1,4 @@
-/** What a name serves now, asked of its present nameservers: whole where they give the zone, else by name. */
+/** Asks a name's nameservers what it serves: by zone transfer where allowed, else name by name. */
 import type { TypeName } from '#dns/types.ts'
 import type { Cut, Cuts } from './cuts.ts'
 import {
@@ -20,34 +20,34 @@ export type Asked = { name: string; type: TypeName }
 /** What to ask about a name. */
 export type Wanted = {
   questions: readonly Asked[]
-  /** What the answers to those give reason to ask as well. */
+  /** The questions that follow from those answers. */
   furtherQuestions(found: readonly Rr[]): readonly Asked[]
   /** Names of nameservers that are never a source. */
   except: readonly string[]
 }
 
 /**
- * What a name serves. `isWhole` where its servers gave the whole zone; elsewhere only what was asked for
- * is known, and of that not what no server answered: `unanswered`.
+ * What a name serves. `isWhole`: its servers gave the whole zone. Otherwise only the answers to the
+ * questions are known, except the `unanswered` ones.
  */
 export type Survey = { records: readonly Rr[]; isWhole: boolean; unanswered: readonly Asked[] }
 
 export type Surveyor = {
   /**
-   * All records of the zone where its servers give it; else those that answer the questions, aliases
-   * and cuts below the name among them. None when the name is not there. Throws `LookupFailed` when
-   * there is nobody who answers.
+   * All records of the zone where its servers transfer it; else those that answer the questions, with
+   * aliases and cuts below the name. None if the name does not exist. Throws `LookupFailed` if no server
+   * answers.
    */
   survey(name: string, wanted: Wanted, signal: AbortSignal): Promise<Survey>
 }
 
 const SERVERS_TRIED = 2
-/** More than any survey asks, with the walk that leads to it. */
+/** More than any survey asks, referrals included. */
 const QUESTIONS = 400
 const SERVERS_HEARD = 8
 /** So many names are asked about at once. */
 const NAMES_AT_ONCE = 8
-/** What is not answered by then is unanswered: somebody waits for the whole. */
+/** Later answers do not count: a person waits for the result. */
 const LIMIT_MS = 8000
 
 export function surveyor(reach: Reach, cuts: Cuts): Surveyor {
@@ -56,7 +56,7 @@ export function surveyor(reach: Reach, cuts: Cuts): Surveyor {
       const asking = { ...inquiry(reach, cuts, 'asked', signal), questionsLeft: QUESTIONS }
       const cut = await zoneCutOf(asking, name)
       if (cut === undefined) return { records: [], isWhole: true, unanswered: [] }
-      // Servers that are no source for the name are one for the zone around it.
+      // The exceptions hold for the name, not for an enclosing zone.
       const sources = cut.zone === name ? without(cut, wanted.except) : cut
       const heard = await heardOf(asking, sources, name)
       const whole = cut.zone === name ? await transferred(asking, heard) : undefined
@@ -67,7 +67,7 @@ export function surveyor(reach: Reach, cuts: Cuts): Surveyor {
   }
 }
 
-/** Once it is known whose servers they are: those of this zone alone are asked so much at once. */
+/** The survey's pace is only for the servers of this zone. */
 const hurried = (asking: Inquiry): Inquiry => ({
   ...asking,
   reach: { ...asking.reach, pace: asking.reach.surveyPace ?? asking.reach.pace },
@@ -120,7 +120,7 @@ async function askRound(
   return round
 }
 
-/** The types that are asked at one name. Where the name is not there, it has none of them (RFC 8020). */
+/** Asks for the types of one name. A nonexistent name has none of them (RFC 8020). */
 async function askAbout(
   asking: Inquiry,
   cut: Cut,
@@ -147,7 +147,7 @@ async function answerTo(asking: Inquiry, cut: Cut, { name, type }: Asked) {
   }
 }
 
-/** What answers the question, the alias or the cut that stands there instead, and a DNAME above it. */
+/** The records that answer, or the CNAME or cut in their place, and a DNAME above. */
 function recordsAt(reply: Reply, name: string, asked: Asked): Rr[] {
   const isAtName = (rr: Rr) => rr.name === asked.name
   const answers = reply.answers.filter(
@@ -157,7 +157,7 @@ function recordsAt(reply: Reply, name: string, asked: Asked): Rr[] {
   return asked.name === name ? answers : [...answers, ...cuts]
 }
 
-/** The cut with those of its servers that answer for the name: waiting for a dead one again and again takes too long. */
+/** The cut with only the servers that answer for the name: repeated timeouts take too long. */
 async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
   const heard = await Promise.all(
     cut.servers.slice(0, SERVERS_HEARD).map(async (server) => {

@@ -1,4 +1,4 @@
-/** A zone whole, from servers that give it to anybody (RFC 5936). Most do not. */
+/** Zone transfers from servers that allow everyone (RFC 5936). Most do not. */
 import { randomInt } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
 import { writeQuery } from '#dns/query.ts'
@@ -8,7 +8,7 @@ import { lengthOf, type Server } from './exchange.ts'
 import { decode, type Rr, toReply } from './reply.ts'
 
 const LIMIT_MS = 3000
-/** What is larger is not imported by hand either. */
+/** No larger zone file can be imported, either. */
 const RECORDS = 2000
 const OCTETS = 4 * 1024 * 1024
 
@@ -28,7 +28,7 @@ export async function transferZone(
     socket.write(Buffer.concat([lengthOf(question), question]))
     return await recordsOf(socket, id)
   } catch {
-    // The questions that are asked instead tell a server that is away from one that says no.
+    // The questions asked instead tell an unreachable server from one that refuses.
     signal.throwIfAborted()
     return undefined
   } finally {

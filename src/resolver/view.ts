@@ -1,6 +1,6 @@
 /**
- * The public DNS as one pass sees it. Within the pass a delegation is asked for once, however many stages
- * want to know; the next pass asks anew. The way to it is shared by all passes of the process.
+ * The public DNS as one pass sees it. A pass asks for a delegation once, and the next pass asks again.
+ * Delegations above it are shared by all passes of the process.
  */
 import { Cuts, sharedCuts } from './cuts.ts'
 import { iterativeResolver, type Reach } from './iterate.ts'
@@ -10,7 +10,7 @@ import { type Surveyor, surveyor } from './survey.ts'
 
 export type View = {
   observer: Observer
-  /** Answers as a resolver gets them that asks for the first time. */
+  /** Answers as a resolver with an empty cache gets them. */
   publicDns: Resolver
   surveyor: Surveyor
 }

@@ -28,7 +28,7 @@ export type Accounts = {
   records: RRset[]
 }
 
-/** What every account may say beside its driver's own settings. */
+/** Settings of every account beside its driver's own. */
 const COMMON = {
   driver: z.string(),
   world: z.enum(['live', 'sandbox']).default('live'),
@@ -49,7 +49,7 @@ const COMMON = {
     .default({ servers: [], records: [] }),
 }
 
-/** Throws `ConfigError` with everything that is wrong with the file; no secret is in it. */
+/** Throws `ConfigError` with all errors of the file; it contains no secret. */
 export async function openAccounts(
   runtime: Runtime,
   rests: Partial<Rests> | undefined,
@@ -145,7 +145,7 @@ function openZoneHost(
   }
 }
 
-/** The sandbox connects to loopback only, whatever an account says. */
+/** The sandbox connects to loopback only, also for accounts. */
 function staysOnLoopback(settings: Record<string, unknown>): void {
   const urls = Object.values(settings).flatMap((value) => URL.parse(String(value)) ?? [])
   const away = urls.find(
@@ -193,7 +193,7 @@ function unknownDefaults(config: Config, all: Record<WorldName, Accounts>): stri
   ]
 }
 
-/** Which fields are wrong and why; never what they hold. */
+/** The wrong fields and why; never their values. */
 function sentenceOf(error: unknown): string {
   if (error instanceof z.ZodError) {
     return error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')

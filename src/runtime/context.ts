@@ -1,4 +1,4 @@
-/** What every role stands on: settings, log, database, doorbell, vault, and a stack of what to end. */
+/** What every role uses: settings, log, database, doorbell, vault, and a stack of what to end. */
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -21,19 +21,19 @@ import { keptCertificate, keptSecretKey, writeFirstKey } from './data-directory.
 export type StartOptions = {
   config: Config
   logger: Logger
-  /** Gives up the start. */
+  /** Aborts the start. */
   signal?: AbortSignal
-  /** How long accounts rest after trouble; for tests. */
+  /** How long accounts pause after errors; for tests. */
   rests?: Partial<Rests>
 }
 
-/** What is there without a database. */
+/** The parts that need no database. */
 export type BareRuntime = {
   config: Config
   logger: Logger
-  /** Ends, in reverse, what was begun. */
+  /** Ends in reverse what was opened. */
   opened: AsyncDisposableStack
-  /** Notes trouble that ends nothing. */
+  /** Logs errors that end nothing. */
   onError(error: unknown): void
 }
 
@@ -61,7 +61,7 @@ function refuseSecond(error: unknown): never {
 /** How Postgres is reached. */
 export type Connection = ClientConfig
 
-/** How to reach Postgres: that of the settings, or our own, which is started. */
+/** The connection from the settings, or to our own Postgres, which it starts. */
 export async function openServer(
   { config, logger, opened }: BareRuntime,
   signal: AbortSignal | undefined,
@@ -110,7 +110,7 @@ function refuseNewer(error: unknown): never {
 const WRONG_KEY =
   'The secret key is not the one that this database is used with. Give all processes the same MAILSTEAD_SECRET_KEY, or put back the copy of secret.key that was kept elsewhere.'
 
-/** Nameservers and the web server for redirects read no secret. */
+/** Nameservers and the redirect server read no secret. */
 const usesSecrets = ({ roles }: Config): boolean =>
   roles.some((role) => role !== 'dns' && role !== 'redirect')
 
@@ -125,8 +125,8 @@ async function secretKeyOf(config: Config, logger: Logger, db: Database): Promis
 }
 
 /**
- * With no key at all, a test key is made, and the path of its file given. The file is written first,
- * so that a crash between the two loses no key.
+ * Creates a test key if there is none, and returns the path of its file. The file is written first, so that a
+ * crash between the two loses no key.
  */
 export async function firstKey({ config, store }: Runtime): Promise<string | undefined> {
   if (config.bootstrapKey !== undefined || (await hasApiKeys(store))) return undefined

@@ -1,4 +1,4 @@
-/** What an installation makes once and keeps in its data directory, readable by its owner alone. */
+/** Files that an installation creates once in its data directory, readable by its owner only. */
 import { generateKeyPair, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,7 +7,7 @@ import { ConfigError } from '#config/settings.ts'
 import type { DkimKey } from '#mail/outgoing/key.ts'
 import { createWhole, readIfPresent, replaceWhole, syncDirectory } from '../files.ts'
 
-/** Reads the file, or makes its content, of which a crash leaves no half; of several at once, one makes it. */
+/** Reads the file, or creates it atomically; of several processes at once, one creates it. */
 async function keep(
   dataDir: string,
   name: string,
@@ -24,7 +24,7 @@ async function keep(
 
 const KEY_OCTETS = 32
 
-/** 32 octets that encrypt the installation's secrets. They are made where `mayMake` says that there are none yet. */
+/** 32 octets that encrypt the installation's secrets. Created if `mayMake` says that there are none yet. */
 export async function keptSecretKey(
   dataDir: string,
   { mayMake, onMade }: { mayMake: boolean; onMade(path: string): void },
@@ -56,7 +56,7 @@ export async function keptCertificate(
   host: string,
 ): Promise<{ key: string; cert: string }> {
   const { content } = await keep(dataDir, 'smtp-certificate.json', async () => {
-    // Needed once, and slow to load.
+    // Used once, and slow to load.
     const { generate: generateCertificate } = await import('selfsigned')
     const notAfterDate = new Date(Date.now() + 10 * 365 * 86_400_000)
     const made = await generateCertificate([{ name: 'commonName', value: host }], {
@@ -84,7 +84,7 @@ export async function keptSandboxKey(dataDir: string): Promise<DkimKey> {
   return JSON.parse(content)
 }
 
-/** Writes the first test key where its owner finds it, and gives the path. */
+/** Writes the first test key to a file of its owner, and returns the path. */
 export async function writeFirstKey(dataDir: string, key: string): Promise<string> {
   const path = join(dataDir, 'first-test-key')
   await replaceWhole(path, `${key}\n`)

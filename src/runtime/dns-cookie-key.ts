@@ -1,6 +1,6 @@
 /**
- * The key under which DNS cookies are made: the same in all processes that share the secret key. Where there is none
- * yet, it is this process's own: the nameserver starts before the database, which may not make it.
+ * The key of DNS cookies: the same in all processes that share the secret key. Without one, each process uses
+ * its own: the nameserver starts before the database, and may not create it.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Config } from '#config/settings.ts'

@@ -1,4 +1,4 @@
-/** The drivers and books of a world, joined into what the life of a domain needs. */
+/** Joins the drivers and stores of a world into the ports of a domain. */
 import type { Ports } from '#domains/ports.ts'
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import { embeddedMailboxDriver } from '#drivers/mailbox/embedded/driver.ts'
@@ -24,7 +24,7 @@ import type { World } from '../world.ts'
 import type { Accounts, ZoneAccount } from './accounts.ts'
 import { recordedSender } from './recorded-sender.ts'
 
-/** Wraps drivers so that they misbehave on demand; live drivers are left as they are. */
+/** Wraps drivers so that they misbehave on demand; leaves live drivers unchanged. */
 export type Misbehaviour = {
   zone(driver: ZoneDriver): ZoneDriver
   sender(driver: SenderDriver): SenderDriver
@@ -43,14 +43,14 @@ export type PortsParts = {
   accounts: Accounts
   misbehaviour: Misbehaviour
   receivesMail: boolean
-  /** Of the servers that answer for redirects; none: there are no redirects. */
+  /** Addresses of the redirect servers; none: no redirects. */
   redirectAddresses: readonly string[]
-  /** How many days a DKIM key of the embedded sender signs; 0 for ever. */
+  /** How many days a DKIM key of the embedded sender signs; 0: no limit. */
   dkimRotationDays: number
   sendingLimits: SendingLimits
 }
 
-/** The ports of a domain for one pass, by where it was placed. */
+/** The ports of a domain for one pass, by its accounts. */
 export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
   const { store, world, accounts, misbehaviour } = parts
   const { pool } = world.platform
@@ -79,7 +79,7 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
   }
 }
 
-/** By account. The embedded ones are made for the pass, and look at the public DNS as the rest of it does. */
+/** By account. Embedded drivers are made for the pass, and use the pass's view of the public DNS. */
 function drivers(parts: PortsParts, { publicDns }: View) {
   const {
     store,

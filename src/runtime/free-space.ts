@@ -1,4 +1,4 @@
-/** Whether the disk that our own Postgres writes to has room. One that is full stops more than mail. */
+/** Whether the disk of our own Postgres has room. A full one stops more than mail. */
 import { statfs } from 'node:fs/promises'
 
 const LOOKED_AT_EVERY_MS = 5000
@@ -13,7 +13,7 @@ export class FreeSpace {
     this.#leastOctets = leastOctets
   }
 
-  /** As of some seconds ago at most. A disk that cannot be asked is not short of space. */
+  /** At most some seconds old. An unreadable disk does not count as short of space. */
   isShort(): Promise<boolean> {
     const now = performance.now()
     if (!this.#look || now - this.#look.at > LOOKED_AT_EVERY_MS)

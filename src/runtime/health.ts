@@ -1,11 +1,11 @@
-/** Whether this process can do its work, as each of its parts sees it. */
+/** Whether each part of this process can do its work. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { listenHealth, type Report } from '#servers/health.ts'
 import { writeCanary } from '#store/canary.ts'
 import type { Database } from '#store/database.ts'
 import type { BareRuntime } from './context.ts'
 
-/** Undefined where all is well; else a few words. */
+/** Undefined when healthy; else a few words. */
 export type Check = () => Promise<string | undefined> | string | undefined
 
 const CHECK_LIMIT_MS = 2000
@@ -15,7 +15,7 @@ const STALE_AFTER_MS = 30_000
 export class Health {
   readonly #checks = new Map<string, Check>([['start', () => 'under way']])
 
-  /** Looked at from now on. */
+  /** Checked from now on. */
   add(name: string, check: Check): void {
     this.#checks.set(name, check)
   }
@@ -40,7 +40,7 @@ export class Health {
   }
 }
 
-/** Answers at the addresses of the settings, from before the database is there. */
+/** Listens on the configured addresses, before the database is there. */
 export async function openHealth({ config, opened }: BareRuntime): Promise<Health> {
   const health = new Health()
   for (const endpoint of config.healthListen)
@@ -48,7 +48,7 @@ export async function openHealth({ config, opened }: BareRuntime): Promise<Healt
   return health
 }
 
-/** A database that only reads, or whose disk is full, cannot be worked with. */
+/** A read-only database, or one with a full disk, is unhealthy. */
 export function databaseCheck(db: Database): Check {
   return () =>
     writeCanary(db).then(
@@ -63,7 +63,7 @@ const NOT_WRITABLE = ['25006', '53100', '53400']
 const isNotWritable = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && NOT_WRITABLE.includes(String(error.code))
 
-/** Zones that were not compared with the database for a while may be old. */
+/** Zones not compared with the database for a while may be old. */
 export const zonesCheck =
   (staleMs: () => number): Check =>
   () => {

@@ -1,4 +1,4 @@
-/** When API keys were last used, noted behind the answers. */
+/** Records when API keys were last used, after the answer. */
 import { touchApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
 
@@ -7,7 +7,7 @@ const KEYS_REMEMBERED = 10_000
 
 export type Uses = AsyncDisposable & { note(keyId: string): void }
 
-/** Writes when a key was last used, once a minute at most for each; nobody waits for it. */
+/** Records a key's last use, at most once a minute for each; no request waits for it. */
 export function noteUses(store: StoreContext, onError: (error: unknown) => void): Uses {
   const noted = new Map<string, number>()
   const writing = new Set<Promise<void>>()

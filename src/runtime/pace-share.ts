@@ -1,19 +1,19 @@
 /**
- * What part of the pace this process may use. It is renewed every second in one short transaction, so that
- * no question waits for the database. A process that cannot renew its share asks nothing once it has run
- * out, for by then the others have divided it.
+ * This process's share of the query rate. One short transaction renews it every second, so that no query
+ * waits for the database. A process that cannot renew its share stops when it expires, as the others then
+ * divide it.
  */
 import { randomUUID } from 'node:crypto'
 import { periodically } from '#engine/periodic.ts'
 import { giveShareUp, renewShare } from '#store/pace-shares.ts'
 import type { Runtime } from './context.ts'
 
-/** A process that was killed keeps its share from the others for `leaseMs`. */
+/** A killed process keeps its share from the others for `leaseMs`. */
 const TIMES = { renewedEveryMs: 1000, leaseMs: 6000 }
-/** We stop before others begin, by this part of the lease. */
+/** Stops before others begin, by this part of the lease. */
 const MARGIN = 0.1
 
-/** The share as it is now, from 0 to 1. It is given up with everything else that was opened. */
+/** The current share, from 0 to 1. Released with everything else that was opened. */
 export async function openPaceShare(
   { store, opened, onError }: Pick<Runtime, 'store' | 'opened' | 'onError'>,
   { renewedEveryMs, leaseMs } = TIMES,
@@ -33,7 +33,7 @@ export async function openPaceShare(
       }
       isAway = false
     } catch (error) {
-      // Told once for each time that the database goes away.
+      // Reported once each time the database goes away.
       if (!isAway) onError(error)
       isAway = true
     }

@@ -1,4 +1,4 @@
-/** A sender service whose messages are accepted, limited and remembered as those that leave from here. */
+/** A sender service whose messages are accepted, limited and recorded like those sent from here. */
 import { DriverError } from '#drivers/errors.ts'
 import type { SenderDriver } from '#drivers/sender/contract.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
@@ -20,7 +20,7 @@ export function recordedSender(
       try {
         await driver.send(claim, mail, signal)
       } catch (error) {
-        // A probe is followed by another one. Any other message is handed over again, under its id.
+        // A new probe replaces a failed one. Any other message is handed over again, under its id.
         const isRepeated = mail.origin !== 'probe' && isWorthAnotherTry(error)
         await note(mail, isRepeated ? 'deferred' : 'failed', sentenceOf(error))
         if (isRepeated) return
@@ -31,7 +31,7 @@ export function recordedSender(
   }
 }
 
-/** What concerns the message, or the account for long, does not pass by itself. */
+/** Errors of the message, and lasting ones of the account, stay. */
 export const isWorthAnotherTry = (error: unknown): boolean =>
   !(error instanceof DriverError) || error.kind === 'unavailable' || error.kind === 'throttled'
 

@@ -8,7 +8,7 @@ import { dropOldCounts } from '#store/request-counts.ts'
 
 const EVERY_MS = 10 * 60_000
 
-/** At once and every ten minutes. */
+/** Now and every ten minutes. */
 export const deleteExpired = (
   store: StoreContext,
   mailDays: number,

@@ -1,4 +1,4 @@
-/** The composition root: settings in, everything that runs out; disposing it ends it in reverse. */
+/** The composition root: starts what the settings ask for; disposing it ends all in reverse. */
 
 import type { Role } from '#config/settings.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
@@ -30,7 +30,7 @@ import { whenPostgresAnswers } from './waiting.ts'
 import { type LiveState, liveObstacles, liveWorld } from './worlds.ts'
 
 export type Running = AsyncDisposable & {
-  /** Where each listener really listens, for the ready line and for tests. */
+  /** The actual address of each listener, for the ready line and tests. */
   api: string | undefined
   dns: readonly string[]
   smtp: readonly string[]
@@ -40,8 +40,8 @@ export type Running = AsyncDisposable & {
 }
 
 /**
- * Starts what the settings ask for. Waits for Postgres as long as it takes; the nameserver answers meanwhile,
- * if it has its zones. Throws, with nothing left running, when a part cannot start, or the signal aborts.
+ * Starts what the settings ask for. Waits for Postgres without limit; meanwhile the nameserver answers, if it
+ * has its zones. Throws, with nothing left running, when a part cannot start, or the signal aborts.
  */
 export async function startMailstead(options: StartOptions): Promise<Running> {
   await using opened = new AsyncDisposableStack()
@@ -98,7 +98,7 @@ async function openRoles(
       ? await openSandbox(runtime, nameserver, accounts.sandbox, workers)
       : undefined
   const firstKeyFile = sandbox ? await firstKey(runtime) : undefined
-  // Only workers ask others' servers.
+  // Only workers query others' servers.
   const asks = has('worker') && live.isConfigured
   const share = asks ? await openPaceShare(runtime) : () => 0
   const worlds = openWorlds(runtime, live.isConfigured ? share : undefined, sandbox)

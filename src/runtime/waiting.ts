@@ -1,29 +1,29 @@
-/** The wait for Postgres at a start: as long as it takes, in words that an operator can act on. */
+/** Waits for Postgres at a start, without limit, with messages that an operator can act on. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { unusableBecause } from '#store/unusable.ts'
 import { backOffMs } from '../clock.ts'
 import { type BareRuntime, type Connection, openRuntime, type Runtime } from './context.ts'
 
-/** The pauses between tries double from the first to the longest. What an operator has to mend takes longer. */
+/** The pauses between tries double from the first to the longest. A fix by an operator takes longer. */
 const PAUSES = {
   away: { firstMs: 250, mostMs: 5_000 },
   refused: { firstMs: 2_000, mostMs: 60_000 },
 } as const
-/** The same trouble is not told more often. */
+/** The same error is not logged more often. */
 const REPEAT_MS = 60_000
 
 export type Waiting<Opened> = {
   signal: AbortSignal | undefined
-  /** Answers for us until Postgres does. */
+  /** Answers requests until Postgres does. */
   answerMeanwhile(): Promise<AsyncDisposable> | undefined
   /** Opens all that needs the database. */
   open(runtime: Runtime): Promise<Opened>
 }
 
 /**
- * Opens what needs the database, as often as it takes. Throws what speaks of other things than a database
- * that cannot be used just now, and the reason of the signal.
+ * Opens what needs the database, retrying while it cannot be used. Throws any other error, and the signal's
+ * reason.
  */
 export async function whenPostgresAnswers<Opened>(
   bare: BareRuntime,
@@ -55,7 +55,7 @@ export async function whenPostgresAnswers<Opened>(
   }
 }
 
-/** What is under way when the signal comes is left alone: a host that is silent may hold it for seconds. */
+/** Does not wait for `result` after an abort: a silent host may hold it for seconds. */
 async function unless<Result>(signal: AbortSignal, result: Promise<Result>): Promise<Result> {
   signal.throwIfAborted()
   const { promise, reject } = Promise.withResolvers<never>()

@@ -1,4 +1,4 @@
-/** Makes the values of `World`: what differs between live and sandbox, all of it, in one place. */
+/** Makes the values of `World`: all differences between live and sandbox, in one place. */
 import { getServers } from 'node:dns'
 import { isIPv6 } from 'node:net'
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
@@ -16,7 +16,7 @@ import { SANDBOX } from '#sandbox/names.ts'
 import { systemClock } from '../clock.ts'
 import { type Platform, probeHostOf, type World } from '../world.ts'
 
-/** The platform's names in the real world, as configured. */
+/** The platform's live names, as configured. */
 export function livePlatform(config: Config): Platform {
   const addresses = orListening(config.nameserverAddresses, config.dnsListen)
   const mailHostAddresses = orListening(config.mailHostAddresses, config.smtpListen)
@@ -49,7 +49,7 @@ export function sandboxPlatform(): Platform {
   }
 }
 
-/** Why live domains cannot be served by this installation, in sentences; empty when they can. */
+/** Why this installation cannot serve live domains, in sentences; empty when it can. */
 export type LiveState = { isConfigured: boolean; obstacles: readonly string[] }
 
 export function liveObstacles(config: Config): LiveState {
@@ -74,17 +74,17 @@ export function liveObstacles(config: Config): LiveState {
   }
 }
 
-/** `share` is what part of the questions that others' servers may be asked is this process's own now. */
-/** At one server, for all surveys of this process: so that an import of some 130 questions takes a second. */
+/** Per server, over all surveys of this process: an import of some 130 queries takes a second. */
 const SURVEY_PER_SECOND = 200
 
+/** `share`: this process's current part of the query rate to others' servers. */
 export function liveWorld(config: Config, share: () => number): World {
   const hasIPv6 = Object.values(networkInterfaces()).flat().some(isGlobalIPv6)
   const hints =
     config.rootHints.length > 0
       ? config.rootHints
       : ROOT_HINTS.map((address) => ({ address, port: 53 }))
-  // In a laboratory our own nameservers need not have the port of DNS to themselves.
+  // In a laboratory our own nameservers may use other ports.
   const own = config.laboratory ? config.dnsListen.filter(({ port }) => port !== 0) : []
   const ports = new Map([...own, ...hints].map(({ address, port }) => [address, port]))
   const platform = livePlatform(config)
@@ -117,7 +117,7 @@ export function liveWorld(config: Config, share: () => number): World {
 const isOurs = ({ pool }: Platform, asked: string): boolean =>
   pool.some(({ address }) => address === asked)
 
-/** Without one, questions and mail over IPv6 could only be waited for in vain. */
+/** Without one, queries and mail over IPv6 would only time out. */
 const isGlobalIPv6 = (each?: NetworkInterfaceInfo): boolean =>
   each?.family === 'IPv6' && !isPrivateAddress(each.address)
 
@@ -142,7 +142,7 @@ export function sandboxWorld(ports: SandboxPorts): World {
     resolver: { resolve: (...question) => view().publicDns.resolve(...question) },
     view,
     clock: systemClock,
-    // The parent is our own, and need not be spared.
+    // The parent is our own, so the rate may be high.
     soonestLookMs: 200,
     platform: sandboxPlatform(),
   }

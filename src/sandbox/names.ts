@@ -15,5 +15,5 @@ export const SANDBOX = {
   mailDomains: ['inbox.test', 'bounces.test', 'defers.test', 'slow.test'],
 } as const
 
-/** Names nobody may bring to the sandbox, beside the platform's own. */
+/** Names that sandbox domains may not have, beside the platform's own. */
 export const RESERVED_IN_SANDBOX: readonly string[] = [...SANDBOX.mailDomains, 'parent.test']

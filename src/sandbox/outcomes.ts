@@ -9,13 +9,13 @@ import type { ClaimRef, ZoneDriver } from '#drivers/zone/contract.ts'
 export const OUTCOMES = ['rejected', 'throttled', 'unavailable', 'slow'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** Uses one of the times up and says how the stage is to misbehave now, if at all. */
+/** Counts an outcome down and says how the stage misbehaves now, if at all. */
 export type TakeOutcome = (name: string, stage: ConditionType) => Promise<Outcome | undefined>
 
 const SLOW_MS = 3000
 const THROTTLED_MS = 1000
 
-/** The same driver, except that each of its calls first meets what was asked for its stage. */
+/** The same driver, but each call first applies the outcome set for its stage. */
 export function misbehavingZone(driver: ZoneDriver, take: TakeOutcome): ZoneDriver {
   return {
     naming: driver.naming,

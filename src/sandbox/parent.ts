@@ -23,7 +23,7 @@ export type Delegation = {
 export type ParentOptions = {
   /** The delegations of the platform's own names, and the records of the sandbox's mail domains. */
   standing: { delegations: readonly Delegation[]; rrsets: readonly RRset[] }
-  /** What somebody asked to go wrong with looking at a name, if anything. */
+  /** The outcome set for a look at a name, if any. */
   outcomeFor: (name: string) => Outcome | undefined
   onError: (error: unknown) => void
 }
@@ -124,7 +124,7 @@ function tldZone(
   }
 }
 
-/** Answers, or misbehaves as asked: no answer, a late one, or one that says nothing. */
+/** Answers, or fails as requested: no answer, a late one, or an error. */
 async function answerWith(
   query: Uint8Array,
   zones: Zones,

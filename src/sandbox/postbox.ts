@@ -1,6 +1,6 @@
 /**
- * The sandbox's own mailboxes: the outside world that mail is sent to and comes from. Everything
- * `@inbox.test` is kept; the other domains refuse, put off, or take their time.
+ * The sandbox's own mailboxes: the outside world that mail is sent to and comes from. Mail to `@inbox.test`
+ * is kept; the other domains reject, defer or delay.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RRset } from '#drivers/zone/contract.ts'
@@ -83,7 +83,7 @@ async function answerFor(address: string, signal: AbortSignal): Promise<Recipien
   return { is: 'refused', code: 550, enhanced: '5.7.1', text: 'We do not relay' }
 }
 
-/** What the sandbox's zone `test.` says of these domains, for mail to them and from inbox.test. */
+/** The records of these domains in the sandbox's zone `test.`, for mail to and from them. */
 export function postboxRecords(key: DkimKey): RRset[] {
   const exchangers = SANDBOX.mailDomains.map(
     (name): RRset => ({
@@ -120,7 +120,7 @@ export type OutsideMail = {
   authentic: boolean
 }
 
-/** Sends a mail from outside: signed for its domain where it is authentic, as a forger would otherwise. */
+/** Sends a mail from outside: signed for its domain if authentic, else forged. */
 export async function sendFromOutside(
   mail: OutsideMail,
   sign: (raw: Uint8Array, domain: string) => Promise<Buffer>,

@@ -1,4 +1,4 @@
-/** What is served for a name, as the database tells it and as it is kept in the log of zones. */
+/** What is served for a name, as read from the database and as kept in the log of zones. */
 import { absolute } from '#names/domain-name.ts'
 import { encodeWaiting, encodeZone, type Unserved } from './dns/store/encode.ts'
 import { FORMAT } from './dns/store/layout.ts'
@@ -6,16 +6,16 @@ import type { ServedZone } from './dns/zone.ts'
 
 export type FedName = { name: string; zone: ServedZone | undefined; waiting: readonly string[] }
 
-/** Of no payload if nothing is served for the name, and nothing waits for a query. */
+/** Without a payload if nothing is served for the name, and nothing waits for a query. */
 export type KeptName = { name: string; payload: Uint8Array | undefined }
 
-/** What the payloads are. A log of others is begun anew, so another form of them needs another word here. */
+/** Identifies the payloads' format; to be changed with it, so that old logs start anew. */
 export const PAYLOADS = Buffer.from(`served-name blob ${FORMAT}`)
 
-/** A kept name taken apart: the blob is as the store of zones takes it. */
+/** A decoded payload: the blob is in the store's format. */
 export type Kept = {
   waiting: readonly string[]
-  /** The label of the zone in the catalog; undefined where no secondary is given it. */
+  /** The zone's label in the catalog; undefined where no secondary gets it. */
   memberId: string | undefined
   blob: Uint8Array
 }
@@ -25,8 +25,8 @@ type Beside = { waiting?: readonly string[]; memberId?: string }
 const LENGTH_OCTETS = 4
 
 /**
- * The length of what stands beside the blob, that as JSON, and the blob. Throws a RangeError at a zone
- * whose apex or nameservers are none; tells of each rrset that cannot be served.
+ * A payload: the length of the JSON, the JSON, and the blob. Throws a RangeError at a zone with an
+ * invalid apex or nameservers; reports each rrset that cannot be served.
  */
 export function keptName(
   { name, zone, waiting }: FedName,
@@ -48,7 +48,7 @@ export function keptName(
   return { name, payload: Buffer.concat([length, text, blob]) }
 }
 
-/** Throws at what `keptName` did not write. */
+/** Throws for octets that `keptName` did not write. */
 export function readPayload(payload: Uint8Array): Kept {
   const octets = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
   const end = LENGTH_OCTETS + octets.readUInt32BE(0)

@@ -1,35 +1,35 @@
 /**
- * Keeps what is known of names in memory in step with the database: it follows every change within a
- * second, and leaves what is known as it is while the database is away.
+ * Keeps the names in memory in step with the database: follows every change within a second, and keeps
+ * the last state while the database is unreachable.
  */
 
-/** Where the names are; handed in by the composition root. */
+/** Reads the names from their store; passed in by the composition root. */
 export type Feed<Fed> = {
   /**
-   * A page of the names changed since `mark`, '0' for all, that come after `after`; and the next mark,
-   * which holds once all pages are read. `database` is another where no mark of before holds any more.
+   * A page of the names changed since `mark` ('0' for all) that sort after `after`, and the next mark,
+   * which holds once all pages are read. A new `database` means that no earlier mark holds any more.
    */
   changed(mark: string, page: { after: string; limit: number }): Promise<Changed>
   read(names: readonly string[]): Promise<readonly Fed[]>
-  /** Calls at every change that may be there to read. */
+  /** Calls `heard` when there may be changes to read. */
   onChange(heard: () => void): Disposable
 }
 
 type Changed = Position & { names: readonly string[] }
 
-/** Up to where the changes of a database are known. */
+/** Up to where the changes of a database have been read. */
 export type Position = { mark: string; database: string }
 
 /** Keeps what was read for the next process. No call rejects. */
 export type Journal<Fed> = {
-  /** Up to where it is complete. It goes back when something could not be kept. */
+  /** Up to where it is complete. It goes back when a write failed. */
   position(): Promise<Position | undefined>
   keep(page: readonly Fed[]): Promise<void>
-  /** All names are read from here on. */
+  /** A reading of all names begins. */
   begin(): Promise<void>
-  /** The names that are kept, and were not read since `begin`. */
+  /** The kept names that were not read since `begin`. */
   unread(): Iterable<string>
-  /** All that changed before this position is kept. */
+  /** Every change before this position is kept. */
   complete(position: Position, hasChanged: boolean): Promise<void>
 }
 
@@ -38,7 +38,7 @@ const NAMES_A_READ = 1000
 
 export type FollowerOptions<Fed> = {
   feed: Feed<Fed>
-  /** What is known of one name, now; must not throw. */
+  /** Takes the present state of one name; must not throw. */
   take(fed: Fed): void
   journal?: Journal<Fed>
   onError(error: unknown): void
@@ -59,23 +59,23 @@ export class Follower<Fed> implements AsyncDisposable {
     this.#options = options
   }
 
-  /** Resolves once all that was there at the start has been read; never, if it cannot be. */
+  /** Resolves once everything that existed at the start has been read; never, if it cannot be. */
   get caughtUp(): Promise<void> {
     return this.#caughtUp.promise
   }
 
-  /** For how long it has not been compared with the database. */
+  /** Milliseconds since the names were last compared with the database. */
   get staleMs(): number {
     return performance.now() - this.#readAt
   }
 
-  /** Reads all names, or what changed since the journal was kept; rejects when they cannot be read. */
+  /** Reads all names, or the changes since the journal's position; rejects when they cannot be read. */
   async start(): Promise<void> {
     await this.#read()
     this.#follow()
   }
 
-  /** As `start`, where what is known is good enough to begin with. */
+  /** As `start`, where the kept names are good enough to begin with. */
   startBehind(): void {
     this.#follow()
     this.#refresh()
@@ -93,7 +93,7 @@ export class Follower<Fed> implements AsyncDisposable {
     this.#timer = setInterval(() => this.#refresh(), POLL_MS)
   }
 
-  /** One reading at a time; a change that comes meanwhile is read right after. */
+  /** One reading at a time; a change during it is read right after. */
   #refresh(): void {
     this.#isStale = this.#refreshing !== undefined
     this.#refreshing ??= this.#read()
@@ -121,7 +121,7 @@ export class Follower<Fed> implements AsyncDisposable {
     await this.#complete(first, first.names.length > 0)
   }
 
-  /** All names, and those that were known and are not there any more. */
+  /** Reads all names, and removes the ones that no longer exist. */
   async #readAll(): Promise<void> {
     const { journal } = this.#options
     await journal?.begin()
@@ -161,6 +161,6 @@ export class Follower<Fed> implements AsyncDisposable {
   }
 }
 
-/** Whether the changes since a position are all there is to read: the database, its history, went on. */
+/** Whether reading the changes since a position is enough: the database and its history are the same. */
 const isLater = (now: Position, since: Position): boolean =>
   now.database === since.database && BigInt(now.mark) >= BigInt(since.mark)

@@ -1,9 +1,9 @@
-/** Answers `/healthz` and `/readyz` for whatever looks after processes, by address and without a key. */
+/** Answers `/healthz` and `/readyz` for supervisors, at its own address and without a key. */
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Endpoint } from '#names/ip.ts'
 
-/** What is looked at, by name: `ok`, or a few words on what is wrong. */
+/** Each check by name: `ok`, or a few words on what is wrong. */
 export type Report = { isReady: boolean; checks: Readonly<Record<string, string>> }
 
 const RETRY_AFTER_S = 2
@@ -13,7 +13,7 @@ const readiness = ({ isReady, checks }: Report) => ({
   ...checks,
 })
 
-/** Rejects where the address is taken. */
+/** Rejects where the address is in use. */
 export async function listenHealth(
   { address, port }: Endpoint,
   report: () => Promise<Report>,

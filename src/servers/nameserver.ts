@@ -1,7 +1,7 @@
 /**
  * The nameserver role: answers for the hosted zones and the platform's own. It follows every change in
- * the database within a second, and has its last good zones while that is away, also after a restart.
- * Queries are answered in threads of their own; this thread only keeps the store of zones up to date.
+ * the database within a second, and serves its last good zones while that is unreachable, also after a
+ * restart. Other threads answer queries; this one only keeps the store of zones up to date.
  */
 import { randomBytes } from 'node:crypto'
 import { absolute, relative } from '#names/domain-name.ts'
@@ -19,29 +19,29 @@ import { type Feed, Follower, type Journal } from './follower.ts'
 import { zoneJournal } from './zone-log/journal.ts'
 import type { ZoneLog } from './zone-log/zone-log.ts'
 
-/** Where the zones are; handed in by the composition root. */
+/** Reads the zones from their store; passed in by the composition root. */
 export type ZoneFeed = Feed<FedName> & {
-  /** A query for a name that waits for its delegation has come in. */
+  /** Wakes the domains whose name a query asked for while they wait for their delegation. */
   wake(ids: readonly string[]): Promise<void>
-  /** The rows of the catalog, where the settings of secondaries have one. */
+  /** The store of the catalog, where the settings of secondaries name one. */
   catalog?: CatalogStore | undefined
 }
 
 export type NameserverOptions = {
   listen: readonly Endpoint[]
   platform: readonly ServedZone[]
-  /** What was served before, for the time until the database is there. Not open yet. */
+  /** The zones served before, until the database is reachable. Not open yet. */
   log: ZoneLog
-  /** Without them, nobody may transfer a zone. */
+  /** Without them, zone transfers are refused. */
   secondaries?: SecondariesSettings | undefined
   onError: (error: unknown) => void
-  /** What the operator should know. Not told unless asked for. */
+  /** Receives notes for the operator. Without it, none are given. */
   onNote?: (note: string) => void
-  /** How packets are read and sent. `auto` unless told. */
+  /** How packets are read and sent. `auto` by default. */
   sockets?: SocketsChoice
-  /** Threads for UDP; by the number of cores unless told. */
+  /** Threads for UDP; by the number of cores by default. */
   udpThreads?: number
-  /** No limit, and a key of this process's own for cookies, unless told. */
+  /** By default: no rate limit, and a cookie key of this process's own. */
   defence?: Partial<Omit<Defence, 'threads'>>
 }
 
@@ -50,26 +50,26 @@ const WOKEN_KEPT = 10_000
 const COOKIE_KEY_OCTETS = 16
 
 export type Nameserver = AsyncDisposable & {
-  /** None before it has all zones. */
+  /** Empty until it has all zones. */
   listeners: readonly Listener[]
-  /** What its threads have counted. */
+  /** The counters of its threads. */
   readonly counts: Counts
   /**
-   * Follows the database from now on. Resolves once it listens; rejects when it has not all zones yet, and
-   * they cannot be read. It may be called again when it rejected, or when what it gave was disposed of.
+   * Starts to follow the database. Resolves once it listens; rejects when it does not have all zones yet
+   * and cannot read them. It may be called again after it rejected, or after its result was disposed of.
    */
   follow(feed: ZoneFeed): Promise<AsyncDisposable>
-  /** For how long its zones have not been compared with the database it follows; 0 before it follows one. */
+  /** Milliseconds since its zones were last compared with the database; 0 before it follows one. */
   staleMs(): number
   /** Listens at one more address. */
   listen(endpoint: Endpoint): Promise<Listener>
-  /** Serves one more zone of the platform's own. */
+  /** Serves another of the platform's own zones. */
   serve(zone: ServedZone): void
 }
 
 /**
- * Listens at once if the log has all zones, as old as they may be; else once they are read. Without all
- * zones it would refuse to answer for some that are ours.
+ * Listens at once if the log has all zones, however old; otherwise once they are read. Without all zones
+ * it would refuse queries for some of ours.
  */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
@@ -133,7 +133,7 @@ function startThreads(
   })
 }
 
-/** The hosted zones in step with the log and the database, and who waits for a query. */
+/** Keeps the hosted zones in step with log and database; wakes domains that wait for a query. */
 class HostedZones {
   readonly #store: ZoneStore
   readonly #secondaries: Secondaries | undefined
@@ -155,7 +155,7 @@ class HostedZones {
     return this.#follower?.staleMs ?? 0
   }
 
-  /** Reads what changed since the log was kept: all, and waits for that, if it was never complete. */
+  /** Reads the changes since the log's mark. Without one, reads all names and waits for that. */
   async follow(feed: ZoneFeed): Promise<AsyncDisposable & { caughtUp: Promise<void> }> {
     const { log, onError } = this.#options
     this.#journal ??= zoneJournal(log)
@@ -180,7 +180,7 @@ class HostedZones {
     return { caughtUp, [Symbol.asyncDispose]: () => following.disposeAsync() }
   }
 
-  /** Wakes the domains that wait at a name, which or below which a query has asked for. */
+  /** Wakes the domains that wait at a name; the query was for that name or one below it. */
   asked(name: string): void {
     const ids = this.#waiting.get(relative(name))
     if (ids && this.#feed && this.#mayWake(name)) {
@@ -188,7 +188,7 @@ class HostedZones {
     }
   }
 
-  /** What is served for a name from now on. */
+  /** Serves this for a name from now on. */
   take({ name, payload }: KeptName): void {
     const { waiting, memberId, blob } = payload ? readPayload(payload) : NOTHING
     if (waiting.length > 0) this.#waiting.set(name, waiting)
@@ -198,7 +198,7 @@ class HostedZones {
     else this.#store.delete(lowercaseWire(absolute(name)), changed)
   }
 
-  /** One zone that cannot be served leaves the others as they are, and what was served for its name. */
+  /** A zone that cannot be served affects no other, and its name keeps what was served before. */
   #kept(fed: FedName): KeptName[] {
     const { onError } = this.#options
     try {
@@ -209,7 +209,7 @@ class HostedZones {
     }
   }
 
-  /** Each thread reports a name once in a while; together they may not wake its domains more often. */
+  /** Each thread reports a name once in a while; this limits how often all of them wake its domains. */
   #mayWake(name: string): boolean {
     const now = performance.now()
     if (now - (this.#woken.get(name) ?? Number.NEGATIVE_INFINITY) < WAKE_EVERY_MS) return false

@@ -1,4 +1,4 @@
-/** The platform's own zones: the nameserver zone, and the mail host's where it lies outside of that. */
+/** The platform's own zones: the nameserver zone, and the mail host's if it lies outside of that. */
 import { isIPv6 } from 'node:net'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute, isWithin } from '#names/domain-name.ts'

@@ -1,12 +1,12 @@
-/** The contract of a mailbox service as sentences. Whoever keeps mailboxes passes them, or says why not. */
+/** The contract of a mailbox service as tests. Every mailbox driver passes them, or has an excuse. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { absolute, isWithin, relative } from '#names/domain-name.ts'
 import type { ClaimRef, MailboxDriver, NeededRecord } from './contract.ts'
 
 /**
- * A driver on a bench: what it needs to be exercised, whether in memory, against a fake, or live.
- * `claim` and `rival` are claims on one name; neither has a mail domain yet.
+ * A driver with all that its tests need, whether in memory, with an emulator, or live. `claim` and
+ * `rival` are claims on one name; neither has a mail domain yet.
  */
 export type Bench = AsyncDisposable & { driver: MailboxDriver; claim: ClaimRef; rival: ClaimRef }
 
@@ -14,7 +14,7 @@ type Check = (mail: MailService, bench: Bench, signal: AbortSignal) => Promise<v
 export type Excuses = Partial<Record<CheckName, string>>
 export type CheckName = keyof typeof CHECKS
 
-/** Localparts whose order and look a service may get wrong; in the order of their octets. */
+/** Localparts that a service may sort or spell wrongly; in the order of their octets. */
 const LOCALPARTS = [
   "!#$%&'*+-/=?^_`{|}~",
   '0',
@@ -235,7 +235,7 @@ const CHECKS = {
 
 const NO = { name: 'DriverError', kind: 'rejected' }
 
-/** Runs every check against a fresh bench, but for those that are excused with a reason. */
+/** Runs every check against a fresh bench, except those excused with a reason. */
 export function mailboxDriverConformance(
   name: string,
   open: () => Promise<Bench>,

@@ -10,7 +10,7 @@ export interface MailboxDriver {
   /** Registers the mail domain and says which records it needs. Safe to repeat. */
   ensureDomain(claim: ClaimRef, signal: AbortSignal): Promise<{ records: readonly NeededRecord[] }>
 
-  /** Makes the mail domain, its mailboxes and its keys not exist. Absent is success. */
+  /** Deletes the mail domain, its mailboxes and its keys. Absent is success. */
   removeDomain(claim: ClaimRef, signal: AbortSignal): Promise<void>
 
   /**
@@ -23,7 +23,7 @@ export interface MailboxDriver {
     signal: AbortSignal,
   ): Promise<Refusal | undefined>
 
-  /** Makes the mailbox not exist. Absent is success. */
+  /** Deletes the mailbox. Absent is success. */
   removeMailbox(claim: ClaimRef, localpart: string, signal: AbortSignal): Promise<void>
 
   /** The localparts that have a mailbox, sorted; empty without the mail domain. */

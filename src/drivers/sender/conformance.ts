@@ -1,4 +1,4 @@
-/** The contract of a sender service as sentences. Whoever sends passes them, or says why it need not. */
+/** The contract of a sender service as tests. Every sender driver passes them, or has an excuse. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,22 +10,22 @@ import { DriverError } from '../errors.ts'
 import type { ClaimRef, Identity, NeededRecord, SenderDriver, Verification } from './contract.ts'
 
 /**
- * A driver on a bench: what it needs to be exercised, whether in memory, against a fake, or live.
- * `claim` and `rival` are claims on one name; neither is registered yet, and nothing is published.
+ * A driver with all that its tests need, whether in memory, with an emulator, or live. `claim` and
+ * `rival` are claims on one name; neither is registered yet, and nothing is published.
  */
 export type Bench = AsyncDisposable & {
   driver: SenderDriver
   claim: ClaimRef
   rival: ClaimRef
-  /** Makes these, and only these, the records that the service finds in the DNS. */
+  /** Replaces all records that the service finds in the DNS by these. */
   publish(records: readonly NeededRecord[]): Promise<void>
-  /** From now on the service cannot ask the DNS, or cannot itself be asked. */
+  /** From now on the service cannot query the DNS, or cannot be reached itself. */
   silence(): Promise<void>
-  /** How long the service may take; without it, it is one that needs a few looks only. */
+  /** How long the service may take; without it, a few looks suffice. */
   patience?: Patience
 }
 
-/** The waits between looks at what takes its time, in milliseconds: after the last it took too long. */
+/** The waits between looks at a slow service, in milliseconds; after the last one the test fails. */
 export type Patience = readonly number[]
 const A_FEW_LOOKS: Patience = Array.from({ length: 20 }, () => 5)
 
@@ -240,7 +240,7 @@ const CHECKS = {
 
 const NO = { name: 'DriverError', kind: 'rejected' }
 
-/** Runs every check against a fresh bench, but for those that are excused with a reason. */
+/** Runs every check against a fresh bench, except those excused with a reason. */
 export function senderDriverConformance(
   name: string,
   open: () => Promise<Bench>,
@@ -266,7 +266,7 @@ export const MESSAGE: PlainMessage = {
   headers: { 'Auto-Submitted': 'auto-generated' },
 }
 
-/** As any address where the registration is enough; else as the one that every domain may send as. */
+/** From any address if the registration suffices; otherwise from the one every domain may use. */
 export const mailFrom = ({ identities, standingAuthor }: SenderDriver, { name }: ClaimRef) =>
   compose(
     identities ? { ...MESSAGE, author: { ...MESSAGE.author, localpart: standingAuthor } } : MESSAGE,
@@ -275,7 +275,7 @@ export const mailFrom = ({ identities, standingAuthor }: SenderDriver, { name }:
 
 type Sender = ReturnType<typeof senderOf>
 
-/** The driver's calls for one claim, each with the patience that it needs. */
+/** The driver's calls for one claim, repeated as patience allows. */
 function senderOf(
   driver: SenderDriver,
   claim: ClaimRef,
@@ -285,7 +285,7 @@ function senderOf(
   const verify = () => driver.verifyDomain(claim, signal)
   return {
     ensure: () => registered(driver, claim, signal, patience),
-    /** What the service says once its check is no longer under way. */
+    /** The service's verdict once its check has ended. */
     verify: () => looked(verify, (found) => !isUnderWay(found), patience),
     untilVerified: () => looked(verify, ({ is }) => is !== 'waiting', patience),
     identities: identitiesOf(driver, claim, signal),
@@ -316,7 +316,7 @@ export async function registered(
   throw new Error(`the registration was not made in time: ${found.message}`)
 }
 
-/** Looks until it is settled or patience has run out; gives what was seen last. */
+/** Looks until it is settled or patience has run out; returns what it saw last. */
 async function looked<T>(
   look: () => Promise<T>,
   isSettled: (seen: T) => boolean,
@@ -330,7 +330,7 @@ async function looked<T>(
   return look()
 }
 
-/** Asks again while the service says that it cannot yet, as the engine does. */
+/** Repeats a call while the service answers "not yet", as the engine does. */
 async function insisted<T>(ask: () => Promise<T>, patience: Patience): Promise<T> {
   for (const pauseMs of patience) {
     try {
@@ -353,7 +353,7 @@ function identitiesOf({ identities }: SenderDriver, claim: ClaimRef, signal: Abo
   )
 }
 
-/** What tells a claim from another: its keys and verification codes. */
+/** The values that differ between claims: keys and verification codes. */
 const provingValues = (records: readonly NeededRecord[]): string[] =>
   records
     .filter(({ purpose }) => purpose === 'dkim' || purpose === 'verification')

@@ -16,22 +16,22 @@ export interface Identities {
   /** Grants it. Safe to repeat. A refusal concerns this address alone, and says what would help. */
   ensure(claim: ClaimRef, identity: Identity, signal: AbortSignal): Promise<Refusal | undefined>
 
-  /** Takes it away. Absent is success. */
+  /** Revokes it. An absent one is success. */
   remove(claim: ClaimRef, localpart: string, signal: AbortSignal): Promise<void>
 
-  /** The localparts granted, sorted, without those that every domain has; empty without the domain. */
+  /** The granted localparts, sorted, without those every domain has; empty without the domain. */
   list(claim: ClaimRef, signal: AbortSignal): Promise<readonly string[]>
 }
 
-/** `pending` keys are published only; `retiring` and `revoked` ones sign no more. */
+/** A `pending` key is only published; `retiring` and `revoked` ones no longer sign. */
 export type KeyState = 'pending' | 'signing' | 'retiring' | 'revoked'
 
-/** Why a key was begun. After a compromise no older key may be believed. */
+/** Why a key was begun. After a compromise no older key may be trusted. */
 export type Occasion = 'routine' | 'compromise'
 
 export type SigningKey = {
   selector: string
-  /** Where its record stands, absolute. */
+  /** The absolute name of its record. */
   name: string
   state: KeyState
   /** Since when it is in this state. */
@@ -40,39 +40,39 @@ export type SigningKey = {
 }
 
 /**
- * The keys a domain signs with, where it is ours to change them. Who calls decides when: each call does
- * one thing, at once, and is safe to repeat. `ensureDomain` asks for the records of all of them.
+ * The keys that a domain signs with, where we may change them. The caller decides when: each call does
+ * one thing, at once, and is safe to repeat. `ensureDomain` returns the records of all keys.
  */
 export interface KeyRotation {
-  /** How many days a key signs before the next one is begun; 0 for ever. */
+  /** How many days a key signs before the next one is begun; 0 for no rotation. */
   readonly everyDays: number
 
   /** Oldest state first; empty without a registration. */
   keys(claim: ClaimRef, signal: AbortSignal): Promise<readonly SigningKey[]>
 
-  /** Makes a pending key, under a selector that the name never had; `under_way` where there is one. */
+  /** Makes a pending key, under a selector never used before at the name; `under_way` if one is pending. */
   begin(
     claim: ClaimRef,
     wish: { occasion: Occasion; at: Date },
     signal: AbortSignal,
   ): Promise<'begun' | 'under_way'>
 
-  /** The pending key signs from now on, and the one that did retires. */
+  /** From now on the pending key signs, and the former one retires. */
   sign(claim: ClaimRef, selector: string, at: Date, signal: AbortSignal): Promise<void>
 
-  /** The record of a retiring key says from now on that it is revoked. */
+  /** From now on the record of a retiring key says that it is revoked. */
   revoke(claim: ClaimRef, selector: string, at: Date, signal: AbortSignal): Promise<void>
 
-  /** Makes a revoked key not exist. */
+  /** Deletes a revoked key. */
   drop(claim: ClaimRef, selector: string, signal: AbortSignal): Promise<void>
 }
 
-/** What a service tells later of messages it took over. */
+/** Events about messages that the service reports later. */
 export interface SenderEvents {
-  /** Tells the service's posts from anybody else's. */
+  /** Proves that a post comes from the service. */
   readonly secret: string
 
-  /** Reads one post: what to answer it with, and what it tells; undefined when it is none. */
+  /** Reads one post: the answer to it, and its reports; undefined when it is malformed. */
   read(body: unknown): { answer: object; reports: readonly DeliveryReport[] } | undefined
 }
 
@@ -86,45 +86,45 @@ export type DeliveryReport = {
   at: Date
 }
 
-/** The records it needs, or why they are not known yet. */
+/** The records it needs, or why they are not yet known. */
 export type Registration =
   | { is: 'registered'; records: readonly NeededRecord[] }
   | { is: 'waiting'; reason: string; message: string }
 
-/** Whether the service is content with what the DNS says of the domain. */
+/** Whether the service accepts what the DNS says of the domain. */
 export type Verification =
   | { is: 'verified' }
   | { is: 'waiting'; reason: string; message: string }
   | { is: 'refused'; reason: string; message: string }
 
 export interface SenderDriver {
-  /** Whether what it sends passes SPF in alignment with the author's domain. */
+  /** Whether its mail passes SPF in alignment with the author's domain. */
   readonly promisesSpf: boolean
 
   /** The localpart that every registered domain may send as. */
   readonly standingAuthor: string
 
-  /** Absent where the registration gives the right to send as any address of the domain. */
+  /** Absent where a registered domain may send as any of its addresses. */
   readonly identities?: Identities
 
-  /** Absent where the service rotates its keys by itself. */
+  /** Absent where the service rotates its keys itself. */
   readonly rotation?: KeyRotation
 
-  /** Absent where the service tells nothing later, or its account has no secret to know it by. */
+  /** Absent where the service reports no events, or its account has no secret for them. */
   readonly events?: SenderEvents
 
   /**
-   * Registers the domain for sending and says which records it needs. Safe to repeat. `conflict` where
-   * a registration of the name stands that does not carry the claim's stamp.
+   * Registers the domain for sending and returns the records it needs. Safe to repeat. `conflict` if the
+   * name has a registration without the claim's stamp.
    */
   ensureDomain(claim: ClaimRef, signal: AbortSignal): Promise<Registration>
 
-  /** Asks the service to check the records, or how its check stands. Safe to repeat. */
+  /** Makes the service check the records, or returns how its check stands. Safe to repeat. */
   verifyDomain(claim: ClaimRef, signal: AbortSignal): Promise<Verification>
 
-  /** Makes the registration, with all its identities and keys, not exist. Absent is success. */
+  /** Deletes the registration with all its identities and keys. Absent is success. */
   removeDomain(claim: ClaimRef, signal: AbortSignal): Promise<void>
 
-  /** Takes the message over, or throws. It leaves once, however often it is handed over under its id. */
+  /** Hands the message over, or throws. It is sent once, however often it is handed over under its id. */
   send(claim: ClaimRef, mail: OutgoingMail, signal: AbortSignal): Promise<void>
 }

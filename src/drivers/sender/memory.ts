@@ -3,7 +3,7 @@ import type { OutgoingMail, SenderDriver } from './contract.ts'
 
 export type MemorySender = SenderDriver & { readonly sent: OutgoingMail[] }
 
-/** The reference: a sender service that needs one record and keeps what it is given. */
+/** The reference: a sender service that needs one record and keeps sent messages in memory. */
 export function memorySenderDriver(): MemorySender {
   const domains = new Set<string>()
   const sent: OutgoingMail[] = []

@@ -1,4 +1,4 @@
-/** The contract of a zone host as sentences. Whoever hosts zones passes them, or says why it need not. */
+/** The contract of a zone host as tests. Every zone driver passes them, or has an excuse. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { describe, test } from 'node:test'
@@ -9,18 +9,18 @@ import { anyRdata } from '../../../test/arbitrary-rdata.ts'
 import type { Change, ClaimRef, RRset, RRsetType, ZoneDriver } from './contract.ts'
 
 /**
- * A driver on a bench: what it needs to be exercised, whether in memory, against a fake, or live.
- * `claim` and `rival` are claims on one name with pairs of their own; neither has a zone yet.
+ * A driver with all that its tests need, whether in memory, with an emulator, or live. `claim` and
+ * `rival` are claims on one name with their own pairs; neither has a zone yet.
  */
 export type Bench = AsyncDisposable & {
   driver: ZoneDriver
   claim: ClaimRef
   rival: ClaimRef
-  /** Asks the host's own nameservers; absent where the bench has none. */
+  /** Queries the host's own nameservers; absent where the bench has none. */
   ask?(name: string, type: RRsetType | 'SOA'): Promise<Seen>
 }
 
-/** What a nameserver answered; `data` as the library that asked gives it. */
+/** A nameserver's answer; `data` in the form of the DNS library. */
 export type Seen = {
   rcode: string
   flag_aa?: boolean
@@ -29,7 +29,7 @@ export type Seen = {
 
 type Row = readonly [label: string, type: RRsetType, ...data: string[]]
 
-/** What a customer's zone may hold. A row the driver objects to is no row of its own. */
+/** What a customer's zone may hold. Values that the driver objects to are skipped. */
 const HELD = {
   'an A rrset': ['www', 'A', '192.0.2.1', '192.0.2.2'],
   'an AAAA rrset': ['www', 'AAAA', '2001:db8::1'],
@@ -61,7 +61,7 @@ const HELD = {
   'an A rrset at a deep name': ['a.b.c.d', 'A', '192.0.2.3'],
 } as const satisfies Record<string, Row>
 
-/** What mail needs: a host that objects to any of these is of no use. */
+/** What mail needs: a host must not object to any of these. */
 const NEEDED: readonly (keyof typeof HELD)[] = [
   'an MX rrset',
   'a null MX',
@@ -269,7 +269,7 @@ const CHECKS = {
   'the host’s own nameservers answer what was put, with authority': async (zone, { ask }) => {
     assert.ok(ask, 'the bench has nameservers')
     await zone.ensure()
-    // Longer than one string, and short enough for a small answer over UDP.
+    // Longer than one character-string, and short enough for a small answer over UDP.
     const long = zone.at('s1._domainkey', 'TXT', `v=DKIM1; p=${'A'.repeat(300)}`)
     await zone.put(zone.rrset('an MX rrset'), long, zone.at('*.wild', 'TXT', 'any'))
     const mx = await ask(zone.name, 'MX')
@@ -347,7 +347,7 @@ function heldCheck(what: HeldName): [CheckName, Check] {
   ]
 }
 
-/** Runs every check against a fresh bench, but for those that are excused with a reason. */
+/** Runs every check against a fresh bench, except those excused with a reason. */
 export function zoneDriverConformance(
   name: string,
   open: () => Promise<Bench>,
@@ -366,7 +366,7 @@ export function zoneDriverConformance(
 
 type Zone = ReturnType<typeof zoneAt>
 
-/** The driver's calls for one claim, with rrsets in an order that can be compared. */
+/** The driver's calls for one claim, with rrsets in a fixed order. */
 function zoneAt(driver: ZoneDriver, claim: ClaimRef, signal: AbortSignal) {
   const change = (changes: readonly Change[]) => driver.changeZone(claim, changes, signal)
   const at = (label: string, type: RRsetType, ...data: string[]): RRset => {
@@ -404,11 +404,11 @@ async function assertAbsent(zone: Zone): Promise<void> {
   await assert.rejects(zone.drop(zone.at('', 'TXT')), no)
 }
 
-/** A TXT as the library gives it: its strings, which mean what they say when joined. */
+/** The text of a TXT answer: the library gives its strings, which are joined. */
 const textOf = ({ answers }: Seen): string | undefined =>
   answers[0] && [answers[0].data].flat().map(String).join('')
 
-/** The order of the values in an rrset means nothing. */
+/** The order of an rrset's values is irrelevant. */
 const sorted = (rrset: RRset): RRset => ({ ...rrset, data: rrset.data.toSorted() })
 
 const keyOf = ({ name, type }: RRset): string => `${name} ${type}`

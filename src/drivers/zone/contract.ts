@@ -12,17 +12,17 @@ export {
 } from '#dns/rrset.ts'
 
 /**
- * Whose zone this is. Objects at the provider are stamped with `claimId`, and only a matching stamp
- * is adopted or removed. `name` is the domain without a trailing dot; `nameservers` is its pair.
+ * The claim of a zone. Objects at the provider are stamped with `claimId`, and only a matching stamp is
+ * adopted or removed. `name` is the domain without a trailing dot; `nameservers` is its pair.
  */
 export type ClaimRef = { claimId: string; name: string; nameservers: readonly string[] }
 
-/** An rrset that is not answered with, and a sentence that names the part. */
+/** An rrset that is not served, and a sentence that names the part. */
 export type Unserved = Pick<RRset, 'name' | 'type'> & { why: string }
 
 export type Change = { put: RRset } | { drop: Pick<RRset, 'name' | 'type'> }
 
-/** Visitors of `hosts` are led to the host name `targetDomain`, over HTTPS. */
+/** Redirects visitors of `hosts` to the host name `targetDomain`, over HTTPS. */
 export type Redirect = {
   hosts: readonly string[]
   targetDomain: string
@@ -31,28 +31,28 @@ export type Redirect = {
   preserveQueryString: boolean
 }
 
-/** What leads visitors at a zone host that has web servers of its own. */
+/** Redirects at a zone host that has its own web servers. */
 export interface RedirectRules {
-  /** What an A record of a redirected host holds, so that visitors come to those web servers. */
+  /** The value of a redirected host's A record, which routes visitors to those web servers. */
   readonly address: string
 
-  /** Leads visitors so, and not as it was told before. Safe to repeat. `rejected` without the zone. */
+  /** Sets the redirect, in place of any before. Safe to repeat. `rejected` without the zone. */
   lead(claim: ClaimRef, redirect: Redirect, signal: AbortSignal): Promise<void>
 
-  /** Leads nobody any more. An absent zone, or one without the claim's stamp, is success. */
+  /** Removes the redirect. An absent zone, or one without the claim's stamp, is success. */
   stop(claim: ClaimRef, signal: AbortSignal): Promise<void>
 }
 
 export interface ZoneDriver {
-  /** Who names the nameservers: `pair`: the claim, out of our pool; `host`: the host assigns them. */
+  /** Who chooses the nameservers: `pair`: our pool; `host`: the host assigns them. */
   readonly naming: 'pair' | 'host'
 
-  /** Whether a name can have but one zone here, so that claims on it must take turns. */
+  /** Whether a name can have only one zone here, so that claims on it must take turns. */
   readonly oneZonePerName: boolean
 
   /**
-   * Makes the zone exist and names the servers to delegate to. Safe to repeat. `conflict` where a
-   * zone of this name stands that does not carry the claim's stamp.
+   * Makes the zone exist and returns the nameservers to delegate to. Safe to repeat. `conflict` if this
+   * name has a zone without the claim's stamp.
    */
   ensureZone(claim: ClaimRef, signal: AbortSignal): Promise<{ nameservers: readonly string[] }>
 
@@ -62,16 +62,16 @@ export interface ZoneDriver {
   /** Puts and drops whole rrsets and touches no other. Safe to repeat. `rejected` without the zone. */
   changeZone(claim: ClaimRef, changes: readonly Change[], signal: AbortSignal): Promise<void>
 
-  /** Makes the claim's zone not exist. An absent zone, or one without its stamp, is success. */
+  /** Deletes the claim's zone. An absent zone, or one without its stamp, is success. */
   removeZone(claim: ClaimRef, signal: AbortSignal): Promise<void>
 
   /**
-   * The rrsets of the claim's zone that the host holds and cannot answer with, and why. Absent where a
-   * host refuses them at once.
+   * The claim's rrsets that the host holds and cannot serve, and why. Absent where a host refuses these
+   * at once.
    */
   unservedIn?(claim: ClaimRef, signal: AbortSignal): Promise<readonly Unserved[]>
 
-  /** Where the host leads visitors itself; without it, the installation's own web server does. */
+  /** Redirects by the host itself; without it, the installation's own web server redirects. */
   readonly redirects?: RedirectRules | undefined
 
   /** Why this host cannot hold the rrset, if so. Pure; called before any change is sent. */

@@ -1,6 +1,6 @@
 import type { Change, RRset } from './contract.ts'
 
-/** Those of the changes that change something: drops of what is there, puts of what is not there just so. */
+/** The changes that have an effect: drops of existing rrsets, and puts that differ from the present. */
 export function effectiveChanges(
   current: readonly RRset[],
   changes: readonly Change[],
@@ -13,7 +13,7 @@ export function effectiveChanges(
   })
 }
 
-/** The order of the values in an rrset means nothing. */
+/** The order of an rrset's values is irrelevant. */
 export function isSameRRset(a: RRset | undefined, b: RRset): boolean {
   if (a === undefined || a.ttl !== b.ttl) return false
   return a.data.toSorted().join('\n') === b.data.toSorted().join('\n')

@@ -1,7 +1,7 @@
 import { DriverError } from '../errors.ts'
 import type { RRset, ZoneDriver } from './contract.ts'
 
-/** The reference: a zone host that keeps its zones in memory. What the contract says, and no more. */
+/** The reference: a zone host that keeps its zones in memory, and does only what the contract says. */
 export function memoryZoneDriver(): ZoneDriver {
   const zones = new Map<string, Map<string, RRset>>()
   const zoneOf = (claimId: string) => {

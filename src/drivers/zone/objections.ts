@@ -2,7 +2,7 @@ import { canonicalName, nameToWire } from '#dns/name.ts'
 import { partsOf, rdataToWire, toWireRRset } from '#dns/rdata.ts'
 import type { RRset } from './contract.ts'
 
-/** A bound of ours: the longest TXT value anyone publishes is a DKIM key of some 800 octets. */
+/** Our own limit: the longest TXT values in use are DKIM keys of some 800 octets. */
 const TXT_LIMIT_OCTETS = 4096
 
 /**
@@ -10,10 +10,10 @@ const TXT_LIMIT_OCTETS = 4096
  * for EDNS, and for eight aliases that lead to it.
  */
 const RRSET_LIMIT_OCTETS = 60_000
-/** What stands before the rdata of a record whose owner is compressed. */
+/** The octets before the rdata of a record with a compressed owner. */
 const RECORD_OCTETS = 12
 
-/** Why no zone host can hold the rrset, ours included; a sentence that names the part. Looked at 2026-11. */
+/** Why no zone host can hold the rrset, ours included; a sentence that names the part. Tested 2026-11. */
 export function objectionTo(rrset: RRset): string | undefined {
   const { name, type, data } = rrset
   if (data.length === 0) return `${type} of ${name} has no value.`
@@ -52,7 +52,10 @@ function limitOn(type: RRset['type'], value: string): string | undefined {
     : undefined
 }
 
-/** Octets of a digest by its type (RFC 4034 section 5.1.3, and the registry that IANA keeps). Other software refuses a zone with others. */
+/**
+ * Octets of a digest by its type (RFC 4034 section 5.1.3, and IANA's registry). Other lengths make a
+ * zone invalid for other software.
+ */
 const DIGEST_OCTETS: ReadonlyMap<number, number> = new Map([
   [1, 20],
   [2, 32],
@@ -73,7 +76,7 @@ function wholeObjection(rrset: RRset): string | undefined {
   const { name, type, data } = rrset
   const why = whyNot(() => toWireRRset(rrset))
   if (why) return `${why}.`
-  // RFC 7505 section 3: beside a null MX there is no other.
+  // RFC 7505 section 3: a null MX is the only MX.
   if (type === 'MX' && data.length > 1 && data.includes('0 .')) {
     return `MX of ${name} cannot say both that it takes no mail ("0 .") and where its mail goes.`
   }

@@ -1,10 +1,10 @@
-/** Answers of our resolver in the shape that `node:dns` gives them, which the library expects. */
+/** Gives our resolver's answers in the form of `node:dns`, which the library expects. */
 import { joinedTxt } from '#dns/txt.ts'
 import type { TypeName } from '#dns/types.ts'
 import { relative } from '#names/domain-name.ts'
 import { LookupFailed, type Resolver } from '#resolver/resolver.ts'
 
-/** `code` is that of an error of `node:dns`. */
+/** `code` is an error code of `node:dns`. */
 export type DnsAnswer = { records: readonly unknown[] } | { code: string; message: string }
 
 export async function askDns(

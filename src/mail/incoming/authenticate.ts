@@ -1,4 +1,4 @@
-/** What SPF, DKIM and DMARC say of a message that came in, by a library (RFC 8601). */
+/** Checks SPF, DKIM and DMARC of a received message, by a library (RFC 8601). */
 import { Readable } from 'node:stream'
 import { type AuthenticateResult, authenticate, type DNSResolver } from 'mailauth'
 import { alabels } from '#names/domain-name.ts'
@@ -6,17 +6,17 @@ import { domainOf } from '#names/localpart.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
 import { type Attributed, type Authentication, type Results, writeResults } from './results.ts'
 
-/** Asks as one asks `node:dns`: answers are arrays, errors have codes. */
+/** Answers as `node:dns` does: with arrays, or errors with codes. */
 export type AskDns = (name: string, type: string) => Promise<unknown>
 
-/** A message as it is judged: `body` is not copied. */
+/** A message to judge: `body` is not copied. */
 export type Judged = Attributed & { header: Header; body: Buffer }
 
 const SIGNATURES_CHECKED = 10
 const BODY_HASHES = 4
 const CHUNK_OCTETS = 64 * 1024
 
-/** Judges a message as the host `mta`. A resolver that cannot be asked makes a result `temperror`. */
+/** Judges a message as the host `mta`. If the resolver fails, a result is `temperror`. */
 export async function authenticateMessage(
   message: Judged,
   mta: string,
@@ -42,8 +42,8 @@ function* judgedCopy({ header, body }: Judged): Generator<Buffer> {
 }
 
 /**
- * Every signature costs look-ups, and every way to hash the body costs a walk through it. One with `l=`
- * leaves room for anything behind what it signs (RFC 6376 section 8.2), so it counts for nothing.
+ * Limits the signatures checked: each costs look-ups, and each way to hash the body a pass over it. One
+ * with `l=` lets anything follow what it signs (RFC 6376 section 8.2), so it is ignored.
  */
 function withFewSignatures(fields: readonly string[]): readonly string[] {
   const hashes = new Set<string>()
@@ -88,7 +88,7 @@ function readResult({ spf, dkim, dmarc }: AuthenticateResult, author: string): R
   }
 }
 
-/** A pass says something of the author that is shown, or nothing. */
+/** A pass counts only if it concerns the author that is shown. */
 function readDmarc(dmarc: Exclude<AuthenticateResult['dmarc'], false>, author: string) {
   const domain = domainOf(author)
   const judged = String(dmarc.status.header?.from ?? '').replace(/\.$/, '')
@@ -97,7 +97,7 @@ function readDmarc(dmarc: Exclude<AuthenticateResult['dmarc'], false>, author: s
   return { result: word(dmarc.status.result), policy: dmarc.policy || 'none' }
 }
 
-/** Of several signatures, the one that says most for the message: passed and aligned before passed. */
+/** The signature that proves most: passed and aligned before only passed. */
 function bestSignature(results: AuthenticateResult['dkim']['results']) {
   const worth = (result: (typeof results)[number]) =>
     (result.status.result === 'pass' ? 2 : 0) + (result.status.aligned ? 1 : 0)

@@ -1,13 +1,14 @@
-/** Text of strangers, made fit to be stored and shown: bounded, and without what changes how it is read. */
+/** Makes untrusted text fit to store and show: bounded, without deceptive characters. */
 
 /**
- * C0 and C1 controls, and the invisible characters that reorder, join or hide text (Unicode TR 36 section 2.10).
+ * C0 and C1 controls, and invisible characters that reorder, join or hide text (Unicode TR 36 section
+ * 2.10).
  */
 const UNFIT = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]/gu
 
 /** One line of at most `limit` characters. */
 export function cleaned(text: string, limit: number): string {
-  // Some octets more than are kept, for what is taken away.
+  // Somewhat more than is kept, because characters are removed.
   const some = text.slice(0, 4 * limit).toWellFormed()
   const line = some.replace(/\s+/g, ' ').replace(UNFIT, '').trim()
   return Array.from(line).slice(0, limit).join('')

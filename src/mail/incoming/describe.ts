@@ -1,4 +1,4 @@
-/** What the product shows of a message that came in. Bounded in time, whatever the message is like. */
+/** What the product shows of a received message. Takes bounded time for any message. */
 import { createHash } from 'node:crypto'
 import PostalMime, { addressParser, type Email } from 'postal-mime'
 import { alabels } from '#names/domain-name.ts'
@@ -7,19 +7,19 @@ import { cleaned } from './clean.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
 
 export type Description = {
-  /** The one address of the one From field; '' where there is none, or several. */
+  /** The single address of the single From field; '' where there is none, or several. */
   author: string
   subject: string
   preview: string
-  /** The first message of the conversation, in brackets, or the message itself. */
+  /** The Message-ID that begins the conversation, in brackets; otherwise the message's own. */
   root: string
-  /** What it reports of a message that was sent before, if it does. */
+  /** The report in it, if it reports on an earlier message. */
   report?: Report | undefined
 }
 
 const LIMIT = { author: 320, subject: 998, preview: 200 }
 
-/** What is read of the message; the parser's cost grows with lines and parts, not octets alone. */
+/** The fields that are read: the parser's cost grows with lines and parts, not only with octets. */
 const FIELDS_READ: readonly string[] = [
   'from',
   'subject',
@@ -37,7 +37,7 @@ const BODY_OCTETS = 64 * 1024
 const BODY_LINES = 500
 const MAX_DEPTH = 8
 
-/** Describes by the first part of the message. A body that cannot be parsed leaves the preview empty. */
+/** Parses the first part of the message. A body that cannot be parsed leaves the preview empty. */
 export async function describe(header: Header, body: Buffer): Promise<Description> {
   const fields = fieldsRead(header)
   const all = (name: string) => fields.filter((field) => nameOf(field) === name).map(unfolded)
@@ -70,7 +70,7 @@ async function parsed(fields: readonly string[], body: Buffer): Promise<Email | 
       forceRfc822Attachments: true,
     })
   } catch {
-    // The parser refuses what is nested too deep: the message is kept, and not described.
+    // The parser refuses deep nesting: the message is kept, and not described.
     return undefined
   }
 }
@@ -85,10 +85,10 @@ function firstLines(body: Buffer): Buffer {
   return body.subarray(0, Math.min(end, BODY_OCTETS))
 }
 
-/** A parser that leaves them out shows another address than the one that stands there. */
+/** A parser that drops them shows a different address than the field has. */
 const CONTROLS = /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/
 
-/** RFC 5322 section 3.6.2: one field; where it names several mailboxes, no single one is the author. */
+/** RFC 5322 section 3.6.2: one field; if it names several mailboxes, none of them counts as the author. */
 function authorOf(fields: readonly string[]): string {
   const [field] = fields
   if (field === undefined || fields.length > 1 || field.length > FIELD_OCTETS) return ''
@@ -112,13 +112,13 @@ function rootOf(values: readonly string[]): string {
   return ''
 }
 
-/** The conversation that a message of ours to `recipient` begins, or that its answers do. */
+/** The key of the conversation with `recipient` that a message of ours begins. */
 export const threadWith = (recipient: string, messageId: string): string =>
   threadKey({ author: recipient.toLowerCase(), root: messageId }, false, messageId)
 
 /**
- * Names a conversation: one root, and one correspondent. Nobody joins the conversation of another by
- * referring to it. A hash, for a Message-ID has no bound.
+ * Identifies a conversation by its root and one correspondent, so that others cannot join it by
+ * referring to it. A hash, because a Message-ID has no length limit.
  */
 export function threadKey(
   { author, root }: Pick<Description, 'author' | 'root'>,

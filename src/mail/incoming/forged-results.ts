@@ -1,7 +1,7 @@
-/** Authentication-Results that came from outside and claim to be ours (RFC 8601 section 5). */
+/** Removes Authentication-Results of outside origin that claim to be ours (RFC 8601 section 5). */
 import { nameOf, unfolded } from './header.ts'
 
-/** The fields without those that name one of `hosts`, however it is written. */
+/** The fields without Authentication-Results that name one of `hosts`, in any spelling. */
 export const withoutForgedResults = (
   fields: readonly string[],
   hosts: readonly string[],
@@ -11,12 +11,12 @@ function claimsToBe(field: string, hosts: readonly string[]): boolean {
   if (nameOf(field) !== 'authentication-results') return false
   const value = unfolded(field).toLowerCase()
   const authority = withoutComments(value)?.split(';', 1)[0]
-  // What is not well-formed may be read in several ways: then no mention of a host of ours is safe.
+  // A malformed value may be read in several ways: any mention of our host counts.
   const read = (authority ?? value).replace(/["\\\s]/g, '')
   return hosts.some((host) => read.includes(host))
 }
 
-/** RFC 5322 section 3.2.2: comments nest, and `\` quotes. Undefined where one has no end. */
+/** RFC 5322 section 3.2.2: comments nest, and `\` quotes. Undefined where one is not closed. */
 function withoutComments(value: string): string | undefined {
   let [depth, isQuoted, kept] = [0, false, '']
   for (let at = 0; at < value.length; at++) {

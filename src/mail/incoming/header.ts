@@ -1,13 +1,13 @@
-/** The header section of a message that came in: its fields as octets in latin1, and its bounds. */
+/** The header section of a received message: its fields as octets in latin1, and its end. */
 
-/** RFC 5322 sets no bound. Ordinary mail has some 20 KiB at most. */
+/** RFC 5322 sets no limit. Ordinary mail has at most some 20 KiB. */
 const SECTION_LIMIT = 256 * 1024
 const FIELDS_LIMIT = 1000
 
 /** `fields` are without their final CRLF. The body begins at `bodyAt`. */
 export type Header = { fields: readonly string[]; bodyAt: number }
 
-/** Reads the header section; undefined where it is larger than what is read. */
+/** Reads the header section; undefined where it is over the limit. */
 export function readHeader(raw: Buffer): Header | undefined {
   if (raw.length >= 2 && raw[0] === 13 && raw[1] === 10) return { fields: [], bodyAt: 2 }
   const found = raw.subarray(0, SECTION_LIMIT + 4).indexOf('\r\n\r\n')

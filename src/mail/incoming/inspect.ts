@@ -1,4 +1,4 @@
-/** Everything about a message that came in which takes time: run in a worker, within its limits. */
+/** All slow work on a received message: runs in a worker, within its limits. */
 import { zstdCompressSync } from 'node:zlib'
 import { bufferOf } from '../content.ts'
 import type { Inspected, InspectJob } from '../workers/protocol.ts'
@@ -8,14 +8,14 @@ import { withoutForgedResults } from './forged-results.ts'
 import { hasBareLineEnd, readHeader, writeHeader } from './header.ts'
 import { BARE_LINE_END, HEADER_TOO_BIG, type Refused } from './refused.ts'
 
-/** `onDescribed` hears what is known before the message is judged, which may take too long. */
+/** `onDescribed` receives the description before the message is judged, which may take too long. */
 export async function inspect(
   { raw, session, hosts }: InspectJob,
   askAs: (host: number) => AskDns,
   onDescribed: (description: Description) => void,
 ): Promise<Refused | Inspected> {
   const octets = bufferOf(raw)
-  // Receivers that take these for line ends read another message than we do (RFC 5321 section 2.3.8).
+  // Receivers that take these for line ends read a different message (RFC 5321 section 2.3.8).
   if (hasBareLineEnd(octets)) return BARE_LINE_END
   const header = readHeader(octets)
   if (!header) return HEADER_TOO_BIG

@@ -1,13 +1,13 @@
-/** How much mail is kept, and what is answered beyond it. Pure. */
+/** How much mail may be kept, and the reply when it is more. Pure. */
 import type { RecipientVerdict } from './recipient.ts'
 
-/** Octets that may be held; 0: without limit. */
+/** The most octets kept; 0: no limit. */
 export type Quotas = { inbox: number; domain: number; workspace: number }
 
-/** Octets that are held by an inbox, its domain and its workspace. */
+/** Octets kept by an inbox, its domain and its workspace. */
 export type Usage = Quotas
 
-/** Why an inbox takes no more mail for now (RFC 3463: X.2.2); undefined where it does. */
+/** Why an inbox takes no more mail for now (RFC 3463: X.2.2); undefined where it takes mail. */
 export function verdictOnUsage(usage: Usage, quotas: Quotas): RecipientVerdict | undefined {
   const full = (['inbox', 'domain', 'workspace'] as const).find(
     (of) => quotas[of] > 0 && usage[of] >= quotas[of],
@@ -18,6 +18,6 @@ export function verdictOnUsage(usage: Usage, quotas: Quotas): RecipientVerdict |
 const TEXTS = {
   inbox: 'Mailbox full',
   domain: 'The mailboxes of this domain are full',
-  // Whose domains belong together is nobody's business.
+  // Outsiders must not learn which domains share a workspace.
   workspace: 'The mailboxes of this domain are full',
 }

@@ -1,4 +1,4 @@
-/** What happens to a message that came in: judged once for each world, then kept, or taken as a probe. */
+/** Receives a message: judges it once for each world, then keeps it, or takes it as a probe. */
 import { randomUUID } from 'node:crypto'
 import { localpartOf } from '#names/localpart.ts'
 import type { Resolver } from '#resolver/resolver.ts'
@@ -18,24 +18,24 @@ import type { Authentication } from './results.ts'
 import type { Session } from './session.ts'
 import { traceOf } from './trace.ts'
 
-/** Who may receive here, and where messages are kept. */
+/** The recipients here, and the storage of messages. */
 export type ReceiveBook = RecipientBook & {
-  /** Keeps the content once and all its copies or, where it throws, nothing. */
+  /** Keeps the content once with all its copies, or throws and keeps nothing. */
   keep(content: StoredContent, copies: readonly Copy[]): Promise<void>
-  /** Notes what became of a message of ours. To note it again changes nothing. */
+  /** Notes a report about a message of ours. Idempotent. */
   noteReport(report: Report, about: ReportedMessage): Promise<void>
   judgeProbe(recipient: string, authentication: Authentication): Promise<boolean>
 }
 
-/** A message as one recipient has it. `threadKey` names its conversation. */
+/** One recipient's copy of a message. `threadKey` identifies its conversation. */
 export type Copy = {
-  /** Null for the mail of the operator. */
+  /** Null for the operator's mail. */
   claimId: string | null
   localpart: string
   recipient: string
   envelopeSender: string
   author: string
-  /** With whom its conversation is. */
+  /** The other party of its conversation. */
   correspondent: string
   subject: string
   preview: string
@@ -45,8 +45,8 @@ export type Copy = {
 }
 
 /**
- * Which message a report is about: the one whose bounce address it came to; or else the one that it names, if the
- * report came to its author, or is a complaint, which comes wherever the mail service was told to send it.
+ * The message that a report is about: the one whose bounce address received it; otherwise the one it
+ * names, if the report reached its author, or is a complaint, which may arrive anywhere.
  */
 export type ReportedMessage = { id: string } | { messageId: string; author: string | undefined }
 
@@ -59,10 +59,10 @@ export type ReceiveOptions = {
 /** `raw` is over shared memory. */
 export type ReceivedMessage = { raw: Uint8Array; recipients: readonly string[]; session: Session }
 
-/** `isJudged` is false where the message cost too much to judge. */
+/** `isJudged` is false where judging the message cost too much. */
 export type Received = Refused | { is: 'kept'; isJudged: boolean }
 
-/** Takes a message for all its recipients, or throws: then the client keeps it and tries again. */
+/** Takes a message for all its recipients, or throws: then the client tries again. */
 export async function receive(
   { raw, recipients, session }: ReceivedMessage,
   { book, workers, worlds }: ReceiveOptions,
@@ -84,10 +84,10 @@ export async function receive(
     const taken = { session, authentication, mailHost, description: inspection.description }
     if (place.is === 'bounce') copies.push(...returnedCopy(place, taken))
     else if (place.is !== 'probe') copies.push(copyFor(place, taken))
-    // A probe that was not judged is no verdict: the next one decides.
+    // An unjudged probe gives no verdict: the next one decides.
     else if (inspection.isJudged) await book.judgeProbe(place.address, authentication)
   }
-  // Last, and all at once: what is tried again must not be kept twice. To judge a probe again does nothing.
+  // Last, and all at once: a retry must not keep twice. Judging a probe again changes nothing.
   if (copies.length > 0) await book.keep(inspection.content, copies)
   return { is: 'kept', isJudged: inspection.isJudged }
 }
@@ -99,7 +99,7 @@ function stillHere(recipient: Recipient): Place {
   throw new Error('A recipient went away between RCPT and DATA')
 }
 
-/** Two recipients of one mailbox get one copy. */
+/** Two recipients with one mailbox get one copy. */
 function distinct(places: readonly Place[]): readonly Place[] {
   const keyOf = (place: Place) =>
     place.is === 'customer' ? `${place.claimId} ${place.localpart}` : place.address
@@ -139,7 +139,7 @@ function copyFor(place: Kept, taken: Taken): Copy {
   }
 }
 
-/** Mail to a bounce address stands in the conversation of the message it is about, whoever wrote it. */
+/** Mail to a bounce address belongs to the conversation of the message it is about, whatever its author. */
 function returnedCopy({ sent, address }: Place & { is: 'bounce' }, taken: Taken): Copy[] {
   const { inbox, claimId, recipient, messageId } = sent
   if (inbox === undefined) return []

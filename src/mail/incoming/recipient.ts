@@ -2,23 +2,23 @@
 import { alabels } from '#names/domain-name.ts'
 import { bounceParent, readBounceAddress } from '../outgoing/bounce-address.ts'
 
-/** The reply is what a client is answered. */
+/** The verdict on a recipient, with the reply for the client. */
 export type RecipientVerdict =
   | { is: 'accepted' }
   | { is: 'refused' | 'deferred'; code: number; enhanced: string; text: string }
 
-/** How a mail domain stands with us. `mailbox` is the localpart of the one that receives, if any. */
+/** A mail domain's state here. `mailbox` is the localpart of the mailbox that receives, if any. */
 export type MailDomain =
   | { is: 'hosted'; claimId: string; world: string; mailbox: string | undefined }
   | { is: 'tombstone' }
   | { is: 'unknown' }
 
-/** A message of ours, as a report of it has to be kept. */
+/** A message of ours, as needed to keep a report on it. */
 export type SentMessage = {
   id: string
   claimId: string
   world: string
-  /** The localpart of the inbox that sent it; undefined where none did, or it has been removed. */
+  /** The localpart of the inbox that sent it; undefined for other mail, or once the inbox is removed. */
   inbox: string | undefined
   recipient: string
   messageId: string
@@ -27,33 +27,33 @@ export type SentMessage = {
 export type RecipientBook = {
   mailDomain(domain: string, localparts: readonly string[]): Promise<MailDomain>
   isProbe(recipient: string): Promise<boolean>
-  /** The message that left with this id for this domain, if it is known. */
+  /** The message sent with this id from this domain, if known. */
   sentMessage(id: string, domain: string): Promise<SentMessage | undefined>
 }
 
-/** `mailHost` and `probeHost` are names of the installation, one pair for each world. */
+/** `mailHost` and `probeHost` are the installation's names, one pair for each world. */
 export type RecipientWorld = { name: string; mailHost: string; probeHost: string }
 
-/** What a recipient is to us. */
+/** What kind of recipient an address is. */
 export type Recipient =
   | { is: 'probe'; world: string; address: string }
-  /** Where a message of ours comes back to. */
+  /** The bounce address of a message of ours. */
   | { is: 'bounce'; world: string; address: string; sent: SentMessage }
   /** The installation itself: the operator reads this mail. */
   | { is: 'operator'; world: string; address: string }
-  /** `localpart` is the one of the mailbox, or of a role that every domain has. */
+  /** `localpart` names the mailbox, or a role that every domain has. */
   | { is: 'customer'; world: string; claimId: string; localpart: string; address: string }
   | Exclude<RecipientVerdict, { is: 'accepted' }>
 
-/** RFC 5321 section 4.5.1 and RFC 2142 section 5: addresses that a mail domain has without a mailbox. */
+/** RFC 5321 section 4.5.1 and RFC 2142 section 5: addresses that need no mailbox. */
 const ROLES: readonly string[] = ['postmaster', 'abuse']
 export const isRole = (localpart: string): boolean => ROLES.includes(localpart)
 const PROBE = 'probe-'
 
-/** The address of a probe that returns to the domain which sent it. */
+/** The address of a probe that comes back to the domain it was sent from. */
 export const probeAddress = (token: string, domain: string): string => `${PROBE}${token}@${domain}`
 
-/** Finds out what a recipient is to us. `written` may be a bare `postmaster`. */
+/** Finds what kind of recipient an address is. `written` may be a bare `postmaster`. */
 export async function findRecipient(
   written: string,
   worlds: readonly RecipientWorld[],
@@ -75,7 +75,7 @@ export async function findRecipient(
   const probed = worlds.find(({ probeHost }) => probeHost === domain)
   if (probed || localpart.startsWith(PROBE)) {
     const isProbe = await book.isProbe(address)
-    // Probes are never refused for good: a bounce would come back to the domain being proven.
+    // A probe is never refused for good: its bounce would come back to the domain being proven.
     if (probed && !isProbe) return deferred('4.2.0', 'No probe expected here')
     if (probed) return { is: 'probe', world: probed.name, address }
     if (isProbe) return ofProbe(address, await book.mailDomain(domain, []))
@@ -83,7 +83,7 @@ export async function findRecipient(
   const found = await book.mailDomain(domain, mailboxesFor(localpart))
   const parent = bounceParent(domain)
   if (found.is !== 'unknown' || parent === undefined) return ofDomain(parts, found)
-  // Where bounces come back to, there are only the roles of the domain.
+  // Below the bounce domain only the domain's roles exist.
   return ofDomain(parts, await book.mailDomain(parent, []))
 }
 
@@ -116,8 +116,8 @@ function mailboxesFor(localpart: string): readonly string[] {
 type Address = { localpart: string; domain: string }
 
 /**
- * An address as it is compared: lower-case, the domain in A-labels (RFC 5890), the localpart without quotes
- * that mean nothing (RFC 5321 section 4.1.2). Undefined where it is none.
+ * An address in the form for comparison: lower-case, the domain in A-labels (RFC 5890), the localpart
+ * without needless quotes (RFC 5321 section 4.1.2). Undefined where it is invalid.
  */
 function foldAddress(written: string): Address | undefined {
   const at = written.lastIndexOf('@')

@@ -1,4 +1,4 @@
-/** What is answered to a message that is refused for good, for its shape. */
+/** The reply to a message that is refused for good because of its form. */
 export type Refused = { is: 'refused'; code: number; enhanced: string; text: string }
 
 export const BARE_LINE_END: Refused = {

@@ -1,22 +1,22 @@
-/** What was found out about a message, in the words of RFC 8601. The library that finds it out is not loaded for it. */
+/** The results of authentication in the words of RFC 8601; does not load the library that finds them. */
 import { domainOf } from '#names/localpart.ts'
 import type { Session } from './session.ts'
 
-/** As kept with a message, and shown. Results are the words of RFC 8601 section 2.7. */
+/** As stored with a message, and shown. Results are the words of RFC 8601 section 2.7. */
 export type Authentication = {
   spf: { result: string; domain: string; aligned: boolean }
   dkim: { result: string; domain: string; aligned: boolean }
   dmarc: { result: string; policy: string }
-  /** The Authentication-Results field that says the same, without its CRLF. */
+  /** The Authentication-Results field with the same results, without its CRLF. */
   header: string
 }
 
 export type Results = Omit<Authentication, 'header'>
 
-/** By whom a message says it is, and by whom it was brought. */
+/** The author and the session of a message. */
 export type Attributed = { session: Session; author: string }
 
-/** Of a message whose judging took too long, or more memory than it may. */
+/** The results for a message whose judging took too much time or memory. */
 export const notJudged = (message: Attributed, mta: string): Authentication =>
   writeResults(
     {
@@ -28,7 +28,7 @@ export const notJudged = (message: Attributed, mta: string): Authentication =>
     mta,
   )
 
-/** What the host `mta` says of the message, as its header section says it too (RFC 8601 section 2.2). */
+/** The results of the host `mta`, with their header field (RFC 8601 section 2.2). */
 export function writeResults(
   results: Results,
   { session, author }: Attributed,

@@ -1,4 +1,4 @@
-/** The SMTP session a message came in. */
+/** The SMTP session in which a message arrived. */
 export type Session = {
   remoteAddress: string
   helo: string

@@ -1,4 +1,4 @@
-/** More messages wait than are taken in: the sender is to try again later. */
+/** Too many messages wait: the client is asked to try again later. */
 export class TooBusy extends Error {
   override readonly name = 'TooBusy'
 }

@@ -1,4 +1,4 @@
-/** What final delivery writes on top of a message: where it came from, and what was found out about it. */
+/** The header fields that final delivery adds on top: origin and authentication results. */
 import { isIPv6 } from 'node:net'
 import type { Authentication } from './results.ts'
 import type { Session } from './session.ts'
@@ -11,7 +11,7 @@ export function traceOf(
   now: Date = new Date(),
 ): string {
   return [
-    // RFC 5321 section 4.4: the reverse-path at final delivery, then how it came in.
+    // RFC 5321 section 4.4: the reverse-path at final delivery, then the Received field.
     `Return-Path: <${session.envelopeSender}>`,
     header,
     `Received: from ${session.helo || 'unknown'} (${literal(session.remoteAddress)})`,

@@ -2,22 +2,22 @@ import { PATH_LIMIT } from '#names/localpart.ts'
 import type { QueuedMail } from './mail.ts'
 
 /**
- * Where a message comes back to that could not be delivered: an address of its own, so that whatever report comes
- * there is known to be about it. It lies below the domain, in alignment with it (RFC 9989).
+ * The domain of bounce addresses. Each message has its own address, so that any report to it is known to
+ * be about that message. It lies below the author's domain, in alignment with it (RFC 9989).
  */
 export const bounceDomain = (domain: string): string => `bounce.${domain}`
 
 const ID_LENGTH = 32
 
-/** The domain whose bounces come to this one; undefined where it is not named so. */
+/** The domain whose bounce domain this is; undefined where the name has another form. */
 export const bounceParent = (domain: string): string | undefined =>
   domain.startsWith('bounce.') ? domain.slice('bounce.'.length) : undefined
 
-/** Whether every bounce address of the domain can be written. */
+/** Whether all bounce addresses of the domain fit the length limits. */
 export const hasBounceAddresses = (domain: string): boolean =>
   `b+@${bounceDomain(domain)}`.length + ID_LENGTH <= PATH_LIMIT
 
-/** Where the message comes back to if it cannot be delivered. */
+/** The envelope sender of the message, where bounces go. */
 export const envelopeSenderOf = ({
   id,
   author,
@@ -29,7 +29,7 @@ export const envelopeSenderOf = ({
 const bounceAddress = (id: string, domain: string): string =>
   `b+${id.replaceAll('-', '')}@${bounceDomain(domain)}`
 
-/** What an address would be the bounce address of; undefined where it has not the form of one. */
+/** The message and domain of a bounce address; undefined where the address has another form. */
 export function readBounceAddress(address: string): { id: string; domain: string } | undefined {
   const [, hex, host] = /^b\+([0-9a-f]{32})@(.+)$/.exec(address.toLowerCase()) ?? []
   const domain = host && bounceParent(host)

@@ -1,4 +1,4 @@
-/** Makes a plain message (RFC 5322). Any other finished content may leave as well. */
+/** Makes a plain message (RFC 5322). Finished content of other origin may be sent too. */
 import { randomUUID } from 'node:crypto'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { newId } from '../../ids.ts'
@@ -14,7 +14,7 @@ export type PlainMessage = {
   headers?: Readonly<Record<string, string>>
 }
 
-/** A message of an author at `domain`, with a Message-ID of its own there. */
+/** A message of an author at `domain`, with its own Message-ID there. */
 export async function compose(message: PlainMessage, domain: string): Promise<OutgoingMail> {
   const { origin, inboxId, author, recipient, subject, text, headers = {} } = message
   const messageId = `<${randomUUID()}@${domain}>`

@@ -1,9 +1,9 @@
-/** Whether a message may leave: asked when it is accepted, and again at each attempt. Pure. */
+/** Whether a message may leave: checked when it is accepted, and again at each attempt. Pure. */
 
-/** `allowed`, `held` for now, or `ended`: the name is another's, or the domain is being removed. */
+/** `allowed`, `held` for now, or `ended`: the name has another holder, or removal began. */
 export type Sending = 'allowed' | 'held' | 'ended'
 
-/** A limit on the messages of any 24 hours that is reached, and when it lets the next one through. */
+/** A reached limit on the messages of any 24 hours, and when the next one may go. */
 export type ReachedLimit = {
   of: 'inbox' | 'workspace' | 'installation'
   limit: number
@@ -12,19 +12,19 @@ export type ReachedLimit = {
 
 export type Facts = {
   domain: Sending
-  /** `none`: the message is not from an inbox. */
+  /** `none`: no inbox sent the message. */
   inbox: 'none' | 'there' | 'removed'
   octets: number
-  /** Empty at an attempt: what was accepted has been counted. */
+  /** Empty at an attempt: accepted messages are counted already. */
   reached: readonly ReachedLimit[]
 }
 
-/** Why it may not. A `held` message waits, an `ended` one is given up; the reply is as of SMTP. */
+/** Why a message may not leave. A `held` one waits, an `ended` one fails; `reply` is as of SMTP. */
 export type Obstacle =
   | { is: 'held' | 'ended'; check: string; reply: string }
   | { is: 'limited'; check: string; reply: string; reached: ReachedLimit }
 
-/** Of what most receivers take. */
+/** What most receivers accept. */
 export const CONTENT_LIMIT = 25 * 1024 * 1024
 
 type Check = (facts: Facts) => Obstacle | undefined
@@ -55,7 +55,7 @@ const limitsHaveRoom: Check = ({ reached }) => {
   return last && { is: 'limited', check: 'limits_have_room', reply, reached: last }
 }
 
-/** Every check, in the order in which the first that objects is told. */
+/** Every check; the first objection is reported. */
 export const READY_TO_SEND: readonly Check[] = [
   domainMaySend,
   inboxIsThere,
@@ -71,7 +71,7 @@ export function obstacleTo(facts: Facts): Obstacle | undefined {
   return undefined
 }
 
-/** A message that was not accepted. */
+/** The message was not accepted. */
 export class NotAccepted extends Error {
   override readonly name = 'NotAccepted'
   readonly obstacle: Obstacle

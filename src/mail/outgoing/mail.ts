@@ -1,13 +1,13 @@
-/** A message that leaves, as it is handed from where it is made to where it is sent. */
+/** An outgoing message, on its way from its origin to the sender. */
 import type { Facts } from './gate.ts'
 import type { DkimKey } from './key.ts'
 
-/** What it was made for. */
+/** Why the message was made. */
 export type Origin = 'probe' | 'test' | 'reply' | 'campaign' | 'dsn'
 
 /**
- * Whether a message is sent again whose transfer ended without an answer, as by a crash: at least once, or at most
- * once. Who writes to one person would rather write twice; nobody wants a mailing twice.
+ * Whether a message is sent again after a transfer that ended without an answer: at least once, or at
+ * most once. A mail to one person is better repeated than lost; a mailing is not.
  */
 export const SENT_AGAIN: Readonly<Record<Origin, boolean>> = {
   probe: true,
@@ -18,17 +18,17 @@ export const SENT_AGAIN: Readonly<Record<Origin, boolean>> = {
 }
 
 export type OutgoingMail = {
-  /** Ours, a UUID: the same however often the message is handed over. */
+  /** Our id, a UUID: the same however often the message is handed over. */
   id: string
   origin: Origin
   inboxId: string | undefined
   /** The localpart of the author, at the claim's domain. */
   author: string
-  /** One address, in plain form. */
+  /** One bare address. */
   recipient: string
   /** In brackets. */
   messageId: string
-  /** The finished message, unsigned: it is signed when it leaves. */
+  /** The finished message, unsigned: signing comes last. */
   content: Buffer
 }
 
@@ -37,24 +37,24 @@ export type QueuedMail = OutgoingMail & {
   workspaceId: string
   world: string
   claim: { claimId: string; name: string; nameservers: readonly string[] }
-  /** The account of the service that sends it. */
+  /** The sender account that sends it. */
   account: string
-  /** Whether what comes back to its bounce address arrives here. */
+  /** Whether reports to its bounce address reach us. */
   bouncesArrive: boolean
   /** The domain of the recipient. */
   destination: string
   inbox: Facts['inbox']
   domain: Facts['domain']
   createdAt: Date
-  /** It was about to be handed over, and must not be sent again. */
+  /** A transfer had begun, and it must not be sent again. */
   isInDoubt: boolean
-  /** Of its row, as it was taken: who has lost that must not send it. */
+  /** The row's epoch when taken: a stale worker must not send it. */
   epoch: string
-  /** What it is signed with, where it leaves from here. */
+  /** The DKIM key, where it is sent from here. */
   key: DkimKey | undefined
 }
 
-/** `host` is where it was tried, `conversation` what was said there, without secrets. */
+/** `host` is where it was tried, `conversation` the SMTP dialogue there, without secrets. */
 export type AttemptResult = {
   is: 'sent' | 'deferred' | 'failed' | 'unknown'
   reply: string
@@ -62,6 +62,6 @@ export type AttemptResult = {
   conversation?: string
   /** The other side did not answer in time, or not at all. */
   isSilent?: boolean
-  /** The host may have taken the message: it was reading it when the transfer ended without an answer. */
+  /** The host may have taken the message: its transfer had begun, and ended without an answer. */
   isUnanswered?: boolean
 }

@@ -1,4 +1,4 @@
-/** Which accepted messages are attempted when: gathered reads, gathered notes, and a share for everybody. */
+/** Decides when accepted messages are attempted: reads and notes in batches, and shares places fairly. */
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { backOffMs, days, hours, minutes } from '../../clock.ts'
 import { gathered } from '../../gathered.ts'
@@ -9,7 +9,7 @@ import type { Shares, Taking } from './shares.ts'
 /** RFC 5321 section 4.5.4.1: give up after four to five days. */
 const GIVE_UP_AFTER_MS = days(4)
 
-/** How a message stands after an attempt, or after it was held back from one. */
+/** A message's state after an attempt, or after it was held back from one. */
 export type Note = {
   row: Taken
   result: AttemptResult
@@ -20,20 +20,20 @@ export type Note = {
 
 export type QueueOptions = {
   load(ids: readonly string[]): Promise<readonly QueuedMail[]>
-  /** Writes all of them, and gives their rows back. */
+  /** Writes all notes, and releases their rows. */
   note(notes: readonly Note[]): Promise<void>
   attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult>
-  /** A message will not be tried again. Called before that is noted, so a crash may repeat it. */
+  /** The message will not be tried again. Called before that is noted, so a crash may repeat it. */
   onFailed(mail: QueuedMail, result: AttemptResult): Promise<void>
   now(): Date
-  /** How long an attempt may take: a slower one is tried again later. */
+  /** How long an attempt may take; after that it is tried again later. */
   limitMs: number
   shares: Shares
 }
 
 const LOADED_AT_ONCE = 50
 const NOTED_AT_ONCE = 50
-/** A crash repeats what was sent within this time and not noted. */
+/** A crash repeats messages that were sent within this time and not noted yet. */
 const NOTED_WITHIN_MS = 20
 
 export class Queue {
@@ -64,7 +64,7 @@ export class Queue {
     return this.#options.shares.taking()
   }
 
-  /** One attempt at one message. Its row is given back with the note. */
+  /** Makes one attempt at one message. Its note releases its row. */
   async pass(row: Taken, signal: AbortSignal): Promise<Outcome | 'written'> {
     const mail = await this.#load(row.id)
     if (mail === undefined) return { afterMs: days(1), failures: 0 }
@@ -94,11 +94,11 @@ export class Queue {
 
 const UNKNOWN = '4.4.2 no answer to the message, which may have arrived: it is not sent again'
 
-/** A process ended, or gave up, while it handed the message over. */
+/** For a message whose transfer a process began and did not finish. */
 const inDoubt = ({ isInDoubt }: QueuedMail): AttemptResult | undefined =>
   isInDoubt ? { is: 'unknown', reply: UNKNOWN } : undefined
 
-/** An answer that was lost is the end of a message that is not sent again. */
+/** Without an answer, a message that must not be sent twice is finished. */
 function asNoted({ origin }: QueuedMail, result: AttemptResult): AttemptResult {
   const isLost = result.is === 'deferred' && result.isUnanswered && result.host !== undefined
   return isLost && !SENT_AGAIN[origin] ? { ...result, is: 'unknown', reply: UNKNOWN } : result

@@ -1,32 +1,32 @@
-/** One SMTP session with one host: connected, perhaps in TLS, and used for one message after another. */
+/** One SMTP session with one host: with or without TLS, used for one message after another. */
 import { isIP } from 'node:net'
 import { Readable } from 'node:stream'
 import SMTPConnection from 'nodemailer/lib/smtp-connection'
 import type { AttemptResult } from './mail.ts'
 
-/** A host that takes mail; `name` is the one it has in the DNS. */
+/** A host that takes mail; `name` is its name in the DNS. */
 export type Peer = {
   host: string
   port: number
   name: string
   secure: boolean
   credentials: { user: string; password: string } | undefined
-  /** The local address to connect from; the system chooses where there is none. */
+  /** The local address to connect from; by default the system chooses. */
   localAddress: string | undefined
   /** Whether its certificate must be valid for its name. */
   mustBeVerified: boolean
 }
 
-/** A message as it goes over the wire. */
+/** A message in its transmitted form. */
 export type Delivery = {
   envelopeSender: string
   recipient: string
   raw: Buffer
-  /** Called when the host is about to read the message. Where it rejects, nothing is sent, and so does `hand`. */
+  /** Called right before the message is sent. If it rejects, nothing is sent, and `hand` rejects too. */
   onData?: (() => Promise<void>) | undefined
 }
 
-/** `isUntouched`: the session ended before the host had begun to read the message. */
+/** `isUntouched`: the session ended before the message began to be sent. */
 export type Handed = AttemptResult & { isUntouched: boolean }
 
 const CONNECT_MS = 20_000
@@ -75,14 +75,14 @@ export class Session {
     this.#connection.close()
   }
 
-  /** Says goodbye, and does not wait for long to hear it. */
+  /** Sends QUIT, and waits only briefly for the reply. */
   quit(): void {
     this.isOver = true
     this.#connection.quit()
     setTimeout(() => this.#connection.close(), QUIT_MS).unref()
   }
 
-  /** Hands one message over, and connects first where that has not been done. Rejects as `onData` does. */
+  /** Hands one message over, and connects first if needed. Rejects as `onData` does. */
   async hand(delivery: Delivery, signal: AbortSignal): Promise<Handed> {
     let isTouched = false
     let refusal: unknown
@@ -106,11 +106,11 @@ export class Session {
         return this.#send(delivery, content)
       })
       if (refusal !== undefined) {
-        // The host still waits for the message.
+        // The host still waits for the message data.
         this.close()
         throw refusal
       }
-      // What was taken, or refused, stays so, however late it was.
+      // An accepted or refused message stays so, however late the reply.
       if (result.is === 'deferred') signal.throwIfAborted()
       const isUnanswered = isTouched && result.is === 'deferred' && !isReply(result.reply)
       return { ...result, ...this.#told(), isUnanswered, isUntouched: !isTouched && this.isOver }
@@ -128,7 +128,7 @@ export class Session {
     if (!credentials) return
     const { user, password: pass } = credentials
     await this.#call((done) => this.#connection.login({ user, pass }, done)).catch(() => {
-      // Our own credentials are wrong: no fault of the message.
+      // Our own credentials are wrong: the message is not at fault.
       throw new Deferred('4.7.8 the smarthost refused our credentials')
     })
   }
@@ -153,7 +153,7 @@ export class Session {
     })
   }
 
-  /** What comes first: the result, or the end of the session. */
+  /** The result of the work, or the end of the session, whichever comes first. */
   async #said(work: () => Promise<AttemptResult>): Promise<AttemptResult> {
     const ended = Promise.withResolvers<AttemptResult>()
     this.#onEnd = (reply) => ended.resolve({ is: 'deferred', reply, isSilent: isSilence(reply) })
@@ -166,13 +166,13 @@ export class Session {
     this.#onEnd(reply)
   }
 
-  /** RFC 5321 section 3.8: a server that closes says so with 421, and perhaps why. */
+  /** RFC 5321 section 3.8: a server that closes sends 421, perhaps with a reason. */
   #lastWords(): string {
     const said = String(this.#connection.lastServerResponse || '')
     return said.startsWith('4') ? said : '4.4.2 the connection was closed'
   }
 
-  /** Where it was, and the last of what was said there. The library leaves secrets out. */
+  /** The host, and the end of the dialogue with it. The library leaves secrets out. */
   #told() {
     const conversation = this.#conversation.slice(-CONVERSATION_OCTETS)
     this.#conversation = ''
@@ -198,7 +198,7 @@ export class Session {
   }
 }
 
-/** Trouble before the message was tried. */
+/** A failure before the message was tried. */
 class Deferred extends Error {
   override readonly name = 'Deferred'
 }
@@ -217,7 +217,7 @@ function replyOf(error: unknown): string {
   return said || (error instanceof Error ? `4.4.1 ${error.message}` : '4.4.1 no connection')
 }
 
-/** What a host says begins with a code of three digits; our own words about it with an enhanced one. */
+/** A host's reply begins with a three-digit code; our own text with an enhanced one. */
 const isReply = (reply: string): boolean => /^\d{3}[ -]/.test(reply)
 
 const isSilence = (reply: string): boolean => /^4\.4\.[12] /.test(reply)

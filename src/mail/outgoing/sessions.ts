@@ -1,12 +1,12 @@
-/** Sessions that are kept for a while after a message, so that the next one to the same host needs no other. */
+/** Keeps SMTP sessions open for a while, so that the next message to the same host reuses them. */
 import { type Delivery, type Handed, type Peer, Session } from './session.ts'
 
 export type SessionLimits = {
-  /** How long an idle session is kept, and how long and for how many messages any. */
+  /** How long an idle session is kept; how long and for how many messages any session is used. */
   idleMs: number
   ageMs: number
   messages: number
-  /** Idle ones, of all hosts together. */
+  /** The most idle sessions, over all hosts. */
   kept: number
 }
 
@@ -31,12 +31,12 @@ export class Sessions implements Disposable {
     this.#idle.clear()
   }
 
-  /** Hands a message to a host, in a session that is idle or in a new one. */
+  /** Hands a message to a host, in an idle or a new session. */
   async hand(delivery: Delivery, peer: Peer, ehlo: string, signal: AbortSignal): Promise<Handed> {
     const key = JSON.stringify([peer, ehlo])
     const kept = this.#take(key)
     const first = await this.#handIn(kept ?? this.#fresh(peer, ehlo), key, delivery, signal)
-    // A host may end an idle session at any time: that is no answer to the message.
+    // A host may end an idle session at any time: that says nothing about the message.
     const isStale = kept !== undefined && first.is === 'deferred' && first.isUntouched
     return isStale ? this.#handIn(this.#fresh(peer, ehlo), key, delivery, signal) : first
   }

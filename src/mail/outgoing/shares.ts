@@ -1,14 +1,14 @@
-/** What each workspace and each destination has of the places, so that none takes them all. */
+/** Limits the share of places of each workspace and each destination, so that none takes all. */
 import { backOffMs, minutes, seconds } from '../../clock.ts'
 import type { AttemptResult, QueuedMail } from './mail.ts'
 
-/** What may not be taken now, for it has its share already, or rests. */
+/** What must not be taken now: its share is used up, or it rests. */
 export type Taking = {
-  /** Workspaces are taken in turn, beginning behind this one. */
+  /** Workspaces are taken in turn, starting behind this one. */
   after: string
   workspaces: readonly string[]
   destinations: readonly string[]
-  /** How many at once of one workspace, and to one destination. */
+  /** The most at once of one workspace, and to one destination. */
   ofWorkspace: number
   toDestination: number
 }
@@ -17,7 +17,7 @@ export type ShareLimits = { ofWorkspace: number; toDestination: number }
 
 const FIRST = '00000000-0000-0000-0000-000000000000'
 const REST = { firstMs: seconds(15), mostMs: minutes(15) }
-/** Destinations whose silence is remembered. */
+/** The most silent destinations remembered. */
 const SILENT_KNOWN = 10_000
 
 type Silence = { times: number; until: number }
@@ -48,7 +48,7 @@ export class Shares {
     }
   }
 
-  /** Disposing the result gives the share back. */
+  /** Disposing the result returns the share. */
   begin({ workspaceId, destination }: QueuedMail): Disposable {
     count(this.#workspaces, workspaceId, 1)
     count(this.#destinations, destination, 1)
@@ -69,7 +69,7 @@ export class Shares {
     }
     if (this.#silent.size >= SILENT_KNOWN) this.#silent.clear()
     const { times = 0, until = 0 } = this.#silent.get(destination) ?? {}
-    // Attempts that were under way at once are one silence.
+    // Attempts that were under way at the same time count as one silence.
     if (until > this.#now()) return
     const restMs = backOffMs(REST, times)
     this.#silent.set(destination, { times: times + 1, until: this.#now() + restMs })

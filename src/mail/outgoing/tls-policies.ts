@@ -1,4 +1,4 @@
-/** What destinations ask of the TLS that mail reaches them by (RFC 8461, MTA-STS). DANE is not asked for. */
+/** What TLS destinations require (RFC 8461, MTA-STS). DANE is not supported. */
 import type { MTASTSPolicy } from 'mailauth'
 import type { Resolver } from '#resolver/resolver.ts'
 import { minutes, seconds } from '../../clock.ts'
@@ -7,7 +7,7 @@ import { askDns } from '../incoming/ask-dns.ts'
 /** A policy as it was found, until it expires. */
 export type FoundPolicy = MTASTSPolicy
 
-/** Keeps policies over a restart: an attacker who hides a policy would succeed if we forgot it then. */
+/** Keeps policies over a restart: otherwise an attacker could hide a policy after one. */
 export type PolicyBook = {
   find(domain: string): Promise<FoundPolicy | undefined>
   keep(domain: string, policy: FoundPolicy): Promise<void>
@@ -20,7 +20,7 @@ export type TlsPoliciesOptions = {
   now(): number
 }
 
-/** The whole look-up; RFC 8461 section 3.3 suggests a minute for the file, but a message waits for it. */
+/** For the whole look-up; RFC 8461 section 3.3 suggests a minute, but a message waits. */
 const LOOKUP_MS = seconds(20)
 const FETCH_MS = seconds(10)
 /** Slow to load, and needed for live mail only. */
@@ -38,8 +38,8 @@ export class TlsPolicies {
   }
 
   /**
-   * Which exchangers of the domain may be sent to by verified TLS only; undefined where it does not enforce that.
-   * A policy that cannot be fetched for the first time is none, as the standard has it.
+   * Tells which exchangers of the domain may get mail, with verified TLS only; undefined if the domain
+   * enforces no policy. If the first fetch of a policy fails, there is none, as the standard says.
    */
   async enforced(domain: string): Promise<((exchanger: string) => boolean) | undefined> {
     const policy = await this.#policyOf(domain)
@@ -56,14 +56,14 @@ export class TlsPolicies {
     this.#known.delete(domain)
     if (this.#known.size >= REMEMBERED) this.#known.delete(this.#known.keys().next().value!)
     this.#known.set(domain, { policy, at: now })
-    // What could not be looked up at all is looked up again by the next message.
+    // After a failed look-up, the next message looks up again.
     policy.catch(() => this.#known.delete(domain))
     return policy
   }
 
   async #lookUp(domain: string, known: Promise<FoundPolicy> | undefined): Promise<FoundPolicy> {
     const { book, resolver, mayConnect } = this.#options
-    // What another process has found counts for more than what this one has not.
+    // A policy that another process found counts for more than a failed look-up of this one.
     const before = (await book.find(domain)) ?? (await known?.catch(() => undefined))
     const signal = AbortSignal.timeout(LOOKUP_MS)
     const ask = async (name: string, type: string) => {

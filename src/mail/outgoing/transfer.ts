@@ -10,15 +10,15 @@ import type { TlsPolicies } from './tls-policies.ts'
 export type TransferOptions = {
   resolver: Resolver
   sessions: Sessions
-  /** Absent where destinations are not asked for theirs. */
+  /** Absent where destinations' policies are not looked up. */
   policies?: Pick<TlsPolicies, 'enforced'> | undefined
-  /** The name we say in EHLO. */
+  /** The name for EHLO. */
   mailHost: string
   smtpPort(address: string): number
   mayConnect(address: string): boolean
-  /** Local addresses to send from; empty lets the system choose. */
+  /** Local addresses to send from; if empty, the system chooses. */
   sourceAddresses: readonly string[]
-  /** Where all mail goes instead, when one is configured. */
+  /** The smarthost for all mail, if one is configured. */
   smarthost: Smarthost | undefined
 }
 
@@ -31,7 +31,7 @@ export type Smarthost = {
 
 const EXCHANGERS_TRIED = 5
 
-/** Tries the exchangers in order of preference until one answers for good or ill. */
+/** Tries the exchangers in order of preference until one accepts or refuses. */
 export async function transfer(
   delivery: Delivery,
   options: TransferOptions,
@@ -61,7 +61,7 @@ export async function transfer(
     const port = options.smtpPort(address)
     const mustBeVerified = isAdmitted !== undefined
     last = await hand({ host: address, port, name, ...NO_CREDENTIALS, mustBeVerified })
-    // What this one may have taken, the next one must not get as well.
+    // If this one may have taken the message, the next one must not get it.
     const isInDoubt = last.isUnanswered && delivery.onData !== undefined
     if (last.is !== 'deferred' || isInDoubt) return last
   }
@@ -70,7 +70,7 @@ export async function transfer(
 
 const NO_CREDENTIALS = { secure: false, credentials: undefined }
 
-/** RFC 8461 section 5: no delivery then, and another try later, for the policy may be about to change. */
+/** RFC 8461 section 5: no delivery then, and another try later: the policy may be about to change. */
 const noneAdmitted = (domain: string): AttemptResult => ({
   is: 'deferred',
   reply: `4.7.1 the policy of ${domain} (MTA-STS) admits none of its mail exchangers`,
@@ -86,7 +86,7 @@ async function exchangersOf(
   try {
     const names = await exchangerNames(domain, options.resolver, signal)
     if (names === 'unknown') return { is: 'failed', reply: `5.1.2 there is no domain ${domain}` }
-    // RFC 7505: a null MX says that no mail is wanted.
+    // RFC 7505: a null MX means that the domain takes no mail.
     if (names.length === 1 && names[0] === '')
       return { is: 'failed', reply: `5.1.10 ${domain} takes no mail` }
     return await addressesOf(names, options, signal)
@@ -126,7 +126,7 @@ async function addressesOf(
   return exchangers
 }
 
-/** Without an IPv6 source address of known name, large receivers refuse what comes over IPv6. */
+/** Large receivers refuse mail over IPv6 from an address without a known name. */
 const hasIPv6 = ({ sourceAddresses }: TransferOptions): boolean =>
   sourceAddresses.some((a) => isIPv6(a))
 

@@ -1,4 +1,4 @@
-/** Tells the sender of a message that it was not delivered (RFC 3464). */
+/** Composes the notification to a sender that a message was not delivered (RFC 3464). */
 import { randomUUID } from 'node:crypto'
 
 export type Failure = {
@@ -10,7 +10,7 @@ export type Failure = {
   messageId: string
   /** The header section of the message, without the empty line. */
   header: string
-  /** What was said last, and by whom; the host is '' where none was reached. */
+  /** The last reply and the host that gave it; '' where none was reached. */
   reply: string
   host: string
   acceptedAt: Date
@@ -41,7 +41,7 @@ export function composeDsn(failure: Failure): Report {
     `Message-ID: <${randomUUID()}@${reporter}>`,
     `In-Reply-To: ${failure.messageId}`,
     `References: ${failure.messageId}`,
-    // RFC 3834 section 5: nobody answers this by a machine.
+    // RFC 3834 section 5: no automatic reply to this.
     'Auto-Submitted: auto-replied',
     'MIME-Version: 1.0',
     `Content-Type: multipart/report; report-type=delivery-status; boundary="${boundary}"`,
@@ -85,7 +85,7 @@ function statusOf({ reporter, recipient, reply, host, acceptedAt, at }: Failure)
   ].join('\r\n')
 }
 
-/** RFC 3463: the enhanced status of the reply; a general one where it gives none, or was given up. */
+/** RFC 3463: the enhanced status of the reply; a general one where it has none, or at giving up. */
 function statusCode(reply: string): string {
   const found = /\b([245])\.(\d{1,3})\.(\d{1,3})\b/.exec(reply)
   return found ? `5.${found[2]}.${found[3]}` : '5.0.0'

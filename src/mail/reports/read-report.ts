@@ -1,6 +1,6 @@
 /**
- * Reads what a machine reports of a message that was sent before: a delivery status notification (RFC 3464) or
- * a complaint (RFC 5965). Pure.
+ * Reads an automatic report on an earlier message: a delivery status notification (RFC 3464) or a
+ * complaint (RFC 5965). Pure.
  */
 import type { Email } from 'postal-mime'
 import { cleaned } from '../incoming/clean.ts'
@@ -9,17 +9,17 @@ import { nameOf, readHeader, unfolded } from '../incoming/header.ts'
 export type Report = {
   /** `delayed`: it is still being tried. */
   is: 'failed' | 'delayed' | 'delivered' | 'complaint'
-  /** What was said of it, and by which host. */
+  /** The reply about it, and the host that gave it. */
   reply: string
   host: string
-  /** The message it is about, as far as the report names it; '' where it does not. */
+  /** What the report says of the message it is about; '' where it says nothing. */
   envelopeSender: string
   messageId: string
 }
 
 const LIMIT = { reply: 500, host: 255, address: 320, messageId: 998 }
 
-/** `failedRecipients` is the field X-Failed-Recipients, by which some hosts report in a plain message. */
+/** `failedRecipients` is the field X-Failed-Recipients, which some hosts use in a plain message. */
 export function readReport(mail: Email, failedRecipients: string): Report | undefined {
   const status = partOf(mail, 'message/delivery-status', 'message/global-delivery-status')
   const feedback = partOf(mail, 'message/feedback-report')
@@ -39,13 +39,15 @@ export function readReport(mail: Email, failedRecipients: string): Report | unde
   }
 }
 
-/** Of the text of a report. */
+/** How much text of a report is read. */
 const PLAIN_READ = 8192
 
 type Said = Pick<Report, 'is' | 'reply' | 'host'>
 type Fields = readonly (readonly [name: string, value: string])[]
 
-/** RFC 3464 section 2.3: a group of fields for each recipient. One that failed makes a failure of the whole. */
+/**
+ * RFC 3464 section 2.3: a group of fields for each recipient. If one failed, the whole counts as failed.
+ */
 function deliveryOf(part: string): Said | undefined {
   const groups = part.split(/\n[ \t]*\n/).map(fieldsOf)
   const host = fieldOf(groups[0]!, 'reporting-mta')
@@ -67,7 +69,7 @@ const ACTIONS = new Map<string, Said['is']>([
   ['relayed', 'delivered'],
   ['expanded', 'delivered'],
 ])
-/** The first digit of a status (RFC 3463), for hosts that leave the action out. */
+/** By the first digit of a status (RFC 3463), for reports without an action. */
 const CLASSES = new Map<string, Said['is']>([
   ['2', 'delivered'],
   ['4', 'delayed'],
@@ -79,14 +81,14 @@ function actionOf(group: Fields): Said['is'] | undefined {
   return ACTIONS.get(action ?? '') ?? CLASSES.get(fieldOf(group, 'status').slice(0, 1))
 }
 
-/** The diagnostic code names the status, as a rule. */
+/** The diagnostic code usually includes the status. */
 function replyOf(group: Fields): string {
   const status = /^[245]\.\d{1,3}\.\d{1,3}/.exec(fieldOf(group, 'status'))?.[0] ?? ''
   const diagnostic = untyped(fieldOf(group, 'diagnostic-code'))
   return diagnostic.includes(status) ? diagnostic : `${status} ${diagnostic}`
 }
 
-/** RFC 5965 section 7.3. `not-spam` says the contrary, `auth-failure` (RFC 6591) is about forgeries. */
+/** RFC 5965 section 7.3. `not-spam` is no complaint, and `auth-failure` (RFC 6591) is about forgeries. */
 function complaintOf(part: string): Said | undefined {
   const fields = fieldsOf(part)
   const type = fieldOf(fields, 'feedback-type').toLowerCase()
@@ -94,7 +96,7 @@ function complaintOf(part: string): Said | undefined {
   return { is: 'complaint', reply: type, host: untyped(fieldOf(fields, 'reporting-mta')) }
 }
 
-/** A report without fields: as qmail writes it (QSBMF), or with those who failed in a field of its header section. */
+/** A report without fields: qmail's format (QSBMF), or a plain message with X-Failed-Recipients. */
 function plainOf(text: string, failedRecipients: string): Said | undefined {
   const read = text.slice(0, PLAIN_READ).trimStart()
   const ofQmail = read.startsWith('Hi. This is the ') && /^<[^>\n]+>:\s*(.+)/m.exec(read)
@@ -104,7 +106,7 @@ function plainOf(text: string, failedRecipients: string): Said | undefined {
   return { is: 'failed', reply, host: '' }
 }
 
-/** Looks up fields of the message that a report returns, whole or only its header section. */
+/** Looks up fields of the message in the report, which returns it whole or only its header section. */
 function originalOf(mail: Email): (name: string) => string {
   const part = partOf(
     mail,
@@ -137,7 +139,7 @@ function fieldsOf(section: string): Fields {
 const fieldOf = (fields: Fields, name: string): string =>
   fields.find(([found]) => found === name)?.[1] ?? ''
 
-/** Without the type that stands before it, as `dns; mx.example` or `smtp;550 …`, where one does. */
+/** The value without a leading type, as in `dns; mx.example` or `smtp;550 …`. */
 const untyped = (value: string): string => value.replace(/^[a-z0-9-]+[ \t]*;[ \t]*/i, '')
 
 const unbracketed = (path: string): string => /<([^<>]*)>/.exec(path)?.[1] ?? path

@@ -1,4 +1,4 @@
-/** The report of a message that was not delivered, as its inbox receives it. */
+/** The report on an undelivered message, as its inbox receives it. */
 import type { StoredContent } from '../content.ts'
 import { threadWith } from '../incoming/describe.ts'
 import { readHeader } from '../incoming/header.ts'
@@ -6,7 +6,7 @@ import type { Copy } from '../incoming/receive.ts'
 import type { QueuedMail } from '../outgoing/mail.ts'
 import { composeDsn } from './dsn.ts'
 
-/** In the conversation with the recipient, of which the message is the first or an answer. */
+/** Belongs to the conversation with the recipient that the message begins or answers. */
 export function reportTo(
   failed: QueuedMail & { reply: string; host: string },
   reporter: string,
@@ -33,7 +33,7 @@ export function reportTo(
   }
 }
 
-/** What we write ourselves is not judged. */
+/** Our own messages are not judged. */
 const OUR_OWN = {
   spf: { result: 'none', domain: '', aligned: false },
   dkim: { result: 'none', domain: '', aligned: false },

@@ -1,17 +1,17 @@
 /**
- * One worker and the jobs it has. A worker that is silent for too long, or ends, is replaced, and its jobs
- * are handed back as lost: the lane does not know which of them was to blame.
+ * One worker and its jobs. A worker that is silent for too long, or ends, is replaced, and its jobs are
+ * returned as lost: the lane does not know which of them was the cause.
  */
 import { Worker } from 'node:worker_threads'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import type { Description } from '../incoming/describe.ts'
 import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
 
-/** A job that threw, or whose worker ended before it did. `description` is what it had found out by then. */
+/** A job that threw, or whose worker ended. `description` is what it had found out by then. */
 export class JobLost extends Error {
   override readonly name = 'JobLost'
   readonly description: Description | undefined
-  /** No worker could be started: whatever the job was, it is not to blame. */
+  /** No worker could be started: the job is not the cause. */
   readonly isOurs: boolean
 
   constructor(message: string, description?: Description, isOurs = false) {
@@ -22,14 +22,14 @@ export class JobLost extends Error {
 }
 
 export type LaneOptions = {
-  /** Jobs in the worker at once. */
+  /** The most jobs in the worker at once. */
   atOnce: number
   /** How long the worker may be silent, and how long a job may take. */
   silenceMs: number
   jobMs: number
 }
 
-/** Answers a question about the DNS that a job asks on behalf of one of its hosts. */
+/** Answers a job's DNS query for one of its hosts. */
 export type AnswerDns = (host: number, name: string, type: string) => Promise<DnsAnswer>
 
 type Task = {
@@ -41,9 +41,9 @@ type Task = {
 }
 
 const PING_MS = 250
-/** Loading the libraries takes a fresh worker long on a busy machine. */
+/** A new worker needs time to load the libraries on a busy machine. */
 const START_MS = 30_000
-/** A parser that goes wrong meets this before the process does. */
+/** A runaway parser reaches this limit before the process runs out. */
 const RESOURCES = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 32 }
 const CLOSED = 'The product stops.'
 const ENTRY = new URL('./worker.ts', import.meta.url)
@@ -68,7 +68,7 @@ export class Lane implements AsyncDisposable {
     return this.#waiting.length + this.#underWay.size
   }
 
-  /** Rejects with `JobLost`, as everything does once the lane is closed. */
+  /** Rejects with `JobLost`; always, once the lane is closed. */
   run(job: Job, answer: AnswerDns): Promise<Result> {
     if (this.#isClosed) return Promise.reject(new JobLost(CLOSED))
     const ended = Promise.withResolvers<Result>()
@@ -114,7 +114,7 @@ export class Lane implements AsyncDisposable {
     worker.on('message', (message: FromWorker) => {
       if (this.#worker === worker) this.#hear(message)
     })
-    // The reason does not matter here: what counts is that its jobs are lost.
+    // The reason does not matter here: its jobs are lost.
     worker.on('error', () => {})
     worker.on('exit', () => {
       if (this.#worker === worker) this.#replace()
@@ -126,7 +126,7 @@ export class Lane implements AsyncDisposable {
     return worker
   }
 
-  /** Time in which our own event loop stood still is not the worker's silence. */
+  /** Ignores time in which our own event loop was blocked. */
   #ping(): void {
     const now = performance.now()
     if (now - this.#pingedAt > 2 * PING_MS) this.#heardAt = Math.max(this.#heardAt, now)
@@ -139,7 +139,7 @@ export class Lane implements AsyncDisposable {
 
   #replace(): void {
     const worker = this.#worker
-    // One that cannot start is not started again for the same jobs.
+    // If it cannot start, it is not started again for the same jobs.
     if (!this.#isReady) this.#loseWaiting('A mail worker could not start.')
     this.#worker = undefined
     this.#isReady = false

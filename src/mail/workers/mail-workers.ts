@@ -1,6 +1,6 @@
 /**
- * Judges, describes and signs messages outside the event loop. Small messages share a worker, for they wait
- * for the DNS; a large or suspect one has a worker to itself, so that it delays nobody but its like.
+ * Judges, describes and signs messages outside the event loop. Small messages share a worker, because
+ * they wait for the DNS; a large or suspect one runs alone, so that it delays only others of its kind.
  */
 
 import type { Resolver } from '#resolver/resolver.ts'
@@ -17,7 +17,7 @@ import type { DkimKey } from '../outgoing/key.ts'
 import { JobLost, Lane } from './lane.ts'
 import type { Inspected, InspectJob, Result } from './protocol.ts'
 
-/** A host of ours that judges, with the DNS it sees. */
+/** One of our mail hosts that judges, with the resolver of its world. */
 export type Judge = { mailHost: string; resolver: Resolver }
 
 export type Inspection = Refused | (Inspected & { isJudged: boolean })
@@ -59,7 +59,7 @@ export class MailWorkers implements AsyncDisposable {
     if (!(first instanceof JobLost)) return inspectionOf(first)
     signal.throwIfAborted()
     if (first.isOurs) throw new TooBusy(first.message)
-    // In the company of others it may be innocent: alone it is not disturbed.
+    // Another job may have been to blame: the message gets a second try alone.
     const second = isSmall ? await this.#run(this.#large, job, judges, signal) : first
     if (!(second instanceof JobLost)) return inspectionOf(second)
     if (second.isOurs) throw new TooBusy(second.message)
@@ -70,7 +70,7 @@ export class MailWorkers implements AsyncDisposable {
   async sign(raw: Uint8Array, domain: string, key: DkimKey): Promise<Buffer> {
     const none = async () => ({ code: 'ESERVFAIL', message: 'Signing asks nothing' })
     const signed = () => this.#small.run({ is: 'sign', raw, domain, key }, none)
-    // It may have been lost by the message beside it.
+    // Another job in the worker may have caused the loss.
     const result = await signed().catch((error: unknown) => {
       if (error instanceof JobLost) return signed()
       throw error
@@ -106,7 +106,7 @@ function inspectionOf(result: Result): Inspection {
 
 const NOT_DESCRIBED = { author: '', subject: '', preview: '', root: '' }
 
-/** What could be found out about it before its time was up. */
+/** What was found out about it before its time was up. */
 function unjudged(
   description: Description = NOT_DESCRIBED,
   { raw, session, hosts }: InspectJob,

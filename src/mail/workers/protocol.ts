@@ -1,4 +1,4 @@
-/** What the mail workers and the main thread say to each other. */
+/** The messages between the mail workers and the main thread. */
 import type { StoredContent } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import type { Description } from '../incoming/describe.ts'
@@ -12,7 +12,7 @@ export type InspectJob = {
   /** Over shared memory, so that it is not copied. */
   raw: Uint8Array
   session: Session
-  /** Judged once as each of these hosts, with the DNS that host sees. */
+  /** Judged once as each of these hosts, with that host's resolver. */
   hosts: readonly string[]
 }
 

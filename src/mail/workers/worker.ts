@@ -1,4 +1,4 @@
-/** The thread that inspects and signs messages. It may be ended at any moment, and keeps nothing. */
+/** The thread that inspects and signs messages. It may be ended at any time, and keeps no state. */
 import { parentPort } from 'node:worker_threads'
 import { bufferOf } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'

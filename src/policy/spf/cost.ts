@@ -1,11 +1,11 @@
-/** What an SPF policy costs a receiver (RFC 7208 section 4.6.4): its terms that ask, and what they lead to. */
+/** What an SPF policy costs a receiver (RFC 7208 section 4.6.4): the look-ups of its terms. */
 import { type Directive, type Modifier, parseSpf } from './parse.ts'
 
-/** RFC 7208 section 4.6.4: more terms that ask, those of included policies among them, are a permerror. */
+/** RFC 7208 section 4.6.4: more terms with look-ups, included policies counted, are a permerror. */
 export const SPF_LOOKUP_LIMIT = 10
-/** RFC 7208 section 4.6.4: so are more questions that find nothing. */
+/** RFC 7208 section 4.6.4: more void look-ups are a permerror. */
 export const SPF_VOID_LIMIT = 2
-/** RFC 7208 section 4.6.4: so are more mail servers behind one `mx`. */
+/** RFC 7208 section 4.6.4: more hosts in one `mx` are a permerror. */
 export const SPF_MX_LIMIT = 10
 
 const ASKING = ['include', 'a', 'mx', 'ptr', 'exists']
@@ -31,21 +31,21 @@ export const spfLookups = (policy: string): string[] =>
 export type SpfCost = {
   /** As it is written. */
   term: string
-  /** It asks for something that is not there. */
+  /** Its look-up is void: it finds nothing. */
   isVoid?: true
-  /** It leads back to where it stands. */
+  /** It leads back to itself. */
   isLoop?: true
   /** How many mail servers its `mx` finds, where that is too many. */
   servers?: number
   /** Why receivers take the policy it leads to for broken: "x.test has no SPF policy". */
   fault?: string
-  /** Why it could not be asked: nothing is known about what it leads to. */
+  /** The name that could not be asked: its records are unknown. */
   unasked?: string
   /** The terms of the policy it leads to. */
   inner: readonly SpfCost[]
 }
 
-/** Of the term itself and all that it leads to. A loop is followed until the limit. */
+/** Counts the term and all it leads to; a loop exceeds the limit. */
 export const lookupsOf = ({ isLoop, inner }: SpfCost): number =>
   isLoop ? SPF_LOOKUP_LIMIT + 1 : inner.reduce((sum, each) => sum + lookupsOf(each), 1)
 

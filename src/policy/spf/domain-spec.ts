@@ -4,7 +4,7 @@ import { isIPv4 } from 'node:net'
 // RFC 7208 section 7.1. A transformer of zero labels is an error (section 7.3).
 const MACRO = /%(?:\{[a-z](?:0*[1-9]\d*)?r?[.\-+,/_=]*\}|[%_-])/gi
 const KNOWN_MACRO = /%\{[slodiphcrtv]|%[%_-]/i
-// RFC 7208 section 7.2: these three stand only in the text that `exp` leads to.
+// RFC 7208 section 7.2: these three are allowed only in explanations.
 const MACRO_OF_EXPLANATION = /%\{[crt]/i
 
 export const hasMacro = (spec: string): boolean => spec.includes('%')
@@ -42,8 +42,8 @@ function faultInEnd(tail: string): string | undefined {
 }
 
 /**
- * The grammar allows every visible character in a name. No host name has others than these, so a term
- * that has them is a mistake (a list of names, say) and never matches.
+ * The grammar allows every visible character in a name. Host names have only these, so a term with others
+ * is a mistake (a list of names, say) and never matches.
  */
 function faultInName(name: string): string | undefined {
   const labels = name.replace(/\.$/, '').split('.')

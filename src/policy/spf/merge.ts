@@ -1,12 +1,12 @@
-/** Several SPF policies as one, by what they mean (RFC 7208 section 3.2: a name has one record). */
+/** Merges several SPF policies by what they mean (RFC 7208 section 3.2: a name has one record). */
 
 import { hasMacro } from './domain-spec.ts'
 import { networkOf } from './network.ts'
 import { type BrokenTerm, type Directive, type Modifier, parseSpf } from './parse.ts'
 
 /**
- * One policy that passes what any of the given ones passes, and nothing else. Each keeps its order, for
- * the first match decides, and the earlier ones go first. One alone stays as it is, to the octet.
+ * One policy that passes what any of the given ones passes, and nothing else. Each keeps its order, as
+ * the first match decides, and the earlier ones go first. A single one is unchanged, to the octet.
  *
  * It ends with the strictest `all` that one of them has. A `+all` does not count: a policy that passes
  * every address is no policy. `owner` is the name whose policies these are, without trailing dot.
@@ -57,9 +57,9 @@ const isRedirect = ({ name }: Modifier): boolean => name === 'redirect'
 
 /**
  * RFC 7208 section 6.1: the result of a `redirect` is final, fail and neutral too. Section 5.2: an
- * `include` either passes or goes on. Merged, the terms of other policies and one common `all` follow, so
- * only the passes of the redirect may be final: the include has the same, and is tried last, as the
- * redirect was. What is lost is the `all` of the policy it leads to; the common one takes its place.
+ * `include` either passes or goes on. In the merged policy other terms and one common `all` follow, so only
+ * a pass of the redirect may be final, as it is with an `include`, which is tried last, too. The common
+ * `all` replaces that of the policy it leads to.
  */
 const asInclude = ({ value }: Modifier): Directive => ({
   kind: 'directive',
@@ -80,7 +80,7 @@ function splitAtRefusal(terms: readonly Match[]): {
   return { before: terms.slice(0, at), from: terms.slice(at) }
 }
 
-/** The first match decides, so a mechanism that stands twice needs its first place only. */
+/** The first match decides, so only the first of equal terms is kept. */
 function distinct(terms: readonly Match[], owner: string | undefined): Match[] {
   const seen = new Set<string>()
   return terms.filter((term) => {
@@ -105,7 +105,7 @@ function nameOf({ domain }: Directive, owner: string): string {
 
 const normal = (name: string): string => name.toLowerCase().replace(/\.$/, '')
 
-/** RFC 7208 section 6: modifiers stand anywhere, best at the end. Of explanations the first is kept. */
+/** RFC 7208 section 6: modifiers stand anywhere, best at the end. Only the first `exp` is kept. */
 function modifiersOf(modifiers: readonly Modifier[]): Modifier[] {
   const keyOf = ({ name, value }: Modifier) => (name === 'exp' ? name : `${name}=${value}`)
   const others = modifiers.filter((modifier) => !isRedirect(modifier))

@@ -1,7 +1,7 @@
 /** Networks by their bits, so that two spellings of one compare equal. */
 import { isIPv4 } from 'node:net'
 
-/** The network of a valid address, without what its prefix (in bits) leaves open. */
+/** The network of a valid address: its bits within the prefix length. */
 export function networkOf(address: string, prefix: number): string {
   const [bits, width] = isIPv4(address) ? [bits4(address), 32] : [bits6(address), 128]
   const open = BigInt(width - prefix)
@@ -11,7 +11,7 @@ export function networkOf(address: string, prefix: number): string {
 const bits4 = (address: string): bigint =>
   address.split('.').reduce((bits, octet) => (bits << 8n) | BigInt(octet), 0n)
 
-/** The URL parser writes an address in groups of hexadecimal digits, without dots and with one `::` at most. */
+/** The URL parser writes groups of hexadecimal digits, without dots and with one `::` at most. */
 function bits6(address: string): bigint {
   const host = new URL(`http://[${address}]`).hostname.slice(1, -1)
   const [head = '', tail] = host.split('::')

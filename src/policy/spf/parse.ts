@@ -1,4 +1,4 @@
-/** The grammar of an SPF record (RFC 7208 section 12): which terms it has, and why one is none. */
+/** Parses an SPF record (RFC 7208 section 12) into terms, and says why one is broken. */
 import { isIPv4, isIPv6 } from 'node:net'
 import { faultInDomainSpec, faultInMacroString } from './domain-spec.ts'
 
@@ -75,7 +75,7 @@ function parseModifier(written: string, name: string, value: string): Term {
 
 type Arguments = Pick<Directive, 'domain' | 'address'> & { ip4?: number; ip6?: number }
 
-/** What may follow a mechanism's name; a string says why this may not. */
+/** Parses what follows a mechanism's name; a string is an error. */
 const ARGUMENTS: Record<Mechanism, (rest: string) => Arguments | string> = {
   all: (rest) => (rest === '' ? {} : 'nothing may follow "all"'),
   include: neededDomain,

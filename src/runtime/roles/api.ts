@@ -31,7 +31,7 @@ export type ApiParts = {
   health: Health
 }
 
-/** The `api` role: the public API, the sandbox's, and the admin socket. Gives the API's URL. */
+/** The `api` role: the public API, the sandbox's, and the admin socket. Returns the API's URL. */
 export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string> {
   const { config, logger, store, opened, onError } = runtime
   const { health } = parts
@@ -57,7 +57,7 @@ export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string
   return `http://${writeEndpoint(api)}`
 }
 
-/** While Postgres is awaited: says so to all who ask. */
+/** Answers requests while Postgres is awaited. */
 export const openMeanwhile = ({ config }: BareRuntime): Promise<AsyncDisposable> =>
   startMeanwhile(config.httpListen)
 
@@ -91,7 +91,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
   }
 }
 
-/** How many busy keys a workspace may have where no limit is set for it. */
+/** A workspace's default limit allows this many busy keys. */
 const BUSY_KEYS = 5
 
 function ratesOf(config: Config): RateLimits {
@@ -108,7 +108,7 @@ function knownAccounts({ zones, senders, mailboxes }: Accounts): Candidates {
   return { zone: named(zones), sender: named(senders), mailbox: named(mailboxes) }
 }
 
-/** Those of the settings that are of this world; where none is, the house serves itself. */
+/** The configured accounts of this world; `embedded` for a service without any. */
 function defaultAccounts(config: Config, accounts: Accounts): Candidates {
   const known = knownAccounts(accounts)
   const among = (names: readonly string[], service: keyof Candidates) => {
@@ -122,7 +122,7 @@ function defaultAccounts(config: Config, accounts: Accounts): Candidates {
   }
 }
 
-/** Names that nobody may claim: whose zone it is, could answer for us. */
+/** Names that nobody may claim: their holder could answer for us. */
 function ownNames(world: WorldName, config: Config, parts: ApiParts): readonly string[] {
   const zones = [...parts.accounts[world].zones.values()].flatMap(({ pool }) => pool ?? [])
   const pools = new Set(zones.flatMap(({ name }) => ancestorsOf(name)[0] ?? []))
@@ -148,7 +148,7 @@ function bootstrapOf({ bootstrapKey: key }: Config) {
   return { key, as }
 }
 
-/** Other hosts are refused: a page elsewhere must not reach us under a name of its own. */
+/** Other hosts are refused: a foreign page must not reach us under its own name. */
 function hostCheck({ httpListen, httpHosts }: Config): (host: string) => boolean {
   const known = new Set(['localhost', '127.0.0.1', '::1', httpListen.address, ...httpHosts])
   return (host) => known.has(host) || (isLoopback(httpListen.address) && isLoopback(host))

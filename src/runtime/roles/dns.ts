@@ -21,8 +21,8 @@ import { dnsCookieKey } from '../dns-cookie-key.ts'
 import { livePlatform } from '../worlds.ts'
 
 /**
- * The `dns` role, before the database is there: it serves what its log holds. The platform's live names are
- * served once there are any.
+ * The `dns` role before the database is there: serves the zones in its log, and the platform's live names
+ * once there are any.
  */
 export async function openNameserver(
   { config, logger, opened, onError }: BareRuntime,
@@ -55,7 +55,7 @@ export async function openNameserver(
   return nameserver
 }
 
-/** And with the database: the nameserver follows it until the runtime goes. */
+/** With the database: the nameserver follows it until the runtime ends. */
 export async function followDatabase(
   runtime: Runtime,
   nameserver: Nameserver,

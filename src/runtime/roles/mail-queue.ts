@@ -1,4 +1,4 @@
-/** The queue of outgoing messages at work: a lane for the product's own probes, and one for all else. */
+/** Runs the queue of outgoing messages: one lane for probes, one for all else. */
 
 import type { Config } from '#config/settings.ts'
 import { LeaseLost } from '#engine/due-rows.ts'
@@ -38,7 +38,7 @@ export type OutgoingParts = {
   workers: MailWorkers
 }
 
-/** How many attempts a process makes at once, and what one workspace and one destination have of them. */
+/** How many attempts a process makes at once, with limits for a workspace and a destination. */
 const LANES: Record<Lane, { atOnce: number; limits: ShareLimits }> = {
   probes: { atOnce: 10, limits: { ofWorkspace: 10, toDestination: 10 } },
   others: { atOnce: 100, limits: { ofWorkspace: 40, toDestination: 5 } },
@@ -46,7 +46,7 @@ const LANES: Record<Lane, { atOnce: number; limits: ShareLimits }> = {
 const ATTEMPT_LIMIT_MS = 120_000
 const NOTED_AT_ONCE = 50
 const NOTED_WITHIN_MS = 10
-/** Beside the attempt there is its message to read, and its end to note. */
+/** An attempt, plus reading its message and recording its result. */
 const PASS_LIMIT_MS = ATTEMPT_LIMIT_MS + 60_000
 
 export function openOutgoing(parts: OutgoingParts): void {
@@ -102,11 +102,11 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
 
 /** What attempts of all messages share. */
 type Shared = Pick<TransferOptions, 'sessions' | 'policies'> & {
-  /** Notes that the message is about to leave, unless it is not ours to send any more. */
+  /** Records that the message is about to leave, unless we no longer hold it. */
   mayLeave(mail: QueuedMail): Promise<boolean>
 }
 
-/** Nobody in the sandbox has a policy. */
+/** The sandbox has no policies. */
 function tlsPolicies({ runtime, worlds }: OutgoingParts): TlsPolicies | undefined {
   const live = worlds.get('live')
   if (!live) return undefined
@@ -137,7 +137,7 @@ function attemptsBy(parts: OutgoingParts, shared: Shared): Attempt {
   }
 }
 
-/** A message that was not delivered is told in its conversation. Nobody outside is told anything. */
+/** Reports a failed delivery in its conversation only, never to outside addresses. */
 async function tellInbox(
   { runtime, worlds }: OutgoingParts,
   mail: QueuedMail,
@@ -149,7 +149,7 @@ async function tellInbox(
   await keepMessage(runtime.store, copy.content, [copy])
 }
 
-/** Hands a message to its outside service again, whose first answer was lost. */
+/** Repeats the transfer to an outside service whose first answer was lost. */
 async function handOver(
   mail: QueuedMail,
   sender: Accounts['senders'] extends ReadonlyMap<string, infer S> ? S | undefined : never,

@@ -9,7 +9,7 @@ import { changedNames } from '#store/served-names.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Runtime } from '../context.ts'
 
-/** The `redirect` role: one listener for each address; none without any. */
+/** The `redirect` role: a listener for each address. */
 export async function openRedirects({
   config,
   store,
@@ -38,8 +38,8 @@ export async function openRedirects({
 }
 
 /**
- * What the records of a world's redirects hold; empty where there are none. Live ones would lead
- * nowhere if any address were not public.
+ * The addresses in a world's redirect records; empty where there are none. Live redirects would fail if any
+ * address were not public.
  */
 export function redirectAddresses(world: WorldName, config: Config): readonly string[] {
   const { redirectListen: listening, laboratory } = config
@@ -50,6 +50,6 @@ export function redirectAddresses(world: WorldName, config: Config): readonly st
   return laboratory || !all.some(isPrivateAddress) ? [...new Set(all.map(canonical))] : []
 }
 
-/** As resolvers write it, so that what is seen can be compared with what was meant. */
+/** As resolvers write it, so that observed and desired can be compared. */
 const canonical = (address: string): string =>
   isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address

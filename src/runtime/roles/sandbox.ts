@@ -1,4 +1,4 @@
-/** The sandbox, put together: a registry, outside mailboxes, and failures on demand, on loopback. */
+/** Composes the sandbox: a registry, outside mailboxes, and failures on demand, on loopback. */
 import { isIPv6 } from 'node:net'
 import type { Keys } from '#api/http/auth.ts'
 import type { SandboxContext } from '#api/sandbox/context.ts'
@@ -38,9 +38,9 @@ import { withSerials } from './dns.ts'
 export type Sandbox = {
   world: World
   misbehaviour: Misbehaviour
-  /** Names nobody may bring or register. */
+  /** Names that nobody may add or register. */
   reserved: readonly string[]
-  /** Where mail for hosted domains is received; known only after the world is. */
+  /** Sets where mail for hosted domains is received; known only after the world. */
   setInboundPorts(listeners: readonly Endpoint[]): void
   api(authorize: Keys['authorize']): SandboxContext
 }
@@ -54,7 +54,7 @@ export async function openSandbox(
 ): Promise<Sandbox> {
   const platform = sandboxPlatform()
   const ports = { dns: new Map<string, number>(), smtp: new Map<string, number>() }
-  // The names of the pool resolve to one loopback address, so somebody must listen there.
+  // The names of the pool resolve to one loopback address, which needs a listener.
   const own = nameserver.listeners.find(({ address }) => address === '127.0.0.1')
   const loopback = own ?? (await nameserver.listen({ address: '127.0.0.1', port: 0 }))
   ports.dns.set(loopback.address, loopback.port)
@@ -160,7 +160,7 @@ function poolGlue({ zones }: Accounts): RRset[] {
   }))
 }
 
-/** What is to go wrong, known in memory: most often nothing, and the parent's servers answer at once. */
+/** The outstanding outcomes, in memory: usually none, and the parent's servers answer at once. */
 class StandingOutcomes {
   readonly #store: StoreContext
   #byName = new Map<string, readonly StandingOutcome[]>()
@@ -175,7 +175,7 @@ class StandingOutcomes {
 
   hasAny = (name: string): boolean => this.#byName.has(name)
 
-  /** What befalls the parent's servers when they are asked, counted down here alone. */
+  /** The next outcome of a query to the parent's servers, counted down here only. */
   ofParent(asked: string): Outcome | undefined {
     if (this.#byName.size === 0) return undefined
     const found = [asked, ...ancestorsOf(asked)]

@@ -24,7 +24,7 @@ export async function openInbound(
   const book = receiveBook(store)
   const receiving: ReceiveOptions = { book, workers, worlds: [...worlds.values()].map(judgingIn) }
   const quotas = quotasOf(config)
-  // Another's Postgres has another disk.
+  // An external Postgres has another disk.
   const space =
     config.databaseUrl === ''
       ? new FreeSpace(config.dataDir, config.leastFreeSpaceMb * MIB)
@@ -57,14 +57,14 @@ const quotasOf = (config: Config): Quotas => ({
   workspace: config.quotaPerWorkspaceMb * MIB,
 })
 
-/** Quotas do not hold for `postmaster` and `abuse`: people write there to say that a mailbox is full. */
+/** Quotas do not apply to `postmaster` and `abuse`: people report full mailboxes there. */
 async function verdictOfQuotas({ db }: StoreContext, quotas: Quotas, found: Recipient) {
   const inbox = inboxOf(found)
   if (inbox === undefined || isRole(inbox.localpart)) return undefined
   return verdictOnUsage(await mailUsage(db, inbox.claimId, inbox.localpart, quotas), quotas)
 }
 
-/** In which a message to the recipient would be kept. */
+/** The inbox that keeps mail to the recipient. */
 function inboxOf(found: Recipient) {
   if (found.is === 'customer') return found
   const { claimId, inbox } = found.is === 'bounce' ? found.sent : {}
@@ -89,7 +89,7 @@ const judgingIn = ({ name, resolver, platform: { probeHost, mailHost } }: World)
   mailHost,
 })
 
-/** The sandbox connects to loopback only, so somebody must listen there. */
+/** The sandbox connects to loopback only, so it needs a listener there. */
 function addressesFor(configured: readonly Endpoint[], worlds: Worlds): readonly Endpoint[] {
   const isOnLoopback = configured.some(({ address }) => address === '127.0.0.1')
   if (isOnLoopback || !worlds.has('sandbox')) return configured

@@ -10,12 +10,12 @@ import type { Runtime } from '../context.ts'
 
 /** How many domains one process works on at once, and how long each may take. */
 const DOMAINS_AT_ONCE = 32
-/** One workspace has at most so many of these places, so that its slow services hold up only its own domains. */
+/** Limits one workspace's places, so that its slow services delay only its own domains. */
 const OF_A_WORKSPACE = 20
 const DOMAIN_LIMIT_MS = 60_000
 const STOCK_EVERY_MS = 15_000
 
-/** The `worker` role but for the mail: passes over domains, and a stock of key pairs. */
+/** The `worker` role without mail: passes over domains, and a stock of key pairs. */
 export function openWorkers(runtime: Runtime, worlds: Worlds, ports: PortsOf): void {
   const { config, store, opened, logger, onError } = runtime
   const { db, doorbell } = store
@@ -27,7 +27,7 @@ export function openWorkers(runtime: Runtime, worlds: Worlds, ports: PortsOf): v
     onFault: (error, domain) => logger.error({ err: error, domain }, 'a look at a domain failed'),
   }
   const load = (row: Taken) => loadForPass(store, row, ports)
-  // Rows of a world that is off in this process are another's, or wait until it is on again.
+  // Rows of a world that is off here are for another process, or wait until it is on.
   const mine = inWorlds([...worlds.keys()])
   const domains = startWorker({
     db,
@@ -40,7 +40,7 @@ export function openWorkers(runtime: Runtime, worlds: Worlds, ports: PortsOf): v
     passLimitMs: DOMAIN_LIMIT_MS,
     givesWay: config.roles.some((role) => role !== 'worker'),
     work: (row, signal) => domainPass(row, load, signal, listener),
-    // Whoever waits for the end of the pass looks again.
+    // Wakes requests that wait for the pass to end.
     onDone: ({ id }) => doorbell.ring(TOPICS.domain(id)),
     onError,
   })

@@ -1,4 +1,4 @@
-/** From the octets of a query to the octets of its reply. Pure: no socket, no clock, no counter. */
+/** Turns the octets of a query into those of its reply. Pure: no socket, no clock, no counter. */
 import { nameOf } from '#dns/name.ts'
 import type { Transport } from './responder.ts'
 import type { WireName } from './wire-name.ts'
@@ -8,14 +8,14 @@ export type { Transport } from './responder.ts'
 
 export type Answered = {
   reply: Buffer
-  /** What was asked, absent if it could not be read. The name is absolute and lowercase. */
+  /** The question, absent if unreadable. The name is absolute and lowercase. */
   question?: { name: string; type: number }
 }
 
 const MAX_REPLY_OCTETS = 65_535
 const reply = new Uint8Array(MAX_REPLY_OCTETS)
 
-/** Undefined for what deserves no reply. */
+/** Undefined for messages that get no reply. */
 export function answerQuery(
   message: Uint8Array,
   { responder }: Zones,

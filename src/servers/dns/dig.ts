@@ -1,4 +1,7 @@
-/** Asks zones in process and shows the reply as text, decoded by a library that shares no code with ours. For tests. */
+/**
+ * Queries zones in process and shows the reply as text, decoded by a library that shares no code with
+ * ours. For tests.
+ */
 import {
   type Answer,
   type DecodedPacket,
@@ -14,7 +17,7 @@ import type { ServedZone } from './zone.ts'
 import { Zones } from './zones.ts'
 
 export type Dug = {
-  /** RCODE and those flags among aa, tc, rd, ra that are set. */
+  /** RCODE and the flags among aa, tc, rd, ra that are set. */
   status: string
   answer: string[]
   authority: string[]
@@ -30,7 +33,7 @@ export function zonesOf(...served: readonly ServedZone[]): Zones {
   return zones
 }
 
-/** `question` is a name, a type, and perhaps a class. */
+/** `question` is a name, a type, and optionally a class. */
 export function dig(zones: Zones, question: string, options: DigOptions = {}): Dug {
   const query = queryOf(question, options)
   const answered = answerQuery(query, zones, options.transport ?? 'udp')

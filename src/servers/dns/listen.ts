@@ -30,7 +30,7 @@ export async function listenOnBoth({ address, port }: Endpoint, ways: Ways): Pro
   }
 }
 
-/** TCP first, for its free ports are the scarcer; whatever listens is closed if the other cannot. */
+/** TCP first, because free TCP ports are scarcer; if one of the two fails, the other is closed. */
 async function listenOnce({ address, port: wanted }: Endpoint, ways: Ways): Promise<Listener> {
   await using opened = new AsyncDisposableStack()
   const { port } = opened.use(await ways.tcp({ address, port: wanted }))

@@ -1,4 +1,4 @@
-/** What a listener for DNS queries is given, and what it gives. */
+/** What a listener for DNS queries takes and returns. */
 import type { Transport } from './answer.ts'
 
 export type Answer = (
@@ -7,7 +7,7 @@ export type Answer = (
   remote: string,
 ) => Buffer | undefined | Promise<Buffer | undefined>
 
-/** The messages of a reply, made as they are taken; undefined for what `Answer` is to answer. */
+/** The messages of a reply, each made when it is taken; undefined for queries that `Answer` answers. */
 export type AnswerFirst = (
   query: Buffer,
   transport: Transport,
@@ -21,13 +21,13 @@ export type ListenOptions = {
   /** Called before `answer`: answers secondaries. */
   answerFirst?: AnswerFirst
   answer: Answer
-  /** Told of every failure. None of them ends the server. */
+  /** Receives every failure. None of them ends the server. */
   onError: (error: unknown) => void
 }
 
 export type Listener = AsyncDisposable & {
   address: string
   port: number
-  /** Of UDP: what the kernel keeps of a burst of queries, in octets. */
+  /** UDP only: the receive buffer that the kernel gave, in octets. */
   receiveBufferOctets?: number
 }

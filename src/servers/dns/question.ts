@@ -1,4 +1,4 @@
-/** A query as it comes off the wire: its header, its question, its EDNS, and what is wrong with it. */
+/** A query as received: its header, its question, its EDNS, and what is wrong with it. */
 import { HEADER_OCTETS } from '#dns/query.ts'
 import { CLASS, RCODE, TYPE } from '#dns/types.ts'
 import { i32, u16 } from './store/layout.ts'
@@ -13,23 +13,23 @@ const RECORD_OCTETS = 10
 const MAX_LABEL_OCTETS = 63
 const POINTER = 0xc0
 
-/** Read again and again into the same memory. */
+/** Reads each query into the same memory. */
 export class Query {
   readonly name: WireName
   id = 0
-  /** Those flags that a reply repeats: the opcode and RD. */
+  /** The flags that a reply repeats: the opcode and RD. */
   flags = 0
   /** Why the query cannot be answered, or NOERROR. */
   rcode: number = RCODE.NOERROR
   hasQuestion = false
   type = 0
   class = 0
-  /** Where the question ends in the message; it begins behind the header. */
+  /** The offset where the question ends; it begins behind the header. */
   questionEnd = 0
   hasEdns = false
   udpSize = 0
   isDnssecOk = false
-  /** The rdata of the OPT. */
+  /** The offset of the OPT's rdata. */
   optionsStart = 0
   optionsEnd = 0
   #message: Uint8Array = new Uint8Array()
@@ -40,7 +40,10 @@ export class Query {
     this.name = new WireName(seed)
   }
 
-  /** Reads the message between two offsets; false for what deserves no reply: a response, or less than a header. */
+  /**
+   * Reads the message between two offsets; false if it gets no reply: a response, or shorter than a
+   * header.
+   */
   read(message: Uint8Array, start: number, end: number): boolean {
     if (end - start < HEADER_OCTETS) return false
     const flags = u16(message, start + 2)
@@ -58,7 +61,7 @@ export class Query {
     return true
   }
 
-  /** RFC 1035 section 3.2.4: a query of the one class we have, or of all. */
+  /** RFC 1035 section 3.2.4: the query is for our only class, or for any class. */
   get isOurClass(): boolean {
     return this.class === CLASS.IN || this.class === CLASS.ANY
   }
@@ -106,11 +109,11 @@ export class Query {
     this.isDnssecOk = (i32(this.#message, fixed + 4) & DO) !== 0
     this.optionsStart = fixed + RECORD_OCTETS
     this.optionsEnd = this.#at
-    // RFC 6891 section 6.1.3: a version that we do not speak is BADVERS.
+    // RFC 6891 section 6.1.3: an unsupported version gets BADVERS.
     return this.#message[fixed + 5] === 0 ? RCODE.NOERROR : RCODE.BADVERS
   }
 
-  /** Where the fields behind the owner of the record begin that was skipped last. */
+  /** The offset behind the owner of the record skipped last. */
   #fixed = 0
 
   #skipRecord(): boolean {

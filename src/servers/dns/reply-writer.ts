@@ -1,6 +1,5 @@
 /**
- * Writes a reply into memory that is there already. Owner names are compressed against the question,
- * and against nothing else.
+ * Writes a reply into memory that exists already. Owner names are compressed against the question only.
  */
 
 import { HEADER_OCTETS } from '#dns/query.ts'
@@ -10,7 +9,7 @@ import { RRSET, setU16, u16 } from './store/layout.ts'
 import type { ZoneReader } from './store/zone-reader.ts'
 import type { WireName } from './wire-name.ts'
 
-/** What fits into a UDP packet on every path, for us to receive and to send. */
+/** What fits into a UDP packet on every path, in both directions. */
 export const UDP_SIZE = 1232
 
 export const SECTION = { answer: 6, authority: 8, additional: 10 } as const
@@ -22,7 +21,7 @@ const TC = 0x0200
 const DO = 0x8000
 const OPT_OCTETS = 11
 const POINTER = 0xc000
-/** Beyond these a call into the engine costs less than a loop. */
+/** Above this, a native copy costs less than a loop. */
 const MAX_OCTETS_COPIED_ONE_BY_ONE = 32
 /** Type, class, TTL and the length of the rdata. */
 const FIXED_OCTETS = 10
@@ -32,10 +31,10 @@ export class ReplyWriter {
   #start = 0
   #at = 0
   #end = 0
-  /** What comes behind the question. */
+  /** The offset behind the question. */
   #bodyStart = 0
   #query: Query
-  /** Set when something needed did not fit. */
+  /** Set when required data did not fit. */
   isTooLong = false
   isAuthoritative = false
   rcode = 0
@@ -44,7 +43,7 @@ export class ReplyWriter {
     this.#query = query
   }
 
-  /** Begins a reply of at most `limit` octets, which repeats the question of the query, if it was read. */
+  /** Begins a reply of at most `limit` octets, which repeats the query's question, if it was readable. */
   begin(
     message: Uint8Array,
     messageStart: number,
@@ -69,7 +68,10 @@ export class ReplyWriter {
     this.#bodyStart = this.#at
   }
 
-  /** An rrset owned by the suffix of a name at a label. What is needed and does not fit truncates the reply. */
+  /**
+   * An rrset owned by a name's suffix at a label. It is required: if it does not fit, the reply is
+   * truncated.
+   */
   needed(section: Section, name: WireName, label: number, zone: ZoneReader, rrset: number): void {
     if (!this.#rrset(section, name, label, zone, rrset)) this.isTooLong = true
   }
@@ -101,20 +103,20 @@ export class ReplyWriter {
   }
 
   /**
-   * Empties all sections. RFC 2181 section 9: TC says that something needed is missing. RFC 9471
-   * section 3.1: glue is needed.
+   * Empties all sections. RFC 2181 section 9: TC says that required data is missing.
+   * RFC 9471 section 3.1: glue is required.
    */
   rewind(): void {
     this.#at = this.#bodyStart
     this.#out.fill(0, this.#start + 6, this.#start + HEADER_OCTETS)
   }
 
-  /** Writes the header; gives the length of the reply. */
+  /** Writes the header; returns the length of the reply. */
   finish(): number {
     const out = this.#out
     const start = this.#start
     setU16(out, start, this.#query.id)
-    // RFC 1035 section 4.1.1: opcode and RD as they came; RA stays 0, for we do not recurse.
+    // RFC 1035 section 4.1.1: opcode and RD as in the query; RA is 0, because we do not recurse.
     const flags =
       QR |
       this.#query.flags |
@@ -173,7 +175,7 @@ export class ReplyWriter {
     else for (let i = 0; i < length; i++) out[at + i] = bytes[from + i]!
   }
 
-  /** RFC 1035 section 4.1.4. A pointer to the question also repeats the letter case of whoever asked. */
+  /** RFC 1035 section 4.1.4. A pointer to the question also keeps the query's letter case. */
   #owner(name: WireName, label: number): boolean {
     const asked = this.#query.name
     let shared = label

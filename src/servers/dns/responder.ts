@@ -1,7 +1,7 @@
 /**
- * From the octets of a query to those of its reply: RFC 1034 section 4.3.2, the algorithm of a
- * nameserver that does not recurse, decided on the store. No socket, no clock; and nothing is
- * allocated for a query, so that no collection of garbage comes between two of them.
+ * Turns the octets of a query into those of its reply: RFC 1034 section 4.3.2, the algorithm of a
+ * nameserver that does not recurse, on the store. Uses no socket and no clock, and allocates nothing for
+ * a query, so that garbage collection never delays one.
  */
 import { CLASS, RCODE, TYPE } from '#dns/types.ts'
 import { Query } from './question.ts'
@@ -14,10 +14,10 @@ import { ZoneFinder } from './zone-finder.ts'
 
 export type Transport = 'udp' | 'tcp'
 
-/** What a reply says, as far as it matters to how often it may be said. */
+/** The kind of a reply, for rate limiting. */
 export type Kind = 'answer' | 'referral' | 'nxdomain' | 'nodata' | 'error'
 
-/** DNS cookies: what the OPT of a reply holds. */
+/** DNS cookies: the option in the OPT of a reply. */
 export type Cookies = {
   /** Reads the options of the query's OPT; false when they are malformed. */
   read(message: Uint8Array, start: number, end: number): boolean
@@ -28,7 +28,10 @@ export type Cookies = {
 const MIN_UDP_SIZE = 512
 const MAX_TCP_SIZE = 65_535
 const MAX_ALIASES = 8
-/** Octets before the target in the rdata of the types that lead to a host (RFC 1035 section 3.3.9, RFC 2782). */
+/**
+ * Octets before the host name in the rdata of the types that name a host (RFC 1035 section 3.3.9,
+ * RFC 2782).
+ */
 const MX_PREFIX = 2
 const SRV_PREFIX = 6
 const MAX_TARGETS = 64
@@ -36,8 +39,8 @@ const MAX_TARGETS = 64
 export class Responder {
   readonly query: Query
   /**
-   * What the last reply said, and of which name: that of the question; where a wildcard stands for any
-   * number of names, their encloser; the cut of a referral; the apex for an absence.
+   * The kind of the last reply, and the name that it counts for: the question's; the encloser, where a
+   * wildcard stands for any number of names; the cut of a referral; the apex for an absence.
    */
   kind: Kind = 'error'
   nameHash = 0
@@ -47,15 +50,15 @@ export class Responder {
   readonly #cookies: Cookies | undefined
   readonly #zone = new ZoneReader()
   readonly #other = new ZoneReader()
-  /** The names that an answer goes through: that of the question, then where each alias leads. */
+  /** The names that an answer goes through: the question's, then the target of each alias. */
   readonly #chain: readonly WireName[]
   readonly #targets: readonly WireName[]
-  /** The zone that was asked. */
+  /** The zone that answers the question. */
   #askedLabel = NOWHERE
-  /** Where a name led: a node, or a cut at a label. */
+  /** The result of a walk: a node, or a cut at a label. */
   #node = NOWHERE
   #cutLabel = NOWHERE
-  /** Where the encloser begins of which a wildcard stood in for the name; 0 when the name is there. */
+  /** The label of the wildcard's encloser; 0 when the name itself exists. */
   #wildcardLabel = 0
 
   constructor(view: StoreView, cookies?: Cookies) {
@@ -71,8 +74,8 @@ export class Responder {
   }
 
   /**
-   * Answers the message between two offsets with at most so many octets as the transport and the
-   * asker allow; gives the length of the reply, or 0 for what deserves none.
+   * Answers the message between two offsets, within the limit of the transport and the client; returns
+   * the length of the reply, or 0 for none.
    */
   answer(
     message: Uint8Array,
@@ -98,7 +101,7 @@ export class Responder {
     return this.#reply.finish()
   }
 
-  /** Calls with each suffix of the question's name that is waited for. */
+  /** Calls `call` for each suffix of the question's name that waits for a query. */
   eachWaiting(call: (name: WireName, label: number) => void): void {
     for (let i = 0; i < this.#finder.waitingCount; i++) {
       call(this.query.name, this.#finder.waitingLabels[i]!)
@@ -123,7 +126,7 @@ export class Responder {
 
   #respond(): void {
     const { query } = this
-    // We have the class IN only, and hand zones to nobody.
+    // We have class IN only, and zone transfers are answered elsewhere.
     const isServed = query.isOurClass && query.type !== TYPE.AXFR && query.type !== TYPE.IXFR
     this.#view.enter()
     try {
@@ -142,11 +145,11 @@ export class Responder {
     this.#opt()
   }
 
-  /** Answers for the name asked, and for those that aliases lead to. */
+  /** Answers for the question's name and the targets of aliases. */
   #follow(askedLabel: number): void {
     const { query } = this
     let apexLabel = askedLabel
-    // RFC 1035 section 6.2: nobody has authority over every class.
+    // RFC 1035 section 6.2: no server has authority over every class.
     this.#reply.isAuthoritative = query.class !== CLASS.ANY
     for (let aliases = 0; ; aliases++) {
       const name = this.#chain[aliases]!
@@ -159,7 +162,7 @@ export class Responder {
         this.#negative(this.#node === NOWHERE ? RCODE.NXDOMAIN : RCODE.NOERROR, name, apexLabel)
         return
       }
-      // RFC 1034 section 4.3.2: what a wildcard synthesizes is owned by the name asked for.
+      // RFC 1034 section 4.3.2: the owner of a synthesized record is the name asked for.
       this.#reply.needed(SECTION.answer, name, 0, this.#zone, rrset)
       if (aliases === 0) this.#saysOf('answer', query.name, this.#wildcardLabel)
       const isAlias = this.#isAlias(rrset)
@@ -173,8 +176,8 @@ export class Responder {
   }
 
   /**
-   * From the apex down to the name; stops at a cut, or where the names end. True with the node, or
-   * with `NOWHERE`; false at a cut.
+   * Walks from the apex down to the name; stops at a cut, or where no further label exists. True with
+   * the node, or with `NOWHERE`; false at a cut.
    */
   #walk(name: WireName, apexLabel: number): boolean {
     const zone = this.#zone
@@ -193,7 +196,7 @@ export class Responder {
         return true
       }
       this.#node = node
-      // RFC 4035 section 3.1.4.1: of what stands at a cut, the DS alone belongs to the parent.
+      // RFC 4035 section 3.1.4.1: at a cut, only the DS belongs to the parent.
       const isOurs = this.query.type === TYPE.DS && label === 0
       if (!isOurs && zone.rrset(node, TYPE.NS) !== NOWHERE) {
         this.#cutLabel = label
@@ -203,9 +206,9 @@ export class Responder {
     return true
   }
 
-  /** What the node has to say to the type. */
+  /** Picks the rrset that answers the type at the node. */
   #pick(): number {
-    // RFC 8482 section 4.1: one rrset is answer enough to ANY.
+    // RFC 8482 section 4.1: one rrset is a sufficient answer to ANY.
     if (this.query.type === TYPE.ANY) return this.#zone.firstRRset(this.#node)
     const rrset = this.#zone.rrset(this.#node, this.query.type)
     return rrset === NOWHERE ? this.#zone.rrset(this.#node, TYPE.CNAME) : rrset
@@ -217,10 +220,9 @@ export class Responder {
   }
 
   /**
-   * Goes on to where an alias leads, if we should. We stay inside the zone that was asked and what it
-   * delegates to us: beyond it no resolver believes us, and another workspace's zone, which the world
-   * may not know, must not turn a customer's alias into NXDOMAIN. Gives where the apex begins in the
-   * next name, or `NOWHERE`.
+   * Follows an alias to its target, if we may: only inside the zone asked and zones it delegates to us.
+   * Resolvers believe nothing beyond it, and another workspace's unpublished zone must not turn a
+   * customer's alias into NXDOMAIN. Returns the label of the apex in the next name, or `NOWHERE`.
    */
   #next(rrset: number, aliases: number): number {
     if (aliases + 1 >= MAX_ALIASES) return NOWHERE
@@ -232,7 +234,7 @@ export class Responder {
     return this.#finder.findFor(target, type, this.#zone)
   }
 
-  /** The hosts that an MX, NS or SRV names will be asked for next. */
+  /** Adds the addresses of the hosts that an MX, NS or SRV names: resolvers ask for them next. */
   #addHosts(rrset: number): void {
     const type = this.#zone.type(rrset)
     if (type !== TYPE.MX && type !== TYPE.NS && type !== TYPE.SRV) return
@@ -241,7 +243,7 @@ export class Responder {
     for (let i = 0; i < count; i++) this.#addAddresses(this.#targets[i]!)
   }
 
-  /** RFC 2308 section 3: the SOA says for how long. RFC 6604 section 3: the last name's RCODE counts. */
+  /** RFC 2308 section 3: the SOA bounds the caching. RFC 6604 section 3: the last name's RCODE counts. */
   #negative(rcode: number, name: WireName, apexLabel: number): void {
     this.#reply.rcode = rcode
     const soa = this.#zone.rrset(this.#zone.apexNode, TYPE.SOA)
@@ -255,10 +257,10 @@ export class Responder {
     const cut = this.#cutLabel
     const ns = zone.rrset(this.#node, TYPE.NS)
     const ds = zone.rrset(this.#node, TYPE.DS)
-    // RFC 1035 section 4.1.1: AA speaks of the first owner name, so an alias of ours keeps it.
+    // RFC 1035 section 4.1.1: AA concerns the first owner name, so an alias of ours keeps it.
     if (aliases === 0) this.#reply.isAuthoritative = false
     this.#reply.needed(SECTION.authority, name, cut, zone, ns)
-    // RFC 4035 section 3.1.4: the DS goes with the referral, to those who asked for DNSSEC.
+    // RFC 4035 section 3.1.4: the DS goes with the referral, if the query asks for DNSSEC.
     if (this.query.isDnssecOk && ds !== NOWHERE) {
       this.#reply.needed(SECTION.authority, name, cut, zone, ds)
     }
@@ -269,7 +271,7 @@ export class Responder {
     for (let i = 0; i < count; i++) this.#addSibling(this.#targets[i]!, name, cut, apexLabel)
   }
 
-  /** RFC 9471 section 3.1: the addresses of hosts below the cut are needed. */
+  /** RFC 9471 section 3.1: the addresses of hosts below the cut are required. */
   #addGlue(target: WireName, name: WireName, cut: number): void {
     if (!target.isWithin(name, cut)) return
     const node = this.#zone.nodeAt(target, 0)
@@ -291,7 +293,7 @@ export class Responder {
     this.#addAddresses(target)
   }
 
-  /** The addresses that we hold with authority; what lies under a cut is glue, and not ours to tell. */
+  /** Adds the addresses that we are authoritative for; below a cut they are glue, and left out. */
   #addAddresses(target: WireName): void {
     const label = this.#finder.find(target, 0, this.#other)
     if (label === NOWHERE) return
@@ -299,7 +301,7 @@ export class Responder {
     if (node !== NOWHERE) this.#addHelpful(this.#other, target, node)
   }
 
-  /** Whether there were any. */
+  /** Returns whether there were any. */
   #addHelpful(zone: ZoneReader, target: WireName, node: number): boolean {
     const a = zone.rrset(node, TYPE.A)
     const aaaa = zone.rrset(node, TYPE.AAAA)
@@ -308,7 +310,7 @@ export class Responder {
     return a !== NOWHERE || aaaa !== NOWHERE
   }
 
-  /** The different hosts that an rrset names; more than `MAX_TARGETS` are passed over. */
+  /** Reads the distinct hosts that an rrset names; ignores more than `MAX_TARGETS`. */
   #readTargets(rrset: number, prefix: number): number {
     const zone = this.#zone
     let count = 0

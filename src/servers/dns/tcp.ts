@@ -5,17 +5,17 @@ import { type Connection, Connections } from './defence/connections.ts'
 import type { Listener, ListenOptions } from './listener.ts'
 
 const MAX_CONNECTIONS = 200
-/** No query that we answer comes near this; an update or a signed one might, and is not for us. */
+/** No query that we answer comes near this; an update or a signed query might, and we serve neither. */
 const MAX_QUERY_OCTETS = 4096
 /** RFC 7766 section 6.2.3: an idle connection is closed after some seconds. */
 const IDLE_MS = 10_000
-/** However slowly a client takes a reply of many messages, it is cut off after this. */
+/** The limit for a reply of many messages, however slowly the client reads. */
 const REPLY_MS = 10 * 60_000
 
 export async function listenTcp(options: ListenOptions): Promise<Listener> {
   const connections = new Connections<Conversation>(MAX_CONNECTIONS)
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    // All that can fail here is the connection, and that is the client's affair.
+    // Only the connection can fail here, and that concerns the client alone.
     socket.on('error', () => {})
     const conversation = new Conversation(socket, options)
     socket.on('close', () => connections.delete(conversation))
@@ -45,8 +45,8 @@ async function close(server: Server, connections: Connections<Conversation>): Pr
 }
 
 /**
- * One query after the other, and none is read before the last reply has left: that bounds what a
- * client can make us hold. Whoever does not finish a query, or does not read a reply, in time is cut off.
+ * Answers one query after the other, and reads none before the last reply has left: this bounds the
+ * memory that a client costs. A client that does not finish a query or read a reply in time is cut off.
  */
 class Conversation implements Connection {
   readonly remote: string
@@ -86,8 +86,8 @@ class Conversation implements Connection {
   }
 
   /**
-   * The next message is asked for when the kernel has the one before, so that a slow client makes us hold
-   * one. A failure closes the connection: what was begun cannot be ended.
+   * Requests the next message once the kernel has the one before, so that a slow client makes us hold
+   * one. A failure closes the connection, because the reply that was begun cannot be ended.
    */
   async #sendAll(messages: AsyncIterable<Buffer>, idle: NodeJS.Timeout): Promise<undefined> {
     const limit = setTimeout(() => this.close(), REPLY_MS)
@@ -103,7 +103,7 @@ class Conversation implements Connection {
   }
 }
 
-/** Cuts a stream into messages. Ends with the stream, or before a message that is too long. */
+/** Splits a stream into messages. Ends with the stream, or before a message that is too long. */
 async function* queriesIn(socket: Socket): AsyncGenerator<Buffer> {
   let unread = Buffer.alloc(0)
   for await (const chunk of socket) {

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { isIPv6 } from 'node:net'
 import type { Listener, ListenOptions } from './listener.ts'
 
-/** Queries under way at once; more are dropped, and asked again by whoever still wants to know. */
+/** Queries under way at once; more are dropped, and resolvers ask again. */
 const MAX_PENDING = 1000
 const RECEIVE_BUFFER_OCTETS = 4 * 2 ** 20
 
@@ -44,7 +44,7 @@ export async function listenUdp(options: ListenOptions): Promise<Listener> {
   }
 }
 
-/** There is no other over UDP. */
+/** A reply over UDP is one message. */
 async function firstOf(messages: AsyncIterable<Buffer>): Promise<Buffer | undefined> {
   for await (const message of messages) return message
   return undefined
@@ -64,7 +64,7 @@ async function bind({ address, port }: ListenOptions): Promise<Socket> {
   }
 }
 
-/** All addresses are numbers; without this, each packet sent would wait for a turn of its own. */
+/** Every address is numeric already; without this, each packet sent would wait for an event-loop turn. */
 function lookup(
   address: string,
   _options: unknown,
@@ -73,20 +73,20 @@ function lookup(
   found(null, address, isIPv6(address) ? 6 : 4)
 }
 
-/** Asks for room for a burst; gives how much the kernel gave. */
+/** Asks for room for a burst; returns how much the kernel gave. */
 function widenReceiveBuffer(socket: Socket): number {
   try {
     socket.setRecvBufferSize(RECEIVE_BUFFER_OCTETS)
   } catch {
-    // Some kernels refuse what Linux cuts down; what there is, is told below.
+    // Some kernels refuse a size that Linux cuts down; the return value says what there is.
   }
   const octets = socket.getRecvBufferSize()
-  // Linux doubles what is asked for, to account for its own.
+  // Linux doubles the size for its own bookkeeping.
   return process.platform === 'linux' ? octets / 2 : octets
 }
 
 function send(socket: Socket, reply: Buffer, remote: RemoteInfo, { onError }: ListenOptions): void {
-  // Port 0 is nobody's: a packet from there was forged, and one to there cannot be sent.
+  // No client has port 0: such a source is forged, and a packet to it cannot be sent.
   if (remote.port === 0) return
   socket.send(reply, remote.port, remote.address, (error) => {
     if (error) onError(error)

@@ -1,22 +1,22 @@
-/** A name in wire form with the hash of each of its suffixes, in memory that is used again and again. */
+/** A name in wire form with the hash of each of its suffixes, in reused memory. */
 import type { Seed } from './store/shared.ts'
 
 export const MAX_NAME_OCTETS = 255
 const MAX_LABEL_OCTETS = 63
 const MAX_LABELS = 127
 
-/** RFC 4343 section 3: only the ASCII letters have a case. Lengths are no letters, being below 64. */
+/** RFC 4343 section 3: only ASCII letters have a case. Lengths, being below 64, are unaffected. */
 export const LOWERCASE = Uint8Array.from({ length: 256 }, (_, octet) =>
   octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet,
 )
 
 export class WireName {
-  /** Lowercase, uncompressed, with the octet of the root. */
+  /** Lowercase, uncompressed, with the root octet. */
   readonly octets = new Uint8Array(MAX_NAME_OCTETS)
   length = 0
-  /** How many labels it has, without the root. */
+  /** The number of labels, without the root. */
   labels = 0
-  /** Where each label begins; `starts[labels]` is the root. */
+  /** The offset of each label; `starts[labels]` is the root. */
   readonly starts = new Uint8Array(MAX_LABELS + 1)
   /** The hash of the suffix that begins at each label. */
   readonly hashes = new Int32Array(MAX_LABELS + 1)
@@ -26,7 +26,7 @@ export class WireName {
     this.#seed = seed
   }
 
-  /** Reads an uncompressed name that ends before `end`; false, and nothing to be relied on, if there is none. */
+  /** Reads an uncompressed name that ends before `end`; if false, its content is undefined. */
   read(from: Uint8Array, at: number, end: number): boolean {
     let length = 0
     let labels = 0
@@ -49,7 +49,7 @@ export class WireName {
     return true
   }
 
-  /** Whether the suffix of this name at one label is that of another at another. */
+  /** Whether this name's suffix at one label equals the other name's suffix at another. */
   hasSuffix(label: number, other: WireName, otherLabel: number): boolean {
     if (this.hashes[label] !== other.hashes[otherLabel]) return false
     const start = this.starts[label]!
@@ -66,13 +66,13 @@ export class WireName {
     return this.labels === other.labels && this.hasSuffix(0, other, 0)
   }
 
-  /** Whether the suffix of another at a label is a suffix of this name too. */
+  /** Whether the other name's suffix at a label is also a suffix of this name. */
   isWithin(other: WireName, otherLabel: number): boolean {
     const label = this.labels - (other.labels - otherLabel)
     return label >= 0 && this.hasSuffix(label, other, otherLabel)
   }
 
-  /** From the end, so that one pass yields the hash of every suffix. */
+  /** From the end, so that one pass gives the hash of every suffix. */
   #hash(): void {
     const { octets, starts, hashes } = this
     const { start, multiplier } = this.#seed

@@ -1,4 +1,4 @@
-/** Which of the zones in the store answers for a name. */
+/** Finds the zone in the store that answers for a name. */
 import { TYPE } from '#dns/types.ts'
 import { FLAG } from './store/layout.ts'
 import { EMPTY } from './store/shared.ts'
@@ -9,7 +9,7 @@ import { WireName } from './wire-name.ts'
 const MAX_WAITING = 8
 
 export class ZoneFinder {
-  /** The labels at which a name that `findAsked` looked at is waited for. */
+  /** The labels of the awaited suffixes of the name that `findAsked` looked up. */
   readonly waitingLabels = new Uint8Array(MAX_WAITING)
   waitingCount = 0
   #notesWaiting = false
@@ -25,11 +25,11 @@ export class ZoneFinder {
   }
 
   /**
-   * Opens the zone that answers for the suffix of a name at a label; gives the label at which its apex
-   * begins, or `NOWHERE`. A child never shadows a parent: of two zones the enclosing one answers,
-   * unless it delegates the enclosed one's apex to exactly the enclosed one's nameservers. Otherwise
-   * whoever claims mail.acme.test could take answers away from acme.test, which is hosted here for
-   * someone else. And whoever merely claims acme.test takes nothing from mail.acme.test.
+   * Opens the zone that answers for a name's suffix at a label; returns the label of its apex, or
+   * `NOWHERE`. The enclosing zone answers for a zone below it, unless it delegates that apex to exactly
+   * that zone's nameservers. Otherwise a claim on mail.acme.test could take answers away from another
+   * workspace's acme.test, which is hosted here. Nor does a mere claim on acme.test take answers away
+   * from mail.acme.test.
    */
   find(name: WireName, label: number, zone: ZoneReader): number {
     const candidate = this.#candidate
@@ -47,7 +47,7 @@ export class ZoneFinder {
     return found
   }
 
-  /** The zone that answers for the question, with a note of which suffixes of its name are waited for. */
+  /** The zone that answers the question; also notes the awaited suffixes of its name. */
   findAsked(name: WireName, type: number, zone: ZoneReader): number {
     this.#notesWaiting = true
     const found = this.findFor(name, type, zone)
@@ -57,7 +57,7 @@ export class ZoneFinder {
 
   /** The zone that answers for one type at a name. */
   findFor(name: WireName, type: number, zone: ZoneReader): number {
-    // RFC 4035 section 3.1.4.1: the DS of a zone is asked of its parent, if we serve it.
+    // RFC 4035 section 3.1.4.1: the parent answers for a zone's DS, if we serve it.
     if (type === TYPE.DS) {
       const above = this.find(name, Math.min(1, name.labels), zone)
       if (above !== NOWHERE) {
@@ -69,7 +69,7 @@ export class ZoneFinder {
     return this.find(name, 0, zone)
   }
 
-  /** The node that a zone has for a name and answers for: none where a cut lies above it. */
+  /** The authoritative node of a name in a zone: none where a cut lies above it. */
   nodeWithAuthority(zone: ZoneReader, name: WireName, apexLabel: number): number {
     let node = zone.apexNode
     for (let label = apexLabel - 1; label >= 0; label--) {
@@ -91,7 +91,7 @@ export class ZoneFinder {
     if (this.waitingCount < MAX_WAITING) this.waitingLabels[this.waitingCount++] = label
   }
 
-  /** Whether a zone answers for itself below another. */
+  /** Whether a zone below another answers for itself. */
   #mayAnswer(
     zone: ZoneReader,
     name: WireName,

@@ -1,4 +1,4 @@
-/** The zones of a server that asks and answers in one thread. */
+/** Zones and the responder for them, in one thread. */
 import { Responder } from './responder.ts'
 import { encodeZone, lowercaseWire, type Unserved } from './store/encode.ts'
 import { ZoneStore } from './store/store.ts'
@@ -10,8 +10,8 @@ export class Zones {
   readonly responder = new Responder(new StoreView(this.#store.shared))
 
   /**
-   * Serves a zone from now on, in place of what was served at its apex; gives the rrsets of it that
-   * cannot be served. Throws, and keeps what there was, if the apex or the nameservers are at fault.
+   * Serves a zone from now on, in place of the one at its apex; returns its rrsets that cannot be
+   * served. Throws, and keeps the former zone, if the apex or the nameservers are invalid.
    */
   set(served: ServedZone): readonly Unserved[] {
     const { blob, unserved } = encodeZone(served)

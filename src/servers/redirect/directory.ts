@@ -1,4 +1,4 @@
-/** Which names lead where, in memory: a name that is not in it costs nobody a query. */
+/** All redirects, in memory: an unknown name costs no database query. */
 import { type Feed, Follower } from '../follower.ts'
 import type { Redirect } from './location.ts'
 

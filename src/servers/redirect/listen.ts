@@ -1,4 +1,4 @@
-/** The web server of redirects: it reads a request line and a Host, and answers with a Location. */
+/** The web server of redirects: reads a request line and a Host, and answers with a Location. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Endpoint } from '#names/ip.ts'
 import { listenHttp } from '../http-listener.ts'
@@ -16,7 +16,7 @@ const REQUEST_LIMIT_MS = 10_000
 const IDLE_LIMIT_MS = 5000
 const CONNECTIONS = 1000
 const REQUESTS_A_CONNECTION = 100
-/** How long a permanent redirect may be remembered; browsers left alone keep it for good. */
+/** How long a permanent redirect may be cached; by default browsers keep it for good. */
 const REMEMBERED_S = 300
 
 /** Listens; disposing it ends every connection. Rejects when it cannot listen. */
@@ -47,7 +47,7 @@ function answer(
   { find }: RedirectServerOptions,
 ): void {
   const { status, headers, body } = replyTo(request, find)
-  // A body is nothing to us: rather than read it, the connection ends.
+  // We do not read bodies: the connection closes instead.
   if (!isPlain(request)) response.setHeader('connection', 'close')
   response.writeHead(status, { ...headers, 'content-length': body.length }).end(body)
 }

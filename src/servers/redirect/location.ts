@@ -1,4 +1,4 @@
-/** Where a visitor is sent: a fixed host, to which path and query are appended and nothing else. */
+/** Where a redirect leads: a fixed host, followed by the visitor's path and query. */
 
 /** `targetDomain` is a host name without trailing dot. */
 export type Redirect = {
@@ -8,12 +8,12 @@ export type Redirect = {
   preserveQueryString: boolean
 }
 
-/** What a request line asks for. `host` is undefined where the Host field says it. */
+/** The target of a request. `host` is undefined where the Host field names it. */
 export type RequestTarget = { host: string | undefined; path: string; query: string | undefined }
 
 /**
- * RFC 9112 section 3.2: a path, or a whole URL as proxies are sent; undefined for every other form.
- * What looks like an authority further behind is a part of the path.
+ * RFC 9112 section 3.2: a path, or a whole URL as proxies receive it; undefined for every other form.
+ * What looks like an authority later in the text belongs to the path.
  */
 export function parseRequestTarget(written: string): RequestTarget | undefined {
   const [, host, rest = ''] = /^https?:\/\/([^/?#\\@]+)(.*)$/is.exec(written) ?? []
@@ -28,8 +28,8 @@ export function parseRequestTarget(written: string): RequestTarget | undefined {
 }
 
 /**
- * The Location (RFC 9110 section 10.2.2). It always begins with scheme, host and a slash, so that
- * nothing a visitor wrote can become another host.
+ * The Location (RFC 9110 section 10.2.2). It always begins with scheme, host and a slash, so that no
+ * input of a visitor can change the host.
  */
 export function locationOf(redirect: Redirect, { path, query }: RequestTarget): string {
   const kept = redirect.preservePath ? inUri(path) : '/'
@@ -37,7 +37,7 @@ export function locationOf(redirect: Redirect, { path, query }: RequestTarget): 
   return `https://${redirect.targetDomain}${kept}${asked}`
 }
 
-/** RFC 3986 section 2: what no URI may have in it is percent-encoded, octet by octet. */
+/** RFC 3986 section 2: percent-encodes octets that no URI may contain. */
 const inUri = (text: string): string =>
   Buffer.from(text, 'latin1')
     .toString('latin1')
@@ -46,6 +46,6 @@ const inUri = (text: string): string =>
       return `%${octet.padStart(2, '0')}`
     })
 
-/** The name in a Host field, without its port; as names are kept here. */
+/** The name in a Host field, without its port, in our form. */
 export const hostName = (host: string): string =>
   host.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase()

@@ -1,4 +1,4 @@
-/** Who is connected over SMTP, and for how long: places are shared, and who dawdles loses its own. */
+/** Limits SMTP connections: their number, shared among clients, and how slow each may be. */
 import type { Socket } from 'node:net'
 import { type Connection, Connections } from '../dns/defence/connections.ts'
 
@@ -6,7 +6,7 @@ export type ClientLimits = {
   connections: number
   /** How long a client may take to begin a message, from its connection or its last message. */
   untilDataMs: number
-  /** Octets a second that a message must come at on the whole, once the grace is over. */
+  /** The lowest average rate of a message, in octets a second, once the grace is over. */
   leastRate: number
   rateGraceMs: number
 }
@@ -37,7 +37,7 @@ export class Clients implements Disposable {
     clearInterval(this.#sweeping)
   }
 
-  /** Takes a connection in; where all places are taken, another gives way, or the newcomer itself. */
+  /** Adds a connection; where all places are taken, closes another one or this one. */
   add(socket: Socket): void {
     const address = unmapped(socket.remoteAddress ?? '')
     const client = new Client(socket)
@@ -53,7 +53,7 @@ export class Clients implements Disposable {
     })
   }
 
-  /** A message begins to come; disposing the result says that it has ended. */
+  /** A message begins to arrive; disposing the result says that it has ended. */
   receiving(remoteAddress: string, remotePort: number): Disposable {
     const client = this.#byEnd.get(`${unmapped(remoteAddress)} ${remotePort}`)
     client?.beginMessage()
@@ -70,7 +70,7 @@ class Client implements Connection {
   #since = performance.now()
   #idleSince = performance.now()
   #octets = 0
-  /** Set while a message comes. */
+  /** Set while a message arrives. */
   #message: { since: number; octets: number } | undefined
 
   constructor(socket: Socket) {
@@ -101,7 +101,7 @@ class Client implements Connection {
     return countedMs > 0 && octets / ((countedMs + rateGraceMs) / 1000) < leastRate
   }
 
-  /** Without a reply: within TLS it would be noise. The client tries again. */
+  /** Closes without a reply, which would be noise inside TLS. The client tries again. */
   close(): void {
     this.#socket.destroy()
   }

@@ -1,6 +1,6 @@
 /**
- * Mail that comes in (RFC 5321): for the mailboxes hosted here, and for nobody else. Who the
- * recipients are and where messages go is handed in; the protocol is a library's.
+ * The SMTP server (RFC 5321) for the mailboxes hosted here; it relays nothing. The caller passes in the
+ * recipient look-up and the storage; a library speaks the protocol.
  */
 import type { AddressInfo } from 'node:net'
 import {
@@ -23,17 +23,17 @@ export type InboundOptions = {
   /** The host name in the banner. */
   host: string
   tls: { key: string; cert: string }
-  /** Whether there is hardly room left to keep messages. */
+  /** Whether there is hardly any disk space left for messages. */
   isShortOfSpace?(): Promise<boolean>
   recipient(address: string, signal: AbortSignal): Promise<RecipientVerdict>
-  /** Keeps the message durably, refuses it for good, or throws: then it is to be sent again. */
+  /** Stores the message durably, refuses it for good, or throws: the client then tries again. */
   receive(message: ReceivedMessage, signal: AbortSignal): Promise<Received>
   onError(error: unknown): void
   limits?: Partial<InboundLimits>
 }
 
 export type InboundLimits = ClientLimits & {
-  /** Octets of messages that are held in memory, of all clients together. */
+  /** Octets of messages held in memory for all clients together. */
   octetsUnderWay: number
 }
 
@@ -44,7 +44,7 @@ export const MESSAGE_LIMIT = 25 * 1024 * 1024
 // RFC 5321 section 4.5.3.1.8: at least 100 recipients.
 const RECIPIENT_LIMIT = 100
 const SOCKET_TIMEOUT_MS = 120_000
-/** So many messages within the time that could not be judged, and an address rests. */
+/** After so many messages that cost too much to judge, an address gets 421 for a while. */
 const SUSPECT_AFTER = 3
 const SUSPECT_MS = 600_000
 const SUSPECTS_LIMIT = 10_000
@@ -68,7 +68,7 @@ export async function listenInbound(
     disableReverseLookup: true,
     socketTimeout: SOCKET_TIMEOUT_MS,
     closeTimeout: 2000,
-    // Requests of senders that we do not fulfil are not offered.
+    // We do not offer DSN: we do not act on a sender's requests for it.
     hideDSN: true,
     onConnect: (session, reply) => settle(connected(session), reply),
     onMailFrom: (address, _session, reply) => settle(mailFrom(address), reply),
@@ -78,7 +78,7 @@ export async function listenInbound(
       settle(data(stream, session), reply)
     },
   })
-  // The library notes whose connection it was: a client that goes away is no trouble of ours.
+  // The library reports which connection failed: a client that disconnects is no error of ours.
   server.on('error', (error) => {
     if (!('remoteAddress' in error)) options.onError(error)
   })
@@ -125,7 +125,7 @@ export async function listenInbound(
     return collect(stream, place).finally(() => receiving[Symbol.dispose]())
   }
 
-  /** Our own trouble is never the sender's: try again later. */
+  /** Answers our own failures with 4yz: the client tries again. */
   function troubled(error: unknown): never {
     options.onError(error)
     if (error instanceof TooBusy)
@@ -162,8 +162,8 @@ const sessionOf = (session: SMTPServerSession): Session => ({
 })
 
 /**
- * Reads to the end even when too much comes, so that the client hears the reply; undefined then. The result is
- * over shared memory, so that a worker reads it without a copy.
+ * Reads to the end even when too much arrives, so that the client reads the reply; then undefined. The
+ * result is over shared memory, so that a worker reads it without a copy.
  */
 async function collect(
   stream: SMTPServerDataStream,
@@ -184,7 +184,7 @@ async function collect(
 
 const BLOCK_OCTETS = 64 * 1024
 
-/** Octets that come in pieces of any size, in blocks: many small pieces cost no more than what they hold. */
+/** Collects octets in blocks, so that many small pieces cost no more than their own size. */
 class Blocks {
   readonly #full: Buffer[] = []
   #last = Buffer.allocUnsafe(0)
@@ -219,7 +219,7 @@ class Blocks {
   }
 }
 
-/** Addresses whose messages again and again cost more than a message may. */
+/** Client addresses whose messages repeatedly cost too much to judge. */
 class Suspects {
   readonly #notedAt = new Map<string, number[]>()
 
@@ -238,7 +238,10 @@ class Suspects {
   }
 }
 
-/** RFC 1870, RFC 6152 and RFC 6531. What we do not know changes what is asked for (RFC 5321 section 4.1.1.11). */
+/**
+ * RFC 1870, RFC 6152 and RFC 6531. An unknown parameter could change what is asked for
+ * (RFC 5321 section 4.1.1.11).
+ */
 const MAIL_PARAMETERS: readonly string[] = ['SIZE', 'BODY', 'SMTPUTF8']
 
 async function checkParameters(

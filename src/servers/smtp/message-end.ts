@@ -1,16 +1,16 @@
-/** Where a message ends, and its dots (RFC 5321 section 4.5.2), in one walk over the octets. */
+/** Finds the end of a message and unstuffs its dots (RFC 5321 section 4.5.2), in one pass. */
 import type { PassThrough } from 'node:stream'
 
 const [CR, LF, DOT] = [13, 10, 46]
 type At = 'text' | 'cr' | 'line_start' | 'dot' | 'dot_cr'
 
-/** Takes a message as it comes, chunk by chunk. */
+/** Reads a message chunk by chunk. */
 export class MessageReader {
   #at: At = 'line_start'
 
-  /** The message's octets in the chunk; `end` is where in the chunk the message is over, if it is. */
+  /** The message's octets in the chunk; `end` is where the message ends in it, if it does. */
   read(chunk: Buffer): { octets: Buffer; end: number | undefined } {
-    // A CR that was held back may come in addition.
+    // A CR held back from the last chunk may be added.
     const octets = Buffer.allocUnsafe(chunk.length + 1)
     let length = 0
     for (let i = 0; i < chunk.length; i++) {
@@ -33,7 +33,7 @@ export class MessageReader {
   }
 }
 
-/** Of the library's parser, what `readInOneWalk` replaces and uses. */
+/** The parts of the library's parser that `readInOneWalk` replaces and uses. */
 export type LibraryParser = {
   _dataStream: PassThrough
   _countDataBytes(count: number): void
@@ -42,8 +42,8 @@ export type LibraryParser = {
 }
 
 /**
- * Has the parser read the message that begins with one write a chunk. The library writes once for every dot
- * that begins a line, so that a message of dots takes it minutes and gigabytes. To be called when DATA begins.
+ * Makes the parser write once a chunk. The library itself writes once for every line that begins with a
+ * dot, so a message of dots costs minutes and gigabytes. To be called when DATA begins.
  */
 export function readInOneWalk(parser: LibraryParser): void {
   const reader = new MessageReader()
@@ -55,7 +55,7 @@ export function readInOneWalk(parser: LibraryParser): void {
   }
 }
 
-/** A stream that nobody reads any more never drains, it only closes. */
+/** A stream without a reader never drains, it only closes. */
 function writeAll(stream: PassThrough, octets: Buffer, done: () => void): void {
   if (octets.length === 0 || !stream.writable || stream.write(octets)) {
     done()

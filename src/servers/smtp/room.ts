@@ -1,9 +1,9 @@
-/** How much of messages may be held in memory at once. One prefix has half of it at most. */
+/** Limits the octets of messages held in memory at once. One prefix has half of them at most. */
 import { Remote } from '../dns/defence/remote.ts'
 
-/** What one message takes, until it is disposed of. */
+/** The memory of one message, until it is disposed of. */
 export type Place = Disposable & {
-  /** False where there is not so much left. */
+  /** False where not enough is left. */
   take(octets: number): boolean
 }
 

@@ -1,4 +1,4 @@
-/** Files as the log needs them: read and written at places, and looked at without waiting. */
+/** Files as the log needs them: reads and writes at offsets. */
 import { readSync } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -7,10 +7,10 @@ import { syncDirectory } from '../../files.ts'
 /** Every call throws the system's error. */
 export type LogFile = {
   size(): Promise<number>
-  /** Fills `octets` from `at` on, and returns how many there were. */
+  /** Fills `octets` from offset `at` on, and returns how many octets it read. */
   read(octets: Uint8Array, at: number): Promise<number>
   readSync(octets: Uint8Array, at: number): number
-  /** Writes all, or throws: then any part of it may be there. */
+  /** Writes everything, or throws; then any part may be written. */
   write(octets: Uint8Array, at: number): Promise<void>
   truncate(size: number): Promise<void>
   datasync(): Promise<void>
@@ -18,10 +18,10 @@ export type LogFile = {
 }
 
 export type LogFiles = {
-  /** For its owner alone, if it is made. */
+  /** Creates the file, where it does, with access for its owner only. */
   open(path: string, flags: 'r' | 'r+' | 'wx+'): Promise<LogFile>
   remove(path: string): Promise<void>
-  /** Survives a power cut when it resolves. */
+  /** Renames the draft to `path`. Durable once it resolves. */
   replace(draft: string, path: string): Promise<void>
 }
 

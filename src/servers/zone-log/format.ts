@@ -1,5 +1,5 @@
 /**
- * The octets of a log of zones; pure. Numbers are little-endian.
+ * The file format of the zone log; pure. Numbers are little-endian.
  *
  *   header   magic (8) · version (4) · length of the meta octets (4) · crc32 of all others (4) · 0 (4) · meta
  *   record   length of the body (4) · crc32 of the body, begun with that length (4) · body
@@ -18,10 +18,10 @@ const BODY_HEAD_OCTETS = 4
 export const UNIT = 8
 /** A name has 255 octets (RFC 1035 section 2.3.4), of which an escape makes four characters each. */
 const MAX_KEY_OCTETS = 1024
-/** More than any zone may hold; a length beyond it was never written by us. */
+/** More than any zone may hold; a larger length is corrupt. */
 export const MAX_BODY_OCTETS = 64 * 1024 * 1024
 export const MAX_META_OCTETS = 4096
-/** A header, and a key with all that stands before it. */
+/** The largest header; and the largest start of a record up to the end of its key. */
 export const MAX_HEADER_OCTETS = padded(HEADER_OCTETS + MAX_META_OCTETS)
 export const KEY_PREFIX_OCTETS = PREFIX_OCTETS + BODY_HEAD_OCTETS + MAX_KEY_OCTETS
 
@@ -31,14 +31,14 @@ const KIND_OF: ReadonlyMap<number, Kind> = new Map(
   Object.entries(KINDS).map(([kind, number]) => [number, kind as Kind]),
 )
 
-/** `set` and `delete` are of one name; a `mark` says up to where the log is complete. */
+/** `set` and `delete` concern one name; a `mark` says up to where the log is complete. */
 export type LogRecord = { kind: Kind; key: string; payload: Uint8Array }
 
 export type FoundRecord = LogRecord & {
-  /** Where it begins, and where the next one would. */
+  /** The offset of the record, and of the next one. */
   at: number
   end: number
-  /** All of it, as it stands in the file. */
+  /** The whole record, as in the file. */
   octets: Buffer
 }
 
@@ -57,7 +57,7 @@ export function encodeHeader(meta: Uint8Array): Buffer {
   return header
 }
 
-/** The meta octets and where the first record begins; undefined for what is no header of ours. */
+/** The meta octets and the first record's offset; undefined where the header is invalid. */
 export function decodeHeader(octets: Buffer): { meta: Buffer; end: number } | undefined {
   if (octets.length < HEADER_OCTETS || octets.toString('latin1', 0, 8) !== MAGIC) return undefined
   if (octets.readUInt32LE(8) !== VERSION) return undefined
@@ -70,7 +70,7 @@ export function decodeHeader(octets: Buffer): { meta: Buffer; end: number } | un
   return { meta: header.subarray(HEADER_OCTETS, HEADER_OCTETS + length), end }
 }
 
-/** Throws for a record that is larger than any may be. */
+/** Throws for a record over the size limit. */
 export function sizeOf({ key, payload }: LogRecord): number {
   const keyLength = Buffer.byteLength(key)
   if (keyLength > MAX_KEY_OCTETS) throw new RangeError(`${key} is too long a name`)
@@ -79,7 +79,7 @@ export function sizeOf({ key, payload }: LogRecord): number {
   return padded(PREFIX_OCTETS + length)
 }
 
-/** All records, one behind the other, and where each begins. */
+/** All records, one behind the other, and the offset of each. */
 export function encodeRecords(records: readonly LogRecord[]): { octets: Buffer; begins: number[] } {
   let size = 0
   const begins = records.map((record) => {
@@ -103,8 +103,8 @@ function writeRecord({ kind, key, payload }: LogRecord, octets: Buffer, at: numb
 }
 
 /**
- * The record at `offset` of `octets`, of which `at` is the place in the file. `torn` for what is no
- * record of ours; a number when more octets are needed: so many from `offset` on. The payload is a view.
+ * The record at `offset` of `octets`; `at` is its offset in the file. Returns `torn` for an invalid
+ * record, or the number of octets needed from `offset` on if there are too few. The payload is a view.
  */
 export function decodeRecord(
   octets: Buffer,
@@ -132,14 +132,14 @@ export function decodeRecord(
   }
 }
 
-/** The key of a record that was checked before; `octets` may hold only its beginning. */
+/** The key of a record that was already verified; `octets` may hold only its beginning. */
 export function keyOf(octets: Buffer): string | undefined {
   const begin = PREFIX_OCTETS + BODY_HEAD_OCTETS
   const end = begin + octets.readUInt16LE(PREFIX_OCTETS + 2)
   return end <= octets.length ? octets.toString('utf8', begin, end) : undefined
 }
 
-/** It begins with the length, so that a wrong length is noticed too. */
+/** Seeded with the length, so that a wrong length is noticed too. */
 const checksum = (body: Buffer): number => crc32(body, body.length)
 
 function padded(octets: number): number {

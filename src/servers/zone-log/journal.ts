@@ -1,11 +1,11 @@
-/** The log of zones as what a follower keeps. */
+/** Lets a follower keep its names in the log of zones. */
 import type { Journal, Position } from '../follower.ts'
 import type { ZoneLog } from './zone-log.ts'
 
-/** Payload and name; no payload where nothing is said of the name. */
+/** A name and its payload; no payload where nothing is served for the name. */
 type KeptName = { name: string; payload: Uint8Array | undefined }
 
-/** How often it is noted that nothing has changed. */
+/** How often a mark is written while nothing changes. */
 const NOTE_EVERY_MS = 60_000
 
 export function zoneJournal(log: ZoneLog): Journal<KeptName> {

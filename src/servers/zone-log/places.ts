@@ -1,29 +1,29 @@
 /**
- * Where the latest record of each name stands in the log: 8 octets a slot, at most half of the slots in
- * use, so that a million names take 16 MiB. Names are not kept: where hashes are equal, the name is read
- * from the record.
+ * The offset in the log of each name's latest record: 8 octets a slot, at most half of the slots in use,
+ * so that a million names take 16 MiB. Names are not kept: where hashes are equal, the name is read from
+ * the record.
  */
 import { randomInt } from 'node:crypto'
 import { UNIT } from './format.ts'
 
 const FIRST_SLOTS = 1024
-/** No record begins there, for the header does. */
+/** No record begins at offset 0: the header does. */
 const EMPTY = 0
 
-/** The name in the record that begins there. */
+/** Reads the name of the record at an offset. */
 export type NameAt = (at: number) => string
 
 export class Places {
   readonly #nameAt: NameAt
-  /** Tenants choose names, but not where they land. */
+  /** Random, so that customers cannot choose names that collide. */
   readonly #seed = randomInt(2 ** 32)
   #hashes: Uint32Array
   #units: Uint32Array
-  /** Which names the present reading of all names has met. */
+  /** Which names were met since `forgetMet`. */
   #met: Uint8Array
   #size = 0
 
-  /** For so many names it needs not grow, which takes a moment for each million. */
+  /** Has room for that many names without growing, which takes a moment for each million. */
   constructor(nameAt: NameAt, names = 0) {
     const slots = Math.max(FIRST_SLOTS, 2 ** Math.ceil(Math.log2(2 * names + 2)))
     this.#nameAt = nameAt
@@ -36,13 +36,13 @@ export class Places {
     return this.#size
   }
 
-  /** Where the record of `name` stands, or undefined. */
+  /** The offset of the name's record, or undefined. */
   get(name: string): number | undefined {
     const units = this.#units[this.#slotOf(name, this.#hash(name))]!
     return units === EMPTY ? undefined : units * UNIT
   }
 
-  /** Returns where the record before it stood. */
+  /** Returns the offset of the record before it. */
   set(name: string, at: number): number | undefined {
     if (2 * (this.#size + 1) > this.#units.length) this.#grow()
     const hash = this.#hash(name)
@@ -55,7 +55,7 @@ export class Places {
     return units === EMPTY ? undefined : units * UNIT
   }
 
-  /** Returns where its record stood. */
+  /** Returns the offset of its record. */
   delete(name: string): number | undefined {
     const slot = this.#slotOf(name, this.#hash(name))
     const units = this.#units[slot]!
@@ -74,12 +74,12 @@ export class Places {
     return false
   }
 
-  /** From now on no name has been met. */
+  /** Marks all names as not met. */
   forgetMet(): void {
     this.#met.fill(0)
   }
 
-  /** As by `set`, of a name that stands where it stood. */
+  /** As `set`, for a name whose offset stays the same. */
   meet(name: string): void {
     const slot = this.#slotOf(name, this.#hash(name))
     if (this.#units[slot] !== EMPTY) this.#met[slot] = 1
@@ -103,7 +103,7 @@ export class Places {
     return (hash ^ (hash >>> 13)) >>> 0
   }
 
-  /** The slot of the name, or the empty one where it would go. */
+  /** The slot of the name, or the empty slot where it would go. */
   #slotOf(name: string, hash: number): number {
     const last = this.#units.length - 1
     let slot = hash & last
@@ -114,7 +114,7 @@ export class Places {
     return slot
   }
 
-  /** Moves up what stands behind a slot that becomes empty and could not be found any more. */
+  /** Moves up entries that could no longer be found behind the emptied slot. */
   #close(emptied: number): void {
     const last = this.#units.length - 1
     let hole = emptied

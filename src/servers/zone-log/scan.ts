@@ -1,12 +1,12 @@
-/** Reads a log from one end to the other, in slices between which other work gets its turn. */
+/** Reads a log from start to end in slices; other work runs between them. */
 import type { LogFile } from './file.ts'
 import { decodeRecord, type FoundRecord } from './format.ts'
 
 const SLICE_OCTETS = 256 * 1024
 
 /**
- * The records between two places, a slice at a time; it ends before the first that is torn. Their octets
- * are views, which hold until the next slice is asked for: that is read while these are looked at.
+ * The records between two offsets, a slice at a time; stops before the first torn one. Their octets are
+ * views, valid until the next slice is requested. The next slice is read while the caller handles these.
  */
 export async function* scan(
   file: LogFile,
@@ -17,7 +17,7 @@ export async function* scan(
   let [buffer, other] = [Buffer.alloc(SLICE_OCTETS), Buffer.alloc(SLICE_OCTETS)]
   const read = () => {
     const reading = fill(file, buffer.subarray(0, to - at), at)
-    // Whoever stops here does not wait for it.
+    // A caller that stops here does not wait for the read.
     reading.catch(() => {})
     return reading
   }
@@ -26,7 +26,7 @@ export async function* scan(
     const octets = buffer.subarray(0, await reading)
     const { records, next } = recordsIn(octets, at)
     const isWhole = octets.length === Math.min(buffer.length, to - at)
-    // One record that is larger than a slice, or the rest of one that is not all there.
+    // A record larger than a slice, or the rest of an incomplete one.
     if (records.length === 0 && next !== 'torn') {
       if (next > to - at || !isWhole) return
       buffer = Buffer.alloc(next)

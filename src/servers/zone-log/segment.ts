@@ -1,4 +1,4 @@
-/** One file of the log: what stands in it, and where. Its owner sees to it that one act is under way at a time. */
+/** One file of the log: its records and their offsets. The caller runs one operation at a time. */
 import { hasCode } from '../../files.ts'
 import type { LogFile, LogFiles } from './file.ts'
 import {
@@ -13,7 +13,7 @@ import {
 import { Places } from './places.ts'
 import { scan } from './scan.ts'
 
-/** Up to where a log is complete: all that changed before `mark` of that database is in it. */
+/** Up to where a log is complete: it holds every change before `mark` of that database. */
 export type Mark = {
   mark: string
   database: string
@@ -21,10 +21,10 @@ export type Mark = {
   at: number
 }
 
-/** What is said of a name, or that nothing is. The payload is a view that holds during the call. */
+/** The payload of a name, or undefined if it was deleted. The payload is a view, valid during the call. */
 export type Take = (key: string, payload: Uint8Array | undefined) => void
 
-/** Makes a file with nothing in it but a header, for so many names or more. Throws where there is one. */
+/** Creates a file with only a header, with room for `names` names. Throws where the file exists. */
 export async function createSegment(
   files: LogFiles,
   path: string,
@@ -38,8 +38,8 @@ export async function createSegment(
 }
 
 /**
- * The file, read from its first record to its last; undefined where there is none, or none with this `meta`.
- * Its torn end is not cut off yet.
+ * Reads the file from first to last record; undefined where there is none, or none with this `meta`.
+ * Does not yet cut off a torn end.
  */
 export async function loadSegment(
   files: LogFiles,
@@ -65,7 +65,7 @@ export async function loadSegment(
 export class Segment {
   readonly file: LogFile
   readonly places: Places
-  /** Where the first record stands. */
+  /** The offset of the first record. */
   readonly begin: number
   #end: number
   #records = 0
@@ -83,17 +83,17 @@ export class Segment {
     }, names)
   }
 
-  /** Where the next record will stand. */
+  /** The offset of the next record. */
   get end(): number {
     return this.#end
   }
 
-  /** The latest mark that was written. */
+  /** The mark written last. */
   get mark(): Mark | undefined {
     return this.#mark
   }
 
-  /** How many records are of no use any more. */
+  /** The number of outdated records. */
   get outdated(): number {
     return this.#records - this.places.size
   }
@@ -109,17 +109,17 @@ export class Segment {
     }
   }
 
-  /** How many octets stand behind the last whole record. */
+  /** The number of octets behind the last whole record. */
   async torn(): Promise<number> {
     return (await this.file.size()) - this.#end
   }
 
-  /** Cuts off what stands behind the last whole record. */
+  /** Cuts off the octets behind the last whole record. */
   cut(): Promise<void> {
     return this.file.truncate(this.#end)
   }
 
-  /** Writes records behind the last one. Throws what the disk says, and then knows none of them. */
+  /** Appends records. Throws the system's error, and then has added none of them. */
   async add(records: readonly LogRecord[]): Promise<void> {
     if (records.length === 0) return
     const { octets, begins } = encodeRecords(records)
@@ -129,8 +129,8 @@ export class Segment {
   }
 
   /**
-   * Adds what of this log from `from` on is not outdated to another, and gives where that ended. Marks
-   * are left out: what stood before them may have been outdated by what stands behind them.
+   * Copies this log's current records from `from` on to another log, and returns the offset where they
+   * end. Leaves out marks: records before a mark may have been outdated by records behind it.
    */
   async copyTo(other: Segment, from: number, signal: AbortSignal): Promise<number> {
     let copied = from

@@ -1,11 +1,11 @@
 /**
- * What the nameserver serves, kept in one file of its data directory, so that it can serve before the
- * database is there. Knows nothing of zones: a record is a name and octets. Whatever happens to the file,
- * what is read of it is what was written up to some moment: each record has a checksum, and the first that
- * does not hold ends the log.
+ * Keeps what the nameserver serves in one file of its data directory, so that it can serve before the
+ * database is reachable. It does not interpret zones: a record is a name and octets. However the file is
+ * damaged, reading it gives the state at some earlier moment: each record has a checksum, and reading
+ * stops at the first that does not match.
  *
- * Records are only ever added. Once most of them are outdated, the others are copied to a new file. A disk
- * that cannot be written leaves the log behind, and stops nothing.
+ * Records are only appended. Once most of them are outdated, the others are copied to a new file. A disk
+ * that cannot be written makes the log fall behind, and stops nothing else.
  */
 import { type LogFiles, systemFiles } from './file.ts'
 import { deletion, type LogRecord } from './format.ts'
@@ -15,11 +15,11 @@ export type { Mark } from './segment.ts'
 
 export type ZoneLogOptions = {
   path: string
-  /** Says what the payloads are. A log that has other octets here is begun anew. */
+  /** Identifies the format of the payloads. A log with another meta is started anew. */
   meta: Uint8Array
   /** The time of day, in milliseconds since 1970. */
   now(): number
-  /** Held by the one process that may write the file; rejects while another does. */
+  /** Locks the file for the one process that may write it; rejects while another holds the lock. */
   lock?(): Promise<AsyncDisposable>
   /** Trouble with the file. */
   onError(error: unknown): void
@@ -27,9 +27,9 @@ export type ZoneLogOptions = {
 }
 
 const SYNC_EVERY_MS = 1000
-/** How long a disk that could not be written is left alone. */
+/** How long to wait before writing again to a disk that failed. */
 const REST_MS = 300_000
-/** Fewer outdated records are not worth the work. */
+/** With fewer outdated records, compaction is not worth the work. */
 const OUTDATED_AT_LEAST = 10_000
 
 export class ZoneLog implements AsyncDisposable {
@@ -38,9 +38,9 @@ export class ZoneLog implements AsyncDisposable {
   #lock: AsyncDisposable | undefined
   #segment: Segment | undefined
   #isReadOnly = false
-  /** When a disk that could not be written is tried again. */
+  /** When to try again after a failed write. */
   #restUntil: number | undefined
-  /** The act on the file that is under way, if any. */
+  /** The operation on the file that is under way, if any. */
   #turn: Promise<void> = Promise.resolve()
   #syncing: NodeJS.Timeout | undefined
   #compacting: Promise<void> | undefined
@@ -56,24 +56,24 @@ export class ZoneLog implements AsyncDisposable {
     return this.#segment?.mark
   }
 
-  /** How many names it holds. */
+  /** The number of names it holds. */
   get size(): number {
     return this.#segment?.places.size ?? 0
   }
 
-  /** Whether something could not be written, and nothing is until `tryAgain`. */
+  /** Whether a write failed; nothing is written until `tryAgain`. */
   get isBehind(): boolean {
     return this.#restUntil !== undefined
   }
 
-  /** Whether the disk was left alone for long enough. */
+  /** Whether the wait after a failed write is over. */
   get isRested(): boolean {
     return this.#restUntil !== undefined && this.#options.now() >= this.#restUntil
   }
 
   /**
-   * Opens the log, or begins one, and hands out all that was ever added and is still there, in that order:
-   * of a name, the last holds. Never rejects: without a file it keeps nothing.
+   * Opens or creates the log, and passes on every record still in the file, in order: the last record of
+   * a name counts. Never rejects: without a file it keeps nothing.
    */
   async open(take: Take): Promise<void> {
     const { path, meta, onError } = this.#options
@@ -84,7 +84,7 @@ export class ZoneLog implements AsyncDisposable {
       this.#isReadOnly = false
     } catch (error) {
       this.#fail(error)
-      // What cannot be written may still be read.
+      // An unwritable file may still be readable.
       this.#isReadOnly = true
       const reading = loadSegment(this.#files, path, { meta, flags: 'r', take })
       this.#segment ??= await reading.catch((again) => {
@@ -95,8 +95,8 @@ export class ZoneLog implements AsyncDisposable {
   }
 
   /**
-   * Adds what is now said of names, or that nothing is (`undefined`). Resolves when it is written, or the
-   * log is behind; a sync follows within a second.
+   * Adds the payload of each name, or its deletion (`undefined`). Resolves when it is written, or when
+   * the log is behind; a sync follows within a second.
    */
   append(entries: readonly (readonly [key: string, payload: Uint8Array | undefined])[]) {
     return this.#add(
@@ -106,12 +106,12 @@ export class ZoneLog implements AsyncDisposable {
     )
   }
 
-  /** Notes that all was added that changed before this mark. */
+  /** Notes that the log holds every change before this mark. */
   complete({ mark, database }: Omit<Mark, 'at'>): Promise<void> {
     return this.#add([markRecord({ mark, database, at: this.#options.now() })])
   }
 
-  /** Writes again. What was added since the mark of the log must be added once more. */
+  /** Starts writing again. The caller adds again whatever it added since the log's mark. */
   tryAgain(): Promise<void> {
     return this.#inTurn(async () => {
       this.#restUntil = undefined
@@ -120,18 +120,18 @@ export class ZoneLog implements AsyncDisposable {
     })
   }
 
-  /** From now on no name has been met. */
+  /** Marks all names as not met. */
   async forgetMet(): Promise<void> {
     await this.#compacting
     this.#segment?.places.forgetMet()
   }
 
-  /** The names that are there, and were not added since `forgetMet`. */
+  /** The names in the log that were not added since `forgetMet`. */
   *unmet(): Generator<string> {
     if (this.#segment) yield* this.#segment.places.unmet()
   }
 
-  /** Drops outdated records, if they are many. Not to be called between `forgetMet` and `unmet`. */
+  /** Starts a compaction if many records are outdated. Not to be called between `forgetMet` and `unmet`. */
   tidy(): void {
     const { outdated = 0 } = this.#segment ?? {}
     const isWorthwhile = outdated >= OUTDATED_AT_LEAST && outdated > this.size
@@ -141,7 +141,7 @@ export class ZoneLog implements AsyncDisposable {
     })
   }
 
-  /** Copies what is not outdated to a new file, which takes the place of the old one. */
+  /** Copies the current records to a new file, which replaces the old one. */
   async compact(): Promise<void> {
     const { path } = this.#options
     try {
@@ -188,7 +188,7 @@ export class ZoneLog implements AsyncDisposable {
     opened.defer(() => next.file.close())
     const copied = await old.copyTo(next, old.begin, signal)
     await next.file.datasync()
-    // What was added meanwhile is little, and nothing more is added before it is copied.
+    // Few records were added meanwhile, and no more are added until these are copied.
     await this.#inTurn(async () => {
       if ((await old.copyTo(next, copied, signal)) !== old.end)
         throw new Error(`${path} cannot be read to its end`)
@@ -245,7 +245,7 @@ const markRecord = (mark: Mark): LogRecord => ({
   payload: Buffer.from(JSON.stringify(mark)),
 })
 
-/** Names that cannot be written are there all the same. */
+/** Marks the names as met, even where they cannot be written. */
 function meet({ places }: Segment, records: readonly LogRecord[]): void {
   for (const { kind, key } of records) if (kind === 'set') places.meet(key)
 }

@@ -1,19 +1,19 @@
-/** The mailbox service in this very product: mail domains and mailboxes that our SMTP server serves. */
+/** The built-in mailbox service: mail domains and mailboxes that our SMTP server serves. */
 import { absolute } from '#names/domain-name.ts'
 import { DriverError } from '../../errors.ts'
 import type { ClaimRef, MailboxDriver } from '../contract.ts'
 
-/** Where mail domains and mailboxes are kept; handed in by the composition root. */
+/** The store of mail domains and mailboxes; passed in by the composition root. */
 export type MailboxStore = {
   createDomain(claim: ClaimRef): Promise<void>
   removeDomain(claimId: string): Promise<void>
-  /** False when there is no mail domain of this claim. */
+  /** False when the claim has no mail domain. */
   createMailbox(claimId: string, localpart: string): Promise<boolean>
   removeMailbox(claimId: string, localpart: string): Promise<void>
   listMailboxes(claimId: string): Promise<readonly string[]>
 }
 
-/** `mailHost` is where the MX points, without a trailing dot. */
+/** `mailHost` is the MX, without a trailing dot. */
 export function embeddedMailboxDriver(store: MailboxStore, mailHost: string): MailboxDriver {
   return {
     async ensureDomain(claim, signal) {

@@ -1,6 +1,6 @@
 /**
- * The calls of mailcow's REST API that we make. It refuses with HTTP 200, says `{}` for what is absent,
- * and echoes what it was sent, passwords too: of an answer to a write nothing but its codes is kept.
+ * The calls of Mailcow's REST API that we make. It refuses with HTTP 200, answers `{}` for absent
+ * objects, and echoes its input, passwords too: of an answer to a write we keep only the codes.
  */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
@@ -23,7 +23,7 @@ const mailbox = z.object({
   active: z.coerce.number(),
 })
 const resource = z.object({ name: z.string(), domain: z.string() })
-/** `msg` is a code, or a code with what it is about. */
+/** `msg` is a code, or a code with its arguments. */
 const entry = z.object({
   type: z.enum(['success', 'warning', 'info', 'danger', 'error']),
   msg: z.union([z.string(), z.array(z.union([z.string(), z.number()]))]),
@@ -37,7 +37,7 @@ export type NewDomain = Record<'domain' | 'description', string> &
     number
   >
 
-/** How a write went: done, or the provider's own codes for why not. */
+/** The result of a write: done, or the provider's codes for why not. */
 export type Written = { done: true } | { done: false; codes: readonly string[] }
 
 export type MailcowApi = ReturnType<typeof mailcowApi>
@@ -46,7 +46,7 @@ export function mailcowApi(http: HttpClient) {
   const get = async (path: string, signal: AbortSignal): Promise<unknown> => {
     const call = { method: 'GET' as const, path: `/api/v1/get/${path}` }
     const first = expected(await http(call, signal))
-    // Its database may have been in trouble for a moment; without a right key it says nothing again.
+    // A passing database fault also gives an empty answer; a wrong key gives it again.
     const found = first ?? expected(await http({ ...call, isRepeated: true }, signal))
     return isThere(found) ? found : undefined
   }
@@ -55,7 +55,7 @@ export function mailcowApi(http: HttpClient) {
     if (answer === undefined) throw new DriverError('unavailable', `${PROVIDER} answered nothing.`)
     return outcomeOf(answer)
   }
-  /** Those entries of a list that can be read, and whether all can. */
+  /** The valid entries of a list, and whether all are valid. */
   const listed = async <T>(shape: z.ZodType<T>, path: string, signal: AbortSignal) => {
     const found = await get(path, signal)
     const read = found === undefined ? [] : readAs(PROVIDER, z.array(z.unknown()), found)
@@ -63,7 +63,7 @@ export function mailcowApi(http: HttpClient) {
     return { entries, isWhole: entries.length === read.length }
   }
   return {
-    /** Of an alias domain Mailcow answers with the domain behind it: `domain_name` is another then. */
+    /** For an alias domain, Mailcow returns its target domain: then `domain_name` differs. */
     async getDomain(name: string, signal: AbortSignal): Promise<MailcowDomain | undefined> {
       const found = await get(`domain/${encodeURIComponent(name)}`, signal)
       const read = found === undefined ? undefined : readAs(PROVIDER, domain, found)
@@ -82,7 +82,7 @@ export function mailcowApi(http: HttpClient) {
       const read = readAs(PROVIDER, mailbox, found)
       return about(read, read.username === address)
     },
-    /** `isWhole` is false where entries are broken: what is left of a mailbox whose removal broke off is one. */
+    /** `isWhole` is false with invalid entries, such as half-removed mailboxes. */
     async listMailboxes(name: string, signal: AbortSignal) {
       const path = `mailbox/all/${encodeURIComponent(name)}`
       const { entries, isWhole } = await listed(mailbox, path, signal)
@@ -91,7 +91,7 @@ export function mailcowApi(http: HttpClient) {
         entries.every((each) => each.domain === name),
       )
     },
-    /** The names of rooms and things that can be booked in the domain. */
+    /** The names of the domain's resources, such as rooms. */
     async listResources(name: string, signal: AbortSignal): Promise<readonly string[]> {
       const { entries } = await listed(resource, 'resource/all', signal)
       return entries.filter((each) => each.domain === name).map((each) => each.name)
@@ -118,8 +118,8 @@ function expected({ status, json }: HttpAnswer): unknown {
 }
 
 /**
- * Without a key that reaches it, Mailcow answers a GET with 200 and nothing, rather than 401. So it does to any call
- * whose work its database broke off: only a GET that is answered so twice speaks of the key.
+ * With a wrong key, Mailcow answers a GET with 200 and no body, rather than 401. A database fault gives
+ * the same answer: only a second one to a repeated GET means the key.
  */
 export const refusesUs = (
   { status, json }: HttpAnswer,
@@ -127,11 +127,11 @@ export const refusesUs = (
 ): Refused | undefined =>
   status === 200 && json === undefined && isRepeated ? 'credentials' : undefined
 
-/** What is left of a mailbox whose removal broke off: an entry without a name. */
+/** A half-removed mailbox: an entry without a name. */
 const isBroken = (found: unknown): boolean =>
   z.object({ username: z.null() }).safeParse(found).success
 
-/** What is absent is `{}`; so is an empty list. */
+/** Mailcow answers `{}` for an absent object and for an empty list. */
 const isThere = (json: unknown): boolean =>
   typeof json !== 'object' || json === null || Object.keys(json).length > 0
 
@@ -146,7 +146,7 @@ function outcomeOf(json: unknown): Written {
   return { done: false, codes: refusals.map(({ msg }) => String([msg].flat()[0])) }
 }
 
-/** An answer about something else than what was asked for must not be acted upon. */
+/** Rejects an answer about another object than the one requested. */
 function about<T>(read: T, isRight: boolean): T {
   if (isRight) return read
   throw new DriverError('unavailable', `${PROVIDER} answered with another domain's data.`)

@@ -1,4 +1,4 @@
-/** Mailcow's words and ours. Sizes are MiB where it is told and octets where it tells. */
+/** Converts between Mailcow's terms and ours. It takes sizes in MiB and returns them in octets. */
 import { randomBytes } from 'node:crypto'
 import { absolute } from '#names/domain-name.ts'
 import { SPF_OF_MX } from '#policy/spf.ts'
@@ -29,12 +29,12 @@ export function freshDomain(
     maxquota: mailbox_mib,
     quota: mailbox_mib * mailboxes,
     active: 1,
-    // Restarting webmail would throw everyone out, of every domain.
+    // Restarting webmail would log out the users of every domain.
     restart_sogo: 0,
   }
 }
 
-/** Nobody knows the password: who is to log in gets one of their own. */
+/** The password is discarded: users get passwords of their own. */
 export function freshMailbox({ name }: ClaimRef, localpart: string, { mailbox_mib }: Sizes) {
   const password = `${randomBytes(24).toString('base64url')}aA1!`
   return {
@@ -49,7 +49,7 @@ export function freshMailbox({ name }: ClaimRef, localpart: string, { mailbox_mi
   }
 }
 
-/** What Mailcow's documents ask for; no call of its API lists it. `host` has no trailing dot. */
+/** The records in Mailcow's documentation; its API does not list them. `host` has no trailing dot. */
 export function recordsFor(
   { name }: ClaimRef,
   host: string,
@@ -73,7 +73,7 @@ export function recordsFor(
   ]
 }
 
-/** What the codes we know mean to a person; others are shown as they are, which is a code and no more. */
+/** Explanations of known codes; others are shown as they are. */
 const SENTENCES: Record<string, string> = {
   domain_invalid: 'it takes the name for none',
   domain_cannot_match_hostname: 'the name is its own host name',

@@ -1,6 +1,6 @@
 /**
- * Mail domains and mailboxes at a Mailcow host. A domain's description carries the claim's stamp. Every
- * write is confirmed by a look, for Mailcow says success to what changed nothing, and refuses what is so.
+ * Mail domains and mailboxes at a Mailcow host. A domain's description carries the claim's stamp. A read
+ * confirms every write: Mailcow reports success without a change, and refuses what exists.
  */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
@@ -21,7 +21,7 @@ import {
 const settings = z.strictObject({
   url: serviceUrl,
   api_key: secret,
-  /** Where the MX of its domains points to; the host in the URL by default. No trailing dot. */
+  /** The MX of its domains; the host in the URL by default. No trailing dot. */
   mail_host: z.string().min(1).optional(),
   mailboxes: z.int().min(10).default(64),
   aliases: z.int().min(0).default(400),
@@ -44,22 +44,22 @@ export const mailcow: DriverKind<MailboxDriver, z.infer<typeof settings>> = {
   },
 }
 
-/** Written before a domain is made: only then is a key that outlived its domain ours to remove. */
+/** Written before a domain is made: without it, a leftover key is not ours to remove. */
 const MADE = 'made'
 
 type Parts = {
   api: MailcowApi
-  /** Where the MX points to, without a trailing dot. */
+  /** The MX, without a trailing dot. */
   mailHost: string
   sizes: Sizes
   notes: Notes
-  /** Makes and removals of one domain take turns: a half-made one's key looks like one left behind. */
+  /** Makes and removals of one domain take turns: the key of a half-made domain looks like a leftover. */
   alone<T>(
     claim: ClaimRef,
     work: (held: AbortSignal) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T>
-  /** Deletes of mailboxes that run at once deadlock in Mailcow's database: those of an account take turns. */
+  /** Concurrent deletes of mailboxes deadlock in Mailcow's database: those of an account take turns. */
   oneDelete<T>(work: (held: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
@@ -69,7 +69,7 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
     const domain = await api.getDomain(claim.name, signal)
     return domain !== undefined && isOurs(claim, domain)
   }
-  /** Some localparts, with a slash in them say, are shown in the list alone. */
+  /** Some localparts, such as ones with a slash, appear only in the list. */
   const find = async (claim: ClaimRef, address: string, signal: AbortSignal) => {
     const found = await api.getMailbox(address, signal)
     if (found) return found
@@ -124,7 +124,7 @@ export function mailcowDriver(parts: Parts): MailboxDriver {
   }
 }
 
-/** A domain that is off takes no mail. */
+/** An inactive domain takes no mail. */
 const isOff = ({ active }: MailcowDomain): boolean => active === 0
 
 async function switchOn(api: MailcowApi, { name }: ClaimRef, signal: AbortSignal): Promise<void> {
@@ -158,20 +158,20 @@ async function makeDomain(
   if (domain && !isOurs(claim, domain)) throw foreign(claim, domain)
   if (domain) return
   await notes.write(claim.claimId, MADE, 'true')
-  // A key that a former domain of the name left behind would become this one's.
+  // Otherwise this domain would reuse the leftover key of a former one.
   if (await api.getDkim(claim.name, signal)) orThrow(await api.delete('dkim', [claim.name], signal))
   signal.throwIfAborted()
   orThrow(await api.addDomain(freshDomain(claim, sizes), untilAnswered()))
 }
 
 /**
- * The signal of a call that makes something. It may take effect although nobody waits for it any more,
- * and a removal that came before that would leave an orphan: so whoever aborts waits for its answer all
- * the same, which the HTTP client limits.
+ * The signal of a call that makes something. The call may take effect after the caller aborts, and an
+ * earlier removal would leave an orphan: so it always waits for the answer, which the HTTP client
+ * limits.
  */
 const untilAnswered = (): AbortSignal => new AbortController().signal
 
-/** Read first: a key that is there and a name that is none are refused with the same code. */
+/** Reads first: Mailcow refuses an existing key and an invalid name with the same code. */
 async function ensureKey(parts: Parts, claim: ClaimRef, isMade: boolean, signal: AbortSignal) {
   const { api } = parts
   const there = isMade ? await api.getDkim(claim.name, signal) : undefined
@@ -184,7 +184,7 @@ async function ensureKey(parts: Parts, claim: ClaimRef, isMade: boolean, signal:
       if (made) return made
       held.throwIfAborted()
       const written = await api.addDkim(claim.name, untilAnswered())
-      // Refused or not: a call of a process that was killed may have made it meanwhile.
+      // In either case: a killed process may have made the key meanwhile.
       const added = await api.getDkim(claim.name, held)
       if (added) return added
       orThrow(written)
@@ -200,9 +200,9 @@ async function removeDomain(parts: Parts, claim: ClaimRef, signal: AbortSignal) 
   if (domain && !isOurs(claim, domain)) return
   if (!domain && !(await notes.read(claim.claimId, MADE))) return
   if (domain) await emptyAndDelete(parts, claim, signal)
-  // The key outlives its domain, and would become that of whoever brings the name next.
+  // The key outlives its domain, and the name's next domain would reuse it.
   const written = await api.delete('dkim', [claim.name], signal)
-  // Nothing may ever have been made: a name that Mailcow takes for none has no key that it could delete.
+  // Perhaps there never was a key: Mailcow refuses to delete the key of a name it considers invalid.
   if (await api.getDkim(claim.name, signal)) {
     orThrow(written)
     throw new DriverError(
@@ -213,7 +213,7 @@ async function removeDomain(parts: Parts, claim: ClaimRef, signal: AbortSignal) 
   await notes.forget(claim.claimId)
 }
 
-/** A mailbox may come to be while its domain is emptied: then it is emptied again, so many times. */
+/** A mailbox may be made while its domain is emptied: it is emptied again, so many times. */
 const ROUNDS = 3
 
 async function emptyAndDelete(parts: Parts, claim: ClaimRef, signal: AbortSignal) {
@@ -225,7 +225,7 @@ async function emptyAndDelete(parts: Parts, claim: ClaimRef, signal: AbortSignal
   throw new DriverError('conflict', `Mailcow still has the domain ${claim.name}.`)
 }
 
-/** From the inside out: a domain with mailboxes or resources in it is not removed. Aliases go with it. */
+/** Mailcow does not remove a domain with mailboxes or resources. Aliases go with it. */
 async function deleteOnce(parts: Parts, claim: ClaimRef, signal: AbortSignal) {
   const { api } = parts
   const addresses = await addressesIn(parts, claim, signal)
@@ -237,7 +237,7 @@ async function deleteOnce(parts: Parts, claim: ClaimRef, signal: AbortSignal) {
   return { codes: [], ...(await api.delete('domain', [claim.name], signal)) }
 }
 
-/** Of a mailbox whose removal broke off, Mailcow shows no address: then what we made tells it. */
+/** Mailcow lists half-removed mailboxes without an address: our notes supply it. */
 async function addressesIn({ api, notes }: Parts, claim: ClaimRef, signal: AbortSignal) {
   const { mailboxes, isWhole } = await api.listMailboxes(claim.name, signal)
   const shown = mailboxes.map(({ username }) => username)
@@ -254,7 +254,7 @@ const addressOf = (key: string): string | undefined =>
 /** Each takes up to a second, and a call has a deadline. */
 const DELETED_AT_ONCE = 5
 
-/** How it went with the last of them; whether they are gone, a look says. */
+/** Returns the last answer; the caller looks whether the mailboxes are gone. */
 async function deleteMailboxes(
   { api, oneDelete }: Parts,
   addresses: readonly string[],

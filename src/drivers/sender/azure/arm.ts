@@ -61,12 +61,12 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
       if (answer.status === 401) token.drop(bearer)
       return answer
     }
-    // One token may be refused for reasons of its own; a fresh one that is refused too is our credentials.
+    // A refused token may have expired early; if a fresh one is refused too, our credentials are wrong.
     const { ownMeaning = [] } = call
     const answer = await withToken([...ownMeaning, 401])
     return answer.status === 401 ? withToken(ownMeaning) : answer
   }
-  /** Undefined for what is absent. */
+  /** Undefined where the resource is absent. */
   async function get<T>(path: string, shape: z.ZodType<T>, signal: AbortSignal) {
     const answer = await ask({ method: 'GET', path }, signal)
     return isAbsent(answer) ? undefined : readAs('Azure', shape, accepted(answer, [200]))
@@ -95,13 +95,13 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
   return {
     domainId: domainAt,
     linkKey: `azure links ${communicationService.toLowerCase()}`,
-    /** Makes a service where there is none. */
+    /** Makes the service if it is absent. */
     async ensureService(
       kind: 'email' | 'communication',
       signal: AbortSignal,
     ): Promise<Provisioned> {
       const path = kind === 'email' ? emailService : communicationService
-      // Never PUT over one that is there: it would take all links away.
+      // Never PUT over an existing one: it would remove all links.
       const found = await get(path, provisioned, signal)
       const fresh = { location: 'global', properties: { dataLocation: place.data_location } }
       if (found) return found.properties
@@ -119,7 +119,7 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
       return put(domainAt(name), { location: 'global', tags, properties }, domain, signal)
     },
     deleteDomain: (name: string, signal: AbortSignal) => remove(domainAt(name), signal),
-    /** False when Azure is at it already, or at something else. */
+    /** False when Azure is busy with this or another check. */
     async initiate(name: string, verificationType: string, signal: AbortSignal): Promise<boolean> {
       const path = `${domainAt(name)}/initiateVerification`
       const call = { method: 'POST', path, json: { verificationType }, ownMeaning: [409] } as const
@@ -128,14 +128,14 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
       accepted(answer, [200, 202])
       return true
     },
-    /** That there is nothing to cancel is not an error. */
+    /** Not running is no error. */
     async cancel(name: string, verificationType: string, signal: AbortSignal): Promise<void> {
       const path = `${domainAt(name)}/cancelVerification`
       const call = { method: 'POST', path, json: { verificationType }, ownMeaning: [404, 409] }
       const answer = await ask({ ...call, method: 'POST' }, signal)
       if (answer.status !== 404 && answer.status !== 409) accepted(answer, [200, 202, 204])
     },
-    /** The ids as they were written; none when there is no service. */
+    /** The ids as written; none when the service is absent. */
     async linkedDomains(signal: AbortSignal): Promise<readonly string[]> {
       const found = await get(communicationService, communication, signal)
       return found?.properties.linkedDomains ?? []
@@ -151,7 +151,7 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
     },
     listSenders: (name: string, signal: AbortSignal) =>
       names(`${domainAt(name)}/senderUsernames`, signal),
-    /** The code of a refusal; undefined when it was made or is there. */
+    /** The code of a refusal; undefined when the sender was made or exists. */
     async putSender(name: string, username: string, displayName: string, signal: AbortSignal) {
       const path = `${domainAt(name)}/senderUsernames/${encodeURIComponent(username)}`
       const json = { properties: { username, displayName } }
@@ -168,13 +168,13 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
   }
 }
 
-/** Links to further pages are absolute; only their path is followed, at the host we know. */
+/** Links to further pages are absolute; we follow only their path, at the configured host. */
 function pathOf(link: string | null | undefined): string | undefined {
   const url = link ? URL.parse(link) : undefined
   return url ? `${url.pathname}${url.search}` : undefined
 }
 
-/** The account's own trouble, of which no domain fails. */
+/** A fault of the account: it must not fail a domain. */
 function refusedService(kind: string, refusal: DriverError): DriverError {
   if (refusal.kind !== 'rejected') return refusal
   return new DriverError('unavailable', `${refusal.message.slice(0, -1)}, for the ${kind} service.`)

@@ -1,4 +1,4 @@
-/** Azure's words and ours. */
+/** Converts between Azure's terms and ours. */
 import PostalMime, { type Email as Mail } from 'postal-mime'
 import { absolute, ancestorsOf, isWithin } from '#names/domain-name.ts'
 import type { NeededRecord, Purpose } from '../../records.ts'
@@ -14,7 +14,7 @@ export const stampOf = ({ claimId }: ClaimRef): Record<string, string> => ({ [ST
 export const isOurs = ({ claimId }: ClaimRef, { tags }: ArmDomain): boolean =>
   tags?.[STAMP] === claimId
 
-/** What is checked, in the order it is asked for: ownership first. */
+/** The checks, in the order of initiation: ownership first. */
 export const VERIFICATIONS = ['Domain', 'SPF', 'DKIM', 'DKIM2'] as const
 export type VerificationType = (typeof VERIFICATIONS)[number]
 
@@ -27,7 +27,7 @@ const PURPOSES: Record<VerificationType, Purpose> = {
 
 export type Progress = 'ready' | 'in_passage' | 'failed' | 'unknown'
 
-/** How the making of a resource stands. Azure may have new words: one that we do not know says nothing. */
+/** The progress of a resource's creation. A state of Azure's that we do not know is `unknown`. */
 export function progressOf({ provisioningState: state = 'Unknown' }: Provisioned): Progress {
   // biome-ignore format: a table
   const known: Record<string, Progress> = {
@@ -39,7 +39,7 @@ export function progressOf({ provisioningState: state = 'Unknown' }: Provisioned
   return known[state] ?? 'unknown'
 }
 
-/** Undefined while Azure has not said all of them yet. */
+/** Undefined until Azure returns all of them. */
 export function recordsOf({ name }: ClaimRef, domain: ArmDomain): NeededRecord[] | undefined {
   const given = domain.properties.verificationRecords ?? {}
   const records = VERIFICATIONS.map((type): NeededRecord | undefined => {
@@ -57,7 +57,7 @@ export function recordsOf({ name }: ClaimRef, domain: ArmDomain): NeededRecord[]
   return records.includes(undefined) ? undefined : (records as NeededRecord[])
 }
 
-/** Names come relative, absolute, with and without a dot at the end, and as `@`. */
+/** Azure gives names relative, absolute, with and without a trailing dot, and as `@`. */
 function ownerOf(written: string, name: string): string {
   const bare = written.replace(/\.$/, '').toLowerCase()
   if (bare === '' || bare === '@') return absolute(name)
@@ -81,10 +81,10 @@ export function checkStateOf(status: string | undefined): CheckState {
   return known[status ?? 'NotStarted'] ?? 'unknown'
 }
 
-/** What Azure makes of a message by itself, from the other parts of the call. */
+/** Headers that Azure makes itself from the other parts of the call. */
 const MADE_BY_AZURE = /^(from|to|subject|date|mime-version|reply-to|content-.*)$/
 
-/** The call takes parts, not octets: the message is taken apart, and Azure puts it together again. */
+/** The API takes parts, not octets: we parse the message, and Azure composes it again. */
 export async function emailOf(
   { author, recipient, content }: OutgoingMail,
   { name }: ClaimRef,

@@ -31,12 +31,12 @@ export type Email = {
   userEngagementTrackingDisabled: boolean
 }
 
-/** How a message was met: taken over under an operation id, or refused with a code. */
+/** The result: taken over under an operation id, or refused with a code. */
 export type Handed = { operationId: string } | { status: number; code: string }
 
 const taken = z.object({ id: z.string().min(1) })
 
-/** `operationId` is what reports on the message will name it by. */
+/** `operationId` identifies the message in later reports. */
 export async function sendEmail(
   http: HttpClient,
   { endpoint, key }: Access,

@@ -1,7 +1,7 @@
 /**
  * Sending by Azure Communication Services: a domain in an email service, linked to a communication
- * service. The domain's tag carries the claim's stamp. Every state is read at Azure in each pass, so a
- * pass can be killed anywhere and taken up again.
+ * service. The domain's tag carries the claim's stamp. Each pass reads all states at Azure, so a pass
+ * can be killed anywhere and repeated.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
@@ -31,7 +31,7 @@ const settings = z.strictObject({
   data_location: z.string().min(1),
   management_url: serviceUrl.default('https://management.azure.com'),
   login_url: serviceUrl.default('https://login.microsoftonline.com'),
-  /** In the URL that Azure's Event Grid posts to; without it, events are refused. */
+  /** The secret in the URL that Azure's Event Grid posts to; without it, events are refused. */
   event_secret: z.string().min(24).optional(),
   check_again_seconds: z.number().positive().default(60),
   check_stuck_seconds: z.number().positive().default(3600),
@@ -61,7 +61,7 @@ export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
   },
 }
 
-/** Said with 403 where other refusals are too. */
+/** Azure answers 403 for other refusals too, so the code decides. */
 const refusesUs = (answer: HttpAnswer): Refused | undefined =>
   codeOf(answer) === 'AuthorizationFailed' ? 'right' : undefined
 
@@ -106,7 +106,7 @@ export function azureDriver(parts: Parts): SenderDriver {
     async send(claim, mail, signal) {
       if (!(await ownDomain(arm, claim, signal))) throw notRegistered(claim)
       const email = await emailOf(mail, claim)
-      // The same id each time: Azure takes a message that it has already taken for the same one.
+      // The same id each time: Azure does not send a message twice under one id.
       await notes.handedOver(claim.claimId, mail.id, mail.recipient)
       const takenAs = await parts.sending(mail.id, email, signal)
       if (takenAs !== mail.id) await notes.handedOver(claim.claimId, takenAs, mail.recipient)
@@ -123,10 +123,10 @@ async function ownDomain(
   return domain && isOurs(claim, domain) ? domain : undefined
 }
 
-/** Noted once a failed making was told: who asks again then wants it made again. */
+/** Noted once a failure was reported: the next call then makes the domain again. */
 const FAILED = 'failed'
 
-/** A PUT takes over what stands there, stamp and all: who looks and then makes must be alone. */
+/** A PUT overwrites an existing domain, stamp included: looking and making need a lock. */
 async function ensureDomain(
   { arm, notes, exclusive }: Parts,
   claim: ClaimRef,
@@ -155,7 +155,7 @@ async function notMade({ notes }: Parts, { claimId }: ClaimRef, { properties }: 
   return new DriverError('rejected', sentence)
 }
 
-/** The two services an account needs are looked for once a process; gives what is still being made. */
+/** Looks for the account's two services once a process; returns those still being made. */
 function ensureOnce(arm: Arm) {
   let areReady = false
   return async (signal: AbortSignal): Promise<Registration | undefined> => {
@@ -171,7 +171,7 @@ function ensureOnce(arm: Arm) {
   }
 }
 
-/** The account's own trouble, of which no domain fails. */
+/** A fault of the account: it must not fail a domain. */
 const failedService = (kind: string, { provisioningState }: Provisioned): DriverError =>
   new DriverError(
     'unavailable',
@@ -196,8 +196,8 @@ const unlink = (parts: Parts, id: string, signal: AbortSignal): Promise<void> =>
 const LINK_ROUNDS = 3
 
 /**
- * The list of links is replaced whole: who reads, changes and writes it must be alone with it. What was
- * written is looked at, and written again where it is not shown.
+ * The list of links is replaced whole: reading, changing and writing it need a lock. The list is read
+ * back, and written again if the change is missing.
  */
 async function changeLinks(
   { arm, exclusive }: Parts,
@@ -222,7 +222,7 @@ async function changeLinks(
   await exclusive(arm.linkKey, write, signal)
 }
 
-/** Resource ids come back in other capitals than they were sent in. */
+/** Azure may return resource ids in other letter case. */
 const isSameId = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 const isAmong = (ids: readonly string[], id: string): boolean =>
   ids.some((each) => isSameId(each, id))
@@ -230,7 +230,7 @@ const isAmong = (ids: readonly string[], id: string): boolean =>
 const LOOKS = 20
 const LOOK_MS = 500
 
-/** What hangs on the domain goes first. Deleting takes its time; a later pass goes on waiting. */
+/** Removes suppression lists and senders first. Deletion takes time; a later pass continues to wait. */
 async function deleteDomain(arm: Arm, { name }: ClaimRef, signal: AbortSignal): Promise<void> {
   for (const list of await arm.listSuppressionLists(name, signal)) {
     await arm.deleteSuppressionList(name, list, signal)

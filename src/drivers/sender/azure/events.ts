@@ -1,6 +1,6 @@
 /**
  * Delivery events, which Azure's Event Grid posts: at least once, in any order, and unsigned, so that a
- * secret in the URL must tell them from anybody else's.
+ * secret in the URL must authenticate them.
  */
 import { z } from 'zod'
 import type { DeliveryReport, SenderEvents } from '../contract.ts'
@@ -24,7 +24,7 @@ const delivery = z.object({
   recipient: z.string().min(3).max(320),
   status: z.string(),
   deliveryStatusDetails: z.object({ statusMessage: z.string().nullish() }).nullish(),
-  // The documents and the SDK differ in one letter.
+  // The documentation and the SDK differ in one letter.
   deliveryAttemptTimeStamp: z.string().optional(),
   deliveryAttemptTimestamp: z.string().optional(),
 })
@@ -42,7 +42,7 @@ export function azureEvents(secret: string): SenderEvents {
     read(body) {
       const posted = batch.safeParse(body)
       if (!posted.success) return undefined
-      // A post that is refused comes again whole: one event in a shape of its own must not hold up the others.
+      // Event Grid repeats a refused post whole: one malformed event must not block the others.
       const events = posted.data.flatMap((each) => event.safeParse(each).data ?? [])
       if (events.length === 0 && posted.data.length > 0) return undefined
       const asked = events.find(({ eventType }) => eventType === VALIDATION)
@@ -55,7 +55,7 @@ export function azureEvents(secret: string): SenderEvents {
   }
 }
 
-/** Undefined for an event of another kind, or a state we do not know: neither is ours to judge. */
+/** Undefined for an event of another kind or with an unknown state: both are ignored. */
 function reportIn({ id, eventType, eventTime, ...event }: Event): DeliveryReport | undefined {
   const { data } = delivery.safeParse(event.data)
   const state = data && STATES[data.status]

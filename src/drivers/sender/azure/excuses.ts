@@ -11,7 +11,7 @@ export const excuses: Excuses = {
   'removing one claim’s domain keeps the other’s': ONE_A_NAME,
 }
 
-/** What an account at the default limits cannot keep. */
+/** What an account at the default limits cannot fulfil. */
 export const excusesOfMost: Excuses = {
   'identities are granted and taken away one by one, and listed':
     'Azure grants sender usernames only to those whose sending limits it has raised.',

@@ -1,10 +1,10 @@
-/** Sender usernames: the right to send as one address of a domain, which Azure grants one by one. */
+/** Sender usernames: the right to send as one address of a domain, granted one by one. */
 import type { Refusal } from '../../errors.ts'
 import type { ClaimRef, Identities } from '../contract.ts'
 import type { Arm, ArmDomain } from './arm.ts'
 import { notRegistered } from './refusals.ts'
 
-/** Every domain has this one by itself. */
+/** Every domain has this one from the start. */
 const STANDING = 'donotreply'
 
 type OwnDomain = (arm: Arm, claim: ClaimRef, signal: AbortSignal) => Promise<ArmDomain | undefined>
@@ -30,7 +30,7 @@ export function azureIdentities(arm: Arm, ownDomain: OwnDomain): Identities {
   }
 }
 
-/** At the sending limits a subscription begins with there is DoNotReply and no other. */
+/** At a new subscription's sending limits, DoNotReply is the only one. */
 function refusalFor(localpart: string, code: string): Refusal {
   if (code === 'InvalidSenderUserName') {
     return { reason: 'localpart_refused', message: `Azure does not take ${localpart} as a sender.` }

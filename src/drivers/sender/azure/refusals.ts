@@ -1,4 +1,4 @@
-/** What Azure says no with: a code, and a message that may hold ids and so is never passed on. */
+/** Azure's refusals: a code, and a message that may hold ids and so is never passed on. */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer } from '../../http.ts'
@@ -10,17 +10,17 @@ const errorBody = z.object({ error: z.object({ code: z.string() }) })
 export const codeOf = ({ json }: HttpAnswer): string =>
   errorBody.safeParse(json).data?.error.code.slice(0, 80) ?? UNKNOWN
 
-/** No code at all: whoever said no did not say it in Azure's words. */
+/** No code: the refusal does not come from Azure itself. */
 export const isUnknown = (code: string): boolean => code === UNKNOWN
 
-/** The thing itself is not there, or that which it would be in. */
+/** The resource is absent, or its parent is. */
 const ABSENT = ['ResourceNotFound', 'NotFound', 'ParentResourceNotFound']
 
-/** By its code: a proxy says 404 too, and so does Azure where the account's settings are wrong. */
+/** By its code: a proxy answers 404 too, and so does Azure for wrong account settings. */
 export const isAbsent = (answer: HttpAnswer): boolean =>
   answer.status === 404 && ABSENT.includes(codeOf(answer))
 
-/** What is wrong with the account, and so with no domain. */
+/** Faults of the account, not of a domain. */
 const OF_THE_ACCOUNT: Record<string, string> = {
   SubscriptionNotFound: 'Azure finds no subscription as the account names it.',
   InvalidSubscriptionId: 'Azure finds no subscription as the account names it.',
@@ -29,7 +29,7 @@ const OF_THE_ACCOUNT: Record<string, string> = {
     'The subscription at Azure has not registered the resource provider Microsoft.Communication.',
 }
 
-/** 409 is Azure at work on the same thing: it says nothing about ours. */
+/** 409 means that Azure is busy with the resource: it says nothing about our request. */
 export function refusalOf(status: number, code: string): DriverError {
   const ofTheAccount = OF_THE_ACCOUNT[code]
   if (ofTheAccount) return new DriverError('unavailable', ofTheAccount)

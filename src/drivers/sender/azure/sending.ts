@@ -1,6 +1,6 @@
 /**
- * The way out: by the access key of the communication service, which is asked for when it is needed. What
- * stops sending stops nothing else of the account.
+ * Sends with the access key of the communication service, fetched when needed. A fault here stops only
+ * sending, and no other work of the account.
  */
 import { DriverError } from '../../errors.ts'
 import type { HttpClient } from '../../http.ts'
@@ -10,19 +10,19 @@ import { isUnknown, refusalOf } from './refusals.ts'
 
 export type SendingParts = {
   arm: Arm
-  /** A client for the address that a connection string names. */
+  /** A client for the endpoint in a connection string. */
   clientAt(endpoint: string): HttpClient
   now(): number
-  /** Tells the operator. */
+  /** Notifies the operator. */
   tell(sentence: string): void
 }
 
-/** Hands a message over under an operation id, and gives the id that Azure knows it by. */
+/** Hands a message over under an operation id, and returns Azure's id for it. */
 export type Sending = (operationId: string, email: Email, signal: AbortSignal) => Promise<string>
 
 type Refused = Extract<Handed, { code: string }>
 
-/** Long, for a key that is tried again and again looks like an attack. */
+/** Long, because repeated tries with a wrong key look like an attack. */
 const REFUSED_MS = 3_600_000
 const KEY_REFUSED =
   'Azure refuses the access key that it has just given us; keys may be switched off at the communication service.'
@@ -61,9 +61,9 @@ export function azureSending({ arm, clientAt, now, tell }: SendingParts): Sendin
     const retryAfterMs = restsUntilMs - now()
     if (retryAfterMs > 0) throw new DriverError('unauthorized', KEY_REFUSED, { retryAfterMs })
     let handed = await handOver(operationId, email, signal)
-    // It may have been rotated since we asked for it.
+    // The key may have been rotated since we fetched it.
     if (isKeyRefused(handed)) handed = await handOver(operationId, email, signal)
-    // An operation of this id is there already: the message was taken, and the answer to it was lost.
+    // The operation exists: Azure took the message, and its answer was lost.
     if ('code' in handed && handed.status === 409) return operationId
     if ('code' in handed) throw refusalFor(handed)
     return handed.operationId

@@ -1,10 +1,10 @@
-/** Sign-in by client credentials (RFC 6749 section 4.4): one token at a time, kept until shortly before its end. */
+/** Sign-in by client credentials (RFC 6749 section 4.4): keeps one token until shortly before its end. */
 import { z } from 'zod'
 import { orAborted } from '../../../turns.ts'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpClient, Refused } from '../../http.ts'
 
-/** A token that is good for some minutes yet; `drop` one that is refused all the same. */
+/** A token valid for some more minutes; `drop` discards one that was refused all the same. */
 export type Token = { get(signal: AbortSignal): Promise<string>; drop(refused: string): void }
 
 export type Credentials = { tenant_id: string; client_id: string; client_secret: string }
@@ -14,7 +14,7 @@ const answered = z.object({ access_token: z.string().min(1), expires_in: z.coerc
 const refusal = z.object({ error: z.string() })
 
 const EARLY_MS = 300_000
-/** Many wait for one sign-in: it ends by its own deadline, and not with whoever asked first. */
+/** Many callers share one sign-in: its own deadline ends it, not the first caller's abort. */
 const OF_NOBODY = new AbortController().signal
 
 export function tokenSource(http: HttpClient, credentials: Credentials, now: () => number): Token {

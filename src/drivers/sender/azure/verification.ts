@@ -1,6 +1,6 @@
 /**
- * Azure's own check of the records. Its answer to "begin" says only that it was begun; the truth is in
- * the states. A check can get stuck, or fail because the DNS was not ready: it is then asked for again.
+ * Azure's own check of the records. Its answer to "initiate" only says that the check began; the states
+ * give the result. If a check hangs, or fails because the DNS was not ready, we initiate it again.
  */
 import type { Notes } from '../../kind.ts'
 import type { ClaimRef, Verification } from '../contract.ts'
@@ -10,27 +10,27 @@ import { checkStateOf, VERIFICATIONS, type VerificationType } from './convert.ts
 export type VerificationOptions = {
   arm: Arm
   notes: Notes
-  /** After how long a failed check is asked for again, and one under way is taken for stuck; ms. */
+  /** How long after its start to repeat a failed check, and to treat a running one as stuck; ms. */
   againAfterMs: number
   stuckAfterMs: number
   now: () => number
 }
 
-/** How the check of one record stands, after what could be done about it. */
+/** The state of one record's check, after we did what we could. */
 type Standing = {
   type: VerificationType
   is: 'verified' | 'under_way' | 'failed' | 'stuck' | 'unknown'
-  /** Azure's own word for why or how, to be shown; empty where there is none. */
+  /** Azure's own reason or state, to be shown; empty where there is none. */
   word: string
 }
 
 const begunNote = (type: VerificationType): string => `begun:${type}`
 const stuckNote = (type: VerificationType): string => `stuck:${type}`
 
-/** What is noted of the checks: of a domain that is made anew it is not true. */
+/** Notes about the checks; not valid for a domain that is made anew. */
 export const CHECK_NOTES = VERIFICATIONS.flatMap((type) => [begunNote(type), stuckNote(type)])
 
-/** Begins and follows the checks. Ownership first: the others are asked for once it is verified. */
+/** Initiates and follows the checks. Ownership first: Azure verifies the others only after it. */
 export async function followChecks(
   options: VerificationOptions,
   claim: ClaimRef,
@@ -62,19 +62,19 @@ async function follow(
   const noted = await notes.read(claim.claimId, begunNote(type))
   const hasWaited = now() - Number(noted) >= (state === 'failed' ? againAfterMs : stuckAfterMs)
   if (noted === undefined && state === 'under_way') {
-    // Begun by somebody else, or its note was lost: its time counts from now.
+    // Initiated by someone else, or the note was lost: its time counts from now.
     await notes.write(claim.claimId, begunNote(type), String(now()))
   } else if (noted === undefined || hasWaited) {
     const isStuck = noted !== undefined && state !== 'failed'
     await begin(options, claim, type, isStuck, signal)
   }
   if (state === 'failed') return { type, is: state, word: found?.errorCode?.slice(0, 60) ?? '' }
-  // Once called stuck, a check is called so to its end: the sentence must not come and go.
+  // A check once reported as stuck stays so to its end, so that the message does not flicker.
   const isStuck = (await notes.read(claim.claimId, stuckNote(type))) !== undefined
   return { type, is: isStuck ? 'stuck' : 'under_way', word: '' }
 }
 
-/** A stuck check is cancelled first: Azure need not begin what it takes to be under way. */
+/** Cancels a stuck check first: Azure may refuse to initiate one that it considers running. */
 async function begin(
   { arm, notes, now }: VerificationOptions,
   { claimId, name }: ClaimRef,
@@ -83,14 +83,14 @@ async function begin(
   signal: AbortSignal,
 ): Promise<void> {
   if (isStuck) await arm.cancel(name, type, signal)
-  // Where it is not begun, the next look tries again.
+  // If Azure refuses, the next look tries again.
   if (!(await arm.initiate(name, type, signal))) return
   await notes.write(claimId, begunNote(type), String(now()))
   if (isStuck) await notes.write(claimId, stuckNote(type), 'true')
   else await notes.drop(claimId, [stuckNote(type)])
 }
 
-/** What a person calls the records. */
+/** The records' names for people. */
 const LABELS: Record<VerificationType, string> = {
   Domain: 'the ownership code',
   SPF: 'the SPF policy',

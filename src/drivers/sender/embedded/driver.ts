@@ -1,4 +1,4 @@
-/** The sender in this very product: what is queued is signed and transferred to the recipient's MX. */
+/** The built-in sender: signs queued messages and transfers them to the recipient's MX. */
 
 import { bounceDomain, hasBounceAddresses } from '#mail/outgoing/bounce-address.ts'
 import { absolute } from '#names/domain-name.ts'
@@ -14,14 +14,14 @@ import type {
 } from '../contract.ts'
 import { dkimNeeded, type KeptKey, type KeyStore, keyRotation, notRegistered } from './rotation.ts'
 
-/** Where registrations and the queue are kept; handed in by the composition root. */
+/** The store of registrations and the queue; passed in by the composition root. */
 export type SenderStore = {
   keys: KeyStore
-  /** Registers the claim with a key of its own, which signs, or gives the keys it has. */
+  /** Registers the claim with a new signing key, or returns the keys it has. */
   register(claim: ClaimRef): Promise<readonly KeptKey[]>
-  /** Takes away the registration and its keys, and cancels what is still queued. */
+  /** Removes the registration and its keys, and cancels what is still queued. */
   remove(claimId: string): Promise<void>
-  /** Queues a message, once; false when the claim is not registered (any more). */
+  /** Queues a message, once; false when the claim is not registered. */
   enqueue(claim: ClaimRef, mail: OutgoingMail): Promise<boolean>
 }
 
@@ -29,11 +29,11 @@ export type EmbeddedSenderOptions = {
   store: SenderStore
   /** The public DNS, for checking that the key is published. */
   publicDns: Resolver
-  /** Whose `_spf` name lists the addresses we send from; no trailing dot. */
+  /** The host whose `_spf` name lists the addresses we send from; no trailing dot. */
   mailHost: string
-  /** Whether reports of what could not be delivered reach our mail host. */
+  /** Whether bounces reach our mail host. */
   receivesMail: boolean
-  /** How many days a key signs before the next one is begun; 0 for ever. */
+  /** How many days a key signs before the next one is begun; 0 for no rotation. */
   rotationDays: number
 }
 
@@ -85,7 +85,10 @@ function spfNeeded({ name }: ClaimRef, mailHost: string): NeededRecord {
   return { name: absolute(name), type: 'TXT', ttl: TTL_S, data, purpose: 'spf' }
 }
 
-/** Bounce addresses are envelope senders: reports come there, and SPF is asked of their domain (RFC 7208 section 2.4). */
+/**
+ * Bounce addresses are envelope senders: bounces go there, and SPF checks their domain
+ * (RFC 7208 section 2.4).
+ */
 function bounceNeeded({ name }: ClaimRef, mailHost: string): NeededRecord[] {
   const at = { name: absolute(bounceDomain(name)), ttl: TTL_S, purpose: 'bounce' } as const
   return [

@@ -1,10 +1,10 @@
-/** The keys of a registration as they take turns; see docs/decisions/0015-dkim-rotation.md. */
+/** The rotation of a registration's keys; see docs/decisions/0015-dkim-rotation.md. */
 import { absolute } from '#names/domain-name.ts'
 import { dkimName, dkimRecord, REVOKED_DKIM_RECORD } from '#policy/dkim.ts'
 import { DriverError } from '../../errors.ts'
 import type { ClaimRef, KeyRotation, KeyState, NeededRecord, Occasion } from '../contract.ts'
 
-/** A key as it is kept, without its secret. */
+/** A stored key, without its secret. */
 export type KeptKey = {
   selector: string
   publicKey: string
@@ -13,7 +13,7 @@ export type KeptKey = {
   occasion: Occasion
 }
 
-/** Where keys are kept. Each call but `list` is one transaction, and does nothing twice. */
+/** The store of keys. Each call but `list` is one transaction, and idempotent. */
 export type KeyStore = {
   /** Oldest first; empty without a registration. */
   list(claimId: string): Promise<readonly KeptKey[]>
@@ -64,7 +64,7 @@ export function notRegistered({ name }: ClaimRef): never {
 const recordName = ({ name }: ClaimRef, { selector }: { selector: string }): string =>
   absolute(dkimName(selector, name))
 
-/** The record that a key needs in its state: every key that is kept has one. */
+/** The record of a key in its state: every stored key needs one. */
 export function dkimNeeded(claim: ClaimRef, key: KeptKey): NeededRecord {
   const value = key.state === 'revoked' ? REVOKED_DKIM_RECORD : dkimRecord(key.publicKey)
   return {

@@ -39,7 +39,7 @@ const definition = z.object({
   description: z.string().default(''),
   enabled: z.boolean().default(true),
   expression: z.string().default(''),
-  /** Undefined for a rule that leads by other means than ours do. */
+  /** Undefined for a rule of another form than ours. */
   action_parameters: z
     .object({
       from_value: z.object({
@@ -61,15 +61,15 @@ export type CfRuleset = z.infer<typeof ruleset>
 export type CfRecord = z.infer<typeof record>
 export type CfBatch = { deletes: readonly { id: string }[]; posts: readonly object[] }
 
-/** The phase of rules that lead elsewhere by what was asked for. */
+/** The phase of dynamic redirect rules. */
 const REDIRECTS = 'rulesets/phases/http_request_dynamic_redirect/entrypoint'
 const ACTION = 'redirect'
-/** Rules need a right of their own: a token without it is good for all the rest, and its account need not rest. */
+/** A token without the right to rules works for all the rest, so its account need not rest. */
 const NO_RIGHT = 403
 
 export type CfApi = ReturnType<typeof cfApi>
 
-/** `rulesHttp` takes no code of an answer for a refusal of the whole account. */
+/** `rulesHttp` never treats an error code as a refusal of the whole account. */
 export function cfApi(
   { http, rulesHttp, budget }: { http: HttpClient; rulesHttp: HttpClient; budget: Budget },
   accountId: string,
@@ -116,7 +116,7 @@ export function cfApi(
     async deleteZone(id: string, signal: AbortSignal): Promise<void> {
       await call({ method: 'DELETE', path: `/zones/${id}` }, signal)
     },
-    /** Undefined when the zone is gone. */
+    /** Undefined when the zone is absent. */
     async listRecords(id: string, signal: AbortSignal): Promise<CfRecord[] | undefined> {
       const records: CfRecord[] = []
       for (let page = 1; page <= PAGES; page++) {
@@ -128,17 +128,17 @@ export function cfApi(
       }
       throw new DriverError('rejected', `${PROVIDER} holds more records in the zone than we read.`)
     },
-    /** One transaction, in the order deletes, then posts. */
+    /** One transaction: first deletes, then posts. */
     async batch(id: string, json: CfBatch, signal: AbortSignal): Promise<void> {
       const path = `/zones/${id}/dns_records/batch`
       written(await call({ method: 'POST', path, json }, signal))
     },
-    /** Undefined where the zone has none. */
+    /** Undefined when the zone has no rules. */
     async getRedirects(id: string, signal: AbortSignal): Promise<CfRuleset | undefined> {
       const said = await callRules('GET', `/zones/${id}/${REDIRECTS}`, signal)
       return said && readAs(PROVIDER, ruleset, said.result)
     },
-    /** Makes the first of a zone: this call replaces all there are. */
+    /** Makes a zone's first rule: this call replaces all rules. */
     async firstRedirect(id: string, given: CfRuleDefinition, signal: AbortSignal): Promise<void> {
       const json = { rules: [{ ...given, action: ACTION }] }
       written(await callRules('PUT', `/zones/${id}/${REDIRECTS}`, signal, json))
@@ -146,7 +146,7 @@ export function cfApi(
     async addRedirect(at: CfRulesetRef, given: CfRuleDefinition, signal: AbortSignal) {
       written(await callRules('POST', rulesOf(at), signal, { ...given, action: ACTION }))
     },
-    /** The rule becomes what is said here, whole. */
+    /** Replaces the whole rule. */
     async setRedirect(at: CfRulesetRef, { id, ...given }: CfRule, signal: AbortSignal) {
       const json = { ...given, action: ACTION }
       written(await callRules('PATCH', `${rulesOf(at)}/${id}`, signal, json))
@@ -157,7 +157,7 @@ export function cfApi(
   }
 }
 
-/** What a write is about was there when it was looked for. */
+/** Throws if the object of a write has disappeared since it was read. */
 function written(said: object | undefined): void {
   if (said) return
   throw new DriverError('conflict', `${PROVIDER} misses what was there a moment ago.`)
@@ -168,7 +168,7 @@ export type CfRulesetRef = { zone: string; ruleset: string }
 const rulesOf = ({ zone: id, ruleset: of }: CfRulesetRef): string =>
   `/zones/${id}/rulesets/${of}/rules`
 
-/** Codes of a token that is malformed, out of date, or none. */
+/** Codes for a malformed, expired or missing token. */
 const REFUSALS = [6003, 6111, 9109, 10000]
 
 export function refusesUs({ json }: HttpAnswer): Refused | undefined {
@@ -176,10 +176,10 @@ export function refusesUs({ json }: HttpAnswer): Refused | undefined {
   return said.some(({ code }) => REFUSALS.includes(code)) ? 'credentials' : undefined
 }
 
-/** A zone that is not there: 404, by its code when other things can be missing too. */
+/** Whether the zone is absent: 404, or by its code where other objects may be missing too. */
 const isAbsent = ({ status }: HttpAnswer, errors: readonly { code: number }[]): boolean => {
   const codes = errors.map(({ code }) => code)
-  // Reported with 400 too.
+  // Reported with status 400 too.
   if (codes.includes(NO_SUCH_ZONE)) return true
   return status === 404 && codes.length > 0 && !codes.some(isNoRoute)
 }

@@ -1,14 +1,14 @@
 /**
- * All who use the token share one budget, and who overdraws it is refused everything for five minutes.
- * The answers say what is left, `Ratelimit: "default";r=112;t=34`: 112 calls for 34 seconds. Between two
- * answers our own calls are counted down here, for many are under way at once.
+ * All users of the token share one budget; exceeding it blocks them for five minutes. Answers have the
+ * rest, `Ratelimit: "default";r=112;t=34`: 112 calls for 34 seconds. Between two answers we count down
+ * our own calls, because many are under way at once.
  */
 import type { Guard } from '../../guard.ts'
 import type { HttpAnswer } from '../../http.ts'
 
-/** Below so many calls left the account rests: other processes have as many as 32 under way each. */
+/** Below so many calls the account rests: each other process may have 32 under way. */
 const RESERVE = 100
-/** Ends that lie closer together than this are those of one window, told in whole seconds. */
+/** Windows whose ends differ by less are the same one: the header has whole seconds. */
 const SAME_WINDOW_MS = 5000
 
 /** Makes a call, and counts it. */
@@ -31,7 +31,7 @@ export function requestBudget(guard: Guard, now: () => number): Budget {
     const newEndsMs = now() + Number(seconds) * 1000
     const isSameWindow = Math.abs(newEndsMs - endsMs) < SAME_WINDOW_MS
     const known = Number(calls) - underWay
-    // An answer that was overtaken by others tells more than is left.
+    // An answer that arrives out of order has too high a count.
     left = isSameWindow ? Math.min(left, known) : known
     endsMs = newEndsMs
     restWhenLow()

@@ -1,4 +1,4 @@
-/** Cloudflare's words and ours. It speaks of single records; an rrset is what shares a name and a type. */
+/** Converts between Cloudflare's terms and ours. An rrset is its records of one name and type. */
 import { canonicalOrWritten, masterRdata } from '#dns/rdata.ts'
 import { octetsOfText, quoted, wordsOf } from '#dns/text.ts'
 import { absolute, relative } from '#names/domain-name.ts'
@@ -6,16 +6,16 @@ import { type Change, type ClaimRef, type NamedType, type RRset, rrsetTypeOf } f
 import type { CfBatch, CfRecord } from './api.ts'
 
 /**
- * A TTL of 1 means "automatic", which is answered as 300 seconds. Of a record that somebody switched to
- * proxied, or from it, it is read as it stands: no rrset asks for it, so the difference is seen and mended.
+ * A TTL of 1 means "automatic", which is answered as 300 seconds. A record that someone switched to or
+ * from proxied is read as it is: no desired rrset equals it, so it is repaired.
  */
 const AUTOMATIC = 1
 const AUTOMATIC_TTL_S = 300
 
-/** RFC 5737: an address of documentation, where nothing is; what a redirected name holds, proxied. */
+/** RFC 5737: a documentation address without a host; what a redirected name holds, proxied. */
 export const ORIGINLESS = '192.0.2.1'
 
-/** Where the claim's stamp stands: zones have no field for it. */
+/** The name of the claim's stamp: Cloudflare's zones have no field for it. */
 export const stampName = (name: string): string => absolute(`_mailstead.${name}`)
 export const stampOf = ({ claimId }: ClaimRef): string => `claim=${claimId}`
 
@@ -26,7 +26,7 @@ export const stampRRset = (claim: ClaimRef): RRset => ({
   data: [stampOf(claim)],
 })
 
-/** One rrset with the records it is made of. */
+/** One rrset with its records. */
 type Group = RRset & { records: readonly CfRecord[] }
 
 export function toGroups(records: readonly CfRecord[], leads = false): Group[] {
@@ -52,11 +52,14 @@ function ttlOf(record: CfRecord, leads: boolean): number {
   return proxied === isOfRedirect(type, content, leads) ? AUTOMATIC_TTL_S : AUTOMATIC
 }
 
-/** Mail records are never proxied: only what a redirect needs is. */
+/** Only records of a redirect are proxied; those for mail never are. */
 const isOfRedirect = (type: string, value: string, leads: boolean): boolean =>
   leads && type === 'A' && value === ORIGINLESS
 
-/** The fields of `data`, in the order of the rdata, by how each is written: a number, a host, text in quotes, or as it is. */
+/**
+ * The fields of `data`, in rdata order, and how each is written: a number, a host, quoted text, or
+ * plain.
+ */
 const DATA: Partial<Record<NamedType, Record<string, 'number' | 'host' | 'text' | 'words'>>> = {
   CAA: { flags: 'number', tag: 'words', value: 'text' },
   DS: { key_tag: 'number', algorithm: 'number', digest_type: 'number', digest: 'words' },
@@ -107,7 +110,7 @@ function toRecord({ name, type, ttl }: RRset, value: string, leads: boolean): ob
   return { ...record, content: isName ? hostOf(value) : masterRdata(type, value) }
 }
 
-/** What follows the fields of one word each is all of the last field. */
+/** The last field takes all words that remain. */
 function toData(type: RRset['type'], value: string): object {
   const words = wordsOf(value)
   const fields = fieldsOf(type)
@@ -122,15 +125,15 @@ function toData(type: RRset['type'], value: string): object {
   )
 }
 
-/** A value from its word of this number on: no word before it has a space. */
+/** A value from the word of this index on: earlier words have no spaces. */
 const restOf = (value: string, from: number): string => value.split(' ').slice(from).join(' ')
 
 const hostOf = (name: string): string => (name === '.' ? '.' : relative(name))
 
 /**
- * The changes as batches of `limit` operations at most, a change never cut in two: what is there
- * already stays, so that nothing is missing between two records of one rrset. With `leads`, the addresses
- * that stand for a redirect are proxied.
+ * The changes as batches of at most `limit` operations, never splitting a change: existing records stay,
+ * so that no rrset is incomplete in between. With `leads`, the addresses that stand for a redirect are
+ * proxied.
  */
 export function toBatches(
   groups: readonly Group[],

@@ -1,7 +1,7 @@
 /**
- * Zones at Cloudflare. It names the nameservers itself and holds one zone a name and account; a zone
- * made again gets other nameservers, so one that is there is never made anew. A TXT record carries the
- * claim's stamp; until it is there, our notes tell whose making was under way.
+ * Zones at Cloudflare. It assigns the nameservers and holds one zone a name and account; a new zone gets
+ * other nameservers, so an existing one is never made anew. A TXT record carries the claim's stamp;
+ * until it exists, our notes tell which claim was making the zone.
  */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
@@ -21,7 +21,7 @@ const settings = z.strictObject({
   api_token: secret,
   /** Operations in one batch: 200 in Free accounts, 3,500 in paid ones. */
   batch_limit: z.int().min(1).max(3500).default(200),
-  /** Whether visitors of redirected names are led by rules there, which the token needs a right for. */
+  /** Whether Cloudflare's rules redirect visitors, which the token needs a right for. */
   redirect_rules: z.boolean().default(false),
 })
 
@@ -50,14 +50,14 @@ type Parts = {
   batchLimit: number
   hasRedirectRules: boolean
   now(): number
-  /** Writers of one zone take turns: a batch is refused whole when a record of it is there already. */
+  /** Writers of one zone take turns: a batch with a record that exists is refused whole. */
   alone<T>(name: string, work: (held: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>
 }
 
-/** `making` is when a zone was about to be made, `zone` its id once that is known. */
+/** `making` is when we began to make a zone, `zone` its id once known. */
 const MAKING = 'making'
 const ZONE = 'zone'
-/** A zone that came to be this close to our call is what the lost answer was about. */
+/** A zone created this close to our call was made by it, though the answer was lost. */
 const LOST_ANSWER_MS = 120_000
 
 export function cloudflareDriver(parts: Parts): ZoneDriver {
@@ -93,7 +93,7 @@ export function cloudflareDriver(parts: Parts): ZoneDriver {
 
 type Own = { zone: CfZone; records: readonly CfRecord[]; isStamped: boolean }
 
-/** The zone of the claim, by the id we noted or by its name; undefined when it is not there, or not ours. */
+/** The claim's zone, by its noted id or by its name; undefined when it is absent, or not ours. */
 async function ownZone(
   parts: Parts,
   claim: ClaimRef,
@@ -101,7 +101,7 @@ async function ownZone(
 ): Promise<Own | undefined> {
   const { api, notes } = parts
   const id = await notes.read(claim.claimId, ZONE)
-  // By its id: a token that lost its rights sees an empty list, but is refused a zone it names.
+  // By its id: without rights, a token gets an empty list, but an error for a zone by id.
   const zone = id ? await api.getZone(id, signal) : await api.findZone(claim.name, signal)
   const records = zone && (await api.listRecords(zone.id, signal))
   if (!zone || !records) return undefined
@@ -137,7 +137,7 @@ async function newZone({ api, notes, now }: Parts, claim: ClaimRef, signal: Abor
   try {
     return await api.createZone(claim.name, signal)
   } catch (error) {
-    // Refused is not made: a zone that somebody makes later is theirs.
+    // After a refusal no zone was made: one that appears later is not ours.
     const isRefused = error instanceof DriverError && error.kind !== 'unavailable'
     if (isRefused) await notes.forget(claim.claimId)
     throw error

@@ -7,7 +7,7 @@ export const excuses: Excuses = {
   'removing one claim’s zone keeps the zone of another claim on the name': ONE_A_NAME,
 }
 
-/** What an account on any plan but the largest cannot keep. */
+/** What an account on any plan but the largest cannot fulfil. */
 export const excusesOfMost: Excuses = {
   'many claims’ zones are made and removed at once, each its own':
     'Cloudflare sells zones below a registered name, as the suite makes them, to Enterprise only.',

@@ -4,7 +4,7 @@ import * as general from '../objections.ts'
 const LEAST_TTL_S = 60
 const LONGEST_TTL_S = 86_400
 
-/** What Cloudflare cannot hold. Looked at 2026-11. */
+/** What Cloudflare cannot hold. Tested 2026-11. */
 export function objectionTo(rrset: RRset): string | undefined {
   const { name, type, ttl, data } = rrset
   if (ttl < LEAST_TTL_S || ttl > LONGEST_TTL_S) {
@@ -24,11 +24,11 @@ const LABEL = String.raw`[a-z\d_](?:[a-z\d_-]*[a-z\d_])?`
 const HOST = String.raw`(?:${LABEL}\.)+`
 const OWNER = new RegExp(String.raw`^(?:\*\.)?${HOST}$`)
 const ALIAS = new RegExp(`^${HOST}$`)
-/** Text goes there in JSON, which has no room for an octet that is no text. */
+/** Its API takes text in JSON, which cannot hold arbitrary octets. */
 const TEXT = String.raw`"(?:[^\\"]|\\["\\])*"`
 const SERVICE = new RegExp(String.raw`^\d+ (?:\.|${HOST})(?: .*)?$`)
 
-/** Values by type that it takes, where it refuses some that could be served. */
+/** The values that it takes, for types where it refuses some that could be served. */
 const HELD: Partial<Record<RRset['type'], RegExp>> = {
   CAA: new RegExp(String.raw`^\d+ [a-z\d]{1,15} ${TEXT}$`, 'i'),
   CNAME: ALIAS,

@@ -1,7 +1,7 @@
 /**
- * Redirects by Cloudflare's rules. They are for what passes through its web servers alone, so the records
- * of a redirect are proxied ones with an address behind which there is nobody. The entrypoint of the phase
- * is one list for all rules of the zone: ours carries the claim's stamp, and others are left as they are.
+ * Redirects by Cloudflare's rules. They apply only to traffic through its web servers, so a redirect's
+ * records are proxied, with an address without a host. The entrypoint of the phase lists all rules of
+ * the zone: ours carries the claim's stamp, and others are left unchanged.
  */
 import { isDeepStrictEqual } from 'node:util'
 import { DriverError } from '../../errors.ts'
@@ -11,9 +11,9 @@ import { ORIGINLESS, stampOf } from './convert.ts'
 
 export type RuleParts = {
   api: CfApi
-  /** The claim's zone; undefined when it is not there, or not the claim's. */
+  /** The claim's zone; undefined when it is absent, or not the claim's. */
   zoneOf(claim: ClaimRef, signal: AbortSignal): Promise<CfZone | undefined>
-  /** Writers of one zone take turns: two that find no rule would make two. */
+  /** Writers of one zone take turns: two that find no rule would both make one. */
   alone<T>(name: string, work: (held: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>
 }
 

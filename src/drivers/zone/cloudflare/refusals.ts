@@ -1,11 +1,11 @@
-/** The codes Cloudflare says no with, as far as they mean something to us. */
+/** Cloudflare's error codes that we distinguish. */
 import { DriverError, type DriverErrorKind } from '../../errors.ts'
 
 // biome-ignore format: a table
 const KINDS: Record<number, DriverErrorKind> = {
-  // The path leads nowhere, so nobody has looked for what it names.
+  // The path is unknown, so this says nothing about the object.
   7000: 'unavailable', 7003: 'unavailable',
-  // There already, or beside what excludes it: somebody else wrote, or another account has the zone.
+  // It exists, or excludes another: someone else wrote, or another account has the zone.
   1061: 'conflict', 81053: 'conflict', 81054: 'conflict', 81057: 'conflict', 81058: 'conflict',
 }
 

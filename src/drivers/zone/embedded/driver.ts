@@ -1,14 +1,14 @@
-/** The zone host in this very product: rows that our own authoritative servers answer from. */
+/** The built-in zone host: rows that our own authoritative servers answer from. */
 import { DriverError } from '../../errors.ts'
 import type { Change, ClaimRef, RRset, ZoneDriver } from '../contract.ts'
 import { objectionTo } from '../objections.ts'
 
-/** Where the rows are; handed in by the composition root. Each call is one transaction. */
+/** The store of zones; passed in by the composition root. Each call is one transaction. */
 export type ZoneStore = {
   create(claim: ClaimRef): Promise<void>
-  /** Undefined when there is no zone of this claim. */
+  /** Undefined when the claim has no zone. */
   read(claimId: string): Promise<readonly RRset[] | undefined>
-  /** Replaces the rrsets by what `edit` makes of them; false when there is no zone of this claim. */
+  /** Replaces the rrsets by the result of `edit`; false when the claim has no zone. */
   edit(claimId: string, edit: (rrsets: readonly RRset[]) => readonly RRset[]): Promise<boolean>
   remove(claim: ClaimRef): Promise<void>
 }

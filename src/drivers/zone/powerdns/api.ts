@@ -18,7 +18,7 @@ const refusal = z.object({ error: z.string() })
 
 export type PdnsRRset = z.infer<typeof rrset>
 export type PdnsZone = z.infer<typeof zone>
-/** What is to be of an rrset: all of it, or nothing. */
+/** The change of an rrset: replaced whole, or deleted. */
 export type PdnsChange = PdnsRRset & { changetype: 'REPLACE' | 'DELETE' }
 
 export type PdnsApi = ReturnType<typeof pdnsApi>
@@ -34,14 +34,14 @@ export function pdnsApi(http: HttpClient, serverId: string) {
       if (found.name.toLowerCase() === absolute(name)) return found
       throw new DriverError('unavailable', `${PROVIDER} answered with another zone.`)
     },
-    /** False when a zone of that name is there already. */
+    /** False when a zone of that name exists. */
     async createZone(fresh: object, signal: AbortSignal): Promise<boolean> {
       const answer = await http({ method: 'POST', path: zones, json: fresh }, signal)
       if (answer.status === 409 && wordsOf(answer)) return false
       expected(answer, 201)
       return true
     },
-    /** All of the changes, or none. */
+    /** Applies all of the changes, or none. */
     async patchZone(name: string, changes: readonly PdnsChange[], signal: AbortSignal) {
       const call = { method: 'PATCH', path: at(name), json: { rrsets: changes } } as const
       const answer = await http(call, signal)
@@ -71,6 +71,6 @@ function expected(answer: HttpAnswer, status: number): unknown {
 const wordsOf = ({ json }: HttpAnswer): string | undefined =>
   refusal.safeParse(json).data?.error.slice(0, 200)
 
-/** In PowerDNS's words: a proxy before it says 404 too. */
+/** By PowerDNS's message: a proxy before it answers 404 too. */
 const isAbsent = (answer: HttpAnswer): boolean =>
   answer.status === 404 && wordsOf(answer) !== undefined

@@ -1,4 +1,4 @@
-/** PowerDNS's words and ours: `account` is the stamp, `changetype` REPLACE our put and DELETE our drop. */
+/** Converts PowerDNS's terms: `account` is the stamp, `changetype` REPLACE our put and DELETE our drop. */
 import { canonicalName } from '#dns/name.ts'
 import { canonicalOrWritten, masterRdata } from '#dns/rdata.ts'
 import { absolute } from '#names/domain-name.ts'
@@ -14,7 +14,7 @@ export function freshZone({ claimId, name, nameservers }: ClaimRef) {
   return {
     name: absolute(name),
     kind: 'Native',
-    // PowerDNS then raises the serial with every change that is made by its API.
+    // Makes PowerDNS raise the serial with every change through its API.
     soa_edit_api: 'DEFAULT',
     account: claimId,
     nameservers: [],
@@ -44,7 +44,7 @@ export const nameserversIn = (zone: PdnsZone): string[] =>
     .filter(({ name, type }) => type === 'NS' && name.toLowerCase() === zone.name.toLowerCase())
     .flatMap(({ records }) => records.map(({ content }) => content.toLowerCase()))
 
-/** The rrsets of the zone that are ours to see: without the apex SOA and NS. */
+/** The zone's rrsets that we manage: without the apex SOA and NS. */
 export function toRRsets(zone: PdnsZone): RRset[] {
   const apex = zone.name.toLowerCase()
   return zone.rrsets.flatMap(({ name: written, type: asked, ttl, records }) => {
@@ -60,17 +60,17 @@ export function toRRsets(zone: PdnsZone): RRset[] {
 
 const isName = (type: RRsetType): boolean => type === 'CNAME' || type === 'PTR'
 
-/** PowerDNS compares what is sent with what it would write, and behind a length of 0 it writes a space. */
+/** PowerDNS compares content with its own presentation, which has a space behind a length of 0. */
 function contentOf(type: RRsetType, value: string): string {
   if (value === '\\# 0') return `${value} `
   return isName(type) ? writtenName(value) : masterRdata(type, value)
 }
 
-/** Of what is printable, it escapes the dot and the backslash only. */
+/** Of the printable characters, it escapes only the dot and the backslash. */
 const writtenName = (name: string): string =>
   name.replace(/\\(\d{3}|.)/g, (part, what: string) => (/^[^\d.\\]$/.test(what) ? what : part))
 
-/** The same the other way: what a line of text could not hold bare is escaped. */
+/** The reverse: escapes what cannot stand bare in text. */
 const readName = (written: string): string =>
   written.replace(/\\(?:\d{3}|.)|["();@$]/g, (part) => (part.length > 1 ? part : `\\${part}`))
 

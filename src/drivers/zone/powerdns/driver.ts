@@ -1,6 +1,6 @@
 /**
  * Zones at a PowerDNS Authoritative Server, by its HTTP API. The zone's `account` field carries the
- * claim's stamp; what PowerDNS does not hold twice (a name), claims must take turns at.
+ * claim's stamp. PowerDNS holds a name once, so claims on it must take turns.
  */
 import { z } from 'zod'
 import { takeTurns } from '../../../turns.ts'
@@ -36,7 +36,7 @@ export const powerdns: DriverKind<ZoneDriver, z.infer<typeof settings>> = {
 }
 
 export function powerdnsDriver(api: PdnsApi): ZoneDriver {
-  // A server on SQLite answers 500 to whoever writes while somebody else does.
+  // With SQLite, PowerDNS answers 500 to concurrent writes.
   const inTurn = takeTurns()
   const write = <T>(work: () => Promise<T>): Promise<T> => inTurn('write', work)
   return {
@@ -56,7 +56,7 @@ export function powerdnsDriver(api: PdnsApi): ZoneDriver {
     async changeZone(claim, changes, signal) {
       const zone = await ownZone(api, claim, signal)
       if (!zone) throw new DriverError('rejected', `There is no zone ${claim.name} at PowerDNS.`)
-      // The same again would raise the serial, and have every secondary transfer the zone for nothing.
+      // Unchanged rrsets would raise the serial, and make every secondary transfer the zone again.
       const effective = effectiveChanges(toRRsets(zone), changes)
       if (effective.length === 0) return
       await write(() => api.patchZone(claim.name, effective.map(toChange), signal))
@@ -69,7 +69,7 @@ export function powerdnsDriver(api: PdnsApi): ZoneDriver {
   }
 }
 
-/** A zone that is there already: ours by its stamp, its NS rrset mended; or somebody else's. */
+/** Adopts an existing zone with our stamp, and repairs its NS rrset; otherwise throws. */
 async function adopt(
   api: PdnsApi,
   claim: ClaimRef,

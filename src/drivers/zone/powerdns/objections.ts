@@ -1,7 +1,7 @@
 import type { RRset } from '../contract.ts'
 import * as general from '../objections.ts'
 
-/** What a PowerDNS Authoritative Server cannot hold. Looked at with 4.7.3, 2026-11. */
+/** What a PowerDNS Authoritative Server cannot hold. Tested with 4.7.3, 2026-11. */
 export function objectionTo(rrset: RRset): string | undefined {
   const objection = general.objectionTo(rrset)
   if (objection) return objection
@@ -12,15 +12,15 @@ export function objectionTo(rrset: RRset): string | undefined {
 
 const HOST = String.raw`(?:[a-z\d](?:[a-z\d-]*[a-z\d])?\.)+`
 /**
- * RFC 9460 section 2.4.2: an alias has no parameters. Of others it takes none by number, none in quotes,
- * and none of RFC 9461 and 9540.
+ * RFC 9460 section 2.4.2: an alias has no parameters. PowerDNS takes no parameter by number, none in
+ * quotes, and none of RFC 9461 and 9540.
  */
 const SERVICE = new RegExp(
   String.raw`^(?:0 (?:\.|${HOST})|[1-9]\d* (?:\.|${HOST})(?: (?!key|dohpath|ohttp)[^" ]+)*)$`,
   'i',
 )
 
-/** Values by type that its API takes, where it refuses some that could be served. */
+/** The values that its API takes, for types where it refuses some that could be served. */
 const HELD: Partial<Record<RRset['type'], RegExp>> = {
   HTTPS: SERVICE,
   MX: new RegExp(String.raw`^\d+ (?:\.|${HOST})$`, 'i'),

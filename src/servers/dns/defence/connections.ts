@@ -1,7 +1,7 @@
 /**
- * Who may hold a TCP connection. When all places are taken, the prefix with the most connections
- * gives one up for a newcomer, the one that has been idle longest first: so whoever holds many turns
- * nobody else away, and resolvers that share a prefix are not limited while there is room.
+ * Limits TCP connections. When all places are taken, the prefix with the most connections loses one, the
+ * longest idle first. So a client with many connections displaces only its own, and resolvers that share
+ * a prefix are not limited while there is room.
  */
 import { Remote } from './remote.ts'
 
@@ -27,7 +27,7 @@ export class Connections<C extends Connection> {
     return this.#prefixes.size
   }
 
-  /** Takes a connection in, and closes another for it where it must; false when it is to be closed itself. */
+  /** Adds a connection, closing another one if needed; false if the caller must close this one. */
   add(connection: C, address: string): boolean {
     this.#remote.setText(address)
     const prefix = this.#remote.prefixHash(SEED)
@@ -52,7 +52,7 @@ export class Connections<C extends Connection> {
     for (const connection of this.#prefixes.keys()) connection.close()
   }
 
-  /** False when the newcomer's own prefix has the most, and all of those are at work. */
+  /** False when the newcomer's own prefix has the most, and none of those connections is idle. */
   #makeRoomFor(prefix: number): boolean {
     const [most, connections] = [...this.#byPrefix].reduce((a, b) =>
       b[1].size > a[1].size ? b : a,
@@ -70,7 +70,7 @@ export class Connections<C extends Connection> {
     return idle.toSorted((a, b) => a.idleSince! - b.idleSince!)[0]
   }
 
-  /** Sets keep the order in which they were filled. */
+  /** Sets keep insertion order. */
   #oldestAtWork(connections: ReadonlySet<C>, isOfNewcomer: boolean): C | undefined {
     return isOfNewcomer ? undefined : connections.values().next().value
   }

@@ -1,6 +1,6 @@
 /**
- * DNS cookies (RFC 7873, in the form of RFC 9018): who shows one of ours has received a reply of ours
- * at its address before, so the address is not forged.
+ * DNS cookies (RFC 7873, in the form of RFC 9018): a client that shows a valid cookie has received a
+ * reply of ours at its address before, so the address is not forged.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { Cookies } from '../responder.ts'
@@ -17,16 +17,16 @@ const MAX_SERVER_OCTETS = 32
 const VERSION = 1
 const SECRET_OCTETS = 16
 const SECONDS_A_DAY = 86_400
-/** RFC 9018 section 4.3: valid for an hour, five minutes of a clock ahead are forgiven, half-way it is renewed. */
+/** RFC 9018 section 4.3: valid for an hour, and up to five minutes ahead; renewed at half time. */
 const VALID_SECONDS = 3600
 const AHEAD_SECONDS = 300
 const RENEW_SECONDS = 1800
 
 export class CookieJar implements Cookies {
-  /** Who asks, and when in seconds since 1970; set before each query. */
+  /** The client's address, and the time in seconds since 1970; set before each query. */
   readonly remote = new Remote()
   nowS = 0
-  /** Whether the query that was read last shows a cookie of ours. */
+  /** Whether the query read last has a valid cookie. */
   isValid = false
   readonly #key: Uint8Array
   #hasCookie = false
@@ -38,7 +38,7 @@ export class CookieJar implements Cookies {
   readonly #expected = new Uint8Array(8)
   readonly #shown = new Uint8Array(8)
 
-  /** Nameservers with the same key honour each other's cookies; the secret under it changes every day. */
+  /** Nameservers with the same key accept each other's cookies; the derived secret changes every day. */
   constructor(key: Uint8Array) {
     this.#key = key
     this.#option[1] = OPTION_CODE
@@ -103,7 +103,7 @@ export class CookieJar implements Cookies {
     this.#hash(this.#secret, this.#option, at + 8)
   }
 
-  /** Of client cookie, version, reserved, time and address. */
+  /** Over client cookie, version, reserved, time and address. */
   #hash(secret: Uint8Array, into: Uint8Array, at: number): void {
     const { octets, length } = this.remote
     for (let i = 0; i < 16; i++) this.#hashed[i] = this.#option[OPTION_HEADER_OCTETS + i]!

@@ -1,6 +1,6 @@
 /**
- * Response rate limiting: whoever forges the address of a victim must not have us send it more than a
- * resolver there would ask for. A limited reply is left out or, every other time, cut down to its
+ * Response rate limiting: an attacker who forges a victim's address must not make us send it more than a
+ * resolver there would ask for. A limited reply is dropped or, every other time, cut down to its
  * question with TC set: a real resolver then asks over TCP, where addresses cannot be forged.
  */
 import type { Kind } from '../responder.ts'
@@ -17,20 +17,20 @@ export type Verdict = (typeof VERDICT)[keyof typeof VERDICT]
 
 const BUCKETS = 2 ** 16
 const BURST_SECONDS = 2
-/** Errors are of no use to anybody in such numbers. */
+/** No client needs as many errors. */
 const ERRORS_SHARE = 1 / 4
 const KINDS: Readonly<Record<Kind, number>> = {
   answer: 0x1000193,
   referral: 0x2000323,
   nxdomain: 0x3000431,
-  nodata: 0x3000431, // A flood that alternates between the two is one flood.
+  nodata: 0x3000431, // A flood that alternates between the two counts as one.
   error: 0x4000539,
 }
 
 export class RateLimit {
   readonly #rate: number
   readonly #errorRate: number
-  /** Buckets that collide share their room. */
+  /** Buckets that collide share their allowance. */
   readonly #room = new Float32Array(BUCKETS)
   readonly #filledAt = new Float64Array(BUCKETS).fill(Number.NEGATIVE_INFINITY)
   readonly #limited = new Uint8Array(BUCKETS)
@@ -40,7 +40,7 @@ export class RateLimit {
     this.#errorRate = Math.max(this.#rate * ERRORS_SHARE, Math.min(1, this.#rate))
   }
 
-  /** What becomes of a reply of a kind about a name, to a prefix, at a time in milliseconds. */
+  /** Decides on a reply of a kind about a name, to a prefix, at a time in milliseconds. */
   decide(prefixHash: number, kind: Kind, nameHash: number, nowMs: number): Verdict {
     const rate = kind === 'error' ? this.#errorRate : this.#rate
     if (rate === 0) return VERDICT.send

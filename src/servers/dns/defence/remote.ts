@@ -1,8 +1,8 @@
-/** The address that a query came from, in memory that is used again and again. */
+/** The source address of a query, in reused memory. */
 import { isIPv4 } from 'node:net'
 import type { Seed } from '../store/shared.ts'
 
-/** What one customer of a network has: a /24 of IPv4, a /56 of IPv6. */
+/** The usual network of one customer: a /24 of IPv4, a /56 of IPv6. */
 const PREFIX_OCTETS_V4 = 3
 const PREFIX_OCTETS_V6 = 7
 
@@ -16,7 +16,7 @@ export class Remote {
     for (let i = 0; i < length; i++) this.octets[i] = bytes[at + i]!
   }
 
-  /** From the text of an address; one that cannot be read is all zeros. */
+  /** Parses an address; an invalid one becomes all zeros. */
   setText(address: string): void {
     this.octets.fill(0)
     this.length = isIPv4(address) ? 4 : 16
@@ -24,7 +24,7 @@ export class Remote {
     else this.#setV6(address)
   }
 
-  /** An address that means the same; IPv6 is not shortened. */
+  /** An equivalent address; IPv6 is not shortened. */
   get text(): string {
     const octets = [...this.octets.subarray(0, this.length)]
     if (this.length === 4) return octets.join('.')
@@ -38,7 +38,7 @@ export class Remote {
     return this.octets[15] === 1
   }
 
-  /** The same for all addresses of a prefix. */
+  /** Equal for all addresses of a prefix. */
   prefixHash({ start, multiplier }: Seed): number {
     const length = this.length === 4 ? PREFIX_OCTETS_V4 : PREFIX_OCTETS_V6
     let hash = start ^ this.length

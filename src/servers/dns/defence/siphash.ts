@@ -1,4 +1,4 @@
-/** SipHash-2-4 (RFC 9018 section 4.4 asks for it), on 32-bit halves: a tenth of what `createHmac` takes. */
+/** SipHash-2-4 (RFC 9018 section 4.4 asks for it), on 32-bit halves: ten times as fast as `createHmac`. */
 
 const COMPRESSION_ROUNDS = 2
 const FINALIZATION_ROUNDS = 4

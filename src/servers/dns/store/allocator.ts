@@ -1,4 +1,4 @@
-/** Room for blobs in slabs. Room that is freed is used again for blobs of about its size. */
+/** Allocates blobs in slabs. Freed blocks are reused for blobs of about the same size. */
 import { HEADER, i32, SLAB_UNIT_BITS, setU32, UNIT_BITS } from './layout.ts'
 import type { Shared } from './shared.ts'
 import { offsetOf } from './view.ts'
@@ -6,16 +6,16 @@ import { offsetOf } from './view.ts'
 const FIRST_SLAB_OCTETS = 2 ** 20
 const MAX_SLAB_OCTETS = 2 ** (SLAB_UNIT_BITS + UNIT_BITS)
 const MAX_SLABS = 1023
-/** Large sizes are rounded up, and the first unit of the first slab is not used. */
+/** Large sizes are rounded up, and the first unit of the first slab is unused. */
 export const MAX_ZONE_OCTETS = MAX_SLAB_OCTETS - 2 ** 17
-/** How much larger than its blob a freed room may be. */
+/** How much larger than its blob a reused block may be. */
 const MAX_WASTE = 1.25
 
 export class Allocator {
   readonly #shared: Shared
   /** Freed positions by their size in units. */
   readonly #free = new Map<number, number[]>()
-  /** Slabs that every reader knows; only these are given out. */
+  /** The number of slabs that every reader knows; only these are allocated from. */
   #usable = 0
   #slab = 0
   /** In units. The first is never used, so that no position is 0. */
@@ -25,7 +25,7 @@ export class Allocator {
     this.#shared = shared
   }
 
-  /** A position with room for so many octets; undefined when there must be another slab first. */
+  /** A position for so many octets; undefined when another slab is needed first. */
   take(octets: number): number | undefined {
     const units = unitsFor(octets)
     for (let size = units; size <= MAX_WASTE * units; size += stepFrom(size)) {
@@ -43,7 +43,7 @@ export class Allocator {
     else this.#free.set(size, [position])
   }
 
-  /** The next slab, which may be used once `use` is called. Throws when there may be no more. */
+  /** Creates the next slab, usable once `use` is called. Throws when the maximum is reached. */
   grow(): { slab: Uint8Array<SharedArrayBuffer>; at: number } {
     const at = this.#shared.slabs.length
     if (at >= MAX_SLABS) throw new RangeError('The store of zones is full')
@@ -70,7 +70,7 @@ export class Allocator {
   }
 }
 
-/** In units; large sizes are rounded up, so that there are few of them and rooms fit again. */
+/** In units; large sizes are rounded up, so that there are few sizes and freed blocks fit again. */
 function unitsFor(octets: number): number {
   const units = (octets + 2 ** UNIT_BITS - 1) >>> UNIT_BITS
   const step = stepFrom(units)

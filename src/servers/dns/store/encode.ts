@@ -1,4 +1,4 @@
-/** From a zone in words to its blob. What cannot be served is left out and reported. */
+/** Encodes a zone as its blob. Leaves out and reports rrsets that cannot be served. */
 
 import { nameToWire } from '#dns/name.ts'
 import { type ServedRRset, toWireRRset, type WireRRset } from '#dns/rdata.ts'
@@ -28,7 +28,7 @@ export type EncodedZone = {
 }
 
 export type EncodeOptions = {
-  /** A query for the name or one below it is to be reported. */
+  /** Whether queries for the name or one below it are reported. */
   isWaiting?: boolean
 }
 
@@ -40,7 +40,7 @@ const MAX_TYPES_OF_A_NAME = 255
 /** Names below the apex, as lowercase wire labels in latin1, '' for the apex; rrsets by type. */
 type Nodes = Map<string, Map<number, WireRRset>>
 
-/** Throws a RangeError when the apex or its nameservers are not what they must be. */
+/** Throws a RangeError when the apex or its nameservers are invalid. */
 export function encodeZone(
   served: ServedZone,
   { isWaiting = false }: EncodeOptions = {},
@@ -67,7 +67,7 @@ export function encodeZone(
   return { blob: write(apex, flags, nodes), unserved }
 }
 
-/** The blob of a name that is waited for and has no zone. Throws when it is not a name. */
+/** The blob of a name that waits for a query and has no zone. Throws for an invalid name. */
 export function encodeWaiting(name: string): Uint8Array {
   return write(lowercaseWire(name), FLAG.waiting, new Map())
 }
@@ -77,7 +77,7 @@ export function apexOfBlob(blob: Uint8Array): Uint8Array {
   return blob.subarray(HEADER.octets, HEADER.octets + blob[HEADER.apexLength]!)
 }
 
-/** RFC 4343 section 3: only the ASCII letters have a case. Lengths are no letters, being below 64. */
+/** RFC 4343 section 3: only ASCII letters have a case. Lengths, being below 64, are unaffected. */
 export function lowercaseWire(name: string): Buffer {
   return nameToWire(name).map((octet) =>
     octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet,
@@ -93,7 +93,7 @@ function put(nodes: Nodes, rrset: WireRRset, apex: Buffer): void {
   if (octets + RECORD_OCTETS_ON_THE_WIRE * rrset.records.length > MAX_RRSET_OCTETS) {
     throw new RangeError(`${rrset.name} has more records than fit into a message`)
   }
-  // RFC 4592 section 2.2.2: the names above a name exist, though they hold nothing.
+  // RFC 4592 section 2.2.2: empty non-terminals exist too.
   const names = starts
     .slice(0, below + 1)
     .map((start) => name.toString('latin1', start, starts[below]))
@@ -103,7 +103,7 @@ function put(nodes: Nodes, rrset: WireRRset, apex: Buffer): void {
   node.set(rrset.type, rrset)
 }
 
-/** Where each label begins, the root's last. */
+/** The offset of each label, the root's last. */
 function labelStarts(name: Buffer): number[] {
   const starts = [0]
   while (name[starts.at(-1)!]! > 0) starts.push(starts.at(-1)! + name[starts.at(-1)!]! + 1)
@@ -113,7 +113,7 @@ function labelStarts(name: Buffer): number[] {
 function apexOf({ apex, nameservers, serial, ...ttls }: ServedZone): ServedRRset[] {
   const { negativeTtl = 60, nsTtl = 3600 } = ttls
   if (nameservers.length === 0) throw new RangeError(`No nameserver for ${apex}`)
-  // RFC 2308 section 3: an absence lasts for the lesser of the SOA's TTL and its minimum: make them one.
+  // RFC 2308 section 3: an absence lasts for the lesser of the SOA's TTL and minimum: set both alike.
   const soa = soaOf({ mname: nameservers[0]!, apex, serial, minimum: negativeTtl })
   return [
     { name: apex, type: 'SOA', ttl: negativeTtl, data: [soa] },
@@ -160,7 +160,7 @@ function nodeOctets(name: string, node: ReadonlyMap<number, WireRRset>, apex: Bu
   ])
 }
 
-/** The packed form of the only record of an rrset, where it has one. */
+/** The packed form of an rrset's only record, where it has one. */
 function packed(
   { type, records }: WireRRset,
   node: ReadonlyMap<number, WireRRset>,

@@ -1,6 +1,6 @@
 /**
- * How a zone lies in memory and on disk: one blob without addresses or hashes in it, so that it means
- * the same wherever it is copied to. All numbers are big-endian, as on the wire.
+ * The format of a zone in memory and on disk: one blob without addresses or seeded hashes in it, so that
+ * it can be copied anywhere. All numbers are big-endian, as on the wire.
  *
  *   header   length u32 · capacity u32 (of the allocation; 0 elsewhere) · flags u8 · apex octets u8 ·
  *            format u16 · number of nodes u32
@@ -26,7 +26,7 @@ export const HEADER = {
 } as const
 
 export const FLAG = {
-  /** The blob holds a zone; without this flag it says only that the name is waited for. */
+  /** The blob holds a zone; without this flag, the name only waits for a query. */
   zone: 1,
   unconfirmed: 2,
   waiting: 4,
@@ -49,7 +49,7 @@ export function u16(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!
 }
 
-/** As a signed number: what is stored so is below 2^31, or copied and not calculated with. */
+/** As a signed number: stored values are below 2^31, or only copied. */
 export function i32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
 }
@@ -67,7 +67,7 @@ export function setU32(bytes: Uint8Array, at: number, value: number): void {
 /** An entry of the table. */
 export const ENTRY = { hash: 0, offset: 2, octets: 6 } as const
 
-/** The hash of a name below the apex. That of the apex, which has no octets there, is 0 and no other's is. */
+/** The hash of a name below the apex. The hash of the apex is 0, and no other name has it. */
 export function nodeHash(octets: Uint8Array, from: number, length: number): number {
   if (length === 0) return 0
   let hash = length

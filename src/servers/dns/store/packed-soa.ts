@@ -1,6 +1,6 @@
 /**
- * The SOA of a zone of ours repeats its first nameserver and its apex. It is kept without them, and
- * written out for each answer:
+ * The SOA of our zones repeats their first nameserver and their apex. It is stored without the two, and
+ * expanded for each answer:
  *
  *   octets of the rdata u16 · serial u32 · minimum u32
  */
@@ -25,7 +25,7 @@ export const soaOf = (zone: {
   return `${zone.mname} ${rname} ${zone.serial} ${REFRESH} ${RETRY} ${EXPIRE} ${zone.minimum}`
 }
 
-/** The packed form; undefined where that would not give back the same octets. */
+/** The packed form; undefined where unpacking would not give the same octets. */
 export function packSoa(rdata: Buffer, mname: Uint8Array, apex: Uint8Array): Buffer | undefined {
   if (mname.length + RNAME_LABEL.length + apex.length + NUMBERS_OCTETS !== rdata.length)
     return undefined
@@ -40,7 +40,7 @@ export function packSoa(rdata: Buffer, mname: Uint8Array, apex: Uint8Array): Buf
   return unpacked.equals(rdata) ? packed : undefined
 }
 
-/** Writes the rdata out from its packed form, its mname and its apex, which lie in the same memory. */
+/** Expands the packed form with the mname and the apex, which lie in the same memory. */
 export function unpackSoa(
   bytes: Uint8Array,
   packed: number,

@@ -1,6 +1,6 @@
 /**
- * TXT rdata with a DKIM key (RFC 6376 section 3.6.1) takes most of a zone's room, a quarter of that
- * for being base64. It is kept as octets and written out for each answer:
+ * TXT rdata with a DKIM key (RFC 6376 section 3.6.1) takes most of a zone's memory, a quarter of it due
+ * to base64. The key is stored as octets and expanded for each answer:
  *
  *   octets of the rdata u16 · octets before the key u16 · text before · octets of the key u16 · key · text after
  */
@@ -10,12 +10,12 @@ const KEY = /\bp=([A-Za-z0-9+/]{64,}={0,2})/
 const STRING_OCTETS = 255
 const HEAD_OCTETS = 6
 const MAX_RDATA_OCTETS = 65_535
-/** To see whether what is packed comes back. */
+/** To verify that packed rdata expands to the same octets. */
 const unpacked = Buffer.alloc(MAX_RDATA_OCTETS)
 const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/')
 const PAD = 0x3d
 
-/** The packed form of TXT rdata; undefined where that would not give back the same octets. */
+/** The packed form of TXT rdata; undefined where unpacking would not give the same octets. */
 export function packTxt(rdata: Buffer): Buffer | undefined {
   const text = textOf(rdata)
   const match = KEY.exec(text)
@@ -32,7 +32,7 @@ export function packTxt(rdata: Buffer): Buffer | undefined {
   return unpacked.subarray(0, length).equals(rdata) ? packed : undefined
 }
 
-/** Writes the rdata out from its packed form; gives how many octets it has. */
+/** Expands the packed form; returns the number of octets. */
 export function unpackTxt(
   packed: Uint8Array,
   at: number,
@@ -55,7 +55,7 @@ export function unpackTxt(
   return next - intoAt
 }
 
-/** Where the next octet of text goes, what the string it is in has room for, and what is to come. */
+/** The next output position, the octets left in the current string, and the octets left in all. */
 let out: Uint8Array = new Uint8Array()
 let next = 0
 let room = 0

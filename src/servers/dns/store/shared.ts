@@ -1,5 +1,5 @@
 /**
- * What the writer of the store and its readers share: slabs that hold the blobs, an index from names
+ * The memory that the store's writer and readers share: slabs that hold the blobs, an index from names
  * to positions in them, and some control words. There is one writer; readers never wait for it.
  */
 import { randomBytes } from 'node:crypto'
@@ -17,7 +17,7 @@ export type Shared = {
   indexes: Map<number, Index>
 }
 
-/** What a reader in another thread is told before the control words speak of it. */
+/** Memory that a reader in another thread receives before the control words refer to it. */
 export type Growth =
   | { number: number; slab: Uint8Array<SharedArrayBuffer>; at: number }
   | { number: number; index: Index }
@@ -28,7 +28,7 @@ export const MAX_READERS = 32
 /** The epoch of a reader that holds no position. */
 export const IDLE = 0
 
-/** Positions in the index that are none. */
+/** A slot of the index without a position. */
 export const EMPTY = 0
 export const DELETED = -1
 

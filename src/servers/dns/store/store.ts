@@ -1,7 +1,7 @@
 /**
  * The zones that we serve, in memory that all threads read and one writes. A zone is published by one
- * atomic store of its position, so that a reader sees the former zone or the new one and nothing else;
- * the former's room is used again when no reader can hold its position any more.
+ * atomic store of its position, so a reader sees either the former zone or the new one. The former's
+ * memory is reused when no reader can hold its position any more.
  */
 import { WireName } from '../wire-name.ts'
 import { Allocator, MAX_ZONE_OCTETS } from './allocator.ts'
@@ -25,12 +25,12 @@ const FIRST_SLOTS = 1024
 
 /** A reader in another thread. */
 export type Reader = {
-  /** What the thread is started with. */
+  /** Passed to the thread at its start. */
   shared: Shared
   slot: number
-  /** The thread has taken the growth of this number. */
+  /** The thread has taken over the growth of this number. */
   acknowledge(number: number): void
-  /** The thread reads no more. */
+  /** The thread stops reading. */
   detach(): void
 }
 
@@ -43,15 +43,15 @@ export class ZoneStore {
   readonly #name: WireName
   readonly #view: StoreView
   readonly #readers = new Map<number, { post(growth: Growth): void; acknowledged: number }>()
-  /** What may be used once every reader has acknowledged it. */
+  /** Memory that becomes usable once every reader has acknowledged it. */
   readonly #growing: { number: number; use(): void }[] = []
   #growths = 0
-  /** Changes that wait for room, in order. */
+  /** Changes that wait for memory, in order. */
   readonly #queued: Change[] = []
   #isDraining = false
   readonly #retired: Retired[] = []
   #names = 0
-  /** Slots of the index that are or were taken. */
+  /** Slots of the index in use, deleted ones included. */
   #taken = 0
   #isIndexGrowing = false
 
@@ -72,14 +72,14 @@ export class ZoneStore {
     return this.#shared
   }
 
-  /** How many names have a blob. */
+  /** The number of names with a blob. */
   get size(): number {
     return this.#names
   }
 
   /**
-   * Serves what the blob says of its apex from now on. The blob is copied. Throws at another format.
-   * `done` is called once it is served, which is at once unless there must be room first.
+   * Serves the blob at its apex from now on. The blob is copied. Throws at another format. Calls `done`
+   * once it is served: at once, unless memory must grow first.
    */
   put(blob: Uint8Array, done = () => {}): void {
     if (
@@ -98,7 +98,7 @@ export class ZoneStore {
     this.#change({ apex, done })
   }
 
-  /** Lets one more thread read. It takes each `Growth` that is posted and acknowledges its number. */
+  /** Lets one more thread read. It takes over each posted `Growth` and acknowledges its number. */
   attach(post: (growth: Growth) => void): Reader {
     let slot = 0
     while (this.#readers.has(slot)) slot++
@@ -134,7 +134,7 @@ export class ZoneStore {
     if (this.#queued.length > 0 || !this.#apply(change)) this.#queued.push(change)
   }
 
-  /** False when it has to wait for room. */
+  /** False when it has to wait for memory. */
   #apply(change: Change): boolean {
     if (!this.#read('blob' in change ? apexOfBlob(change.blob) : change.apex)) {
       throw new RangeError('Not a name')
@@ -182,7 +182,7 @@ export class ZoneStore {
     while (words[2 * slot + 1] !== EMPTY && words[2 * slot + 1] !== DELETED)
       slot = (slot + 1) & mask
     if (words[2 * slot + 1] === EMPTY) this.#taken++
-    // The hash first: a reader looks at it after it has seen the position.
+    // The hash first: a reader reads it after the position.
     Atomics.store(words, 2 * slot, hash)
     Atomics.store(words, 2 * slot + 1, position)
     this.#names++
@@ -195,7 +195,7 @@ export class ZoneStore {
     this.#names--
   }
 
-  /** The slot of the name that was read last, or -1. */
+  /** The slot of the name read last, or -1. */
   #slotOf(): number {
     const words = this.#words
     const mask = (words.length >>> 1) - 1
@@ -213,7 +213,7 @@ export class ZoneStore {
     this.#retired.push({ position, epoch })
   }
 
-  /** Frees what was retired before the epoch of every reader that holds positions. */
+  /** Frees blobs retired before the epoch of every reader that holds positions. */
   #reclaim(): void {
     if (this.#retired.length === 0) return
     let oldest = Number.POSITIVE_INFINITY
@@ -235,7 +235,7 @@ export class ZoneStore {
     )
   }
 
-  /** Whether the index has room for one more; sees to it that it soon has when it is half full. */
+  /** Whether the index has room for one more; begins to grow it when it is half full. */
   #hasFreeSlot(): boolean {
     const slots = this.#words.length >>> 1
     if (2 * this.#taken >= slots && !this.#isIndexGrowing) this.#growIndex()
@@ -260,7 +260,7 @@ export class ZoneStore {
     )
   }
 
-  /** Tells every reader of what is new, and uses it when all have it. */
+  /** Sends every reader the growth, and calls `use` once all have acknowledged it. */
   #share(growth: (number: number) => Growth, use: () => void): void {
     const number = ++this.#growths
     this.#growing.push({ number, use })
@@ -288,7 +288,7 @@ export class ZoneStore {
   }
 }
 
-/** Gives how many slots are taken. What was deleted is left behind. */
+/** Returns how many slots are taken. Does not copy deleted ones. */
 function copyIndex(from: Int32Array, to: Int32Array): number {
   const mask = (to.length >>> 1) - 1
   let taken = 0

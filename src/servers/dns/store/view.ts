@@ -1,4 +1,4 @@
-/** The store as a reader sees it. A reader announces an epoch while it holds positions. */
+/** A reader's view of the store. A reader announces an epoch while it holds positions. */
 import type { WireName } from '../wire-name.ts'
 import { HEADER, SLAB_UNIT_BITS, UNIT_BITS } from './layout.ts'
 import {
@@ -18,20 +18,20 @@ export class StoreView {
   readonly shared: Shared
   readonly #word: number | undefined
   #index: Index
-  /** The slabs as buffers, for these copy faster. */
+  /** The slabs as Buffers, which copy faster. */
   readonly #slabs: Buffer[] = []
 
-  /** Without a slot: for a reader in the writer's own thread, which cannot be interrupted by it. */
+  /** Without a slot: for a reader in the writer's own thread, where the two cannot interleave. */
   constructor(shared: Shared, slot?: number) {
     this.shared = shared
     this.#word = slot === undefined ? undefined : readerWord(slot)
     this.#index = this.#currentIndex()
   }
 
-  /** Positions found from here on stay valid until `leave`. */
+  /** Positions found from now on stay valid until `leave`. */
   enter(): void {
     const { control } = this.shared
-    // The announcement is seen before the index is read: `Atomics` keeps the order.
+    // `Atomics` keeps the order: the announcement is visible before the index is read.
     if (this.#word !== undefined)
       Atomics.store(control, this.#word, Atomics.load(control, CONTROL.epoch))
     if (Atomics.load(control, CONTROL.index) !== this.#index.number)
@@ -42,13 +42,13 @@ export class StoreView {
     if (this.#word !== undefined) Atomics.store(this.shared.control, this.#word, IDLE)
   }
 
-  /** Takes what the writer is about to use. */
+  /** Takes over memory that the writer is about to use. */
   grow(growth: Growth): void {
     if ('slab' in growth) this.shared.slabs[growth.at] = growth.slab
     else this.shared.indexes.set(growth.index.number, growth.index)
   }
 
-  /** The position of the blob whose apex is the suffix of a name at a label, or `EMPTY`. */
+  /** The position of the blob whose apex is a name's suffix at a label, or `EMPTY`. */
   lookup(name: WireName, label: number): number {
     const { words } = this.#index
     const mask = (words.length >>> 1) - 1

@@ -1,4 +1,4 @@
-/** Reads one zone in its blob: which nodes it has, and which rrsets they have. Allocates nothing. */
+/** Reads one zone from its blob: its nodes and their rrsets. Allocates nothing. */
 import { TYPE } from '#dns/types.ts'
 import type { WireName } from '../wire-name.ts'
 import { ENTRY, FLAG, HEADER, i32, nodeHash, PACKED, RRSET, u16 } from './layout.ts'
@@ -6,7 +6,7 @@ import { unpackSoa } from './packed-soa.ts'
 import { unpackTxt } from './packed-txt.ts'
 import { offsetOf, type StoreView } from './view.ts'
 
-/** Where nothing is. */
+/** Not found. */
 export const NOWHERE = -1
 
 const ASTERISK = 0x2a
@@ -22,7 +22,7 @@ export class ZoneReader {
     this.#at = offsetOf(position)
   }
 
-  /** Opens a blob that lies outside of the store. */
+  /** Opens a blob outside of the store. */
   openBlob(blob: Buffer): void {
     this.bytes = blob
     this.#at = 0
@@ -37,7 +37,7 @@ export class ZoneReader {
     return (this.bytes[this.#at + HEADER.flags]! & flag) !== 0
   }
 
-  /** The whole blob, in the memory it lies in. */
+  /** The whole blob, as a view. */
   get blob(): Buffer {
     return this.bytes.subarray(this.#at, this.#at + i32(this.bytes, this.#at + HEADER.length))
   }
@@ -46,13 +46,13 @@ export class ZoneReader {
     return this.bytes[this.#at + HEADER.apexLength]!
   }
 
-  /** The node of a name's suffix at a label, which lies in the zone. */
+  /** The node of a name's suffix at a label; the suffix lies in the zone. */
   nodeAt(name: WireName, label: number): number {
     const start = name.starts[label]!
     return this.#node(name.octets, start, name.length - this.apexLength - start)
   }
 
-  /** The node of the wildcard right below a name's suffix. */
+  /** The node of the wildcard directly below a name's suffix. */
   wildcardAt(name: WireName, label: number): number {
     if (!this.has(FLAG.wildcards)) return NOWHERE
     const wildcard = this.#wildcard
@@ -64,7 +64,7 @@ export class ZoneReader {
     return this.#node(wildcard, 0, 2 + length)
   }
 
-  /** The node of the apex: its hash is the least, so it is the first. */
+  /** The node of the apex: its hash is the lowest, so it is the first. */
   get apexNode(): number {
     return this.#bodyOf(0) + 1
   }
@@ -73,7 +73,7 @@ export class ZoneReader {
     return i32(this.bytes, this.#at + HEADER.nodes)
   }
 
-  /** Where the name of a node begins, by its place in the table: an octet of length, then the labels. */
+  /** The offset of a node's name, by its place in the table: a length octet, then the labels. */
   nameOfNode(place: number): number {
     return this.#bodyOf(place)
   }
@@ -117,12 +117,12 @@ export class ZoneReader {
     return (u16(this.bytes, rrset + RRSET.count) & PACKED) !== 0
   }
 
-  /** How many octets the rdata of a packed record has. */
+  /** The number of octets of a packed record's rdata. */
   unpackedOctets(record: number): number {
     return u16(this.bytes, record + 2)
   }
 
-  /** Writes out the rdata of a packed record. */
+  /** Expands the rdata of a packed record. */
   unpack(rrset: number, record: number, into: Uint8Array, at: number): void {
     const { bytes } = this
     if (this.type(rrset) === TYPE.TXT) unpackTxt(bytes, record + 2, u16(bytes, record), into, at)
@@ -136,7 +136,7 @@ export class ZoneReader {
     unpackSoa(this.bytes, packed, ns + 2, mnameLength, apex, this.apexLength, into, at)
   }
 
-  /** Reads the name that a record points at, behind so many octets of its rdata; false if there is none. */
+  /** Reads the name in a record's rdata behind `prefix` octets; false if there is none. */
   readTarget(record: number, prefix: number, into: WireName): boolean {
     const length = u16(this.bytes, record)
     const start = record + 2 + prefix
@@ -151,7 +151,7 @@ export class ZoneReader {
     return record + 2 + u16(this.bytes, record)
   }
 
-  /** Whether two NS rrsets name the same hosts, in whatever order and case. */
+  /** Whether two NS rrsets name the same hosts, in any order and case. */
   namesSameHosts(
     ns: number,
     other: ZoneReader,
@@ -162,7 +162,7 @@ export class ZoneReader {
     return this.#namesAll(ns, other, otherNs, a, b) && other.#namesAll(otherNs, this, ns, a, b)
   }
 
-  /** Whether every host of the other is among ours. */
+  /** Whether this NS rrset names every host of the other. */
   #namesAll(ns: number, other: ZoneReader, otherNs: number, a: WireName, b: WireName): boolean {
     const count = other.count(otherNs)
     if (count > MAX_TARGETS_COMPARED || this.count(ns) > MAX_TARGETS_COMPARED) return false
@@ -183,7 +183,7 @@ export class ZoneReader {
     return false
   }
 
-  /** Where the node with this name has its number of rrsets. */
+  /** The offset of the number of rrsets of the node with this name. */
   #node(octets: Uint8Array, from: number, length: number): number {
     const { bytes } = this
     const table = this.#table

@@ -1,4 +1,4 @@
-/** One thread's answers: the store, cookies, the rate limit, its counters, and who is waited for. */
+/** One thread's answers: the store, cookies, the rate limit, its counters, and awaited names. */
 
 import { HEADER_OCTETS } from '#dns/query.ts'
 import { systemClock } from '../../../clock.ts'
@@ -12,7 +12,7 @@ import type { WireName } from '../wire-name.ts'
 import { COUNTER, type ThreadData } from './protocol.ts'
 
 export type AnswererOptions = Pick<ThreadData, 'shared' | 'slot' | 'defence' | 'counters'> & {
-  /** A name that is waited for was asked for. */
+  /** A query asked for an awaited name. */
   onAsked(name: string): void
 }
 
@@ -41,18 +41,18 @@ export class Answerer {
     this.#responder = new Responder(this.view, this.#cookies)
   }
 
-  /** Who asks; set before each query. */
+  /** The client's address; set before each query. */
   get remote(): Remote {
     return this.#cookies.remote
   }
 
-  /** Once for all queries that have come in together. */
+  /** To be called once for all queries received together. */
   tick(): void {
     this.#nowMs = performance.now()
     this.#cookies.nowS = Math.floor(systemClock.now().getTime() / 1000)
   }
 
-  /** Answers the message between two offsets; gives the length of the reply, or 0 for none. */
+  /** Answers the message between two offsets; returns the length of the reply, or 0 for none. */
   answer(
     message: Uint8Array,
     start: number,
@@ -72,7 +72,7 @@ export class Answerer {
     return sent
   }
 
-  /** What is left of a reply by the rate limit. */
+  /** Applies the rate limit to a reply; returns its new length. */
   #limited(out: Uint8Array, start: number, length: number): number {
     const { defence, shared, counters } = this.#options
     if (defence.rateLimit === 0 || this.#cookies.isValid) return length

@@ -1,8 +1,8 @@
 /**
- * All calls of the nameserver into native code: `recvmmsg` and `sendmmsg` of Linux, by koffi. Loading
- * this module throws where they are not to be had. The structures are those of 64-bit little-endian
- * machines (x64 and arm64); every length is fixed here and bounded by the kernel, because a mistake
- * would be one in memory. Calls are synchronous, for a thread that does nothing else.
+ * All native calls of the nameserver: Linux's `recvmmsg` and `sendmmsg`, by koffi. Loading this module
+ * throws where they are unavailable. The structures are those of 64-bit little-endian machines (x64 and
+ * arm64); every length is fixed here and bounded by the kernel, because a mistake would corrupt memory.
+ * Calls block, for a thread that does nothing else.
  */
 import { constants, endianness } from 'node:os'
 import koffi from 'koffi'
@@ -43,12 +43,12 @@ const POLLIN = 1
 const WAIT_MS = 50
 const RECEIVE_BUFFER_OCTETS = 4 * 2 ** 20
 
-/** struct mmsghdr: name, its length, iovec, their number, control, its length, flags, octets of the message. */
+/** struct mmsghdr: name, its length, iovec, their number, control, its length, flags, message octets. */
 const HEADER = { octets: 64, name: 0, nameLength: 8, iov: 16, iovs: 24, flags: 48, length: 56 }
 const IOV = { octets: 16, base: 0, length: 8 }
 const SLOT = 32
 
-/** Nothing within the time, a signal, an ICMP message about an earlier reply, a kernel short of memory. */
+/** A timeout, a signal, an ICMP error for an earlier reply, a kernel short of memory. */
 const PASSING: ReadonlySet<number> = new Set([
   constants.errno.EAGAIN,
   constants.errno.EINTR,
@@ -63,7 +63,7 @@ export type BatchedSocketOptions = {
   address: string
   port: number
   isV6: boolean
-  /** Others listen at the same address and port. */
+  /** Other sockets listen at the same address and port. */
   isOneOfMany: boolean
 }
 
@@ -83,7 +83,7 @@ export function closeDescriptor(fd: number): void {
   close(fd)
 }
 
-/** Sends itself a packet and reads it; throws where that does not work as it should. */
+/** Sends itself a packet and reads it; throws where that does not work. */
 export function probe(): void {
   using socket = openBatchedSocket({
     address: '127.0.0.1',
@@ -99,7 +99,7 @@ export function probe(): void {
 function prepare(fd: number, { address, port, isV6, isOneOfMany }: BatchedSocketOptions): void {
   if (isV6) checked(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, i32(1), 4), 'setsockopt')
   if (isOneOfMany) checked(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, i32(1), 4), 'setsockopt')
-  // The kernel gives less where it allows less; the caller is told how much there is.
+  // The kernel may grant less; `receiveBufferOctets` says how much.
   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, i32(RECEIVE_BUFFER_OCTETS), 4)
   const timeout = Buffer.alloc(16)
   timeout.writeBigInt64LE(BigInt(WAIT_MS * 1000), 8)
@@ -151,7 +151,7 @@ export class BatchedSocket implements PacketSocket {
   }
 
   receive(how: 'wait' | 'look'): number {
-    // The kernel writes the length of each address where it read how long it may be.
+    // The kernel writes the length of each address over the maximum it read there.
     for (let i = 0; i < MAX_BATCH; i++) {
       this.#inWords[(i * HEADER.octets + HEADER.nameLength) / 4] = this.#nameLength
     }
@@ -173,7 +173,7 @@ export class BatchedSocket implements PacketSocket {
   }
 
   reply(packet: number, length: number): void {
-    // Port 0 is nobody's: a packet from there was forged, and one to there cannot be sent.
+    // No client has port 0: such a source is forged, and a packet to it cannot be sent.
     if (this.addresses[packet * SLOT + 2] === 0 && this.addresses[packet * SLOT + 3] === 0) return
     const number = this.#replies++
     this.#outNames[(number * HEADER.octets + HEADER.name) / 8] = this.#namePointers[packet]!
@@ -201,7 +201,7 @@ export class BatchedSocket implements PacketSocket {
       const count = sendmmsg(this.fd, headers, this.#replies - sent, MSG_DONTWAIT)
       if (count > 0) sent += count
       else if (isFull(koffi.errno())) break
-      else sent++ // The address of this one is at fault.
+      else sent++ // Skips a reply whose address is invalid.
     }
     this.#replies = 0
   }
@@ -211,7 +211,7 @@ export class BatchedSocket implements PacketSocket {
   }
 }
 
-/** Which of several sockets have packets. */
+/** Polls several sockets for packets. */
 export class Poll {
   readonly #fds: Int32Array
   readonly #events: Uint16Array
@@ -271,7 +271,7 @@ function portOf(fd: number): number {
 function receiveBufferOf(fd: number): number {
   const octets = i32(0)
   checked(getsockopt(fd, SOL_SOCKET, SO_RCVBUF, octets, i32(4)), 'getsockopt')
-  // The kernel doubles what is asked for, to account for its own.
+  // The kernel doubles the size for its own bookkeeping.
   return octets.readInt32LE(0) / 2
 }
 

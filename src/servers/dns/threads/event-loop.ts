@@ -1,4 +1,4 @@
-/** A thread with an event loop, which answers over TCP, or over UDP where packets cannot be batched. */
+/** A thread with an event loop, which answers TCP, or UDP where batching is unavailable. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import type { Transport } from '../answer.ts'
 import type { AnswerFirst, Listener, ListenOptions } from '../listener.ts'

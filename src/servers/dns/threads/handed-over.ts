@@ -1,7 +1,7 @@
 /**
- * A thread's side of what it hands over to the main thread: messages of secondaries. Few are under way at
- * once, and each step has a deadline, so that a main thread that is busy or a client that does not read
- * costs the thread nothing.
+ * The thread's side of messages that it hands over to the main thread, for secondaries. Few are under
+ * way at once, and each step has a deadline, so a busy main thread or a client that does not read never
+ * blocks the thread.
  */
 import type { Remote } from '../defence/remote.ts'
 import type { Transport } from '../responder.ts'
@@ -14,13 +14,13 @@ import {
   type Told,
 } from './protocol.ts'
 
-/** A step that takes longer has failed. Less than what an idle connection is given. */
+/** A step that takes longer has failed. Shorter than the limit for an idle connection. */
 const STEP_MS = 5000
 
 type UnderWay = {
   transport: Transport
   hasBegun: boolean
-  /** Absent while nothing is waited for. */
+  /** Absent while no reply is awaited. */
   heard: ((told: Told) => void) | undefined
   untilMs: number
 }
@@ -41,19 +41,19 @@ export class HandedOver {
     this.#post = post
   }
 
-  /** How many are under way. */
+  /** The number of messages under way. */
   get size(): number {
     return this.#underWay.size
   }
 
-  /** Whether the message between two offsets is to be handed over. */
+  /** Whether to hand over the message between two offsets. */
   isFor(message: Uint8Array, start: number, end: number, remote: Remote): boolean {
     return this.#concern?.has(message, start, end, remote) ?? false
   }
 
   /**
-   * Hands a message over; gives its number, or undefined when there are too many. `heard` is called once.
-   * The query lies in memory of its own, which is copied.
+   * Hands a message over; returns its number, or undefined when too many are under way. Calls `heard`
+   * once. The query's memory is copied.
    */
   begin(
     query: Uint8Array<ArrayBuffer>,
@@ -69,7 +69,7 @@ export class HandedOver {
     return id
   }
 
-  /** Asks for the next message of a reply. */
+  /** Requests the next message of a reply. */
   next(id: number, heard: (told: Told) => void): void {
     const underWay = this.#underWay.get(id)
     if (underWay === undefined) heard('failed')
@@ -80,12 +80,12 @@ export class HandedOver {
     }
   }
 
-  /** No more is wanted of it. */
+  /** Cancels the rest of a reply. */
   end(id: number): void {
     if (this.#underWay.delete(id)) this.#post({ is: 'end', id })
   }
 
-  /** What the main thread says to one of them. */
+  /** Passes on the main thread's reply for one message. */
   hear(id: number, told: Told): void {
     const underWay = this.#underWay.get(id)
     const heard = underWay?.heard
@@ -97,7 +97,7 @@ export class HandedOver {
     heard(told)
   }
 
-  /** Gives up what has been waited for too long; to be called about once a second. */
+  /** Fails messages past their deadline; to be called about once a second. */
   expire(nowMs = performance.now()): void {
     for (const [id, { heard, untilMs }] of this.#underWay) {
       if (heard === undefined || nowMs < untilMs) continue

@@ -1,4 +1,4 @@
-/** Packets that a thread without an event loop hands over. Their replies leave at its next turn. */
+/** Packets that a thread without an event loop hands over. It sends their replies in its next round. */
 import type { Answerer } from './answerer.ts'
 import type { HandedOver } from './handed-over.ts'
 import { INPUT_OCTETS, OUTPUT_OCTETS, type PacketSocket } from './packet-socket.ts'
@@ -7,7 +7,7 @@ import type { Told } from './protocol.ts'
 type Packet = {
   socket: PacketSocket
   query: Uint8Array<ArrayBuffer>
-  /** As the socket has it. */
+  /** As the socket gives it. */
   sender: Uint8Array
   remote: Uint8Array
 }
@@ -28,7 +28,7 @@ export class HandedPackets {
     this.#isOpen = isOpen
   }
 
-  /** Hands over a packet of the last batch. One too many is dropped, and asked for again by whoever wants it. */
+  /** Hands over a packet of the last batch. Drops it when there are too many; the client asks again. */
   take(socket: PacketSocket, number: number): void {
     const start = number * INPUT_OCTETS
     const { octets, length, text } = this.#answerer.remote

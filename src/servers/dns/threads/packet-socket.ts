@@ -1,6 +1,6 @@
-/** A UDP socket that takes and sends many packets in one call. */
+/** A UDP socket that receives and sends many packets in one call. */
 
-/** Octets of a packet that is looked at; longer ones are no queries for us. */
+/** Octets read of a packet; a longer one is no query that we answer. */
 export const INPUT_OCTETS = 1536
 /** Octets of a slot for a reply; no UDP reply is longer than 1232. */
 export const OUTPUT_OCTETS = 1280
@@ -8,26 +8,26 @@ export const MAX_BATCH = 64
 
 export type PacketSocket = Disposable & {
   readonly port: number
-  /** What the kernel keeps of a burst, in octets. */
+  /** The receive buffer, in octets. */
   readonly receiveBufferOctets: number
   /** The packets of the last batch, each in a slot of `INPUT_OCTETS`. */
   readonly input: Uint8Array
   /** A slot of `OUTPUT_OCTETS` for the reply to each. */
   readonly output: Uint8Array
-  /** Waits for packets for 50 ms at most, unless told to look only; gives how many there are. */
+  /** Waits at most 50 ms for packets, or only polls; returns how many there are. */
   receive(how: 'wait' | 'look'): number
-  /** Octets of a packet; 0 for one that was cut off. */
+  /** Octets of a packet; 0 for a truncated one. */
   lengthOf(packet: number): number
-  /** Where the address lies in `addresses` that a packet came from, and how many octets it has. */
+  /** A packet's source address: its offset in `addresses`, and its length. */
   readonly addresses: Uint8Array
   readonly addressOctets: number
   addressOf(packet: number): number
-  /** The packet gets the reply in its slot, of so many octets, when `flush` is called. */
+  /** Queues the reply in the packet's slot, with that length, for `flush`. */
   reply(packet: number, length: number): void
-  /** What `send` takes for the sender of a packet; a copy. */
+  /** The packet's source, as `send` takes it; a copy. */
   senderOf(packet: number): Uint8Array
-  /** Sends one packet now; not between `receive` and `flush`. What is too long for a slot is dropped. */
+  /** Sends one packet now; not between `receive` and `flush`. Drops one too long for a slot. */
   send(to: Uint8Array, packet: Uint8Array): void
-  /** Sends the replies; what the kernel has no room for is dropped, and asked for again by whoever wants it. */
+  /** Sends the replies; drops those the kernel has no buffer for, and clients ask again. */
   flush(): void
 }

@@ -1,6 +1,6 @@
 /**
- * A thread that answers UDP and does nothing else: it blocks until packets are there, answers them,
- * and sends all replies in one call. It never returns to an event loop, so it fetches its messages.
+ * A thread that only answers UDP: it blocks until packets arrive, answers them, and sends all replies in
+ * one call. It never returns to an event loop, so it polls for its messages.
  */
 import { isIPv6 } from 'node:net'
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
@@ -24,7 +24,7 @@ import {
 } from './protocol.ts'
 
 const IDLE_MS = 20
-/** While the main thread is waited for, its word is looked for as often as this. */
+/** How often to poll the main thread while it prepares a reply. */
 const HANDED_OVER_WAIT_MS = 1
 
 const port = parentPort as MessagePort
@@ -98,7 +98,7 @@ function watch(): void {
   poll = new Poll([...sockets.values()])
 }
 
-/** A thread that was ended in the midst of its work could not close its sockets. */
+/** Closes the sockets of a predecessor that was ended before it could. */
 function closeLeftOpen(): void {
   for (const [i, descriptor] of data.descriptors.entries()) {
     if (descriptor > 0) closeDescriptor(descriptor - 1)

@@ -1,22 +1,22 @@
-/** What the main thread and the threads that answer say to each other. */
+/** The messages between the main thread and the threads that answer. */
 import type { Transport } from '../responder.ts'
 import type { Growth, Shared } from '../store/shared.ts'
 import type { TransferTerms } from '../transfer/concern.ts'
 
 export type Sockets = 'batched' | 'dgram'
 
-/** What a thread is started with. */
+/** The data a thread starts with. */
 export type ThreadData = {
   shared: Shared
   slot: number
   defence: Defence
-  /** Words of `COUNTER`, and the word that ends the thread. */
+  /** The words of `COUNTER`, with the word that ends the thread. */
   counters: Int32Array<SharedArrayBuffer>
-  /** Several threads listen at one port. */
+  /** Several threads listen on one port. */
   isOneOfMany: boolean
-  /** The sockets that a thread has open outside of Node, each as its number and one, for its successor to close. */
+  /** The thread's sockets outside of Node, each as its descriptor plus one, for its successor to close. */
   descriptors: Int32Array<SharedArrayBuffer>
-  /** Absent: there are no secondaries. */
+  /** Absent without secondaries. */
   transfers?: TransferTerms | undefined
 }
 
@@ -24,7 +24,7 @@ export type Defence = {
   /** Replies a second to one prefix about one name; 0 for no limit. */
   rateLimit: number
   threads: number
-  /** A loopback address cannot be forged from outside, so it is not limited unless this says so. */
+  /** Loopback addresses cannot be forged from outside, so they are limited only if this is set. */
   limitsLoopback: boolean
   cookieKey: Uint8Array
 }
@@ -34,18 +34,18 @@ export const COUNTER = {
   replies: 1,
   truncated: 2,
   limited: 3,
-  /** Not to be counted: 1 ends the thread. */
+  /** Not a counter: 1 ends the thread. */
   stop: 4,
 } as const
 export const COUNTERS = 5
-/** How many addresses one thread listens at. */
+/** The most addresses that one thread listens at. */
 export const MAX_LISTENERS = 64
-/** How many messages of secondaries one thread has handed over at once: more than the connections of an address. */
+/** The most messages of secondaries handed over at once: more than the connections of an address. */
 export const MAX_HANDED_OVER = 256
 
 /**
- * What the main thread says to a message that was handed over: the next message of the reply, or that there
- * is none more; that the thread is to answer as it does others; or that the reply cannot be had.
+ * The main thread's reply to a message handed over: the next message of the reply; `end` after the last;
+ * `ordinary` if the thread is to answer it as usual; or `failed`.
  */
 export type Told = Uint8Array<ArrayBuffer> | 'end' | 'ordinary' | 'failed'
 
@@ -64,7 +64,7 @@ export type FromThread =
   | { is: 'acknowledged'; number: number }
   | { is: 'asked'; name: string }
   | { is: 'transfer'; id: number; query: Uint8Array; transport: Transport; remote: string }
-  /** The next message of that reply is wanted; or none any more. */
+  /** Requests the next message of that reply, or cancels the rest. */
   | { is: 'next'; id: number }
   | { is: 'end'; id: number }
   | { is: 'trouble'; message: string }

@@ -1,4 +1,4 @@
-/** One thread that answers, seen from the main thread: started, and started anew should it die. */
+/** The main thread's handle of one answering thread: starts it, and starts it again when it dies. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import type { Endpoint } from '#names/ip.ts'
@@ -21,7 +21,7 @@ export type ThreadOptions = {
   store: ZoneStore
   defence: Defence
   isOneOfMany: boolean
-  /** Absent: there are no secondaries. */
+  /** Absent without secondaries. */
   transfers?: Transfers | undefined
   onAsked(name: string): void
   onError(error: unknown): void
@@ -56,7 +56,7 @@ export class Thread implements AsyncDisposable {
     this.#options = options
   }
 
-  /** Resolves when the thread can listen; rejects, with nothing left of it, when it cannot be started. */
+  /** Resolves when the thread can listen; rejects, and cleans up, when it cannot be started. */
   async start(): Promise<void> {
     const ready = Promise.withResolvers<void>()
     const reader = this.#options.store.attach((growth) => this.#post({ is: 'growth', growth }))
@@ -88,7 +88,7 @@ export class Thread implements AsyncDisposable {
     worker.on('exit', () => this.#restart())
   }
 
-  /** Rejects with the `code` of the system's error when it cannot listen there. */
+  /** Rejects with the `code` of the system's error when the thread cannot listen there. */
   async listen(id: number, endpoint: Endpoint): Promise<Listening> {
     const waiting = Promise.withResolvers<Listening>()
     this.#waiting.set(id, waiting)
@@ -104,7 +104,7 @@ export class Thread implements AsyncDisposable {
     }
   }
 
-  /** Resolves when the thread listens there no more. */
+  /** Resolves when the thread no longer listens there. */
   async close(id: number): Promise<void> {
     this.#endpoints.delete(id)
     const closed = Promise.withResolvers<void>()
@@ -179,7 +179,7 @@ export class Thread implements AsyncDisposable {
       await Promise.all(endpoints.map(([id, endpoint]) => this.listen(id, endpoint)))
     } catch (error) {
       this.#options.onError(error)
-      await this.end() // And so it is started anew.
+      await this.end() // The exit restarts it.
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The threads that answer: one or more for UDP, one for TCP. The main thread writes the store and
- * tells them where to listen; nothing that keeps it busy keeps them from answering.
+ * The threads that answer: one or more for UDP, one for TCP. The main thread writes the store and says
+ * where they listen; however busy it is, they keep answering.
  */
 import { availableParallelism } from 'node:os'
 import type { Endpoint } from '#names/ip.ts'
@@ -15,16 +15,16 @@ export type SocketsChoice = 'auto' | 'batched' | 'dgram'
 
 export type ThreadsOptions = {
   store: ZoneStore
-  /** `auto`: batched where the machine can, Node's own otherwise. */
+  /** `auto`: batched where the machine supports it, Node's own otherwise. */
   sockets: SocketsChoice
-  /** Threads for UDP; one for each core but the main thread's, and at most four, unless told. */
+  /** Threads for UDP; by default one a core without the main thread's, and at most four. */
   udpThreads?: number
   defence: Omit<Defence, 'threads'>
-  /** Answers what secondaries ask; absent: there are none. */
+  /** Answers secondaries; absent if there are none. */
   secondaries?: TransfersOptions | undefined
   onAsked(name: string): void
   onError(error: unknown): void
-  /** What the operator should know. */
+  /** Receives notes for the operator. */
   onNote(note: string): void
 }
 
@@ -73,7 +73,7 @@ export class DnsThreads implements AsyncDisposable {
     return new DnsThreads(threads, tcp, sockets, options.onNote)
   }
 
-  /** Listens over UDP and TCP on the same port; 0 is any that is free. Rejects when it cannot. */
+  /** Listens over UDP and TCP on the same port; 0 is any free one. Rejects when it cannot. */
   listen(endpoint: Endpoint): Promise<Listener> {
     return listenOnBoth(endpoint, {
       tcp: (at) => this.#listen([this.#tcp], at),
@@ -85,7 +85,7 @@ export class DnsThreads implements AsyncDisposable {
     })
   }
 
-  /** What all threads have counted since their start. */
+  /** The sums of all threads' counters since their start. */
   get counts(): Counts {
     const sum = (word: number) =>
       [...this.#udp, this.#tcp].reduce((total, { counters }) => total + (counters[word]! >>> 0), 0)
@@ -130,7 +130,7 @@ export class DnsThreads implements AsyncDisposable {
   }
 }
 
-/** On Linux the batched sockets, unless they cannot be had and need not be. */
+/** On Linux the batched sockets, unless they are unavailable and not required. */
 async function startUdp(
   shared: Omit<ThreadOptions, 'entry'>,
   { sockets, onNote }: ThreadsOptions,

@@ -1,4 +1,4 @@
-/** The messages of a reply that the main thread makes, in a thread with an event loop. */
+/** The messages of a reply that the main thread makes, for a thread with an event loop. */
 import { readQuery } from '#dns/query.ts'
 import { RCODE } from '#dns/types.ts'
 import type { Transport } from '../answer.ts'
@@ -6,7 +6,10 @@ import { emptyReply } from '../transfer/messages.ts'
 import type { HandedOver } from './handed-over.ts'
 import type { Told } from './protocol.ts'
 
-/** Each message is asked for when it is taken. `ordinary` answers what does not concern secondaries after all. */
+/**
+ * Requests each message when it is taken. `ordinary` answers queries that turn out not to be a
+ * secondary's.
+ */
 export async function* toldMessages(
   handedOver: HandedOver,
   query: Buffer,

@@ -1,7 +1,7 @@
 /**
- * The main thread's side of what the threads that answer hand over to it: messages of secondaries. A thread asks
- * for the messages of a reply one by one. In each turn of the event loop one is made, whoever it is for, so
- * that transfers hold nothing else up.
+ * The main thread's side of the messages of secondaries that threads hand over. A thread requests the
+ * messages of a reply one by one. Each turn of the event loop makes one of them, for any client, so that
+ * transfers block nothing else.
  */
 import type { TransferAnswers } from '../transfer/answer.ts'
 import type { TransferTerms } from '../transfer/concern.ts'
@@ -18,7 +18,7 @@ export class Transfers {
   readonly terms: TransferTerms
   readonly answer: TransferAnswers['answer']
   readonly onError: (error: unknown) => void
-  /** One step for each message that is wanted, so no more than `MAX_HANDED_OVER` for a thread. */
+  /** One step for each requested message, so at most `MAX_HANDED_OVER` for a thread. */
   readonly #due: (() => void)[] = []
   #isRunning = false
 
@@ -28,12 +28,12 @@ export class Transfers {
     this.onError = onError
   }
 
-  /** For one thread, for as long as it lives. */
+  /** For one thread, until it ends. */
   open(tell: Tell): ThreadTransfers {
     return new ThreadTransfers(this, tell)
   }
 
-  /** Takes a step in a turn of its own. */
+  /** Runs a step in its own turn of the event loop. */
   soon(step: () => void): void {
     this.#due.push(step)
     if (this.#isRunning) return
@@ -68,7 +68,7 @@ export class ThreadTransfers implements Disposable {
     if (message.is === 'end') this.#end(message.id)
   }
 
-  /** The thread has ended: nobody takes what is under way. */
+  /** The thread has ended: no reply can be delivered. */
   [Symbol.dispose](): void {
     for (const id of [...this.#underWay.keys()]) this.#end(id)
   }
@@ -97,7 +97,7 @@ export class ThreadTransfers implements Disposable {
       if (next === undefined) this.#sayLast(id, 'ordinary')
       else if (next.done) this.#sayLast(id, 'end')
       else this.#say(id, new Uint8Array(next.value))
-      if (transport === 'udp') this.#end(id) // There is no other over UDP.
+      if (transport === 'udp') this.#end(id) // A reply over UDP is one message.
     } catch (error) {
       this.#sayLast(id, 'failed')
       this.#transfers.onError(error)

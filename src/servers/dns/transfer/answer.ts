@@ -1,6 +1,6 @@
 /**
- * Answers what secondaries ask: transfers of zones and of the catalog, and any signed question. It is
- * asked before the ordinary answer path, and leaves to it whatever does not concern it.
+ * Answers secondaries: transfers of zones and of the catalog, and any signed query. It runs before the
+ * ordinary answer path, and leaves all other queries to that.
  */
 import { BlockList, isIPv6 } from 'node:net'
 import { shapeOf } from '#dns/message-shape.ts'
@@ -23,16 +23,16 @@ export type TransferAnswerOptions = {
   keys: readonly TsigKey[]
   /** Addresses that may transfer without a signature, for servers that cannot sign. */
   addresses: readonly string[]
-  /** The ordinary answer to a question whose signature has been taken off. */
+  /** The ordinary answer to a query whose signature was removed. */
   ordinary: (query: Buffer, transport: Transport) => Buffer | undefined
   /** Seconds since 1970. */
   nowS: () => number
 }
 
-/** The messages of one reply, made one by one as they are sent. */
+/** The messages of one reply, each made when it is sent. */
 export type Messages = Iterable<Buffer>
 
-/** Transfers of more than one message under way at once. */
+/** The most transfers of more than one message at once. */
 const MAX_LONG_TRANSFERS = 16
 const MIN_UDP_SIZE = 512
 const SOA_MIN_OCTETS = 22
@@ -51,12 +51,12 @@ export class TransferAnswers {
     this.#catalogOctets = options.catalog && nameToWire(options.catalog.apex)
   }
 
-  /** Undefined for what the ordinary answer path is to answer. */
+  /** Undefined for queries that the ordinary answer path answers. */
   answer(message: Uint8Array, transport: Transport, remote: string): Messages | undefined {
     if (!this.#mayConcern(message)) return undefined
     const octets = Buffer.from(message.buffer, message.byteOffset, message.byteLength)
     const query = readQuery(octets)
-    // What is wrong with a query is said by the ordinary answer.
+    // The ordinary answer reports malformed queries.
     if (query === undefined || !isAsked(query) || query.rcode !== RCODE.NOERROR) return undefined
     const check = this.#check(octets)
     if (check.is === 'unsigned' && !this.#isForSecondaries(query.question)) return undefined
@@ -104,7 +104,7 @@ export class TransferAnswers {
     }
   }
 
-  /** RFC 8945 section 5.3: the reply to a signed query is signed, whatever was asked. */
+  /** RFC 8945 section 5.3: the reply to a signed query is signed. */
   #answerOrdinary(
     query: Asked,
     unsigned: Buffer,
@@ -175,8 +175,8 @@ export class TransferAnswers {
   }
 
   /**
-   * RFC 1995 section 4: the SOA alone if there is nothing newer, or if the reply goes by UDP; the
-   * difference where it is known; else the zone whole. Zones of customers are a few kilobytes, and go whole.
+   * RFC 1995 section 4: the SOA alone if there is nothing newer, or over UDP; the difference where it is
+   * known; otherwise the whole zone. Customers' zones are a few kilobytes, and always go whole.
    */
   #since(frame: SignedFrame, wanted: Version, theirs: number, transport: Transport): Messages {
     const { soa } = wanted
@@ -188,7 +188,7 @@ export class TransferAnswers {
     return this.#send(frame, chain([soa, before], removed, [soa], added, [soa]))
   }
 
-  /** Makes and signs messages as they are taken. Replies of more than one message are few at once. */
+  /** Makes and signs messages as they are taken. Limits replies of more than one message. */
   *#send({ sign, ...frame }: SignedFrame, rrsets: Iterable<TransferRRset>): Generator<Buffer> {
     const messages = messagesOf(frame, recordsOf(rrsets, frame.query.question.name))
     const first = messages.next()
@@ -229,7 +229,7 @@ const isAsked = (query: Query): query is Asked => query.question !== undefined
 const udpLimit = ({ edns }: Query): number =>
   Math.min(Math.max(edns?.udpSize ?? MIN_UDP_SIZE, MIN_UDP_SIZE), UDP_SIZE)
 
-/** RFC 1995 section 3: the version that the client has is the SOA in the authority section. */
+/** RFC 1995 section 3: the client's version is the SOA in the authority section. */
 function serialIn(message: Buffer): number | undefined {
   const soa = shapeOf(message)?.records.find(
     ({ section, type }) => section === 'authority' && type === TYPE.SOA,

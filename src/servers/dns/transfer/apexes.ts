@@ -1,6 +1,6 @@
 /**
- * Which of our zones lie below which, so that a change to an enclosing zone brings those below it up
- * for another look: whether they answer for themselves may have changed with it.
+ * Which of our zones lie below which. A change to an enclosing zone may change whether the zones below
+ * it answer for themselves, so they are checked again.
  */
 import { parentOf, suffixesOf } from '#dns/name.ts'
 
@@ -12,7 +12,7 @@ export class Apexes {
     return this.#all
   }
 
-  /** Notes an apex (absolute, lowercase), and gives it with all that lie below it. */
+  /** Adds an apex (absolute, lowercase); returns it with all apexes below it. */
   add(apex: string): readonly string[] {
     if (!this.#all.has(apex)) {
       this.#all.add(apex)
@@ -21,7 +21,7 @@ export class Apexes {
     return [apex, ...this.#lyingBelow(apex)]
   }
 
-  /** Forgets an apex, and gives it with all that lie below it. */
+  /** Removes an apex; returns it with all apexes below it. */
   delete(apex: string): readonly string[] {
     this.#all.delete(apex)
     for (const suffix of enclosing(apex)) {
@@ -38,7 +38,7 @@ export class Apexes {
     return below
   }
 
-  /** What lies below the root or a TLD is looked for: the set would hold nearly all there are. */
+  /** Searches for apexes below the root or a TLD: a set of them would hold nearly all there are. */
   #lyingBelow(apex: string): Iterable<string> {
     if (!isShort(apex)) return this.#below.get(apex) ?? []
     return [...this.#all].filter((each) => each !== apex && suffixesOf(each).includes(apex))

@@ -1,18 +1,18 @@
 /**
- * Keeps the catalog in step: with what other processes have written, and with the zones that this one
- * serves. One process at a time writes; each of them proposes only names that it has seen change.
+ * Keeps the catalog in step with other processes' changes and with the zones that this one serves. One
+ * process at a time writes; each proposes only names that it has seen change.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { Catalog } from './catalog.ts'
 import type { CatalogChange, CatalogStore, TransferSource } from './source.ts'
 
 const POLL_MS = 1000
-/** Changes are gathered for so long, so that a thousand at once are one version. */
+/** Changes are gathered for so long, so that a thousand of them make one version. */
 const GATHER_MS = 100
-/** How often the process that writes says that it still does. */
+/** How often the writer renews its lease. */
 const RENEW_MS = 3000
 const CHANGES_A_WRITE = 5000
-/** So many names are looked at without a pause. */
+/** How many names are compared without a pause. */
 const NAMES_A_STEP = 2000
 
 export type CatalogKeeperOptions = {
@@ -26,7 +26,7 @@ export type CatalogKeeperOptions = {
 
 export class CatalogKeeper implements AsyncDisposable {
   readonly #options: CatalogKeeperOptions
-  /** Names of which the catalog may say something else than the source. */
+  /** Names whose entry in the catalog may differ from the source. */
   readonly #unsettled = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   /** When the timer fires. */
@@ -40,13 +40,13 @@ export class CatalogKeeper implements AsyncDisposable {
     this.#options = options
   }
 
-  /** To be called when the source is whole, for what it lacks is removed from the catalog. */
+  /** To be called when the source is complete: the catalog loses members that the source lacks. */
   start(): void {
     this.#bell = this.#options.store.onChange(() => this.#soon(GATHER_MS))
     this.#soon(0)
   }
 
-  /** The zone of this name has come, gone or changed. */
+  /** The zone of this name was added, removed or changed. */
   changed(name: string): void {
     this.#unsettled.add(name)
     if (this.#bell !== undefined) this.#soon(GATHER_MS)
@@ -60,7 +60,7 @@ export class CatalogKeeper implements AsyncDisposable {
     await this.#options.store.release().catch(this.#options.onError)
   }
 
-  /** The next step, in at most so many milliseconds. */
+  /** Schedules the next step in at most so many milliseconds. */
   #soon(ms: number): void {
     const at = performance.now() + ms
     if (this.#isEnding || at >= this.#dueAt) return
@@ -71,7 +71,7 @@ export class CatalogKeeper implements AsyncDisposable {
 
   #run(): void {
     this.#dueAt = Number.POSITIVE_INFINITY
-    if (this.#stepping !== undefined) return // It looks again when it is done.
+    if (this.#stepping !== undefined) return // The step under way schedules another one.
     this.#stepping = this.#step()
       .then((isDone) => this.#next(isDone ? POLL_MS : 0))
       .catch((error) => {
@@ -85,7 +85,7 @@ export class CatalogKeeper implements AsyncDisposable {
     this.#soon(ms)
   }
 
-  /** One reading and one writing; says whether there is nothing more to do for now. */
+  /** Reads once and writes once; returns whether nothing is left to do for now. */
   async #step(): Promise<boolean> {
     const { catalog, store, onChange } = this.#options
     await this.#follow()
@@ -121,7 +121,7 @@ export class CatalogKeeper implements AsyncDisposable {
     for (const name of catalog.names) this.#unsettled.add(name)
   }
 
-  /** What would bring the catalog to what the source says. What is equal is settled. */
+  /** The changes that bring the catalog in line with the source. Equal names become settled. */
   async #proposals(): Promise<{ changes: CatalogChange[]; isWhole: boolean }> {
     const { catalog, source } = this.#options
     const changes: CatalogChange[] = []
@@ -132,7 +132,7 @@ export class CatalogKeeper implements AsyncDisposable {
       const [have, want] = [catalog.memberId(name), source.zone(name)?.memberId]
       if (have === want) this.#unsettled.delete(name)
       else if (changes.length >= CHANGES_A_WRITE) return { changes, isWhole: false }
-      // RFC 9432 section 5.4: a member whose label changes is set up anew.
+      // RFC 9432 section 5.4: a member with a new label is set up anew.
       if (have !== want && have !== undefined)
         changes.push({ name, memberId: have, isAdded: false })
       if (have !== want && want !== undefined) changes.push({ name, memberId: want, isAdded: true })

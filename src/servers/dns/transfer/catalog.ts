@@ -8,20 +8,20 @@ import { Members } from './members.ts'
 import { behindBy } from './serial.ts'
 import { type CatalogChange, CHANGES_KEPT, type TransferRRset } from './source.ts'
 
-/** RFC 9432 section 4.1: the NS is `invalid.`; no resolver asks for a catalog, so no TTL matters. */
+/** RFC 9432 section 4.1: the NS is `invalid.`; no resolver asks for a catalog, so TTLs do not matter. */
 const INVALID = nameToWire('invalid.')
 const TTL_S = 0
-/** NOTIFY brings changes at once; a lost one costs a minute. */
+/** NOTIFY announces changes at once; a lost one costs a minute. */
 const [REFRESH_S, RETRY_S, EXPIRE_S, MINIMUM_S] = [60, 30, 14 * 24 * 3600, 0]
 
-/** What a secondary lacks. */
+/** The changes between a secondary's version and ours. */
 export type Difference = { before: TransferRRset; removed: TransferRRset[]; added: TransferRRset[] }
 
 export class Catalog {
   /** Absolute and lowercase. */
   readonly apex: string
   #members = new Members()
-  /** The latest changes, the last of which made the serial. */
+  /** The latest changes; the last one made the serial. */
   #latest: CatalogChange[] = []
   #serial = 0
 
@@ -29,12 +29,12 @@ export class Catalog {
     this.apex = apex
   }
 
-  /** Whether it has been read. Until then nothing of it is true. */
+  /** Whether it has been read. Until then its content is meaningless. */
   get isRead(): boolean {
     return this.#serial > 0
   }
 
-  /** Every change has counted it up by one; the empty catalog has serial 1. On the wire it is taken modulo 2^32. */
+  /** Each change raises it by one; the empty catalog has serial 1. On the wire it is taken modulo 2^32. */
   get serial(): number {
     return this.#serial
   }
@@ -65,7 +65,7 @@ export class Catalog {
       this.#latest.push(change)
     }
     this.#serial += changes.length
-    // Cut now and then, for every cut copies what is left.
+    // Trims rarely, because each trim copies the rest.
     if (this.#latest.length > CHANGES_KEPT * 1.1)
       this.#latest.splice(0, this.#latest.length - CHANGES_KEPT)
   }
@@ -81,7 +81,7 @@ export class Catalog {
     return rrset(this.apex, TYPE.NS, INVALID)
   }
 
-  /** All but the SOA, as it is at the call. */
+  /** All but the SOA, as of the call. */
   rrsets(): Iterable<TransferRRset> {
     const members = this.#members.version()
     const { apex } = this
@@ -93,8 +93,8 @@ export class Catalog {
   }
 
   /**
-   * What has changed since the serial that a secondary has, all steps taken as one (RFC 1995 section 6).
-   * `'nothing'` if it lacks nothing, `'everything'` if that is the shorter answer or the only one left.
+   * The changes since a secondary's serial, merged into one (RFC 1995 section 6). `'nothing'` if it is
+   * up to date, `'everything'` if the whole zone is shorter or the changes are not kept.
    */
   since(theirSerial: number): Difference | 'nothing' | 'everything' {
     const behind = behindBy(this.#serial, theirSerial)
@@ -110,7 +110,7 @@ export class Catalog {
   }
 }
 
-/** An addition and a removal of the same member come to nothing. */
+/** Adding and removing the same member cancel out. */
 function netOf(changes: readonly CatalogChange[]): CatalogChange[] {
   const net = new Map<string, CatalogChange>()
   for (const change of changes) {

@@ -1,6 +1,6 @@
 /**
- * Which messages concern secondaries. It is asked of every packet, so it reads the octets where they
- * are and allocates nothing.
+ * Tells which messages concern secondaries. It reads every packet, so it works in place and allocates
+ * nothing.
  */
 import { lastRecordType, nameEnd } from '#dns/message-shape.ts'
 import { nameToWire } from '#dns/name.ts'
@@ -9,9 +9,9 @@ import { TYPE } from '#dns/types.ts'
 import { Remote } from '../defence/remote.ts'
 import { LOWERCASE } from '../wire-name.ts'
 
-/** What the threads that answer have to know of secondaries. */
+/** What the answering threads need to know of secondaries. */
 export type TransferTerms = {
-  /** Those who may transfer without a signature. */
+  /** Addresses that may transfer unsigned. */
   addresses: readonly string[]
   /** Absolute and lowercase. */
   catalogApex: string | undefined
@@ -29,8 +29,8 @@ export class Concern {
   }
 
   /**
-   * Whether a message is signed, or is a transfer or a question about the catalog from a listed address.
-   * A stranger who signs nothing is refused all of these by the ordinary answer.
+   * Whether a message is signed, or asks for a transfer or the catalog from a listed address. The
+   * ordinary answer refuses other unsigned requests for these.
    */
   has(message: Uint8Array, start: number, end: number, remote: Remote): boolean {
     if (end - start < HEADER_OCTETS || (message[start + 2]! & QR) !== 0) return false
@@ -53,7 +53,7 @@ export class Concern {
 export const isSigned = (message: Uint8Array, start: number, end: number): boolean =>
   lastRecordType(message, start, end) === TYPE.TSIG
 
-/** Whether the question is for a transfer, or for a name within the catalog, whose apex is given. */
+/** Whether the question is for a transfer, or for a name within the catalog of this apex. */
 export function asksForSecondaries(
   message: Uint8Array,
   start: number,
@@ -67,7 +67,7 @@ export function asksForSecondaries(
   return catalog !== undefined && endsWith(message, start + HEADER_OCTETS, at, catalog)
 }
 
-/** Do the octets before `end` spell the name, in whatever case? */
+/** Whether the octets before `end` equal the name, in any case. */
 function endsWith(message: Uint8Array, start: number, end: number, name: Uint8Array): boolean {
   const from = end - name.length
   if (from < start) return false

@@ -1,6 +1,6 @@
 /**
- * The members of a catalog: a label for each name. There may be a million, so a version of them is kept
- * without copying all: they lie in shards, and a shard that a version has is copied before it changes.
+ * The members of a catalog: a label for each name. There may be a million, so versions share memory:
+ * members lie in shards, and a shard that a version uses is copied before it changes.
  */
 
 const SHARDS = 2 ** 14
@@ -9,7 +9,7 @@ export type MembersVersion = Iterable<readonly [name: string, memberId: string]>
 
 export class Members {
   readonly #shards: (Map<string, string> | undefined)[] = new Array(SHARDS).fill(undefined)
-  /** 1 where a version has the shard. */
+  /** 1 where a version uses the shard. */
   readonly #isShared = new Uint8Array(SHARDS)
   #size = 0
 
@@ -31,7 +31,7 @@ export class Members {
     if (this.get(name) !== undefined && this.#own(shardOf(name)).delete(name)) this.#size--
   }
 
-  /** The members as they are now, whatever changes later. */
+  /** The present members, unaffected by later changes. */
   version(): MembersVersion {
     this.#isShared.fill(1)
     return entriesOf([...this.#shards])

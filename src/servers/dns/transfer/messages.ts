@@ -1,10 +1,10 @@
-/** Writes the messages of a transfer: as many records to each as it takes, one message at a time. */
+/** Writes the messages of a transfer one at a time, each with as many records as fit. */
 import { nameToWire } from '#dns/name.ts'
 import { type Edns, HEADER_OCTETS, type Query, type Question } from '#dns/query.ts'
 import { CLASS, RCODE, TYPE } from '#dns/types.ts'
 import type { TransferRRset } from './source.ts'
 
-/** Pointers reach no further than this (RFC 1035 section 4.1.4), and it bounds what waits for a client. */
+/** Pointers reach no further (RFC 1035 section 4.1.4), and it bounds a client's memory. */
 const MESSAGE_OCTETS = 16_384
 const MAX_MESSAGE_OCTETS = 65_535
 const OPT_UDP_SIZE = 1232
@@ -14,14 +14,14 @@ const AA = 0x0400
 const TC = 0x0200
 const POINTER_TO_QUESTION = Buffer.of(0xc0, HEADER_OCTETS)
 
-/** What every message of a reply has in common. */
+/** What all messages of a reply have in common. */
 export type Frame = {
   query: Query & { question: Question }
-  /** How many octets are kept free for a signature. */
+  /** Octets reserved for a signature. */
   signatureOctets: number
 }
 
-/** Each record in wire form, its owner a pointer to the question as far as the two are equal. */
+/** Each record in wire form, its owner compressed against the question. */
 export function* recordsOf(rrsets: Iterable<TransferRRset>, question: string): Generator<Buffer> {
   const apex = nameToWire(question)
   for (const { name, type, ttl, records } of rrsets) {
@@ -37,12 +37,12 @@ export function* recordsOf(rrsets: Iterable<TransferRRset>, question: string): G
   }
 }
 
-/** The question is the apex, and every owner of a zone lies at it or below. */
+/** The question is the apex, and every owner lies at or below it. */
 function ownerOf(name: Buffer, apex: Buffer): Buffer {
   return Buffer.concat([name.subarray(0, name.length - apex.length), POINTER_TO_QUESTION])
 }
 
-/** RFC 5936 section 2.2: one message after the other, each with the question, AA and what fits. */
+/** RFC 5936 section 2.2: each message has the question, AA, and the records that fit. */
 export function* messagesOf(frame: Frame, records: Iterable<Buffer>): Generator<Buffer> {
   const { query, signatureOctets } = frame
   const fixed = HEADER_OCTETS + query.question.octets.length + optOf(query.edns).length
@@ -63,12 +63,12 @@ export function* messagesOf(frame: Frame, records: Iterable<Buffer>): Generator<
   yield write(query, AA, RCODE.NOERROR, gathered)
 }
 
-/** A reply with nothing in it but an RCODE. */
+/** A reply without records, with an RCODE. */
 export function emptyReply(query: Query, rcode: number): Buffer {
   return write(query, 0, rcode, [])
 }
 
-/** A reply that sends the client to TCP. */
+/** A reply that makes the client ask over TCP. */
 export function truncatedReply(query: Query): Buffer {
   return write(query, TC, RCODE.NOERROR, [])
 }
@@ -84,7 +84,7 @@ function write(query: Query, flags: number, rcode: number, answers: readonly Buf
   return Buffer.concat([header, query.question?.octets ?? Buffer.alloc(0), ...answers, opt])
 }
 
-/** RFC 6891 section 7: a query with an OPT is answered with one. */
+/** RFC 6891 section 7: a query with an OPT gets a reply with one. */
 function optOf(edns: Edns | undefined): Buffer {
   if (edns === undefined) return Buffer.alloc(0)
   const opt = Buffer.alloc(11)

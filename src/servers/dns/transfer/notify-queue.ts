@@ -1,6 +1,6 @@
 /**
- * What one secondary has yet to be notified of. A zone stands in the queue once, however often it
- * changes; a few messages are under way at a time, and each is tried three times.
+ * The queue of NOTIFYs for one secondary. A zone is in it once, however often it changes; a few messages
+ * are under way at a time, and each is tried three times.
  */
 import { randomInt } from 'node:crypto'
 import type { Socket } from 'node:dgram'
@@ -11,13 +11,13 @@ import { checkReply, signQuery, type TsigKey } from '#dns/tsig.ts'
 import { CLASS, OPCODE, RCODE, TYPE } from '#dns/types.ts'
 import { type Endpoint, writeEndpoint } from '#names/ip.ts'
 
-/** Unanswered messages at once, for each secondary. */
+/** The most unanswered messages for one secondary. */
 const WINDOW = 64
-/** How long an answer is waited for, and how long after a try that failed the next one is made. */
+/** How long to wait for an answer, and between a failed try and the next. */
 export type Patience = { answerMs: number; retryAfterMs: readonly number[] }
-/** A secondary may not have read yet in the catalog that it has the zone. */
+/** The secondary may not yet have read the zone's name in the catalog. */
 const PATIENCE: Patience = { answerMs: 2000, retryAfterMs: [1000, 10_000] }
-/** Zones that wait for one secondary. What is dropped beyond it, the secondary finds when it refreshes. */
+/** Zones that wait for one secondary. It finds dropped ones when it refreshes. */
 const MAX_WAITING = 100_000
 const TOO_MANY = 'more changes wait for it than are kept'
 const TICK_MS = 100
@@ -26,7 +26,7 @@ const QR = 0x8000
 const AA = 0x0400
 
 export type NotifyQueueOptions = {
-  /** Signs; without one messages go unsigned. */
+  /** The signing key; without one, messages go unsigned. */
   key: TsigKey | undefined
   /** Seconds since 1970. */
   nowS: () => number
@@ -36,7 +36,7 @@ export type NotifyQueueOptions = {
   onTrouble(sentence: string): void
 }
 
-/** A NOTIFY for a zone, by how many times it has been sent. */
+/** A NOTIFY for a zone, with the number of times sent. */
 type Notice = { apex: string; tries: number }
 type Unanswered = Notice & { mac: Buffer | undefined; until: number }
 
@@ -46,7 +46,7 @@ export class NotifyQueue implements Disposable {
   readonly #options: NotifyQueueOptions
   readonly #waiting = new Set<string>()
   readonly #unanswered = new Map<number, Unanswered>()
-  /** To be sent again, a list for each failed try, in the order in which they become due. */
+  /** Notices to send again: one list for each failed try, in due order. */
   readonly #again: (Notice & { at: number })[][]
   readonly #patience: Patience
   #ticking: NodeJS.Timeout | undefined
@@ -94,7 +94,7 @@ export class NotifyQueue implements Disposable {
     for (const list of this.#again) {
       while (list.length > 0 && list[0]!.at <= now && this.#unanswered.size < WINDOW) {
         const { apex, tries } = list.shift()!
-        // A later change sends one anyway.
+        // A later change sends another NOTIFY anyway.
         if (!this.#waiting.has(apex)) this.#send({ apex, tries })
       }
     }
@@ -112,7 +112,7 @@ export class NotifyQueue implements Disposable {
       mac: signed.mac,
       until: performance.now() + this.#patience.answerMs,
     })
-    // One that cannot be sent is one that is not answered.
+    // A failed send counts as unanswered.
     this.#socket.send(signed.message, this.#secondary.port, this.#secondary.address, () => {})
   }
 
@@ -132,7 +132,7 @@ export class NotifyQueue implements Disposable {
     if (rcode === RCODE.NOERROR && !this.#isGenuine(message, notice)) return
     this.#unanswered.delete(shape.id)
     if (rcode === RCODE.NOERROR) this.#answered()
-    // A forged refusal causes one more message, and nothing else.
+    // A forged refusal only causes one more message.
     else this.#failed(notice, () => this.#refused(notice.apex, rcode))
     this.#pump()
   }
@@ -157,7 +157,7 @@ export class NotifyQueue implements Disposable {
     else list.push({ apex, tries: tries + 1, at })
   }
 
-  /** One that serves some of our zones refuses the others, always: that is worth one line. */
+  /** A secondary that serves only some zones always refuses the others: report that once. */
   #refused(apex: string, rcode: number): void {
     if (this.#hasRefused) return
     this.#hasRefused = true

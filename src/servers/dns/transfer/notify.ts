@@ -1,6 +1,5 @@
 /**
- * Sends NOTIFY to secondaries (RFC 1996). Each has a queue of its own, so that one that is silent
- * delays no other.
+ * Sends NOTIFY to secondaries (RFC 1996). Each has its own queue, so that a silent one delays no other.
  */
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
@@ -13,7 +12,7 @@ const GATHER_MS = 100
 
 export type NotifierOptions = NotifyQueueOptions & {
   secondaries: readonly Endpoint[]
-  /** Local addresses to send from, by which secondaries know us; any of the right family is taken. */
+  /** Local addresses to send from, known to secondaries; any of the right family may be used. */
   from: readonly string[]
   onError(error: unknown): void
 }
@@ -68,7 +67,7 @@ export class Notifier implements AsyncDisposable {
   }
 }
 
-/** An address has one form here, however it was written. */
+/** The same text for all spellings of an address. */
 function placeOf({ address, port }: Endpoint): string {
   const family = isIPv6(address) ? 'ipv6' : 'ipv4'
   return writeEndpoint({ address: new SocketAddress({ address, family }).address, port })

@@ -1,6 +1,6 @@
 /**
- * Everything that secondaries are given, put together: transfers, the catalog, and NOTIFY. It lives in the
- * main thread, which has the zones whole; the threads that answer hand over to it what `terms` describe.
+ * Puts together what secondaries use: transfers, the catalog, and NOTIFY. It lives in the main thread,
+ * which has the whole zones; threads hand over to it the messages that `terms` describe.
  */
 
 import type { TsigKey } from '#dns/tsig.ts'
@@ -19,13 +19,13 @@ import { ServedZones } from './served.ts'
 import type { CatalogStore } from './source.ts'
 
 export type SecondariesSettings = {
-  /** Secondaries that are sent NOTIFY. */
+  /** Secondaries that get NOTIFY. */
   notify: readonly Endpoint[]
-  /** The first signs what we send; all of them are taken from others. */
+  /** The first signs what we send; all of them are accepted. */
   keys: readonly TsigKey[]
-  /** Addresses that may transfer without a key. */
+  /** Addresses that may transfer unsigned. */
   addresses: readonly string[]
-  /** Absolute and lowercase. Absent: secondaries are given the names of their zones by hand. */
+  /** Absolute and lowercase. Absent: secondaries are configured zone by zone. */
   catalogApex?: string | undefined
   /** Seconds since 1970. */
   nowS: () => number
@@ -33,7 +33,7 @@ export type SecondariesSettings = {
 }
 
 export type StartOptions = {
-  /** Absent: the catalog stays as it was last read; before that, questions about it are SERVFAIL. */
+  /** Absent: the catalog stays as last read; before that, queries for it get SERVFAIL. */
   catalogStore: CatalogStore | undefined
   /** Local addresses that we listen at. */
   from: readonly string[]
@@ -68,18 +68,18 @@ export class Secondaries {
 
   readonly answer: TransferAnswers['answer'] = (...asked) => this.#answers.answer(...asked)
 
-  /** A zone is served from now on at this apex (absolute, lowercase), or none any more. */
+  /** The zone at this apex (absolute, lowercase) was replaced, or removed. */
   changed(apex: string, zone: { memberId?: string | undefined } | undefined): void {
     this.#zones.setMember(apex, zone?.memberId)
     const concerned = zone ? this.#apexes.add(apex) : this.#apexes.delete(apex)
     for (const each of concerned) this.#keeper?.changed(each)
-    // What is read at the start is no change. Secondaries ask for serials when they refresh.
+    // Zones read at the start are no change. Secondaries ask for serials when they refresh.
     if (this.#notifier && this.#zones.zone(apex) !== undefined) this.#notifier.changed(apex)
   }
 
   /**
-   * Writes the catalog and sends NOTIFY from now on, until what it gives is disposed of. To be called when
-   * all zones are read and up to date, for what is not there then is removed from the catalog.
+   * Writes the catalog and sends NOTIFY until the result is disposed of. To be called when all zones are
+   * read and up to date: the catalog loses members whose zone is missing then.
    */
   async start(options: StartOptions): Promise<AsyncDisposable> {
     await using opened = new AsyncDisposableStack()
@@ -101,8 +101,8 @@ export class Secondaries {
   }
 
   /**
-   * Starts once what is awaited is there; not at all when what this gives is disposed of before. That is
-   * for where zones are served before they are up to date.
+   * Starts once `upToDate` resolves; not at all if the result is disposed of before. For a start that
+   * serves zones before they are up to date.
    */
   startAfter(upToDate: Promise<void>, options: StartOptions): AsyncDisposable {
     let isWanted = true
@@ -145,7 +145,7 @@ export class Secondaries {
 
 const MAX_REPLY_OCTETS = 65_535
 
-/** The answer to a question whose signature has been taken off. Which names are waited for is not reported. */
+/** Answers a query whose signature was removed. Does not report awaited names. */
 function ordinaryOf({ shared }: Pick<ZoneStore, 'shared'>) {
   const responder = new Responder(new StoreView(shared))
   const out = new Uint8Array(MAX_REPLY_OCTETS)

@@ -1,4 +1,4 @@
-/** The zones in the store, as secondaries are given them. */
+/** The zones in the store, in the form that secondaries receive. */
 import { nameOf, readLabels } from '#dns/name.ts'
 import { TYPE } from '#dns/types.ts'
 import { apexOfBlob, lowercaseWire } from '../store/encode.ts'
@@ -10,10 +10,10 @@ import { WireName } from '../wire-name.ts'
 import { ZoneFinder } from '../zone-finder.ts'
 import type { TransferRRset, TransferSource, TransferZone } from './source.ts'
 
-/** A copy of a zone that is larger is shared by all transfers of that version. */
+/** All transfers of one version share one copy of a larger zone. */
 const LARGE_OCTETS = 2 ** 16
 
-/** To be used in the thread that writes the store, for nothing else keeps what it looks at in place. */
+/** To be used in the thread that writes the store: elsewhere, zones could change while they are read. */
 export class ServedZones implements TransferSource {
   readonly #view: StoreView
   readonly #finder: ZoneFinder
@@ -29,8 +29,8 @@ export class ServedZones implements TransferSource {
   }
 
   /**
-   * To be called when an apex has another zone: notes which label it has in the catalog. Without one it is
-   * given to no secondary.
+   * To be called when the zone at an apex changes: notes its label in the catalog. Without one, no
+   * secondary gets the zone.
    */
   setMember(apex: string, memberId: string | undefined): void {
     this.#large.delete(apex)
@@ -38,7 +38,7 @@ export class ServedZones implements TransferSource {
     else this.#members.set(apex, memberId)
   }
 
-  /** A copy, so that a transfer is of one version however long it takes. */
+  /** A copy, so that a long transfer stays at one version. */
   zone(apex: string): TransferZone | undefined {
     const memberId = this.#members.get(apex)
     if (memberId === undefined) return undefined

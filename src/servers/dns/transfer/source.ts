@@ -1,4 +1,4 @@
-/** What zone transfers need from the rest of the server, and nothing else. */
+/** What zone transfers need from the rest of the server. */
 
 /** All records of one name and type in wire form. */
 export type TransferRRset = {
@@ -9,20 +9,20 @@ export type TransferRRset = {
   records: readonly { octets: Buffer }[]
 }
 
-/** One version of a zone. It stays as it is, however long a transfer of it takes. */
+/** One version of a zone. It never changes, however long a transfer takes. */
 export type TransferZone = {
-  /** The label that the zone has in the catalog. A zone that is added anew has another. */
+  /** The zone's label in the catalog. A zone that is removed and added again has another. */
   memberId: string
   soa: TransferRRset
-  /** Everything but the SOA, once for each call. */
+  /** Everything but the SOA; each call starts anew. */
   rrsets(): Iterable<TransferRRset>
 }
 
 export type TransferSource = {
   /**
-   * The zone of an apex (absolute, lowercase) as it is now, if secondaries may have it. They know longest
-   * match and nothing else, so a zone is given only where we answer with it at its own apex: one that is
-   * shadowed by an enclosing zone would shadow that one there.
+   * The present zone of an apex (absolute, lowercase), if secondaries may have it. They only know
+   * longest match, so a zone is given only where we answer from it at its own apex: a zone shadowed by
+   * an enclosing one would shadow that one at a secondary.
    */
   zone(apex: string): TransferZone | undefined
 }
@@ -30,7 +30,7 @@ export type TransferSource = {
 export type CatalogChange = { name: string; memberId: string; isAdded: boolean }
 
 /**
- * The catalog as all processes share it. Each change counts the serial up by one, so equal serials mean
+ * The catalog that all processes share. Each change raises the serial by one, so equal serials mean
  * equal catalogs at every primary.
  */
 export type CatalogStore = {
@@ -40,18 +40,18 @@ export type CatalogStore = {
     members: readonly (readonly [name: string, memberId: string])[]
     latest: readonly CatalogChange[]
   }>
-  /** The changes since a serial; undefined when they are not kept any more. */
+  /** The changes since a serial; undefined when they are no longer kept. */
   since(serial: number): Promise<readonly CatalogChange[] | undefined>
   /**
-   * Adds changes behind the serial, and says whether it did: false when the serial is another by now, or
-   * when another process is the one that writes. No changes merely keep this process the one that writes.
+   * Adds changes behind the serial; false when the serial is different by now, or when another process
+   * is the writer. Without changes, it only renews this process's lease as the writer.
    */
   write(serial: number, changes: readonly CatalogChange[]): Promise<boolean>
-  /** Another process may write at once. */
+  /** Lets another process write at once. */
   release(): Promise<void>
-  /** Calls at every change that may be there to read. */
+  /** Calls `heard` when there may be changes to read. */
   onChange(heard: () => void): Disposable
 }
 
-/** How many of the latest changes of the catalog are kept. A secondary further behind takes it whole. */
+/** How many of the latest changes of the catalog are kept. A secondary further behind gets it whole. */
 export const CHANGES_KEPT = 100_000
