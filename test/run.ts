@@ -34,6 +34,7 @@ const LONG: readonly string[] = [
   'test/journeys/dkim-rotation.test.ts',
   'test/journeys/hostile-mail.test.ts',
   'test/journeys/killed.test.ts',
+  'test/journeys/looking-after.test.ts',
   'test/journeys/mail-killed.test.ts',
   'test/journeys/mail-policies.test.ts',
   'test/journeys/matrix.test.ts',
@@ -44,6 +45,9 @@ const LONG: readonly string[] = [
   'test/journeys/probe-outside.test.ts',
   'test/journeys/properties.test.ts',
   'test/journeys/secondaries.test.ts',
+  'test/journeys/two-accounts.test.ts',
+  'test/live.test.ts',
+  'test/oracle/clients.test.ts',
   'test/oracle/differential.test.ts',
   'test/oracle/nsd.test.ts',
 ]
