@@ -107,7 +107,7 @@ async function openRoles(
   sandbox?.setInboundPorts(smtp)
   if (has('worker')) openWorkers(runtime, worlds, ports)
   if (has('worker') && workers) openOutgoing({ runtime, worlds, accounts, workers })
-  const redirect = has('redirect') ? await openRedirects(runtime) : []
+  const redirect = has('redirect') ? await openRedirects(runtime, sandbox !== undefined) : []
   const api = has('api')
     ? await openApi(runtime, { ports, accounts, sandbox, live, health })
     : undefined

@@ -71,7 +71,7 @@ test('a check looks again, now, and answers the whole domain', async () => {
   const { status, body } = await client.post(at('/check'))
   assert.equal(status, 200)
   assert.equal(body.status, 'ACTIVE')
-  const lookOf = (domain: Json) => Date.parse(domain.conditions[1].last_look_at)
+  const lookOf = (domain: Json) => Date.parse(domain.conditions[1].checked_at)
   assert.ok(lookOf(body) > lookOf(before))
 })
 
@@ -82,7 +82,7 @@ test('a check asks all servers of the parent, and tells when the records were la
     body.delegation.servers.map(({ name }: Json) => name),
     ['a.parent.test', 'b.parent.test'],
   )
-  const checkedAt = ({ dns_records }: Json) => dns_records.map((each: Json) => each.last_checked_at)
+  const checkedAt = ({ dns_records }: Json) => dns_records.map((each: Json) => each.checked_at)
   for (const [index, at] of checkedAt(body).entries()) assert.ok(at > checkedAt(first)[index])
 })
 

@@ -25,9 +25,9 @@ const PROGRESS = `success message domain_id domain_name status progress_percenta
   status_message`
 const DELEGATION = `verdict expected observed checked_at next_check_at settled_at message servers`
 const SERVER = `name address transport outcome nameservers authoritative ttl ms`
-const CONDITION = `type status reason message waiting_for since last_look_at next_look_at`
+const CONDITION = `type status reason message waiting_for since checked_at next_check_at`
 const RECORD = `record_id type name value ttl priority purpose required managed status observed message
-  last_checked_at`
+  checked_at`
 
 /** Domains by the public status they stand in, each made to stand there. */
 const ids: Record<string, string> = {}
@@ -84,7 +84,7 @@ for (const status of STATUSES) {
       if (condition.status === 'waiting')
         assert.match(condition.waiting_for, /^(us|customer|provider)$/)
       else assert.equal(condition.waiting_for, null)
-      for (const instant of [condition.since, condition.last_look_at, condition.next_look_at])
+      for (const instant of [condition.since, condition.checked_at, condition.next_check_at])
         if (instant !== null) isInstant(instant)
     }
   })
@@ -187,7 +187,7 @@ test('a domain that waits for its nameservers says when they are looked at next'
 
 test('an active domain, too, says when its nameservers are looked at next', async () => {
   const { delegation } = await client.untilDomain(ids.ACTIVE!, ({ conditions }) =>
-    conditions.some(({ next_look_at }: Json) => next_look_at !== null),
+    conditions.some(({ next_check_at }: Json) => next_check_at !== null),
   )
   isInstant(delegation.next_check_at)
 })
@@ -204,7 +204,7 @@ test('the records of an active domain are what a zone editor would show', async 
       [record.required, record.managed, record.status],
       [isRequired, true, 'published'],
     )
-    isInstant(record.last_checked_at)
+    isInstant(record.checked_at)
   }
   const of = (purpose: string): Json => records.find((each: Json) => each.purpose === purpose)
   assert.deepEqual(

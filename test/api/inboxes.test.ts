@@ -223,3 +223,12 @@ test('the list can be narrowed, and pages like every list', async () => {
   const answer = await client.get('/sender-accounts?domain_id=x')
   violates(answer, ['query', 'domain_id'], 'value_error.uuid')
 })
+
+test('what a service refuses is shown as a reason and a sentence', async () => {
+  const { body } = await add({ email_prefix: 'refused' })
+  const problem = { reason: 'refused', message: 'Mailcow refuses: the address is taken already.' }
+  const inboxes = store.db.updateTable('inboxes').where('id', '=', body.inbox_id)
+  await inboxes.set({ problem: JSON.stringify(problem) as never }).execute()
+  const [item] = (await list('?search=refused')).sender_accounts
+  assert.deepEqual(item.problem, problem)
+})

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import type { Json } from '../client.ts'
+import { type Json, until } from '../client.ts'
 import { testHouse } from '../house.ts'
+import { leadsTo } from '../redirect.ts'
 import { hasFields, isInstant, refuses, tally, UNKNOWN_ID, violates } from './expect.ts'
 
 const house = await testHouse({ MAILSTEAD_REDIRECT_LISTEN: '127.0.0.1:0' })
@@ -184,9 +185,23 @@ test("an unknown domain and another workspace's answer alike", async () => {
 })
 
 test('without a server for redirects, there are none: 409, whatever else holds', async () => {
-  await using plain = await testHouse()
+  await using plain = await testHouse({ MAILSTEAD_ROLES: 'api,worker,dns,smtp' })
   const active = await plain.client.addActive('plain.test')
   const answer = await plain.client.post(pathOf(active), { target_domain: 'a.example' })
   refuses(answer, 409, 'redirects_not_configured')
   refuses(await plain.client.get(pathOf(active)), 404, 'redirect_not_found')
+})
+
+test('in the sandbox they work without a setting', async () => {
+  await using plain = await testHouse()
+  const active = await plain.client.addActive('unset.test')
+  const { status } = await plain.client.post(pathOf(active), { target_domain: 'a.example' })
+  assert.equal(status, 200)
+  const [server] = plain.house.redirect
+  assert.match(server!, /^127\.0\.0\.1:\d+$/)
+  const location = await until(
+    () => leadsTo(server!, 'unset.test', '/path'),
+    (seen) => seen !== undefined,
+  )
+  assert.equal(location, 'https://a.example/path')
 })

@@ -77,7 +77,7 @@ const record = {
   managed: true,
   status: 'published',
   message: /^/,
-  last_checked_at: INSTANT,
+  checked_at: INSTANT,
 }
 const server = {
   name: /./,
@@ -118,7 +118,7 @@ const LOOKING: readonly Line[] = [
   ['its SPF',                                 'GET /domains/{active}',                         200, { dns_records: among({ ...record, type: 'TXT', name: 'active.test', value: /^v=spf1 /, priority: null, purpose: 'spf' }) }],
   ['its DKIM, as one text however long',      'GET /domains/{active}',                         200, { dns_records: among({ ...record, type: 'TXT', name: /\._domainkey\.active\.test$/, value: /^v=DKIM1;[^"]{250,}$/, purpose: 'dkim' }) }],
   ['its DMARC',                               'GET /domains/{active}',                         200, { dns_records: among({ ...record, type: 'TXT', name: '_dmarc.active.test', value: /^v=DMARC1;/, purpose: 'dmarc' }) }],
-  ['a domain that waits',                     'GET /domains/{waiting}',                        200, { status: 'DNS_PENDING', nameservers: ['{ada}', '{kit}'], activated_at: null, delegation: { verdict: 'not_published', observed: [], message: SENTENCE }, conditions: [met('zone_ready'), { type: 'delegated', status: 'waiting', reason: 'not_published', message: SENTENCE, waiting_for: 'customer', since: INSTANT, last_look_at: INSTANT, next_look_at: INSTANT }], sending: { allowed: false, reason: 'domain_not_active' } }],
+  ['a domain that waits',                     'GET /domains/{waiting}',                        200, { status: 'DNS_PENDING', nameservers: ['{ada}', '{kit}'], activated_at: null, delegation: { verdict: 'not_published', observed: [], message: SENTENCE }, conditions: [met('zone_ready'), { type: 'delegated', status: 'waiting', reason: 'not_published', message: SENTENCE, waiting_for: 'customer', since: INSTANT, checked_at: INSTANT, next_check_at: INSTANT }], sending: { allowed: false, reason: 'domain_not_active' } }],
 ]
 
 // biome-ignore format: a table

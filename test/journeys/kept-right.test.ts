@@ -85,7 +85,7 @@ test('nor does one in which a domain waits, though the wait is counted', async (
   for (let turn = 0; turn < 3; turn++) await client.post(`/domains/${added.domain_id}/check`)
   assert.equal(await fingerprint(), before)
   const after = await waited()
-  assert.ok(after.last_look_at > wait.last_look_at)
+  assert.ok(after.checked_at > wait.checked_at)
   assert.deepEqual([after.status, after.since], ['waiting', wait.since])
 })
 

@@ -35,7 +35,7 @@ describe('a subscription whose sends are used up', async () => {
     assert.equal(told.status, 'SERVICES_CONFIGURING')
     assert.equal(told.failure, null)
     assert.equal(conditionOf(told, 'mail_proven').status, 'waiting')
-    const nextLook = Date.parse(conditionOf(told, 'mail_proven').next_look_at)
+    const nextLook = Date.parse(conditionOf(told, 'mail_proven').next_check_at)
     assert.ok(nextLook - Date.now() > 10 * 60_000, 'it is not asked again before Azure said it may')
   })
 })

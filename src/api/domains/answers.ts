@@ -55,7 +55,7 @@ const dnsRecord = z
     status: z.enum(['published', 'pending', 'missing', 'mismatch', 'unknown']),
     observed: z.array(z.string()).describe('What was seen from outside.'),
     message: z.string(),
-    last_checked_at: instant.nullable(),
+    checked_at: instant.nullable(),
   })
   .register(components, { id: 'DnsRecord' })
 
@@ -95,8 +95,8 @@ const condition = z
     message: z.string(),
     waiting_for: z.enum(['us', 'customer', 'provider']).nullable(),
     since: instant.nullable(),
-    last_look_at: instant.nullable(),
-    next_look_at: instant.nullable(),
+    checked_at: instant.nullable(),
+    next_check_at: instant.nullable(),
   })
   .register(components, { id: 'Condition' })
 

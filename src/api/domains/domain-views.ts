@@ -76,7 +76,7 @@ export function recordViewer(conditions: Conditions) {
     status: row.status,
     observed: row.observed,
     message: RECORD_SENTENCES[row.status] ?? '',
-    last_checked_at: row.last_checked_at && latest(row.last_checked_at.toISOString(), lookedAt),
+    checked_at: row.last_checked_at && latest(row.last_checked_at.toISOString(), lookedAt),
   })
 }
 
@@ -108,7 +108,7 @@ export function customerRecordView(row: CustomerRecordRow) {
     status: 'unknown',
     observed: [],
     message: '',
-    last_checked_at: null,
+    checked_at: null,
   }
 }
 
@@ -163,8 +163,8 @@ function conditionView(type: ConditionType, condition: Condition | undefined) {
       .join(' '),
     waiting_for: verdict.is === 'waiting' ? partyFor(stage.waitsFor, verdict.reason) : null,
     since: since.toISOString(),
-    last_look_at: lastLookAt?.toISOString() ?? null,
-    next_look_at: nextLookAt?.toISOString() ?? null,
+    checked_at: lastLookAt?.toISOString() ?? null,
+    next_check_at: nextLookAt?.toISOString() ?? null,
   }
 }
 
@@ -180,8 +180,8 @@ const UNKNOWN = {
   message: '',
   waiting_for: null,
   since: null,
-  last_look_at: null,
-  next_look_at: null,
+  checked_at: null,
+  next_check_at: null,
 }
 
 /** Only an active domain accepts new messages. */

@@ -14,7 +14,10 @@ const inboxFields = {
   inbox_type: z.enum(['COLDSEND_NATIVE', 'GOOGLE_WORKSPACE', 'OUTLOOK_365', 'CUSTOM_SMTP']),
   daily_limit: z.int(),
   overall_status: z.enum(['PENDING', 'ACTIVE', 'PAUSED', 'DISABLED']),
-  problem: z.string().nullable().describe('What its mailbox still lacks, if anything.'),
+  problem: z
+    .object({ reason: z.string(), message: z.string() })
+    .nullable()
+    .describe('Why a service refuses its mailbox, or its right to send.'),
   domain_id: z.uuid().nullable(),
   created_at: instant,
 }

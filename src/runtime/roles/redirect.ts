@@ -9,14 +9,17 @@ import { changedNames } from '#store/served-names.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Runtime } from '../context.ts'
 
+/** Where the sandbox's redirects are answered without a setting: on loopback, and any free port. */
+const SANDBOX_LISTEN: readonly Endpoint[] = [{ address: '127.0.0.1', port: 0 }]
+
 /** The `redirect` role: a listener for each address. */
-export async function openRedirects({
-  config,
-  store,
-  opened,
-  onError,
-}: Runtime): Promise<readonly Endpoint[]> {
-  if (config.redirectListen.length === 0) return []
+export async function openRedirects(
+  { config, store, opened, onError }: Runtime,
+  hasSandbox: boolean,
+): Promise<readonly Endpoint[]> {
+  const isSet = config.redirectListen.length > 0
+  const addresses = isSet || !hasSandbox ? config.redirectListen : SANDBOX_LISTEN
+  if (addresses.length === 0) return []
   const feed = {
     changed: (mark: string, page: { after: string; limit: number }) =>
       changedNames(store.db, mark, page),
@@ -30,7 +33,7 @@ export async function openRedirects({
   const directory = opened.use(new RedirectDirectory(feed, onError))
   await directory.start()
   const listeners: Endpoint[] = []
-  for (const listen of config.redirectListen) {
+  for (const listen of addresses) {
     const find = (host: string) => directory.find(host)
     listeners.push(opened.use(await listenRedirects({ listen, find, onError })))
   }
@@ -42,11 +45,11 @@ export async function openRedirects({
  * address were not public.
  */
 export function redirectAddresses(world: WorldName, config: Config): readonly string[] {
-  const { redirectListen: listening, laboratory } = config
+  const { redirectListen: listening, laboratory, roles } = config
   const given = config.redirectAddresses
   const all = given.length > 0 ? given : listening.map(({ address }) => address)
+  if (world === 'sandbox') return roles.includes('redirect') || all.length > 0 ? ['127.0.0.1'] : []
   if (all.length === 0) return []
-  if (world === 'sandbox') return ['127.0.0.1']
   return laboratory || !all.some(isPrivateAddress) ? [...new Set(all.map(canonical))] : []
 }
 

@@ -60,9 +60,10 @@ export function toRRsets(zone: PdnsZone): RRset[] {
 
 const isName = (type: RRsetType): boolean => type === 'CNAME' || type === 'PTR'
 
-/** PowerDNS compares content with its own presentation, which has a space behind a length of 0. */
+/** PowerDNS compares content with its own presentation: a space behind a length of 0, quotes around `ech`. */
 function contentOf(type: RRsetType, value: string): string {
   if (value === '\\# 0') return `${value} `
+  if (type === 'SVCB' || type === 'HTTPS') return value.replace(/(?<= )ech=(\S+)/, 'ech="$1"')
   return isName(type) ? writtenName(value) : masterRdata(type, value)
 }
 

@@ -73,6 +73,24 @@ describe('PowerDNS', { skip: withoutPdns ?? false }, async () => {
     assert.deepEqual(shown.toSorted(), PAIR)
   })
 
+  test('the keys of Encrypted ClientHello are held, with and without padding', async ({
+    signal,
+  }) => {
+    const claim = claimOn('hello.example')
+    await driver.ensureZone(claim, signal)
+    const data = ['1 . alpn=h2,h3 port=443 ech=AA==', '2 . ech=AAEC']
+    for (const type of ['SVCB', 'HTTPS'] as const) {
+      const rrset: RRset = { name: `${type.toLowerCase()}.hello.example.`, type, ttl: 300, data }
+      assert.equal(driver.objectionTo(rrset), undefined)
+      await driver.changeZone(claim, [{ put: rrset }], signal)
+    }
+    const held = (await driver.readZone(claim, signal))!.map((found) => found.data.toSorted())
+    assert.deepEqual(held, [
+      ['1 . alpn=h2,h3 port=443 ech=AA==', '2 . ech=AAEC'],
+      ['1 . alpn=h2,h3 port=443 ech=AA==', '2 . ech=AAEC'],
+    ])
+  })
+
   test('of one good and one bad rrset none is taken, and the refusal says why', async ({
     signal,
   }) => {
