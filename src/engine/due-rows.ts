@@ -62,7 +62,7 @@ const longestDue =
     sql`
     select id from ${sql.table(table.name)}
      where ${table.alive} and ${which} and next_at <= now() and lease_until <= now()
-     order by next_at limit ${limit} for update skip locked`
+     order by next_at limit ${limit} for no key update skip locked`
 
 async function take(
   db: QueryExecutorProvider,

@@ -188,7 +188,7 @@ async function holdInboxes(tx: Queryable, open: readonly Wish[]): Promise<Inboxe
     .select(['id', 'daily_limit', 'removed_at'])
     .where('id', '=', sql<string>`any(${ids}::uuid[])`)
     .orderBy('id')
-    .forUpdate()
+    .forNoKeyUpdate()
     .execute()
   return new Map(rows.map(({ id, ...inbox }) => [id, inbox]))
 }

@@ -97,7 +97,7 @@ async function claimName(
     .where('d.removed_at', 'is not', null)
     // A pair of one zone host proves nothing at another.
     .where('d.zone_driver', '=', zoneDriver)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirst()
   if (unused) {
     await tx.deleteFrom('placements').where('claim_id', '=', unused.id).execute()

@@ -62,7 +62,7 @@ async function isStanding(tx: Queryable, ids: readonly string[]): Promise<boolea
     .where('id', 'in', [...ids])
     .where('removal_requested_at', 'is', null)
     .orderBy('id')
-    .forUpdate()
+    .forNoKeyUpdate()
     .execute()
   return standing.length === ids.length
 }

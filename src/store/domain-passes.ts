@@ -50,7 +50,7 @@ export const inTurn =
     ), next as (
       select id from placed where place <= ${ofWorkspace} order by place, next_at limit ${limit}
     )
-    select id from domains where id in (select id from next) and ${isDue} for update skip locked`
+    select id from domains where id in (select id from next) and ${isDue} for no key update skip locked`
   }
 
 /** Loads a taken domain for its pass; undefined when it is gone. */

@@ -34,7 +34,10 @@ export async function reserveInbox(
   }
 }
 
-/** Locks the domain's row. */
+/**
+ * Holds the domain's row, but not its key: a pass that makes inboxes ready holds their rows, and needs the key of the
+ * domain for its events.
+ */
 async function reserve(
   tx: Queryable,
   domain: DomainRow,
@@ -45,7 +48,7 @@ async function reserve(
     .select('max_inboxes')
     .where('id', '=', domain.id)
     .where('removal_requested_at', 'is', null)
-    .forUpdate()
+    .forNoKeyUpdate()
     .executeTakeFirst()
   if (!held) return { is: 'domain_gone' }
   const { count } = await tx

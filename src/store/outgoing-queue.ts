@@ -50,7 +50,7 @@ export function inTurn(
            where workspace_id = tenants.id and finished_at is null and ${which}
              and next_at <= now() and lease_until <= now()
              and recipient_domain <> all(${[...destinations]}::text[])
-           order by next_at limit ${ofWorkspace} for update skip locked) m
+           order by next_at limit ${ofWorkspace} for no key update skip locked) m
        where tenants.id <> all(${[...workspaces]}::uuid[])
     )
     select id from due where place <= ${toDestination} order by turn, next_at limit ${limit}`

@@ -93,7 +93,7 @@ function holdDomain(tx: Queryable, id: string): Promise<{ id: string } | undefin
     .select('id')
     .where('id', '=', id)
     .where('removal_requested_at', 'is', null)
-    .forKeyShare()
+    .forNoKeyUpdate()
     .executeTakeFirst()
 }
 

@@ -150,7 +150,7 @@ export async function requestRemoval(
       .select(['id', 'removal_requested_at'])
       .where('id', 'in', [domain.id, ...(await cuttersOf(tx, domain))])
       .orderBy('id')
-      .forUpdate()
+      .forNoKeyUpdate()
       .execute()
     const isStanding = held.some(
       ({ id, removal_requested_at }) => id === domain.id && removal_requested_at === null,
