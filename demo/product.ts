@@ -29,7 +29,7 @@ const START_LIMIT_MS = 160_000
 /** The product's own limit is 10 s. */
 const STOP_LIMIT_MS = 15_000
 const LAST_WORDS_LENGTH = 2000
-const READY = /^Mailstead is ready: API (\S+), DNS (\S+), SMTP (\S+?)\. .* key is in (.+)$/
+const READY = /^Mailstead is ready: API (\S+), DNS (\S+), SMTP (\S+?)[.,] .* key is in (.+)$/
 
 /** Throws, and leaves nothing behind, when it does not start or the signal is aborted. */
 export async function startProduct(signal: AbortSignal): Promise<Product> {

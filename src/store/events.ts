@@ -67,6 +67,7 @@ export function listEvents(
 }
 
 const NUMBERED_AT_ONCE = 1000
+const NUMBERINGS = 20
 
 /**
  * A page of an owner's events after the position `after`, in the order in which they became visible. Reading
@@ -87,10 +88,13 @@ export async function readFeed(
     const chosen = types.length > 0 ? query.where('type', 'in', [...types]) : query
     return chosen.orderBy('position').limit(limit).execute()
   }
-  for (;;) {
-    const rows = await page()
-    if (rows.length === limit || !(await numberEvents(context, owner))) return rows
-  }
+  const rows = await page()
+  if (rows.length === limit) return rows
+  let isNumbered = false
+  // What is left after so many, the next reader numbers.
+  for (let times = 0; times < NUMBERINGS && (await numberEvents(context, owner)); times++)
+    isNumbered = true
+  return isNumbered ? page() : rows
 }
 
 /** Whether there were events without a position. */
