@@ -32,7 +32,7 @@ test('what waits for a service that is gone is given up, told, and the name is f
   const { domain_id: id } = added
   await client.delegate('forsaken.test', added.nameservers)
   await client.untilDomain(id, ({ status }) => status === 'ACTIVE')
-  await assert.rejects(mailstead('removals', 'abandon', id), /No removal of such a domain/)
+  await assert.rejects(mailstead('removals', 'abandon', id), /There is no removal of such a domain/)
 
   await outside.mailcow[Symbol.asyncDispose]()
   await client.undelegate('forsaken.test')

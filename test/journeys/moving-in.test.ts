@@ -119,11 +119,11 @@ describe('a name with a website and mail elsewhere', () => {
     )
     assert.equal(waiting.status, 'SERVICES_CONFIGURING')
     const { status_message } = (await client.get(`/domains/${id}/progress`)).body
-    assert.match(status_message, /goes to mx\.example\.net; say take_mail/)
+    assert.match(status_message, /goes to mx\.example\.net; set take_mail/)
     assert.equal(conditionOf(waiting, 'records_published').waiting_for, 'customer')
     assert.match(
       conditionOf(waiting, 'records_published').message,
-      /goes to mx\.example\.net; say take_mail/,
+      /goes to mx\.example\.net; set take_mail/,
     )
     assert.deepEqual(
       await answersOf(house.dns, 'moved.test'),
