@@ -1,6 +1,10 @@
 /** The feed of a workspace: everything that happens, in one order, from any point on. */
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { sql } from 'kysely'
 import { EVENTS, type EventType } from '#events/catalogue.ts'
 import { tellOfDomain } from '#store/events.ts'
 import { newId } from '../../src/ids.ts'
@@ -151,6 +155,32 @@ test('a stream tells what happens, and goes on behind the last that was seen', a
   const second = await again.until((text) => text.includes('afterwards.test was added.'))
   again.close()
   assert.ok(!second.includes('streamed.test was added.'))
+})
+
+test('a client that does not read its stream does not have the product hold all events in memory', async () => {
+  const reader = await house.clientOf({ workspace: newId() })
+  const { body } = await reader.post('/domains', { domain: 'unread.test' })
+  const { host, port } = new URL(reader.base)
+  await sql`
+    insert into events (id, workspace_id, world, domain_id, type, message)
+    select gen_random_uuid(), workspace_id, world, id, 'stage.waiting', repeat('x', 4000)
+      from domains, generate_series(1, 15000) where id = ${body.domain_id}`.execute(store.db)
+  const socket = connect(Number(port), host.split(':')[0])
+  await once(socket, 'connect')
+  socket.pause()
+  const held = () => process.memoryUsage().heapUsed + process.memoryUsage().external
+  const before = held()
+  socket.write(
+    'GET /api/public/v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n' +
+      `X-API-Key: ${reader.key}\r\n\r\n`,
+  )
+  let most = 0
+  for (let looks = 0; looks < 40; looks++) {
+    await delay(100)
+    most = Math.max(most, held() - before)
+  }
+  socket.destroy()
+  assert.ok(most < 40 * 2 ** 20, `${Math.round(most / 2 ** 20)} MiB of 60 are held`)
 })
 
 async function openStream(headers: Record<string, string>) {

@@ -102,6 +102,8 @@ async function tellEvents(stream: Stream, from: string, { mayGoOn, read }: Sourc
     const rows = (await read(after)) ?? []
     for (const row of rows) stream.send({ name: row.type, id: row.position!, data: eventView(row) })
     after = rows.at(-1)?.position ?? after
+    // A client that does not read must not have us hold all events in memory.
+    await stream.room()
     if (rows.length === READ_AT_ONCE) continue
     stream.beat()
     await delay(LOOK_MS, undefined, { signal: stream.over }).catch(() => undefined)

@@ -1,4 +1,5 @@
 /** Streams: server-sent events (the HTML standard, section 9.2). */
+import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
 import { Problem } from './problems.ts'
@@ -16,6 +17,8 @@ export type Stream = {
   send(event: { name: string; id?: string; data: unknown }): void
   /** Sends a keep-alive after a silence. */
   beat(): void
+  /** Resolves once the client has read most of what was sent, or the stream is over. */
+  room(): Promise<void>
 }
 
 /** The open streams, so that a stop can end them: the server would wait for them. */
@@ -78,6 +81,9 @@ function streamOver(raw: ServerResponse, over: AbortSignal): Stream {
     },
     beat() {
       if (performance.now() - sentAt > HEARTBEAT_MS) write(': still here\n\n')
+    },
+    async room() {
+      if (raw.writableNeedDrain) await once(raw, 'drain', { signal: over }).catch(() => undefined)
     },
   }
 }
