@@ -37,7 +37,7 @@ export const EVENTS = {
   'delegation.seen':      [z.object({ verdict: z.string(), observed: z.array(host) }), 'The parent shows something else than before.'],
   'import.left_out':      [none, 'Records were found that could not be imported.'],
   'import.flattened':     [none, 'An alias was imported as the addresses behind it.'],
-  'record.repaired':      [z.object({ name: z.string(), type: z.string() }), 'A record that somebody had changed or removed was put back.'],
+  'record.repaired':      [z.object({ name: z.string(), type: z.string() }), 'Mailstead restored a record that was changed or removed outside of it.'],
   'spf.include_broken':   [none, 'An SPF policy that the customer’s own includes does not work.'],
   'dkim.begun':           [z.object({ selector, occasion: z.enum(['routine', 'compromise']) }), 'A new DKIM key is being published.'],
   'dkim.rotated':         [z.object({ selector }), 'Mail is signed with a new DKIM key.'],

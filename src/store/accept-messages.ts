@@ -17,7 +17,7 @@ import { gathered, togetherOrAlone } from '../gathered.ts'
 import { newId } from '../ids.ts'
 import { conditionsInJson, toConditions, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
-import type { Database, Queryable } from './database.ts'
+import { type Database, perDatabase, type Queryable } from './database.ts'
 import { joined, TOGETHER_OCTETS } from './message-contents.ts'
 import type { WorldName } from './tables.ts'
 
@@ -53,22 +53,15 @@ export async function acceptMessage(
   mail: OutgoingMail,
   acceptance: Acceptance,
 ): Promise<boolean> {
-  const answer = await acceptorOf(context)({ claim, mail, acceptance })
+  const answer = await acceptorOf(context.db)({ claim, mail, acceptance })
   if (answer instanceof Error) throw answer
   if (answer && isEmbedded(acceptance)) context.doorbell.ring(TOPICS.outgoingDue)
   return answer
 }
 
-const acceptors = new WeakMap<Database, (wish: Wish) => Promise<Answer>>()
-
-/** All callers of a process share one, so that it gathers their messages. */
-function acceptorOf({ db }: StoreContext): (wish: Wish) => Promise<Answer> {
-  const known = acceptors.get(db)
-  if (known) return known
-  const acceptor = gathered<Wish, Answer>(TOGETHER, (wishes) => acceptAll(db, wishes))
-  acceptors.set(db, acceptor)
-  return acceptor
-}
+const acceptorOf = perDatabase((db) =>
+  gathered<Wish, Answer>(TOGETHER, (wishes) => acceptAll(db, wishes)),
+)
 
 async function acceptAll(db: Database, wishes: readonly Wish[]): Promise<Answer[]> {
   const answers = new Map<Wish, Answer>()

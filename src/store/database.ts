@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import { Kysely, PostgresDialect, type Transaction } from 'kysely'
 import { type ClientConfig, Pool, type PoolClient } from 'pg'
 import { isStalePlan, preparing, Statements } from './statements.ts'
 import type { Tables } from './tables.ts'
@@ -7,6 +7,16 @@ import type { Tables } from './tables.ts'
 export type Database = Kysely<Tables>
 /** A database, or a transaction in it. */
 export type Queryable = Database | Transaction<Tables>
+
+/** What `make` gives for a database, made once for each: all callers of a process share it. */
+export function perDatabase<T>(make: (db: Database) => T): (db: Database) => T {
+  const made = new WeakMap<Database, T>()
+  return (db) => {
+    const known = made.get(db) ?? make(db)
+    made.set(db, known)
+    return known
+  }
+}
 
 export type DatabaseOptions = {
   connections?: number
@@ -56,11 +66,6 @@ function poolOf(pool: Pool) {
       while (open.size > 0) await once(pool, 'remove')
     },
   }
-}
-
-/** Resolves when the database answers, rejects when it does not. */
-export async function pingDatabase(db: Database): Promise<void> {
-  await sql`select 1`.execute(db)
 }
 
 // SQLSTATE. An operator must fix: class 08 connection exceptions, 57P a server that stops or starts, 53 a

@@ -26,7 +26,16 @@ export const NEW_ID: RawBuilder<unknown> = sql`
     placing substr(${MS_IN_HEX}, 9) || '-7' from 10 for 6)::uuid`
 
 /** An event as `jsonb_populate_recordset(null::events, …)` reads it. */
-export const asRow = (event: NewEvent) => ({ stage: null, data: {}, ...event, id: newId() })
+const asRow = (event: NewEvent) => ({ stage: null, data: {}, ...event, id: newId() })
+
+/** Part of a statement: events of the domain that `domain`, a table or a CTE with its columns, gives. */
+export const insertEventsOf = (
+  domain: RawBuilder<unknown>,
+  events: readonly NewEvent[],
+): RawBuilder<unknown> =>
+  insertEvents(sql`
+    select e.id, d.workspace_id, d.world, d.id, e.type, e.stage, e.message, e.data
+      from ${domain} d, jsonb_populate_recordset(null::events, ${JSON.stringify(events.map(asRow))}) e`)
 
 /** Writes an event of a domain, in the transaction of the change. */
 export async function tellOfDomain(
@@ -34,24 +43,7 @@ export async function tellOfDomain(
   domainId: string,
   event: NewEvent,
 ): Promise<void> {
-  await insertEvents(sql`
-    select e.id, d.workspace_id, d.world, d.id, e.type, e.stage, e.message, e.data
-      from domains d, jsonb_populate_record(null::events, ${JSON.stringify(asRow(event))}) e
-     where d.id = ${domainId}`).execute(tx)
-}
-
-/** The same for a workspace, where no domain is concerned. */
-export async function tellOfWorkspace(
-  tx: Queryable,
-  { workspaceId, world }: Owner,
-  events: readonly NewEvent[],
-): Promise<void> {
-  if (events.length === 0) return
-  await insertEvents(sql`
-    select e.id, ${workspaceId}, ${world}, null, e.type, e.stage, e.message, e.data
-      from jsonb_populate_recordset(null::events, ${JSON.stringify(events.map(asRow))}) e`).execute(
-    tx,
-  )
+  await insertEventsOf(sql`(select * from domains where id = ${domainId})`, [event]).execute(tx)
 }
 
 /** A domain's timeline, newest first, starting before the event `before`. */

@@ -4,7 +4,7 @@ import type { Findings } from '#domains/recorder.ts'
 import type { Condition, ConditionType, Verdict } from '#domains/types.ts'
 import { LeaseLost, type Taken } from '#engine/due-rows.ts'
 import type { Database } from './database.ts'
-import { asRow, insertEvents } from './events.ts'
+import { insertEventsOf } from './events.ts'
 import { ELSE_TOUCH } from './served-names.ts'
 
 /** Throws `LeaseLost`, without writing, when another worker has taken the row. */
@@ -15,7 +15,6 @@ export async function writeFindings(
 ): Promise<void> {
   const { status, activatedAt = null, failedAt, delegation = null, touchesName } = findings
   const conditions = [...findings.conditions].map(([type, condition]) => rowOf(type, condition))
-  const events = findings.events.map(asRow)
   const held = await sql`
     with held as (
       update domains
@@ -35,9 +34,7 @@ export async function writeFindings(
              last_look_at = excluded.last_look_at, last_look_error = excluded.last_look_error,
              next_look_at = excluded.next_look_at),
     told as (
-      ${insertEvents(sql`
-        select e.id, held.workspace_id, held.world, held.id, e.type, e.stage, e.message, e.data
-          from held, jsonb_populate_recordset(null::events, ${JSON.stringify(events)}) e`)}),
+      ${insertEventsOf(sql`held`, findings.events)}),
     touched as (
       insert into served_names (name) select name from held where ${touchesName} ${ELSE_TOUCH})
     select id from held`.execute(db)

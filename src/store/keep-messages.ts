@@ -5,7 +5,7 @@ import type { Copy } from '#mail/incoming/receive.ts'
 import { gathered, togetherOrAlone } from '../gathered.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
-import type { Database } from './database.ts'
+import { type Database, perDatabase } from './database.ts'
 import { insertEvents, NEW_ID } from './events.ts'
 import { joined, TOGETHER_OCTETS } from './message-contents.ts'
 
@@ -25,21 +25,14 @@ export async function keepMessage(
   if (failure) throw failure
 }
 
-type Keeper = (arrived: Arrived) => Promise<Error | undefined>
-const keepers = new WeakMap<Database, Keeper>()
-
-function keeperOf(db: Database): Keeper {
-  const known = keepers.get(db)
-  if (known) return known
-  const keeper = gathered<Arrived, Error | undefined>(TOGETHER, (all) =>
+const keeperOf = perDatabase((db) =>
+  gathered<Arrived, Error | undefined>(TOGETHER, (all) =>
     togetherOrAlone(all, async (some) => {
       await keepAll(db, some)
       return some.map(() => undefined)
     }),
-  )
-  keepers.set(db, keeper)
-  return keeper
-}
+  ),
+)
 
 /**
  * If the address has an inbox, a copy joins or begins a conversation of it. Rows with other writers are

@@ -6,7 +6,7 @@ import { LeaseLost, type Taken } from '#engine/due-rows.ts'
 import type { NewEvent } from '#events/catalogue.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
-import { asRow, insertEvents } from './events.ts'
+import { insertEventsOf } from './events.ts'
 import { ELSE_TOUCH } from './served-names.ts'
 
 export function placementBook(
@@ -28,10 +28,7 @@ export function placementBook(
     doorbell.ring(TOPICS.domain(row.id))
   }
 
-  const told = (event: NewEvent) => sql`told as (
-    ${insertEvents(sql`
-      select e.id, held.workspace_id, held.world, held.id, e.type, e.stage, e.message, e.data
-        from held, jsonb_populate_record(null::events, ${JSON.stringify(asRow(event))}) e`)})`
+  const told = (event: NewEvent) => sql`told as (${insertEventsOf(sql`held`, [event])})`
   const touched = sql`touched as (insert into served_names (name) select name from held ${ELSE_TOUCH})`
 
   return {

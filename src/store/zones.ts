@@ -42,7 +42,7 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
         doorbell.ring(TOPICS.servedNames)
         return true
       }
-      throw new Error(`the zone of claim ${claimId} is changed by somebody else again and again`)
+      throw new Error(`the zone of claim ${claimId} changed during each of ${EDITS_TRIED} edits`)
     },
     async remove({ claimId, name }) {
       const removing = sql`

@@ -348,7 +348,7 @@ test('a domain is removed with the rooms in it', async ({ signal }) => {
   assert.deepEqual([...emulator.inside.resources.keys()], ['room@elsewhere.example'])
 })
 
-test('a mailbox that somebody switched off is switched on again', async ({ signal }) => {
+test('a mailbox that is switched off at Mailcow is switched on again', async ({ signal }) => {
   const claim = newClaim()
   await driver.ensureDomain(claim, signal)
   await driver.ensureMailbox(claim, 'kim', signal)
