@@ -1,6 +1,6 @@
 /** Whether each part of this process can do its work. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { listenHealth, type Report } from '#servers/health.ts'
+import { type HealthReport, listenHealth } from '#api/http/health.ts'
 import { writeCanary } from '#store/canary.ts'
 import type { Database } from '#store/database.ts'
 import type { BareRuntime } from './context.ts'
@@ -25,7 +25,7 @@ export class Health {
     this.#checks.delete('start')
   }
 
-  async report(): Promise<Report> {
+  async report(): Promise<HealthReport> {
     const looks = [...this.#checks].map(async ([name, check]) => {
       const late = delay(CHECK_LIMIT_MS, 'no answer in time', { ref: false })
       const found = Promise.resolve(check()).catch(() => 'cannot be looked at')
@@ -43,8 +43,7 @@ export class Health {
 /** Listens on the configured addresses, before the database is there. */
 export async function openHealth({ config, opened }: BareRuntime): Promise<Health> {
   const health = new Health()
-  for (const endpoint of config.healthListen)
-    opened.use(await listenHealth(endpoint, () => health.report()))
+  for (const endpoint of config.healthListen) opened.use(await listenHealth(endpoint, health))
   return health
 }
 

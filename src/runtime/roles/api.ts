@@ -49,7 +49,7 @@ export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string
     isDatabaseAway,
     context: { store, authorize, identify, forgetKeys: forget, ...contextOf(config, parts) },
     sandbox: parts.sandbox?.api(authorize),
-    health: { report: () => health.report() },
+    health,
   })
   opened.use(api)
   opened.use(deleteExpired(store, config.mailDays, onError))
