@@ -31,7 +31,7 @@ export const SETTINGS = {
   mailHostAddresses: setting('MAILSTEAD_MAIL_HOST_ADDRESSES', 'addresses', '', "The mail host's addresses; the SMTP listen addresses by default.", addresses),
   smtpSourceAddresses: setting('MAILSTEAD_SMTP_SOURCE_ADDRESSES', 'addresses', '', 'Local addresses that outgoing mail is bound to; SPF and PTR are judged by them.', addresses),
   smarthost: setting('MAILSTEAD_SMARTHOST', 'smtp[s]://user:password@host:port', '', 'Where all outgoing mail goes instead of straight to the MX.', smarthost, 'secret'),
-  redirectListen: setting('MAILSTEAD_REDIRECT_LISTEN', 'address:port, …', '', 'Where the web server for redirects listens; without it, only zone hosts that lead visitors themselves have any.', endpoints(80)),
+  redirectListen: setting('MAILSTEAD_REDIRECT_LISTEN', 'address:port, …', '', 'Where the web server for redirects listens; without it there are redirects in the sandbox, and at zone hosts that lead visitors themselves.', endpoints(80)),
   redirectAddresses: setting('MAILSTEAD_REDIRECT_ADDRESSES', 'addresses', '', 'What the records of redirected domains point to; the redirect listen addresses by default.', addresses),
   healthListen: setting('MAILSTEAD_HEALTH_LISTEN', 'address:port, …', '', 'Where `/healthz` and `/readyz` are answered, for every role, whatever host is asked for.', endpoints(8081)),
   rootHints: setting('MAILSTEAD_ROOT_HINTS', 'ip[:port], …', '', "Addresses of root servers; the internet's by default.", endpoints(53)),

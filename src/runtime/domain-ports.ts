@@ -24,7 +24,7 @@ import type { World } from '../world.ts'
 import type { Accounts, ZoneAccount } from './accounts.ts'
 import { recordedSender } from './recorded-sender.ts'
 
-/** Wraps drivers so that they misbehave on demand; leaves live drivers unchanged. */
+/** Wraps drivers of the sandbox so that their calls fail on demand; live drivers stay as they are. */
 export type Misbehaviour = {
   zone(driver: ZoneDriver): ZoneDriver
   sender(driver: SenderDriver): SenderDriver

@@ -14,7 +14,7 @@ const body = z.object({
   times: z.int().min(1).max(1_000_000).default(1).describe('For how many of its calls.'),
 })
 
-/** `/outcomes/{domain}`: makes a stage misbehave a number of times; DELETE ends it. */
+/** `/outcomes/{domain}`: PUT makes a stage fail so many times; DELETE ends that. */
 export function outcomeRoutes(app: Http, context: SandboxContext): void {
   const path = `${SANDBOX_PREFIX}/outcomes/:domain`
 
