@@ -55,7 +55,8 @@ export async function acceptMessage(
 ): Promise<boolean> {
   const answer = await acceptorOf(context.db)({ claim, mail, acceptance })
   if (answer instanceof Error) throw answer
-  if (answer && isEmbedded(acceptance)) context.doorbell.ring(TOPICS.outgoingDue)
+  if (answer && isEmbedded(acceptance))
+    context.doorbell.ring(mail.origin === 'probe' ? TOPICS.probesDue : TOPICS.outgoingDue)
   return answer
 }
 

@@ -9,6 +9,7 @@ export type StoreContext = { db: Database; doorbell: Doorbell; vault: Vault }
 export const TOPICS = {
   domainsDue: 'domains-due',
   outgoingDue: 'outgoing-due',
+  probesDue: 'probes-due',
   servedNames: 'served-names',
   catalog: 'catalog',
   domain: (id: string) => `domain:${id}`,

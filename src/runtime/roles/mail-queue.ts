@@ -39,9 +39,9 @@ export type OutgoingParts = {
 }
 
 /** How many attempts a process makes at once, with limits for a workspace and a destination. */
-const LANES: Record<Lane, { atOnce: number; limits: ShareLimits }> = {
-  probes: { atOnce: 10, limits: { ofWorkspace: 10, toDestination: 10 } },
-  others: { atOnce: 100, limits: { ofWorkspace: 40, toDestination: 5 } },
+const LANES: Record<Lane, { topic: string; atOnce: number; limits: ShareLimits }> = {
+  probes: { topic: TOPICS.probesDue, atOnce: 10, limits: { ofWorkspace: 10, toDestination: 10 } },
+  others: { topic: TOPICS.outgoingDue, atOnce: 100, limits: { ofWorkspace: 40, toDestination: 5 } },
 }
 const ATTEMPT_LIMIT_MS = 120_000
 const NOTED_AT_ONCE = 50
@@ -70,7 +70,7 @@ type Attempt = (mail: QueuedMail, signal: AbortSignal) => Promise<AttemptResult>
 function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
   const { runtime, worlds } = parts
   const { store, opened, onError, logger } = runtime
-  const { atOnce, limits } = LANES[lane]
+  const { topic, atOnce, limits } = LANES[lane]
   const now = () => new Date()
   const queue = new Queue({
     load: (ids) => loadQueued(store, ids, now()),
@@ -86,7 +86,7 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
     doorbell: store.doorbell,
     table: OUTGOING,
     mine: laneIn(lane, [...worlds.keys()]),
-    topic: TOPICS.outgoingDue,
+    topic,
     pick: (limit, which) => inTurn(limit, which, queue.taking),
     atOnce,
     passLimitMs: PASS_LIMIT_MS,
