@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
+import { readServedNames } from '#runtime/roles/served-names.ts'
 import { until } from '../../test/client.ts'
 import { testDatabase } from '../../test/database.ts'
 import { newId } from '../ids.ts'
 import { openDatabase } from './database.ts'
-import { changedNames, readServedNames, touchName } from './served-names.ts'
+import { changedNames, touchName } from './served-names.ts'
 
 const database = await testDatabase()
 const open = (connections: number) =>

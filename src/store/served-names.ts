@@ -1,14 +1,12 @@
 /**
- * What our authoritative servers answer for each name, and which names have changed. A name is
- * touched in the transaction that changes anything about it; a reader asks for all names touched by
- * transactions it may not have seen yet, so a late commit is never skipped.
+ * What our nameservers need to know about each name, and which names have changed. A name is touched
+ * in the transaction that changes anything about it; a reader asks for all names touched by transactions
+ * it may not have seen yet, so a late commit is never skipped.
  */
 import { sql } from 'kysely'
-import { type CustomerRecord, withCustomers } from '#domains/customer-records.ts'
-import { SET_UP } from '#domains/serving.ts'
+import type { CustomerRecord } from '#domains/customer-records.ts'
+import type { AskedDomain, ZonedClaim } from '#domains/serving.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
-import { absolute } from '#names/domain-name.ts'
-import type { ServedZone } from '#servers/dns/zone.ts'
 import type { Database, Queryable } from './database.ts'
 import type { WorldName } from './tables.ts'
 
@@ -60,56 +58,13 @@ const identity = sql`concat_ws('/',
   (select oid from pg_database where datname = current_database()),
   'served_names'::regclass::oid)`
 
-export type ServedName = {
-  name: string
-  zone: ServedZone | undefined
-  /** Domains of this name that wait for a delegation to come or go: a query for it wakes them. */
-  waiting: readonly string[]
-}
-
-/** What is served for a name, and the domains that a query for it wakes. */
-export async function readServedNames(
-  db: Database,
-  names: readonly string[],
-): Promise<ServedName[]> {
-  if (names.length === 0) return []
-  const [rows, waiting] = await Promise.all([zonesNamed(db, names), waitingFor(db, names)])
-  const zones = chosenOf(rows)
-  const early = [...zones.values()].filter(({ holder }) => holder === null)
-  const found = await foundElsewhere(
-    db,
-    early.map(({ name }) => name),
-  )
-  const waitingOf = Map.groupBy(waiting, ({ name }) => name)
-  return names.map((name) => {
-    const zone = zones.get(name)
-    return {
-      name,
-      waiting: (waitingOf.get(name) ?? []).map(({ id }) => id),
-      zone: zone && servedZone(zone, found.get(name) ?? []),
-    }
-  })
-}
-
-function chosenOf(rows: readonly ZoneRow[]): Map<string, ZoneRow> {
-  const chosen = new Map<string, ZoneRow>()
-  for (const [name, candidates] of Map.groupBy(rows, ({ name }) => name)) {
-    const zone = chooseZone(candidates)
-    if (zone) chosen.set(name, zone)
-  }
-  return chosen
-}
-
-type ZoneRow = {
+/** A zone with what decides whether it is served. `serial` counts the changes of the name. */
+export type ZoneRow = ZonedClaim & {
   name: string
   world: WorldName
-  claim_id: string
   nameservers: readonly string[]
   rrsets: readonly RRset[]
   serial: string
-  points_at_pool: boolean
-  status: string
-  holder: string | null
 }
 
 /**
@@ -118,10 +73,13 @@ type ZoneRow = {
  * statistics, as after a restore. A second condition on a table stands outside, so that no other index is
  * chosen.
  */
-async function zonesNamed(db: Database, names: readonly string[]): Promise<readonly ZoneRow[]> {
+export async function zonesNamed(
+  db: Database,
+  names: readonly string[],
+): Promise<readonly ZoneRow[]> {
   const { rows } = await sql<ZoneRow>`
-    select z.name, z.world, z.claim_id, z.nameservers, z.rrsets, s.serial, c.points_at_pool, d.status,
-           h.claim_id as holder
+    select z.name, z.world, z.claim_id as "claimId", z.nameservers, z.rrsets, s.serial,
+           c.points_at_pool as "pointsAtPool", d.status, h.claim_id as holder
       from unnest(${[...names]}::text[]) asked (name)
       cross join lateral (select serial from served_names where name = asked.name offset 0) s
       cross join lateral (select * from zones where name = asked.name offset 0) z
@@ -133,81 +91,45 @@ async function zonesNamed(db: Database, names: readonly string[]): Promise<reado
   return rows
 }
 
-/** Domains to wake at a query for their names; looked up as zones are. */
-async function waitingFor(db: Database, names: readonly string[]) {
-  const { rows } = await sql<{ id: string; name: string }>`
-    select d.id, d.name
+export type DomainNamed = AskedDomain & { id: string; name: string }
+
+/** The domains of these names, looked up as zones are. */
+export async function domainsNamed(
+  db: Database,
+  names: readonly string[],
+): Promise<readonly DomainNamed[]> {
+  const { rows } = await sql<DomainNamed>`
+    select d.id, d.name, d.status, d.removal_requested_at is not null as "isBeingRemoved",
+           d.status = 'FAILED' and exists (
+             select from conditions k
+              where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met' offset 0) as "isDelegated"
       from unnest(${[...names]}::text[]) asked (name)
       cross join lateral (select * from domains where name = asked.name offset 0) d
-     where d.removed_at is null
-       and (d.status = any(${[...SET_UP]})
-         or (d.status = 'FAILED' and not exists ${delegationMet})
-         or d.removal_requested_at is not null)`.execute(db)
+     where d.removed_at is null`.execute(db)
   return rows
 }
 
-/** A domain that failed at another stage is retried on request only, not by a query for its name. */
-const delegationMet = sql`(select from conditions k
-  where k.domain_id = d.id and k.type = 'delegated' and k.verdict = 'met' offset 0)`
-
 /**
- * The holder's zone; without a holder, that of the oldest claim being set up, unless the parent shows pool
- * names of another pair: that may be another claim's delegation.
+ * What the latest import of these names found, for any claim whose domain has one of the statuses, and without
+ * later edits. The claims have different owners, but the public data of the name is the same.
  */
-const chooseZone = (candidates: readonly ZoneRow[]): ZoneRow | undefined =>
-  candidates.find((zone) => zone.claim_id === zone.holder) ??
-  candidates.find(
-    ({ holder, points_at_pool, status }) =>
-      holder === null && !points_at_pool && SET_UP.includes(status),
-  )
-
-/**
- * The holder's zone is served whole. An unconfirmed one has only what the name serves elsewhere: resolvers
- * that come before we see the delegation must not get negative answers.
- */
-function servedZone(
-  { name, world, claim_id, nameservers, serial, rrsets, holder }: ZoneRow,
-  found: readonly RRset[],
-): ServedZone {
-  const isUnconfirmed = holder === null
-  return {
-    apex: absolute(name),
-    nameservers: nameservers.map(absolute),
-    serial: wireSerial(serial),
-    rrsets: isUnconfirmed ? found : rrsets,
-    isUnconfirmed,
-    // The catalog holds no sandbox zones.
-    ...(world === 'live' ? { memberId: claim_id } : {}),
-  }
-}
-
-// RFC 1982: serials are compared modulo 2^32; ours only ever count up by one.
-const wireSerial = (serial: string): number => Number(BigInt(serial) % 2n ** 32n)
-
-/** Unconfirmed zones get a short ttl. */
-const EARLY_TTL_S = 300
-
-/**
- * What the latest import of these names found, for any claim and without later edits: the claims have
- * different owners, but the public data of the name is the same.
- */
-async function foundElsewhere(
+export async function importedAt(
   db: Database,
   names: readonly string[],
-): Promise<Map<string, readonly RRset[]>> {
+  statuses: readonly string[],
+): Promise<ReadonlyMap<string, readonly CustomerRecord[]>> {
   if (names.length === 0) return new Map()
   const { rows } = await sql<CustomerRecord & { domain: string }>`
-    select asked.name as domain, r.name, r.type, r.value, least(r.ttl, ${EARLY_TTL_S}) as ttl
+    select asked.name as domain, r.name, r.type, r.value, r.ttl
       from unnest(${[...names]}::text[]) asked (name)
       cross join lateral (
         select id from (select * from domains where name = asked.name offset 0) d
-         where status = any(${[...SET_UP]}) and removal_requested_at is null
+         where status = any(${[...statuses]}) and removal_requested_at is null
            and exists (select from customer_records
                         where domain_id = d.id and origin = 'imported' offset 0)
          order by created_at desc limit 1) d
       cross join lateral (
         select * from customer_records
          where domain_id = d.id and origin = 'imported' offset 0) r`.execute(db)
-  const found = Map.groupBy(rows, ({ domain }) => domain)
-  return new Map([...found].map(([name, records]) => [name, withCustomers([], records, [])]))
+  return Map.groupBy(rows, ({ domain }) => domain)
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { sql } from 'kysely'
+import { readServedNames } from '#runtime/roles/served-names.ts'
 import { behindBy } from '#servers/dns/transfer/serial.ts'
 import { testStore } from '../../test/store.ts'
 import { newId } from '../ids.ts'
 import { custodyStore } from './custody.ts'
-import { readServedNames } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 import { zoneStore } from './zones.ts'
 

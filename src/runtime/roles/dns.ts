@@ -14,11 +14,12 @@ import { catalogStore } from '#store/catalog.ts'
 import { type StoreContext, TOPICS } from '#store/context.ts'
 import { wakeForQuery } from '#store/domains.ts'
 import { platformSerial } from '#store/platform-serials.ts'
-import { changedNames, readServedNames } from '#store/served-names.ts'
+import { changedNames } from '#store/served-names.ts'
 import { systemClock } from '../../clock.ts'
 import type { BareRuntime, Runtime } from '../context.ts'
 import { dnsCookieKey } from '../dns-cookie-key.ts'
 import { livePlatform } from '../worlds.ts'
+import { readServedNames } from './served-names.ts'
 
 /**
  * The `dns` role before the database is there: serves the zones in its log, and the platform's live names
