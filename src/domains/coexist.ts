@@ -1,6 +1,6 @@
 /** Which records can stand in one zone: the customer's with each other, and beside ours. Pure. */
 import { absolute } from '#names/domain-name.ts'
-import { type CustomerRecord, hides, namesOfOurs } from './customer-records.ts'
+import { type CustomerRecord, hides, namesOfOurs, standsAlone } from './customer-records.ts'
 
 type Standing = Pick<CustomerRecord, 'name' | 'type'>
 
@@ -16,12 +16,11 @@ export type ZoneContents = {
 export function conflictOf({ name, type }: Standing, zone: ZoneContents): string | undefined {
   const apex = absolute(zone.domain)
   const beside = [...zone.ours, ...zone.theirs].filter((each) => each.name === name)
-  // RFC 1034 section 3.6.2: a CNAME has no other data beside it, so the apex has none.
-  if (type === 'CNAME' && name === apex) return 'An alias cannot stand at the domain itself.'
-  if (type === 'CNAME' && beside.length > 0)
+  // The apex has a SOA and NS records.
+  if (standsAlone({ type }) && name === apex) return 'An alias cannot stand at the domain itself.'
+  if (standsAlone({ type }) && beside.length > 0)
     return `An alias cannot stand beside ${beside[0]!.type} of ${name}.`
-  if (beside.some((each) => each.type === 'CNAME'))
-    return `Beside the alias at ${name} nothing else can stand.`
+  if (beside.some(standsAlone)) return `Beside the alias at ${name} nothing else can stand.`
   if (type === 'MX' && name === apex && zone.takesMail) {
     return 'Mail of the domain comes here, so another MX of it cannot stand beside ours.'
   }

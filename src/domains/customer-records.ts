@@ -30,9 +30,12 @@ export const isSpfOf = (name: string, { name: owner, type, value }: CustomerReco
 export const isDmarcOf = (name: string, { name: owner, type, value }: CustomerRecord): boolean =>
   owner === absolute(`_dmarc.${name}`) && (type === 'CNAME' || (type === 'TXT' && isDmarc(value)))
 
-/** Whether both cannot coexist: a CNAME has no other data (RFC 1034 section 3.6.2). */
+/** RFC 1034 section 3.6.2: a CNAME has no other data beside it. */
+export const standsAlone = ({ type }: Pick<CustomerRecord, 'type'>): boolean => type === 'CNAME'
+
+/** Whether both cannot coexist. */
 export const excludes = (a: CustomerRecord, b: CustomerRecord): boolean =>
-  a.name === b.name && (a.type === 'CNAME' || b.type === 'CNAME') && keyOf(a) !== keyOf(b)
+  a.name === b.name && (standsAlone(a) || standsAlone(b)) && keyOf(a) !== keyOf(b)
 
 /**
  * Whether a delegation would hide a name from resolvers (RFC 1034 section 4.2.1): it covers its own name

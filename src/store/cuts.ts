@@ -7,24 +7,28 @@ import type { Queryable } from './database.ts'
 import type { DomainRow } from './domains.ts'
 import { wakeDomain } from './due-tables.ts'
 
-export type CutResult = { is: 'cut'; zone: string } | { is: 'not_inside' | 'conflict' | 'gone' }
+export type CutResult = { is: 'cut'; zone: string } | { is: 'not_inside' | 'gone' }
+
+/** Checks the locked domain whose zone will hold the cut; throws why it cannot. */
+export type CheckCut = (held: Queryable, above: DomainRow) => Promise<void>
 
 const TTL_S = 300
 
 /**
  * Puts the domain's nameservers into the enclosing zone of the same workspace, in place of earlier ones.
- * `conflict`: a CNAME is at the name; `gone`: the domain is being removed.
+ * `gone`: the domain is being removed.
  */
 export async function cutOff(
   context: StoreContext,
   domain: DomainRow,
   nameservers: readonly string[],
+  check: CheckCut,
 ): Promise<CutResult> {
   const result = await context.db.transaction().execute(async (tx): Promise<CutResult> => {
     const above = await zoneAbove(tx, domain)
     if (above?.workspace_id !== domain.workspace_id) return { is: 'not_inside' }
     if (!(await isStanding(tx, [above.id, domain.id]))) return { is: 'gone' }
-    if (await hasAlias(tx, above.id, domain.name)) return { is: 'conflict' }
+    await check(tx, above)
     const cut = nameservers.map((each) => {
       return { name: absolute(domain.name), type: 'NS' as const, value: absolute(each), ttl: TTL_S }
     })
@@ -67,19 +71,6 @@ async function isStanding(tx: Queryable, ids: readonly string[]): Promise<boolea
   return standing.length === ids.length
 }
 
-/** RFC 1034 section 3.6.2: a CNAME has no other data beside it. */
-async function hasAlias(tx: Queryable, domainId: string, name: string): Promise<boolean> {
-  const alias = await tx
-    .selectFrom('customer_records')
-    .select('id')
-    .where('domain_id', '=', domainId)
-    .where('name', '=', absolute(name))
-    .where('type', '=', 'CNAME')
-    .where('removed_at', 'is', null)
-    .executeTakeFirst()
-  return alias !== undefined
-}
-
 /** Of `customer_records r` in the zone of `domains d`. */
 const isCutFor = ({ workspace_id, world, name }: DomainRow) => sql<boolean>`
   d.workspace_id = ${workspace_id} and d.world = ${world}
@@ -116,7 +107,7 @@ function zoneAbove(tx: Queryable, { world, name }: DomainRow) {
     .selectFrom('holders as h')
     .innerJoin('claims as c', 'c.id', 'h.claim_id')
     .innerJoin('domains as d', 'd.id', 'c.domain_id')
-    .select(['d.id', 'd.name', 'd.workspace_id'])
+    .selectAll('d')
     .where('h.world', '=', world)
     .where('h.name', 'in', ancestorsOf(name))
     .orderBy((e) => e.fn('length', ['h.name']), 'desc')

@@ -1,3 +1,4 @@
+import { absolute } from '#names/domain-name.ts'
 import { cutOff } from '#store/cuts.ts'
 import { nameserversOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
@@ -7,6 +8,7 @@ import { keyOf, needs } from '../http/route.ts'
 import { domainParams } from '../http/shapes.ts'
 import { zoneCut } from './answers.ts'
 import { loadDomain } from './load-domain.ts'
+import { refuseConflict, standingOf } from './standing-records.ts'
 
 /** POST /domains/{domain_id}/cut: delegates a name inside a zone of the same workspace. */
 export function cutZoneRoute(app: Http, context: ApiContext): void {
@@ -35,7 +37,10 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
       const nameservers = await nameserversOf(store, row.id)
       if (nameservers.length === 0) throw new Problem('domain_not_ready')
-      const result = await cutOff(store, row, nameservers)
+      const delegation = { name: absolute(row.name), type: 'NS' } as const
+      const result = await cutOff(store, row, nameservers, async (held, above) =>
+        refuseConflict(delegation, await standingOf(held, above)),
+      )
       if (result.is !== 'cut') throw new Problem(REFUSALS[result.is])
       const { zone } = result
       return {
@@ -52,6 +57,5 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
 
 const REFUSALS = {
   not_inside: 'not_inside_your_zone',
-  conflict: 'record_conflict',
   gone: 'domain_being_removed',
 } as const

@@ -2,7 +2,6 @@ import type { FastifySchema } from 'fastify'
 import { z } from 'zod'
 import { isWithin, nameBelow } from '#dns/name.ts'
 import { canonicalOrWritten } from '#dns/rdata.ts'
-import { conflictOf } from '#domains/coexist.ts'
 import type { CustomerRecord } from '#domains/customer-records.ts'
 import { type RRsetType, rrsetTypeOf } from '#drivers/zone/contract.ts'
 import { absolute, isWithin as isHostWithin } from '#names/domain-name.ts'
@@ -24,7 +23,7 @@ import { domainParams, id } from '../http/shapes.ts'
 import { recordList, recordRemoved, recordSaid } from './answers.ts'
 import { customerRecordView, recordViewer } from './domain-views.ts'
 import { loadDomain } from './load-domain.ts'
-import { RECORDS, standingIn } from './standing-records.ts'
+import { RECORDS, refuseConflict, standingIn } from './standing-records.ts'
 
 /** A TXT value of 4096 octets, all of them escaped, and its quotation marks. */
 const VALUE_LIMIT = 20_000
@@ -236,9 +235,7 @@ async function refuseInTheWay(
     zoneHost(domain.world, placedAt(domain)).objectionTo({ name, type, ttl, data: values })
   const alone = objectionTo(value)
   if (alone) throw invalid('value', alone)
-  const zone = standingIn(domain, ours, theirs)
-  const conflict = conflictOf(record, zone)
-  if (conflict) throw new Problem('record_conflict', { reason: conflict })
+  refuseConflict(record, standingIn(domain, ours, theirs))
   const isBeside = (each: { name: string; type: string }) =>
     each.name === name && each.type === type
   const values = [...ours, ...theirs].filter(isBeside).map((each) => each.value)

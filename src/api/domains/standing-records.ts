@@ -1,7 +1,10 @@
 /** The records in a domain's zone, as input of the rules of coexistence. */
+import { conflictOf, type ZoneContents } from '#domains/coexist.ts'
 import type { RRsetType } from '#drivers/zone/contract.ts'
-import type { CustomerRecordRow } from '#store/customer-records.ts'
-import type { DomainRow, RecordRow } from '#store/domains.ts'
+import { type CustomerRecordRow, listCustomerRecords } from '#store/customer-records.ts'
+import type { Queryable } from '#store/database.ts'
+import { type DomainRow, type RecordRow, recordsOf } from '#store/domains.ts'
+import { Problem } from '../http/problems.ts'
 
 /** How many own records a domain may have. A zone is read and written whole, so there is a limit. */
 export const RECORDS = 1000
@@ -18,6 +21,19 @@ export function standingIn(
     theirs: theirs.map(recordOf),
     takesMail: domain.take_mail || ours.some(({ purpose }) => purpose === 'mx'),
   }
+}
+
+/** Reads what stands in the zone of a locked domain. */
+export const standingOf = async (held: Queryable, domain: DomainRow) =>
+  standingIn(domain, await recordsOf(held, domain.id), await listCustomerRecords(held, domain.id))
+
+/** Throws `record_conflict`, with the reason, when the zone cannot hold the record. */
+export function refuseConflict(
+  record: { name: string; type: RRsetType },
+  zone: ZoneContents,
+): void {
+  const reason = conflictOf(record, zone)
+  if (reason) throw new Problem('record_conflict', { reason })
 }
 
 const recordOf = ({ name, type, value, ttl }: RecordRow | CustomerRecordRow) => ({
