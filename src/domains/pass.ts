@@ -7,12 +7,12 @@ import { failedStage, firstUnmet, LIFECYCLE, reconcile, statusOf } from './lifec
 import type { Ports, Recorder } from './ports.ts'
 import { type Removal, removalPass } from './removal.ts'
 import { CouldNotAsk, failed, type Pass } from './step.ts'
-import type { ConditionType, Domain } from './types.ts'
+import type { ConditionType, Domain, DomainStatus } from './types.ts'
 
 export type LoadedDomain = {
   domain: Domain
   /** As it was last written. */
-  status: string
+  status: DomainStatus
   removal: Removal | undefined
   ports: Ports
   recorder: Recorder
@@ -25,8 +25,8 @@ const NOTHING_LEFT: Outcome = { afterMs: 86_400_000, failures: 0 }
 export type StatusChange = {
   domain: string
   workspace: string
-  from: string
-  to: string
+  from: DomainStatus
+  to: DomainStatus
   stage?: ConditionType
   reason?: string
   message?: string

@@ -8,7 +8,14 @@ import { afterFailedLook, afterLook, goesOn, isSameVerdict } from './conditions.
 import { firstUnmet, LIFECYCLE, stageOf, statusOf } from './lifecycle.ts'
 import type { Placements, Recorder } from './ports.ts'
 import { servedAs } from './serving.ts'
-import type { Condition, ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
+import type {
+  Condition,
+  ConditionType,
+  DelegationReport,
+  Domain,
+  DomainStatus,
+  Verdict,
+} from './types.ts'
 
 /** What one look changes; written whole, or not at all. */
 export type Findings = {
@@ -17,7 +24,7 @@ export type Findings = {
   events: readonly NewEvent[]
   /** Undefined leaves what is there. */
   delegation: DelegationReport | undefined
-  status: string
+  status: DomainStatus
   activatedAt: Date | undefined
   /** Null unless it has failed. */
   failedAt: Date | null
@@ -26,7 +33,7 @@ export type Findings = {
 }
 
 /** The domain as it was when the pass began. */
-export type Before = { domain: Domain; status: string; failedAt: Date | null }
+export type Before = { domain: Domain; status: DomainStatus; failedAt: Date | null }
 
 /** Writes findings; throws, and has written nothing, once another worker has taken the domain. */
 export type WriteFindings = (findings: Findings) => Promise<void>
@@ -82,7 +89,7 @@ export function createRecorder(
   }
 
   /** The only source of a status: the conditions. */
-  function statusNow(): string {
+  function statusNow(): DomainStatus {
     const next = statusOf(conditions, domain.activatedAt !== undefined)
     if (next === 'ACTIVE') domain.activatedAt ??= clock.now()
     return next
@@ -207,7 +214,7 @@ function delegationEvents(
   return [{ type: 'delegation.seen', stage: 'delegated', message, data }]
 }
 
-function statusEvents(name: string, status: string): NewEvent[] {
+function statusEvents(name: string, status: DomainStatus): NewEvent[] {
   if (status === 'ACTIVE') return [{ type: 'domain.active', message: `${name} is active.` }]
   if (status === 'FAILED') return [{ type: 'domain.failed', message: `Setting up ${name} failed.` }]
   return []

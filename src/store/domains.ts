@@ -114,7 +114,7 @@ function matchingDomains(db: Database, tenant: Tenant, { status, search }: Domai
     .selectFrom('domains')
     .where((is) => is.and(ownedBy(tenant)))
     .where('removal_requested_at', 'is', null)
-  if (status !== undefined) query = query.where('status', '=', status)
+  if (status !== undefined) query = query.where(sql`status`, '=', status)
   if (search !== undefined) query = query.where('name', 'like', `%${literal(search)}%`)
   return query
 }

@@ -1,6 +1,6 @@
 /** Events: written with the change they describe, read as a domain's timeline or a workspace's feed. */
 import { type RawBuilder, type Selectable, sql } from 'kysely'
-import type { NewEvent } from '#events/catalogue.ts'
+import type { EventType, NewEvent } from '#events/catalogue.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
@@ -68,7 +68,7 @@ const NUMBERINGS = 20
 export async function readFeed(
   context: StoreContext,
   owner: Owner,
-  { after, limit, types }: { after: string; limit: number; types: readonly string[] },
+  { after, limit, types }: { after: string; limit: number; types: readonly EventType[] },
 ): Promise<EventRow[]> {
   const page = () => {
     const query = context.db

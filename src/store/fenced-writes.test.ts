@@ -18,7 +18,7 @@ const FINDINGS = {
   conditions: new Map(),
   events: [{ type: 'domain.active', message: 'Active.' }] as const,
   delegation: undefined,
-  status: 'ACTIVE',
+  status: 'ACTIVE' as const,
   activatedAt: undefined,
   failedAt: null,
   touchesName: true,

@@ -163,8 +163,8 @@ export async function listInboxes(
     .where((is) => is.and(ownedBy(tenant)))
     .where('removed_at', 'is', null)
   if (filter.domainId !== undefined) query = query.where('domain_id', '=', filter.domainId)
-  if (filter.status !== undefined) query = query.where('status', '=', filter.status)
-  if (filter.inboxType !== undefined) query = query.where('inbox_type', '=', filter.inboxType)
+  if (filter.status !== undefined) query = query.where(sql`status`, '=', filter.status)
+  if (filter.inboxType !== undefined) query = query.where(sql`inbox_type`, '=', filter.inboxType)
   if (filter.search !== undefined)
     query = query.where(sql<boolean>`position(${filter.search.toLowerCase()} in address) > 0`)
   const { count } = await query

@@ -70,7 +70,7 @@ export type AttemptRow = {
   number: number
   at: Generated<Date>
   host: string
-  outcome: string
+  outcome: Exclude<OutgoingState, 'queued' | 'cancelled'>
   reply: string
   conversation: string | null
 }

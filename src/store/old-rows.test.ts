@@ -69,7 +69,7 @@ test('what has ended or was only passed through is kept for thirty days, and wha
 test('events of messages are kept for thirty days, others for a year; the last proof of a domain for ever', async () => {
   const { domainId } = await newDomain(store, 'old.test')
   for (const age of AGES) {
-    for (const type of ['message.sent', 'domain.active']) {
+    for (const type of ['message.sent', 'domain.active'] as const) {
       await db
         .insertInto('events')
         .values({

@@ -1,8 +1,10 @@
 import type { Generated, JSONColumnType } from 'kysely'
-import type { DelegationReport } from '#domains/types.ts'
+import type { OwnedRecord } from '#domains/ports.ts'
+import type { DelegationReport, DomainStatus } from '#domains/types.ts'
 import type { Refusal } from '#drivers/errors.ts'
 import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
+import type { EventType } from '#events/catalogue.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
 import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
@@ -131,7 +133,7 @@ type DomainRow = {
   workspace_id: string
   world: WorldName
   name: string
-  status: Generated<string>
+  status: Generated<DomainStatus>
   may_activate: Generated<boolean>
   zone_driver: string
   sender_driver: string
@@ -204,7 +206,7 @@ type RecordRow = {
   value: string
   ttl: number
   purpose: string
-  status: Generated<string>
+  status: Generated<OwnedRecord['status']>
   observed: Generated<string[]>
   last_checked_at: Date | null
 }
@@ -250,9 +252,9 @@ type InboxRow = {
   localpart: string
   address: string
   display_name: string
-  inbox_type: Generated<string>
+  inbox_type: Generated<'COLDSEND_NATIVE' | 'GOOGLE_WORKSPACE' | 'OUTLOOK_365' | 'CUSTOM_SMTP'>
   daily_limit: Generated<number>
-  status: Generated<string>
+  status: Generated<'ACTIVE' | 'DISABLED' | 'PAUSED' | 'PENDING'>
   /** Why the sender service does not let it send. */
   problem: JSONColumnType<Refusal> | null
   created_at: Generated<Date>
@@ -321,7 +323,7 @@ type EventRow = {
   /** In the feed of its workspace and world; assigned when it is read. */
   position: string | null
   at: Generated<Date>
-  type: string
+  type: EventType
   stage: string | null
   message: string
   data: JSONColumnType<Record<string, unknown>>
@@ -333,7 +335,7 @@ type RedirectRow = {
   world: WorldName
   domain_id: string
   target_domain: string
-  status_code: number
+  status_code: 301 | 302 | 307 | 308
   preserve_path: boolean
   preserve_query_string: boolean
   created_at: Generated<Date>

@@ -159,7 +159,7 @@ async function detailsNow(): Promise<Json> {
   return (await client.get(`/domains/${domain_id}`)).body
 }
 
-function setDomain(values: { status?: string; looked_at?: null }) {
+function setDomain(values: { status?: 'ACTIVE' | 'FAILED'; looked_at?: null }) {
   return store.db.updateTable('domains').set(values).where('id', '=', domain_id).execute()
 }
 

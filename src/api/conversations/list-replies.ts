@@ -4,7 +4,7 @@ import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { id, optionalText, optionalTruth, pagination, paging } from '../http/shapes.ts'
+import { id, optionalText, optionalTruth, pagination, paging, SUCCESS } from '../http/shapes.ts'
 import { conversationList } from '../inboxes/answers.ts'
 
 const querystring = z.object({
@@ -24,7 +24,7 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
         operationId: 'listConversations',
         summary: 'Lists conversations, the latest first',
         querystring,
-        answers: { 200: conversationList },
+        response: { 200: conversationList },
       },
       ...needs(context, 'replies:read'),
     },
@@ -41,7 +41,7 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
       const { rows, total, unread } = await listThreads(context.store, keyOf(request), filter)
       const { pages, has_next, has_prev } = pagination({ page, limit }, total)
       return {
-        success: true,
+        ...SUCCESS,
         message: 'Conversations retrieved successfully',
         conversations: rows.map((row) => ({
           thread_id: row.id,

@@ -11,7 +11,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { domainParams } from '../http/shapes.ts'
+import { domainParams, SUCCESS } from '../http/shapes.ts'
 import { waitForDomain } from '../http/wait.ts'
 import { activation } from './answers.ts'
 import { delegationView, failureView, progressUrl } from './domain-views.ts'
@@ -45,7 +45,7 @@ function registerAct(app: Http, context: ApiContext, act: string): void {
             : 'Tries a failed domain again',
         params: domainParams,
         body,
-        answers: { 200: activation },
+        response: { 200: activation },
         problems: ['domain_not_found', 'domain_not_ready'],
       },
       ...needs(context, 'domains:update'),
@@ -82,7 +82,7 @@ function answer({ row, conditions }: KnownDomain, context: ApiContext) {
   const isUnderWay = isVerified && row.status !== 'ACTIVE' && row.status !== 'FAILED'
   const estimate = new Date(context.now().getTime() + minutes(1)).toISOString()
   return {
-    success: true,
+    ...SUCCESS,
     message: messageOf(row, failureView(row, conditions)?.message),
     domain_id: row.id,
     domain_name: row.name,

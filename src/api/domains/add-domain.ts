@@ -8,6 +8,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Invalid, Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
+import { SUCCESS } from '../http/shapes.ts'
 import { askedOr, waitForDomain } from '../http/wait.ts'
 import { domainAdded } from './answers.ts'
 import { progressUrl } from './domain-views.ts'
@@ -57,7 +58,7 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
         operationId: 'addDomain',
         summary: 'Adds a domain, and says which nameservers to set',
         body,
-        answers: { 201: domainAdded },
+        response: { 201: domainAdded },
         problems: ['domain_exists', 'domain_being_removed', 'too_many_claims', 'too_many_adds'],
       },
       ...needs(context, 'domains:create'),
@@ -87,7 +88,7 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
       })
       const nameservers = await askedOr(() => nameserversOf(store, row.id), [])
       return reply.status(201).send({
-        success: true,
+        ...SUCCESS,
         message:
           nameservers.length > 0
             ? 'Domain added. Set these nameservers at your registrar.'

@@ -18,7 +18,7 @@ export function checkDomainRoute(app: Http, context: ApiContext): void {
         operationId: 'checkDomain',
         summary: 'Looks at a domain again now',
         params: domainParams,
-        answers: { 200: domain },
+        response: { 200: domain },
         problems: ['domain_not_found'],
       },
       ...needs(context, 'domains:read'),

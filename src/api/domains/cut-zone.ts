@@ -5,7 +5,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { domainParams } from '../http/shapes.ts'
+import { domainParams, SUCCESS } from '../http/shapes.ts'
 import { zoneCut } from './answers.ts'
 import { loadDomain } from './load-domain.ts'
 import { refuseConflict, standingOf } from './standing-records.ts'
@@ -22,7 +22,7 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
         description:
           'For a domain whose verdict is `inside_your_zone`: its nameservers are put into that zone. They go when the domain is deleted.',
         params: domainParams,
-        answers: { 200: zoneCut },
+        response: { 200: zoneCut },
         problems: [
           'domain_not_found',
           'domain_not_ready',
@@ -44,7 +44,7 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
       if (result.is !== 'cut') throw new Problem(REFUSALS[result.is])
       const { zone } = result
       return {
-        success: true,
+        ...SUCCESS,
         message: `${zone} delegates ${row.name} in a moment.`,
         domain_id: row.id,
         domain_name: row.name,

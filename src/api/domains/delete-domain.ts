@@ -10,7 +10,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { domainParams, optionalTruth } from '../http/shapes.ts'
+import { domainParams, optionalTruth, SUCCESS } from '../http/shapes.ts'
 import { deletion } from './answers.ts'
 import { loadDomain } from './load-domain.ts'
 
@@ -33,7 +33,7 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
         summary: 'Removes a domain, or rehearses that',
         params: domainParams,
         querystring,
-        answers: { 200: deletion },
+        response: { 200: deletion },
         problems: ['domain_not_found', 'domain_in_use'],
       },
       ...needs(context, 'domains:delete'),
@@ -47,11 +47,11 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
       if (result === 'gone') throw new Problem('domain_not_found')
       if (result !== 'requested') throw new Problem('domain_in_use', { blockers: result.blockers })
       return {
-        success: true,
+        ...SUCCESS,
         message: 'Domain deleted.',
         domain_id: row.id,
         domain_name: row.name,
-        deleted: true,
+        deleted: true as const,
       }
     },
   )
@@ -75,11 +75,11 @@ async function rehearse(store: StoreContext, row: DomainRow) {
     mailboxAccount: row.mailbox_driver,
   })
   return {
-    success: true,
+    ...SUCCESS,
     message: blockers.length > 0 ? 'The domain is in use.' : 'The domain can be removed.',
     domain_id: row.id,
     domain_name: row.name,
-    deleted: false,
+    deleted: false as const,
     blockers,
     would_remove: removed,
     would_keep: kept,

@@ -3,7 +3,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { domainParams } from '../http/shapes.ts'
+import { domainParams, SUCCESS } from '../http/shapes.ts'
 import { done } from '../openapi/parts.ts'
 import { loadDomain } from './load-domain.ts'
 
@@ -17,7 +17,7 @@ export function deleteRedirectRoute(app: Http, context: ApiContext): void {
         operationId: 'deleteRedirect',
         summary: 'Ends the redirect of a domain',
         params: domainParams,
-        answers: { 200: done },
+        response: { 200: done },
         problems: ['domain_not_found', 'redirect_not_found'],
       },
       ...needs(context, 'domains:update'),
@@ -25,7 +25,7 @@ export function deleteRedirectRoute(app: Http, context: ApiContext): void {
     async (request) => {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
       if (!(await removeRedirect(store, row))) throw new Problem('redirect_not_found')
-      return { success: true, message: 'Redirect deleted.' }
+      return { ...SUCCESS, message: 'Redirect deleted.' }
     },
   )
 }

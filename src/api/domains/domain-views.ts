@@ -3,12 +3,13 @@
 import { isOptional } from '#domains/desired-records.ts'
 import { type Conditions, failedStage, firstUnmet, isDone, LIFECYCLE } from '#domains/lifecycle.ts'
 import { sendingObstacle } from '#domains/sending.ts'
-import type { Condition, ConditionType, Party } from '#domains/types.ts'
+import type { Condition, ConditionType, DomainStatus, Party } from '#domains/types.ts'
 import { IMPORTING, WAITS_FOR_OTHERS, WAITS_FOR_WORD } from '#domains/waits.ts'
 import { relative } from '#names/domain-name.ts'
 import type { CustomerRecordRow } from '#store/customer-records.ts'
 import type { DomainRow, ListedDomain, RecordRow } from '#store/domains.ts'
 import { API_PREFIX } from '../http/context.ts'
+import { SUCCESS } from '../http/shapes.ts'
 
 export const progressUrl = (id: string): string => `${API_PREFIX}/domains/${id}/progress`
 
@@ -46,7 +47,7 @@ export function details(
   now: Date,
 ) {
   return {
-    success: true,
+    ...SUCCESS,
     message: 'Domain retrieved successfully',
     ...listItem(row, conditions, inboxes),
     nameservers,
@@ -105,7 +106,7 @@ export function customerRecordView(row: CustomerRecordRow) {
     purpose: row.origin === 'imported' ? 'imported' : 'custom',
     required: false,
     managed: false,
-    status: 'unknown',
+    status: 'unknown' as const,
     observed: [],
     message: '',
     checked_at: null,
@@ -175,7 +176,7 @@ function partyFor(party: Party, reason: string): Party {
 }
 
 const UNKNOWN = {
-  status: 'unknown',
+  status: 'unknown' as const,
   reason: null,
   message: '',
   waiting_for: null,
@@ -200,11 +201,11 @@ export function progress(row: DomainRow, conditions: Conditions) {
   const done = LIFECYCLE.filter(({ met }) => isDone(conditions.get(met)?.verdict)).length
   const isActive = row.status === 'ACTIVE'
   return {
-    success: true,
+    ...SUCCESS,
     message: 'Progress retrieved successfully',
     domain_id: row.id,
     domain_name: row.name,
-    status: PROGRESS_STATUS[row.status] ?? 'IN_PROGRESS',
+    status: PROGRESS_STATUS[row.status],
     progress_percentage: isActive ? 100 : Math.floor((done * 100) / LIFECYCLE.length),
     is_complete: isActive,
     is_failed: row.status === 'FAILED',
@@ -212,11 +213,14 @@ export function progress(row: DomainRow, conditions: Conditions) {
   }
 }
 
-const PROGRESS_STATUS: Record<string, string> = {
+const PROGRESS_STATUS = {
   PENDING: 'PENDING',
+  DNS_CONFIGURING: 'IN_PROGRESS',
+  DNS_PENDING: 'IN_PROGRESS',
+  SERVICES_CONFIGURING: 'IN_PROGRESS',
   ACTIVE: 'COMPLETED',
   FAILED: 'FAILED',
-}
+} as const satisfies Record<DomainStatus, string>
 
 function sentence(row: DomainRow, conditions: Conditions): string {
   if (row.status === 'ACTIVE') return 'Your domain is ready to send and receive mail.'

@@ -17,7 +17,7 @@ export function getDomainRoute(app: Http, context: ApiContext): void {
         operationId: 'getDomain',
         summary: 'Tells everything of a domain',
         params: domainParams,
-        answers: { 200: domain },
+        response: { 200: domain },
         problems: ['domain_not_found'],
       },
       ...needs(context, 'domains:read'),

@@ -30,7 +30,7 @@ export function getProgressRoute(app: Http, context: ApiContext): void {
         description:
           'With `Accept: text/event-stream` it is a stream of events named `progress`, one for each change.',
         params: domainParams,
-        answers: { 200: progressAnswer },
+        response: { 200: progressAnswer },
         problems: ['domain_not_found', 'too_many_streams'],
       },
       ...needs(context, SCOPE),

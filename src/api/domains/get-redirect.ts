@@ -18,7 +18,7 @@ export function getRedirectRoute(app: Http, context: ApiContext): void {
         operationId: 'getRedirect',
         summary: 'Tells where a domain redirects to',
         params: domainParams,
-        answers: { 200: redirectAnswer },
+        response: { 200: redirectAnswer },
         problems: ['domain_not_found', 'redirect_not_found'],
       },
       ...needs(context, 'domains:read'),

@@ -16,7 +16,7 @@ export function getRemovalRoute(app: Http, context: ApiContext): void {
         operationId: 'getRemoval',
         summary: 'Tells how far the clean-up behind a removal is',
         params: domainParams,
-        answers: { 200: removalAnswer },
+        response: { 200: removalAnswer },
         problems: ['removal_not_found'],
       },
       ...needs(context, 'domains:read'),

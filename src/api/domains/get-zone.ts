@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { placedAt } from '#store/domain-passes.ts'
 import { claimOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
@@ -20,7 +21,7 @@ export function getZoneRoute(app: Http, context: ApiContext): void {
         operationId: 'getZone',
         summary: 'Gives what the zone holds, as a master file',
         params: domainParams,
-        answers: { 200: 'text/dns' },
+        response: { 200: { content: { 'text/dns': { schema: z.string() } } } },
         problems: [
           'domain_not_found',
           'domain_not_ready',

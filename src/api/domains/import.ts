@@ -8,7 +8,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Invalid, Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { domainParams, id } from '../http/shapes.ts'
+import { domainParams, id, SUCCESS } from '../http/shapes.ts'
 import { type fileAccount, importAnswer } from './answers.ts'
 import { customerRecordView } from './domain-views.ts'
 import { type KnownDomain, loadDomain } from './load-domain.ts'
@@ -57,7 +57,7 @@ function readImport(app: Http, context: ApiContext): void {
       operationId: 'getImport',
       summary: 'Tells what was found where the name was served before',
       params: domainParams,
-      answers: { 200: importAnswer },
+      response: { 200: importAnswer },
       problems: ['domain_not_found'] as const,
     },
     ...needs(context, 'domains:read'),
@@ -75,7 +75,7 @@ function decideRoute(app: Http, context: ApiContext): void {
       summary: 'Decides what becomes of what was found, or adds the records of a zone file',
       params: domainParams,
       body,
-      answers: { 200: importAnswer },
+      response: { 200: importAnswer },
       problems: ['domain_not_found', 'too_many_records'] as const,
     },
     ...needs(context, 'domains:update'),
@@ -133,7 +133,7 @@ async function answer(
   const records = await listCustomerRecords(store.db, row.id)
   const imported = records.filter(({ origin }) => origin === 'imported')
   return {
-    success: true,
+    ...SUCCESS,
     message: [MESSAGES[row.import_state], row.import_note].filter(Boolean).join(' '),
     domain_id: row.id,
     domain_name: row.name,

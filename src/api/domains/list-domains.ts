@@ -4,7 +4,7 @@ import { conditionsOf, inboxCounts, listDomains } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { cursor, optionalText, pagination, paging } from '../http/shapes.ts'
+import { cursor, optionalText, pagination, paging, SUCCESS } from '../http/shapes.ts'
 import { domainList } from './answers.ts'
 import { listItem } from './domain-views.ts'
 
@@ -25,7 +25,7 @@ export function listDomainsRoute(app: Http, context: ApiContext): void {
         operationId: 'listDomains',
         summary: 'Lists domains, the newest first',
         querystring,
-        answers: { 200: domainList },
+        response: { 200: domainList },
       },
       ...needs(context, 'domains:read'),
     },
@@ -49,7 +49,7 @@ export function listDomainsRoute(app: Http, context: ApiContext): void {
           next_cursor: hasMore ? rows.at(-1)!.id : null,
           total_is_estimate: isEstimate,
         },
-        success: true,
+        ...SUCCESS,
         message: 'Domains retrieved successfully',
       }
     },

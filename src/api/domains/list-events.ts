@@ -5,7 +5,7 @@ import { eventView } from '../events/event-view.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { cursor, domainParams, limitOf } from '../http/shapes.ts'
+import { cursor, domainParams, limitOf, SUCCESS } from '../http/shapes.ts'
 import { loadDomain } from './load-domain.ts'
 
 const querystring = z.object({ limit: limitOf(50), cursor })
@@ -21,7 +21,7 @@ export function listEventsRoute(app: Http, context: ApiContext): void {
         summary: 'Tells what happened to a domain, the latest first',
         params: domainParams,
         querystring,
-        answers: { 200: timeline },
+        response: { 200: timeline },
         problems: ['domain_not_found'],
       },
       ...needs(context, 'domains:read'),
@@ -31,7 +31,7 @@ export function listEventsRoute(app: Http, context: ApiContext): void {
       const { limit, cursor: before } = request.query
       const rows = await listEvents(store, row.id, { limit, before })
       return {
-        success: true,
+        ...SUCCESS,
         message: 'Events retrieved successfully',
         events: rows.map(eventView),
         next_cursor: rows.length === limit ? (rows.at(-1)?.id ?? null) : null,

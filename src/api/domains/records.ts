@@ -19,7 +19,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Invalid, Problem, type ProblemCode } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { domainParams, id } from '../http/shapes.ts'
+import { domainParams, id, SUCCESS } from '../http/shapes.ts'
 import { recordList, recordRemoved, recordSaid } from './answers.ts'
 import { customerRecordView, recordViewer } from './domain-views.ts'
 import { loadDomain } from './load-domain.ts'
@@ -89,7 +89,7 @@ function listRecords(app: Http, context: ApiContext): void {
     operationId: 'listRecords',
     summary: 'Lists the records of a domain, ours and its own',
     params: domainParams,
-    answers: { 200: recordList },
+    response: { 200: recordList },
     problems: ['domain_not_found'],
   } satisfies FastifySchema
   app.get(path, { schema, ...needs(context, 'domains:read') }, async (request) => {
@@ -99,7 +99,7 @@ function listRecords(app: Http, context: ApiContext): void {
       listCustomerRecords(store.db, row.id),
     ])
     const records = [...ours.map(recordViewer(conditions)), ...theirs.map(customerRecordView)]
-    return { success: true, message: 'Records retrieved successfully', records }
+    return { ...SUCCESS, message: 'Records retrieved successfully', records }
   })
 }
 
@@ -110,7 +110,7 @@ function addRecord(app: Http, context: ApiContext): void {
     summary: 'Adds a record to the hosted zone',
     params: domainParams,
     body: fresh,
-    answers: { 201: recordSaid },
+    response: { 201: recordSaid },
     problems: ['domain_not_found', 'record_exists', 'record_conflict', 'too_many_records'],
   } satisfies FastifySchema
   app.post(path, { schema, ...needs(context, 'domains:update') }, async (request, reply) => {
@@ -119,7 +119,7 @@ function addRecord(app: Http, context: ApiContext): void {
     const check = (held: Queryable) => refuseInTheWay(context, held, row, record)
     const added = await addCustomerRecord(store, row.id, record, check)
     if (!added) throw new Problem('record_exists')
-    const said = { success: true, message: 'Record added.' }
+    const said = { ...SUCCESS, message: 'Record added.' }
     return reply.status(201).send({ ...said, record: customerRecordView(added) })
   })
 }
@@ -133,7 +133,7 @@ function editRecords(app: Http, context: ApiContext): void {
     summary: 'Changes one of the records that are not ours',
     params: recordParams,
     body: changed,
-    answers: { 200: recordSaid },
+    response: { 200: recordSaid },
     problems: [...ABSENT, 'record_exists', 'record_conflict'],
   } satisfies FastifySchema
   app.put(one, { schema: change, ...update }, async (request) => {
@@ -146,19 +146,19 @@ function editRecords(app: Http, context: ApiContext): void {
     if (result !== 'changed')
       throw new Problem(`record_${result === 'gone' ? 'not_found' : 'exists'}`)
     const record = customerRecordView({ ...row, value, ttl })
-    return { success: true, message: 'Record changed.', record }
+    return { ...SUCCESS, message: 'Record changed.', record }
   })
   const removal = {
     operationId: 'removeRecord',
     summary: 'Removes one of the records that are not ours',
     params: recordParams,
-    answers: { 200: recordRemoved },
+    response: { 200: recordRemoved },
     problems: ABSENT,
   } satisfies FastifySchema
   app.delete(one, { schema: removal, ...update }, async (request) => {
     const { row } = await ownRecord(context, keyOf(request), request.params)
     if (!(await removeCustomerRecord(store, row))) throw new Problem('record_not_found')
-    return { success: true, message: 'Record removed.', record_id: row.id }
+    return { ...SUCCESS, message: 'Record removed.', record_id: row.id }
   })
 }
 

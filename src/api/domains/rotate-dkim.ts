@@ -5,7 +5,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { domainParams } from '../http/shapes.ts'
+import { domainParams, SUCCESS } from '../http/shapes.ts'
 import { rotationAnswer } from './answers.ts'
 import { loadDomain } from './load-domain.ts'
 
@@ -31,7 +31,7 @@ export function rotateDkimRoute(app: Http, context: ApiContext): void {
         summary: 'Makes a new DKIM key, which signs once it is seen from outside',
         params: domainParams,
         body,
-        answers: { 202: rotationAnswer },
+        response: { 202: rotationAnswer },
         problems: [
           'domain_not_found',
           'domain_not_active',
@@ -62,11 +62,11 @@ export function rotateDkimRoute(app: Http, context: ApiContext): void {
 function answer(row: DomainRow, keys: readonly SigningKey[]) {
   const isUnderWay = keys.some(({ state }) => state === 'pending')
   return {
-    success: true,
+    ...SUCCESS,
     message: 'A new key is being published. It signs as soon as it is seen from outside.',
     domain_id: row.id,
     domain_name: row.name,
-    state: isUnderWay ? 'rotating' : 'rotated',
+    state: isUnderWay ? ('rotating' as const) : ('rotated' as const),
     selectors: keys.map(keyView),
   }
 }

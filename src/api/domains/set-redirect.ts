@@ -41,7 +41,7 @@ export function setRedirectRoute(app: Http, context: ApiContext): void {
         summary: 'Redirects a domain, or changes where to',
         params: domainParams,
         body,
-        answers: { 200: redirectAnswer },
+        response: { 200: redirectAnswer },
         problems: [
           'domain_not_found',
           'redirect_not_found',

@@ -7,7 +7,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { limitOf } from '../http/shapes.ts'
+import { limitOf, SUCCESS } from '../http/shapes.ts'
 import { type Stream, Streams } from '../http/streams.ts'
 import { feed } from './answers.ts'
 import { eventView } from './event-view.ts'
@@ -24,7 +24,7 @@ const querystring = z.object({
     .max(2000)
     .optional()
     .transform((written) => written?.split(',') ?? [])
-    .pipe(z.array(z.enum(EVENT_TYPES as [string, ...string[]])))
+    .pipe(z.array(z.enum(EVENT_TYPES)))
     .describe('Only events of these types, with commas between.'),
 })
 
@@ -50,7 +50,7 @@ export function feedRoute(app: Http, context: ApiContext): void {
           'event has its position as its id, and `Last-Event-ID` goes on behind it. Events of messages are kept for ' +
           '30 days, all others for a year.',
         querystring,
-        answers: { 200: feed },
+        response: { 200: feed },
         problems: ['too_many_streams'],
       },
       ...needs(context, SCOPE),
@@ -63,7 +63,7 @@ export function feedRoute(app: Http, context: ApiContext): void {
       if (!(request.headers.accept ?? '').includes('text/event-stream')) {
         const rows = await pageAfter(after, limit)
         return {
-          success: true,
+          ...SUCCESS,
           message: 'Events retrieved successfully',
           events: rows.map(eventView),
           next_after: rows.at(-1)?.position ?? after,

@@ -66,3 +66,6 @@ export const emailAddress = z
     })
   })
   .meta({ examples: ['someone@inbox.test'] })
+
+/** A field of every answer that is no error. */
+export const SUCCESS = { success: true } as const

@@ -36,7 +36,7 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
         operationId: 'addInbox',
         summary: 'Makes an inbox on a domain',
         body,
-        answers: { 201: inboxCreated },
+        response: { 201: inboxCreated },
         problems: [
           'domain_not_found',
           'domain_not_active',

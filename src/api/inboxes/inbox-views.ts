@@ -1,9 +1,10 @@
 import type { InboxRow } from '#store/inboxes.ts'
+import { SUCCESS } from '../http/shapes.ts'
 
 /** An inbox as the API shows it, as a sender account. */
 export function inboxItem(row: InboxRow, message = 'Sender account retrieved successfully') {
   return {
-    success: true,
+    ...SUCCESS,
     message,
     inbox_id: row.id,
     email_address: row.address,

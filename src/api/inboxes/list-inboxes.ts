@@ -3,7 +3,7 @@ import { listInboxes } from '#store/inboxes.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { id, optionalText, pagination, paging } from '../http/shapes.ts'
+import { id, optionalText, pagination, paging, SUCCESS } from '../http/shapes.ts'
 import { inboxList } from './answers.ts'
 import { inboxItem } from './inbox-views.ts'
 
@@ -24,7 +24,7 @@ export function listInboxesRoute(app: Http, context: ApiContext): void {
         operationId: 'listInboxes',
         summary: 'Lists inboxes, the newest first',
         querystring,
-        answers: { 200: inboxList },
+        response: { 200: inboxList },
       },
       ...needs(context, 'sender_accounts:read'),
     },
@@ -33,7 +33,7 @@ export function listInboxesRoute(app: Http, context: ApiContext): void {
       const filter = { page, limit, status, search, domainId: domain_id, inboxType: inbox_type }
       const { rows, total } = await listInboxes(context.store, keyOf(request), filter)
       return {
-        success: true,
+        ...SUCCESS,
         message: 'Sender accounts retrieved successfully',
         sender_accounts: rows.map((row) => inboxItem(row)),
         pagination: pagination({ page, limit }, total),

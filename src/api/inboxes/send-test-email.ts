@@ -9,7 +9,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { emailAddress, inboxParams } from '../http/shapes.ts'
+import { emailAddress, inboxParams, SUCCESS } from '../http/shapes.ts'
 import { testEmail } from './answers.ts'
 
 const body = z.object({
@@ -42,7 +42,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
         summary: 'Sends one message from an inbox',
         params: inboxParams,
         body,
-        answers: { 200: testEmail },
+        response: { 200: testEmail },
         problems: [
           'sender_account_not_found',
           'domain_not_active',
@@ -81,7 +81,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
       const limit = AbortSignal.timeout(SEND_LIMIT_MS)
       await context.sender(row).send(claim, mail, limit).catch(asProblem)
       return {
-        success: true,
+        ...SUCCESS,
         message: 'The test message was handed over for delivery.',
         inbox_id: inbox.id,
         inbox_email: inbox.address,

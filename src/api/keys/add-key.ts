@@ -7,7 +7,7 @@ import type { Http } from '../http/http.ts'
 import { Invalid, Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { scopes } from '../http/scopes.ts'
-import { headerText } from '../http/shapes.ts'
+import { headerText, SUCCESS } from '../http/shapes.ts'
 import { keyMade } from './answers.ts'
 
 const body = z.object({
@@ -41,7 +41,7 @@ export function addKeyRoute(app: Http, context: ApiContext): void {
         operationId: 'addKey',
         summary: 'Makes a key, and shows it this once',
         body,
-        answers: { 201: keyMade },
+        response: { 201: keyMade },
         problems: ['too_many_keys'],
       },
       ...needs(context, 'keys:create'),
@@ -58,7 +58,7 @@ export function addKeyRoute(app: Http, context: ApiContext): void {
       const { keyId, key, createdAt, expiresAt } = made
       const isCut = expiresAt?.getTime() !== wished?.getTime()
       return reply.status(201).send({
-        success: true,
+        ...SUCCESS,
         message: `Key made. It is shown this once.${isCut ? ' It ends with the key that made it.' : ''}`,
         key_id: keyId,
         key,

@@ -4,7 +4,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { keyParams, optionalTruth } from '../http/shapes.ts'
+import { keyParams, optionalTruth, SUCCESS } from '../http/shapes.ts'
 import { keyRevoked } from './answers.ts'
 
 const querystring = z.object({
@@ -24,7 +24,7 @@ export function deleteKeyRoute(app: Http, context: ApiContext): void {
         summary: 'Revokes a key, alone or with the keys it made',
         params: keyParams,
         querystring,
-        answers: { 200: keyRevoked },
+        response: { 200: keyRevoked },
         problems: ['key_not_found'],
       },
       ...needs(context, 'keys:delete'),
@@ -36,7 +36,7 @@ export function deleteKeyRoute(app: Http, context: ApiContext): void {
       if (!revoked) throw new Problem('key_not_found')
       context.forgetKeys()
       return {
-        success: true,
+        ...SUCCESS,
         message: sentenceOf(revoked),
         key_id,
         descendants_revoked: revoked.descendantsRevoked,

@@ -3,7 +3,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { keyParams } from '../http/shapes.ts'
+import { keyParams, SUCCESS } from '../http/shapes.ts'
 import { keyShown } from './answers.ts'
 import { keyItem } from './key-views.ts'
 
@@ -16,7 +16,7 @@ export function getKeyRoute(app: Http, context: ApiContext): void {
         operationId: 'getKey',
         summary: 'Shows a key that is not revoked, without the key itself',
         params: keyParams,
-        answers: { 200: keyShown },
+        response: { 200: keyShown },
         problems: ['key_not_found'],
       },
       ...needs(context, 'keys:read'),
@@ -24,7 +24,7 @@ export function getKeyRoute(app: Http, context: ApiContext): void {
     async (request) => {
       const row = await readApiKey(context.store, keyOf(request), request.params.key_id)
       if (!row) throw new Problem('key_not_found')
-      return { success: true, message: 'Key retrieved successfully', ...keyItem(row) }
+      return { ...SUCCESS, message: 'Key retrieved successfully', ...keyItem(row) }
     },
   )
 }

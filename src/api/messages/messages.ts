@@ -4,7 +4,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { emailAddress, id, messageParams, pagination, paging } from '../http/shapes.ts'
+import { emailAddress, id, messageParams, pagination, paging, SUCCESS } from '../http/shapes.ts'
 import { messageList, messageShown, OUTGOING_STATES } from './answers.ts'
 
 const querystring = z.object({
@@ -23,7 +23,7 @@ export function messagesRoutes(app: Http, context: ApiContext): void {
         operationId: 'listMessages',
         summary: 'Lists messages that were sent or are to be, the newest first',
         querystring,
-        answers: { 200: messageList },
+        response: { 200: messageList },
       },
       ...needs(context, 'sender_accounts:read'),
     },
@@ -32,7 +32,7 @@ export function messagesRoutes(app: Http, context: ApiContext): void {
       const filter = { page, limit, state, inboxId: inbox_id, recipient: recipient?.toLowerCase() }
       const { rows, total } = await listOutgoing(context.store, keyOf(request), filter)
       return {
-        success: true,
+        ...SUCCESS,
         message: 'Messages retrieved successfully',
         messages: rows.map(messageView),
         pagination: pagination({ page, limit }, total),
@@ -47,7 +47,7 @@ export function messagesRoutes(app: Http, context: ApiContext): void {
         operationId: 'getMessage',
         summary: 'Shows a message that was sent or is to be, with its attempts',
         params: messageParams,
-        answers: { 200: messageShown },
+        response: { 200: messageShown },
         problems: ['message_not_found'],
       },
       ...needs(context, 'sender_accounts:read'),

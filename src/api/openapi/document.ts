@@ -13,11 +13,6 @@ declare module 'fastify' {
     /** What it does, in a phrase. */
     summary?: string
     description?: string
-    /**
-     * The answer on success: a shape, or a media type if not JSON. It is not called `response`, as Fastify
-     * would then serialise every answer with it, and drop unnamed fields.
-     */
-    answers?: Readonly<Record<number, z.ZodType | string>>
     /** Its problems, beside those that every operation has. */
     problems?: readonly ProblemCode[]
   }
@@ -200,16 +195,24 @@ function bodyOf(shape: unknown): Pick<Operation, 'requestBody'> | undefined {
   return { requestBody: { required, content: { [JSON_TYPE]: { schema: schemaOf(checked) } } } }
 }
 
+/** A shape in JSON, or one for each media type. */
+type Success = z.ZodType | { content: Record<string, { schema: z.ZodType }> }
+
 function answersOf({ schema }: RouteOptions): Record<string, Answered> {
-  const answers = Object.entries(schema?.answers ?? {}).map(([status, shape]) => {
-    const content: Content =
-      typeof shape === 'string'
-        ? { [shape]: { schema: { type: 'string' } } }
-        : { [JSON_TYPE]: { schema: schemaOf(shape) } }
-    return [status, { description: 'Done.', content }]
-  })
-  return answers.length > 0 ? Object.fromEntries(answers) : { '2XX': { description: 'Done.' } }
+  const successes = Object.entries((schema?.response ?? {}) as Record<string, Success>)
+  if (successes.length === 0) return { '2XX': { description: 'Done.' } }
+  return Object.fromEntries(
+    successes.map(([status, success]) => [
+      status,
+      { description: 'Done.', content: 'content' in success ? contentOf(success) : as(success) },
+    ]),
+  )
 }
+
+const contentOf = ({ content }: Exclude<Success, z.ZodType>): Content =>
+  Object.fromEntries(
+    Object.entries(content).map(([type, { schema }]) => [type, { schema: schemaOf(schema) }]),
+  )
 
 function problemsOf(route: RouteOptions): Record<string, Answered> {
   const { schema = {}, config } = route

@@ -4,7 +4,7 @@ import { splitAddress } from '#names/localpart.ts'
 import { listSandboxMessages } from '#store/sandbox.ts'
 import type { Http } from '../http/http.ts'
 import { Invalid, Problem } from '../http/problems.ts'
-import { emailAddress, headerText } from '../http/shapes.ts'
+import { emailAddress, headerText, SUCCESS } from '../http/shapes.ts'
 import { sandboxMailList, sandboxMailTaken } from './answers.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
 
@@ -34,7 +34,7 @@ export function mailRoutes(app: Http, context: SandboxContext): void {
         operationId: 'sendFromOutside',
         summary: 'Sends mail to an inbox as if from outside',
         body,
-        answers: { 202: sandboxMailTaken },
+        response: { 202: sandboxMailTaken },
         problems: ['test_key_required', 'mail_not_taken'],
       },
       ...sandboxKey(context),
@@ -50,7 +50,7 @@ export function mailRoutes(app: Http, context: SandboxContext): void {
       if (result.is !== 'sent') throw new Problem('mail_not_taken', { reply: result.reply })
       const { from, to } = mail
       return reply.status(202).send({
-        success: true,
+        ...SUCCESS,
         message: 'The message was delivered.',
         from,
         to,
@@ -66,7 +66,7 @@ export function mailRoutes(app: Http, context: SandboxContext): void {
         operationId: 'listOutsideMail',
         summary: 'Lists what arrived at an address @inbox.test',
         querystring,
-        answers: { 200: sandboxMailList },
+        response: { 200: sandboxMailList },
         problems: ['test_key_required'],
       },
       ...sandboxKey(context),

@@ -2,6 +2,7 @@ import { findWorkspace } from '#store/api-keys.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
+import { SUCCESS } from '../http/shapes.ts'
 import { workspace } from '../keys/answers.ts'
 
 /** GET /workspace: the workspace and world of the key. Any key may ask. */
@@ -12,7 +13,7 @@ export function getWorkspaceRoute(app: Http, context: ApiContext): void {
       schema: {
         operationId: 'getWorkspace',
         summary: 'Tells whose key this is, and which world it acts in',
-        answers: { 200: workspace },
+        response: { 200: workspace },
       },
       ...needs(context),
     },
@@ -20,7 +21,7 @@ export function getWorkspaceRoute(app: Http, context: ApiContext): void {
       const { workspaceId, world } = keyOf(request)
       const { id, name, created_at } = await findWorkspace(context.store, workspaceId)
       return {
-        success: true,
+        ...SUCCESS,
         message: 'Workspace retrieved successfully',
         workspace_id: id,
         name,

@@ -5,7 +5,7 @@ import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { headerText, pagination, paging } from '../http/shapes.ts'
+import { headerText, pagination, paging, SUCCESS } from '../http/shapes.ts'
 import { workspaceList, workspaceMade } from '../keys/answers.ts'
 
 const path = `${API_PREFIX}/workspaces`
@@ -28,7 +28,7 @@ export function workspaceRoutes(app: Http, context: ApiContext): void {
       description:
         'For keys of the first workspace with the scope `*`. The first key ends when the key that asks does.',
       body,
-      answers: { 201: workspaceMade },
+      response: { 201: workspaceMade },
       problems: ['installation_key_required'] as const,
     },
     ...needs(context),
@@ -37,7 +37,7 @@ export function workspaceRoutes(app: Http, context: ApiContext): void {
     const caller = ofInstallation(request)
     const made = await createWorkspace(store, caller, request.body.name)
     if (!made) throw new Problem('api_key_invalid')
-    const said = { success: true, message: 'Workspace made. Its key is shown this once.' }
+    const said = { ...SUCCESS, message: 'Workspace made. Its key is shown this once.' }
     return reply.status(201).send({
       ...said,
       ...view(made.workspace),
@@ -53,7 +53,7 @@ export function workspaceRoutes(app: Http, context: ApiContext): void {
       summary: 'Lists the workspaces of the installation, the newest first',
       description: 'For keys of the first workspace with the scope `*`.',
       querystring,
-      answers: { 200: workspaceList },
+      response: { 200: workspaceList },
       problems: ['installation_key_required'] as const,
     },
     ...needs(context),
@@ -62,7 +62,7 @@ export function workspaceRoutes(app: Http, context: ApiContext): void {
     ofInstallation(request)
     const { rows, total } = await listWorkspaces(store, request.query)
     return {
-      success: true,
+      ...SUCCESS,
       message: 'Workspaces retrieved successfully',
       workspaces: rows.map(view),
       pagination: pagination(request.query, total),
