@@ -45,16 +45,19 @@ export async function prepareStock(server: ClientConfig): Promise<void> {
  * On the server of the whole run, or on one started for this file alone. With a stock of key pairs, if the run has
  * made one: its caller must then use `STOCK_SECRET`, with which the pairs are sealed.
  */
-export async function testDatabase({ isStocked = false } = {}): Promise<TestDatabase> {
+export const testDatabase = ({ isStocked = false } = {}): Promise<TestDatabase> =>
+  databaseFrom(isStocked && process.env.MAILSTEAD_TEST_POSTGRES ? STOCKED : TEMPLATE)
+
+/** One without any table. */
+export const emptyDatabase = (): Promise<TestDatabase> => databaseFrom('template0')
+
+async function databaseFrom(template: string): Promise<TestDatabase> {
   const given = process.env.MAILSTEAD_TEST_POSTGRES
   await using opened = new AsyncDisposableStack()
   const server = given ? (JSON.parse(given) as ClientConfig) : await ownServer(opened)
   const database = `test_${randomBytes(6).toString('hex')}`
   // Copied file by file, for otherwise all of it goes through the log.
-  await admin(
-    server,
-    `create database ${database} template ${given && isStocked ? STOCKED : TEMPLATE} strategy file_copy`,
-  )
+  await admin(server, `create database ${database} template ${template} strategy file_copy`)
   opened.defer(() => admin(server, `drop database ${database} with (force)`))
   const closing = opened.move()
   const connection = { ...server, database }

@@ -23,6 +23,8 @@ export type Product = AsyncDisposable & {
 export type ProductOptions = {
   dataDir: string
   settings: Record<string, string>
+  /** Where its code is; by default here. */
+  directory?: string
   /** A command to run it under, as `setpriv …`. */
   under?: readonly string[]
 }
@@ -68,9 +70,11 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
 }
 
 /** Starts it and waits for nothing. */
-export function spawnProduct({ dataDir, settings, under = [] }: ProductOptions): Process {
+export function spawnProduct(options: ProductOptions): Process {
+  const { dataDir, settings, directory = '.', under = [] } = options
   const [command, ...args] = [...under, process.execPath, 'src/main.ts']
   const child = spawn(command!, args, {
+    cwd: directory,
     env: { ...process.env, ...FREE_PORTS, ...UNLIMITED, MAILSTEAD_DATA_DIR: dataDir, ...settings },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
