@@ -3,7 +3,7 @@ import { periodically } from '#engine/periodic.ts'
 import type { StoreContext } from '#store/context.ts'
 import { dropOldAnswers } from '#store/idempotent-requests.ts'
 import { dropMailOfRemoved, dropOldMail } from '#store/mail-retention.ts'
-import { dropOldRows } from '#store/old-rows.ts'
+import { dropOldRows, dropRemovedDomains } from '#store/old-rows.ts'
 import { dropOldCounts } from '#store/request-counts.ts'
 
 const EVERY_MS = 10 * 60_000
@@ -22,6 +22,7 @@ export const deleteExpired = (
       await dropOldAnswers(store)
       await dropOldRows(store)
       await dropMailOfRemoved(store)
+      await dropRemovedDomains(store)
       await dropOldMail(store, mailDays)
     },
   })

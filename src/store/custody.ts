@@ -239,7 +239,7 @@ async function othersOn(
     .where('id', '<>', claimId)
     .where('released_at', 'is', null)
     .execute()
-  return others.map(({ domain_id }) => domain_id)
+  return others.flatMap(({ domain_id }) => domain_id ?? [])
 }
 
 /** The domains below the name: each must look whether the new zone cuts it off. */
@@ -253,5 +253,5 @@ async function below(tx: Queryable, world: WorldName, name: string): Promise<str
     .orderBy('domain_id')
     .limit(WOKEN_BELOW)
     .execute()
-  return claims.map(({ domain_id }) => domain_id)
+  return claims.flatMap(({ domain_id }) => domain_id ?? [])
 }

@@ -175,7 +175,7 @@ async function tell(tx: Queryable, claimId: string, event: NewEvent): Promise<vo
     .select('domain_id')
     .where('id', '=', claimId)
     .executeTakeFirst()
-  if (!claim) return
+  if (!claim?.domain_id) return
   await tellOfDomain(tx, claim.domain_id, event)
   await wakeDomain(tx, claim.domain_id)
 }

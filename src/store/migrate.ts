@@ -26,6 +26,7 @@ import * as mailUsage from '../../migrations/0022-mail-usage.ts'
 import * as dataAt from '../../migrations/0023-data-at.ts'
 import * as events from '../../migrations/0024-events.ts'
 import * as canary from '../../migrations/0025-canary.ts'
+import * as forgottenDomains from '../../migrations/0026-forgotten-domains.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -55,6 +56,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0023-data-at': dataAt,
   '0024-events': events,
   '0025-canary': canary,
+  '0026-forgotten-domains': forgottenDomains,
 }
 
 /** The database has a migration that this code does not know. */

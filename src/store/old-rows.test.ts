@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, test } from 'node:test'
-import { newDomain } from '../../test/domains-in-store.ts'
+import { sql } from 'kysely'
+import { newDomain, newInbox } from '../../test/domains-in-store.ts'
 import { testStore } from '../../test/store.ts'
 import { newId } from '../ids.ts'
 import { ensureWorkspace, FIRST_WORKSPACE } from './api-keys.ts'
-import { dropOldRows } from './old-rows.ts'
+import { dropOldRows, dropRemovedDomains } from './old-rows.ts'
 
 const store = await testStore()
 after(() => store[Symbol.asyncDispose]())
@@ -146,4 +147,54 @@ test('however many there are', async () => {
     .where('account', '=', 'azure-2')
     .execute()
   assert.deepEqual(left, [])
+})
+
+test('a domain that was removed a year ago goes with all that is known of it, but for its claim', async () => {
+  const removed = async (name: string, days: number) => {
+    const claim = await newDomain(store, name)
+    const { domainId, claimId } = claim
+    await db.deleteFrom('holders').where('claim_id', '=', claimId).execute()
+    const inboxId = await newInbox(store, claim, 'kim')
+    await db
+      .updateTable('inboxes')
+      .set({ removed_at: ago(days) })
+      .where('id', '=', inboxId)
+      .execute()
+    await db
+      .updateTable('domains')
+      .set({ removed_at: ago(days) })
+      .where('id', '=', domainId)
+      .execute()
+    return { domainId, claimId, inboxId }
+  }
+  const [old, young, archived] = [
+    await removed('long-gone.test', 366),
+    await removed('gone.test', 364),
+    await removed('with-mail.test', 366),
+  ]
+  await sql`
+    insert into threads (id, workspace_id, world, inbox_id, lead_email, subject, thread_key,
+                         last_message_preview, last_message_at)
+    values (gen_random_uuid(), ${FIRST_WORKSPACE}, 'live', ${archived.inboxId}, 'ann@inbox.test', 'Hello',
+            'key', '', now())`.execute(db)
+  const standing = await newDomain(store, 'standing.test')
+  await dropRemovedDomains(store)
+  const claims = [old, young, archived, standing].map(({ claimId }) => claimId)
+  const left = await db
+    .selectFrom('claims as c')
+    .leftJoin('domains as d', 'd.id', 'c.domain_id')
+    .leftJoin('inboxes as i', 'i.domain_id', 'd.id')
+    .select(['c.name', 'd.id', 'i.localpart'])
+    .where('c.id', 'in', claims)
+    .orderBy('c.name')
+    .execute()
+  assert.deepEqual(
+    left.map(({ name, id, localpart }) => [name, id !== null, localpart]),
+    [
+      ['gone.test', true, 'kim'],
+      ['long-gone.test', false, null],
+      ['standing.test', true, null],
+      ['with-mail.test', true, 'kim'],
+    ],
+  )
 })

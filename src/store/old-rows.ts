@@ -35,3 +35,27 @@ export async function dropOldRows({ db }: StoreContext): Promise<void> {
     }
   }
 }
+
+const REMOVED_DOMAINS_KEPT_DAYS = 365
+const DOMAINS_AT_ONCE = 100
+
+/**
+ * Deletes domains that were removed a year ago, with all that is known of them, once their archived mail has
+ * expired too. Their claims stay, without a domain: a pair that a parent has shown is never drawn again.
+ */
+export async function dropRemovedDomains({ db }: StoreContext): Promise<void> {
+  for (let drop = 0; drop < DROPS; drop += 1) {
+    const { rows } = await sql`
+      with old as (
+        select id from domains d
+         where removed_at <= now() - ${REMOVED_DOMAINS_KEPT_DAYS} * interval '1 day'
+           and not exists (select from inboxes i join threads t on t.inbox_id = i.id where i.domain_id = d.id)
+           and not exists (
+             select from inboxes i join campaign_inboxes c on c.inbox_id = i.id where i.domain_id = d.id)
+         order by removed_at limit ${DOMAINS_AT_ONCE} for update skip locked
+      ), inboxes_gone as (delete from inboxes i using old where i.domain_id = old.id),
+      claims_left as (update claims c set domain_id = null from old where c.domain_id = old.id)
+      delete from domains d using old where d.id = old.id returning d.id`.execute(db)
+    if (rows.length < DOMAINS_AT_ONCE) return
+  }
+}

@@ -164,7 +164,8 @@ type DomainRow = {
 
 type ClaimRow = {
   id: string
-  domain_id: string
+  /** Null once the domain's row has expired. */
+  domain_id: string | null
   workspace_id: string
   world: WorldName
   name: string

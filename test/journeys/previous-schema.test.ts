@@ -22,8 +22,10 @@ const git = (...args: readonly string[]): Buffer =>
 /** The commit before the one that added the latest migration; undefined where there is no history. */
 function commitBefore(): string | undefined {
   try {
-    const added = git('log', '-1', '--diff-filter=A', '--format=%H', '--', `migrations/${LATEST}`)
-    return String(git('rev-parse', '--verify', `${String(added).trim()}^`)).trim()
+    const path = `migrations/${LATEST}`
+    const added = String(git('log', '-1', '--diff-filter=A', '--format=%H', '--', path)).trim()
+    // One that is not committed yet comes after all commits.
+    return String(git('rev-parse', '--verify', added === '' ? 'HEAD' : `${added}^`)).trim()
   } catch {
     return undefined
   }
