@@ -11,6 +11,8 @@ const REQUEST_LIMIT_MS = 40_000
 const WAIT_LIMIT_MS = 60_000
 
 export class Client {
+  /** Whether each answer is checked against its description, which takes time. */
+  static checksAnswers = true
   readonly base: string
   readonly key: string | undefined
 
@@ -41,7 +43,7 @@ export class Client {
       headers: response.headers,
       body: text === '' ? undefined : JSON.parse(text),
     }
-    await asDescribed(this.base, method, path, answer)
+    if (Client.checksAnswers) await asDescribed(this.base, method, path, answer)
     return answer
   }
 
