@@ -70,7 +70,7 @@ export type Faults = {
 const SLOW_MS = 1500
 const PAGE = '<!doctype html><title>Bad gateway</title><h1>Bad gateway</h1>'
 
-export function faultBook(refusal: EmulatorOptions['refusal']): Faults {
+export function createFaults(refusal: EmulatorOptions['refusal']): Faults {
   let waiting: (Fault & { after: number; times: number })[] = []
   const take = (request: EmulatedRequest): FaultKind | undefined => {
     for (const fault of waiting) {

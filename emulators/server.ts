@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { listenHttp } from '#servers/http-listener.ts'
 import { type Acts, answerAct } from './acts.ts'
-import { type Faults, faultBook } from './faults.ts'
+import { createFaults, type Faults } from './faults.ts'
 
 export type EmulatedRequest = {
   method: string
@@ -48,7 +48,7 @@ const ACTS = '/emulator/acts'
 
 export async function startEmulator(options: EmulatorOptions): Promise<EmulatorServer> {
   const calls: EmulatedCall[] = []
-  const faults = faultBook(options.refusal)
+  const faults = createFaults(options.refusal)
   let offered: Acts = {}
   const server = createServer((incoming, outgoing) => {
     void serve(incoming, outgoing).catch(() => outgoing.destroy())

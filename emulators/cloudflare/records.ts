@@ -1,10 +1,10 @@
 /** Records: listed in pages, changed one by one or in a batch. */
 import { Refused, type Reply } from './answers.ts'
-import { RecordBook } from './book.ts'
 import { type Call, zoneOf } from './call.ts'
 import { bodyOf, type Given, isGiven } from './given.ts'
 import { pageOf, recordsAsked } from './query.ts'
 import { recordResult } from './record.ts'
+import { RecordTable } from './record-table.ts'
 import type { HeldRecord } from './world.ts'
 
 const PAGES = { usual: 100, most: 5_000_000 }
@@ -17,38 +17,38 @@ export function listRecords(call: Call): Reply {
 }
 
 export function readRecord(call: Call): Reply {
-  const book = new RecordBook(call.world, zoneOf(call))
-  return { result: recordResult(book.get(call.params.record)) }
+  const table = new RecordTable(call.world, zoneOf(call))
+  return { result: recordResult(table.get(call.params.record)) }
 }
 
 export function createRecord(call: Call): Reply {
   const given = bodyOf(call.request)
-  return { result: recordResult(changed(call, (book) => book.add(given))) }
+  return { result: recordResult(changed(call, (table) => table.add(given))) }
 }
 
 export function patchRecord(call: Call): Reply {
   const given = bodyOf(call.request)
-  return { result: recordResult(changed(call, (book) => book.patch(call.params.record, given))) }
+  return { result: recordResult(changed(call, (table) => table.patch(call.params.record, given))) }
 }
 
 export function overwriteRecord(call: Call): Reply {
   const given = bodyOf(call.request)
   return {
-    result: recordResult(changed(call, (book) => book.overwrite(call.params.record, given))),
+    result: recordResult(changed(call, (table) => table.overwrite(call.params.record, given))),
   }
 }
 
 export function removeRecord(call: Call): Reply {
-  const { id } = changed(call, (book) => book.remove(call.params.record))
+  const { id } = changed(call, (table) => table.remove(call.params.record))
   return { result: { id } }
 }
 
 /** The order of operations, whatever the order in the body. */
 const OPERATIONS = [
-  ['deletes', (book: RecordBook, { id }: Given) => book.remove(id)],
-  ['patches', (book: RecordBook, { id, ...given }: Given) => book.patch(id, given)],
-  ['puts', (book: RecordBook, { id, ...given }: Given) => book.overwrite(id, given)],
-  ['posts', (book: RecordBook, given: Given) => book.add(given)],
+  ['deletes', (table: RecordTable, { id }: Given) => table.remove(id)],
+  ['patches', (table: RecordTable, { id, ...given }: Given) => table.patch(id, given)],
+  ['puts', (table: RecordTable, { id, ...given }: Given) => table.overwrite(id, given)],
+  ['posts', (table: RecordTable, given: Given) => table.add(given)],
 ] as const
 
 export function batchRecords(call: Call): Reply {
@@ -57,10 +57,10 @@ export function batchRecords(call: Call): Reply {
   const work = OPERATIONS.map(([name, act]) => ({ name, act, items: itemsOf(body[name]) }))
   const count = work.reduce((sum, { items }) => sum + items.length, 0)
   if (count > most) throw new Refused('batch_too_large', String(most))
-  const done = changed(call, (book) =>
+  const done = changed(call, (table) =>
     work.map(({ name, act, items }): [string, HeldRecord[]] => [
       name,
-      items.map((item) => act(book, item)),
+      items.map((item) => act(table, item)),
     ]),
   )
   return {
@@ -75,9 +75,9 @@ function itemsOf(value: unknown): readonly Given[] {
 }
 
 /** If one operation is refused, none takes effect. */
-function changed<T>(call: Call, act: (book: RecordBook) => T): T {
-  const book = new RecordBook(call.world, zoneOf(call))
-  const result = act(book)
-  book.commit()
+function changed<T>(call: Call, act: (table: RecordTable) => T): T {
+  const table = new RecordTable(call.world, zoneOf(call))
+  const result = act(table)
+  table.commit()
   return result
 }

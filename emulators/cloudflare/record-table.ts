@@ -7,7 +7,7 @@ import { type Draft, type HeldRecord, type HeldZone, newId, type World } from '.
 
 const MAX_CONTENT_TOGETHER = 8192
 
-export class RecordBook {
+export class RecordTable {
   readonly #world: World
   readonly #zone: HeldZone
   readonly #records: Map<string, HeldRecord>
