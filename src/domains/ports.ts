@@ -15,7 +15,7 @@ import type { CustomerRecord } from './customer-records.ts'
 import type { Claim, ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
 /** The customer's own records in the hosted zone. */
-export type CustomerBook = {
+export type CustomerRecordStore = {
   /** The records to publish, and those to remove. */
   list(
     domain: Domain,
@@ -44,13 +44,13 @@ export type Ports = {
   /** The public DNS as a resolver with an empty cache sees it. */
   publicDns: Resolver
   custody: Custody
-  records: RecordBook
-  customers: CustomerBook
+  records: OwnedRecordStore
+  customers: CustomerRecordStore
   /** Finds what a name serves now, before it moves here. */
   surveyor: Surveyor
-  probes: ProbeBook
-  inboxes: InboxBook
-  redirects: RedirectBook
+  probes: ProbeStore
+  inboxes: InboxStore
+  redirects: RedirectStore
   clock: Clock
   /** Least time between looks at one name's parent, in milliseconds; a request may come sooner. */
   soonestLookMs: number
@@ -89,7 +89,7 @@ export type Custody = {
 export type EnclosingHolder = { claim: Claim; sameWorkspace: boolean; account: string }
 
 /** Our records of a domain, as last seen from outside. */
-export type RecordBook = {
+export type OwnedRecordStore = {
   list(domain: Domain): Promise<readonly OwnedRecord[]>
   replace(domain: Domain, records: readonly OwnedRecord[]): Promise<void>
 }
@@ -105,7 +105,7 @@ export type OwnedRecord = {
   observed: readonly string[]
 }
 
-export type ProbeBook = {
+export type ProbeStore = {
   latest(domain: Domain): Promise<Probe | undefined>
   /** The latest judged probe, if any. */
   lastJudged(domain: Domain): Promise<JudgedProbe | undefined>
@@ -117,7 +117,7 @@ export type ProbeBook = {
 }
 
 /** The inboxes of a domain, whose mailboxes a pass creates and removes. */
-export type InboxBook = {
+export type InboxStore = {
   /** The inboxes that need a mailbox, and an identity where the sender grants them one by one. */
   wanted(domain: Domain): Promise<readonly Identity[]>
   /** These have both now: marks their inboxes as ready. */
@@ -147,7 +147,7 @@ export type ProbeJudgement = {
 }
 
 /** The redirect of a domain's web addresses. */
-export type RedirectBook = {
+export type RedirectStore = {
   /** Of our servers that answer redirects; empty without any. */
   addresses: readonly string[]
   /** Undefined for a domain without a redirect. */

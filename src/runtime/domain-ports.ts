@@ -11,13 +11,13 @@ import type { View } from '#resolver/view.ts'
 import type { SendingLimits } from '#store/accept-messages.ts'
 import type { StoreContext } from '#store/context.ts'
 import { custodyStore } from '#store/custody.ts'
-import { customerBook } from '#store/customer-records.ts'
+import { customerRecordStore } from '#store/customer-records.ts'
 import type { Placed } from '#store/domain-passes.ts'
-import { inboxBook } from '#store/inboxes.ts'
+import { inboxStore } from '#store/inboxes.ts'
 import { mailboxStore } from '#store/mail-domains.ts'
-import { probeBook } from '#store/probes.ts'
-import { recordBook } from '#store/records.ts'
-import { redirectBook } from '#store/redirects.ts'
+import { probeStore } from '#store/probes.ts'
+import { ownedRecordStore } from '#store/records.ts'
+import { redirectStore } from '#store/redirects.ts'
 import { senderStore } from '#store/sender-domains.ts'
 import { zoneStore } from '#store/zones.ts'
 import type { World } from '../world.ts'
@@ -61,11 +61,11 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
     const { driver, pool: own = [] } = at.zone(placed.zone)
     return {
       ...view,
-      records: recordBook(store),
-      customers: customerBook(store),
-      probes: probeBook(store),
-      inboxes: inboxBook(store),
-      redirects: redirectBook(store, parts.redirectAddresses),
+      records: ownedRecordStore(store),
+      customers: customerRecordStore(store),
+      probes: probeStore(store),
+      inboxes: inboxStore(store),
+      redirects: redirectStore(store, parts.redirectAddresses),
       clock: world.clock,
       soonestLookMs: world.soonestLookMs,
       probeHost: parts.receivesMail ? world.platform.probeHost : undefined,

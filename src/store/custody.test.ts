@@ -4,7 +4,7 @@ import { sql } from 'kysely'
 import { testStore } from '../../test/store.ts'
 import { newId } from '../ids.ts'
 import { custodyStore } from './custody.ts'
-import { placementBook } from './placement-book.ts'
+import { placementStore } from './placements.ts'
 
 const ROUNDS = 150
 const store = await testStore()
@@ -38,8 +38,8 @@ test('one claim goes while another takes its name, and neither waits for the oth
     await custody.confirm(first.claim)
     const { row, claim } = first
     const taken = { id: row.id, epoch: row.epoch, wake: row.wake, failures: 0 }
-    const book = placementBook(store, taken, row, claim.claimId, new Set())
-    await Promise.all([book.gone(), custody.confirm(second.claim)])
+    const placements = placementStore(store, taken, row, claim.claimId, new Set())
+    await Promise.all([placements.gone(), custody.confirm(second.claim)])
     assert.equal(await custody.holds(second.claim), true)
     assert.equal(await custody.holds(first.claim), false)
   }

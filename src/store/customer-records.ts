@@ -6,7 +6,7 @@ import {
   type UpdateResult,
 } from 'kysely'
 import type { CustomerRecord } from '#domains/customer-records.ts'
-import type { CustomerBook } from '#domains/ports.ts'
+import type { CustomerRecordStore } from '#domains/ports.ts'
 import type { RRsetType } from '#drivers/zone/contract.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
@@ -17,7 +17,7 @@ import type { Tables } from './tables.ts'
 export type CustomerRecordRow = Selectable<Tables['customer_records']>
 
 /** The customer's own records, for one pass. */
-export function customerBook({ db }: StoreContext): CustomerBook {
+export function customerRecordStore({ db }: StoreContext): CustomerRecordStore {
   return {
     async list({ id, hasOwnRecords }) {
       if (!hasOwnRecords) return { wanted: [], unwanted: [] }

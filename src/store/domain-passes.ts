@@ -10,7 +10,7 @@ import { type ConditionRow, conditionsInJson, toConditions, withDates } from './
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
 import { writeFindings } from './findings.ts'
-import { placementBook } from './placement-book.ts'
+import { placementStore } from './placements.ts'
 import type { WorldName } from './tables.ts'
 
 /** The names of the accounts a domain was placed at. */
@@ -81,7 +81,7 @@ export async function loadForPass(
   const { status, failed_at: failedAt } = domain
   const recorder = createRecorder(
     { domain: loaded, status, failedAt },
-    placementBook(context, row, domain, claimId, new Set(placements)),
+    placementStore(context, row, domain, claimId, new Set(placements)),
     writerOf(context, row),
     ports.clock,
   )

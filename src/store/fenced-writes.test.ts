@@ -8,7 +8,7 @@ import { testStore } from '../../test/store.ts'
 import { DOMAINS } from './due-tables.ts'
 import { listEvents } from './events.ts'
 import { writeFindings } from './findings.ts'
-import { placementBook } from './placement-book.ts'
+import { placementStore } from './placements.ts'
 
 const store = await testStore()
 after(() => store[Symbol.asyncDispose]())
@@ -43,7 +43,7 @@ async function bench(name: string) {
     .selectAll()
     .where('id', '=', domainId)
     .executeTakeFirstOrThrow()
-  const book = placementBook(store, taken, row, claimId, new Set(['zone_ready']))
+  const placements = placementStore(store, taken, row, claimId, new Set(['zone_ready']))
   const claim = { claimId, name, nameservers: [] }
   const state = async () => {
     const { rows } = await sql`
@@ -55,16 +55,16 @@ async function bench(name: string) {
     const events = await listEvents(store, domainId, { limit: 10, before: undefined })
     return { row: rows[0] as Record<string, unknown>, events: events.map(({ type }) => type) }
   }
-  return { domainId, taken, book, claim, state }
+  return { domainId, taken, placements, claim, state }
 }
 
 const WRITES = {
   'a look': ({ taken }) => writeFindings(db, taken, FINDINGS),
-  'a note that something is about to be made': ({ book, claim }) =>
-    book.placed(claim, 'mail_domain_ready'),
-  'that something is removed': ({ book, claim }) => book.removed(claim, 'zone_ready'),
-  'that all but the zone is removed': ({ book }) => book.tornDown(),
-  'that nothing is left': ({ book }) => book.gone(),
+  'a note that something is about to be made': ({ placements, claim }) =>
+    placements.placed(claim, 'mail_domain_ready'),
+  'that something is removed': ({ placements, claim }) => placements.removed(claim, 'zone_ready'),
+  'that all but the zone is removed': ({ placements }) => placements.tornDown(),
+  'that nothing is left': ({ placements }) => placements.gone(),
 } satisfies Record<string, (on: Awaited<ReturnType<typeof bench>>) => Promise<void>>
 
 for (const [index, [what, write]] of Object.entries(WRITES).entries()) {
@@ -86,8 +86,8 @@ for (const [index, [what, write]] of Object.entries(WRITES).entries()) {
 }
 
 test('the end of a domain frees its name, and is told', async () => {
-  const { book, state } = await bench('gone.test')
-  await book.gone()
+  const { placements, state } = await bench('gone.test')
+  await placements.gone()
   const { row, events } = await state()
   assert.ok(row.removed_at)
   assert.equal(row.holder, null)

@@ -1,6 +1,6 @@
 /** Inboxes as rows: a mailbox and the right to send, at one address. */
 import { type RawBuilder, type Selectable, sql } from 'kysely'
-import type { InboxBook } from '#domains/ports.ts'
+import type { InboxStore } from '#domains/ports.ts'
 import type { EventType } from '#events/catalogue.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
@@ -82,7 +82,7 @@ async function reserve(
 }
 
 /** A domain's inboxes, for one pass. */
-export function inboxBook({ db }: StoreContext): InboxBook {
+export function inboxStore({ db }: StoreContext): InboxStore {
   return {
     async wanted({ id }) {
       const rows = await db

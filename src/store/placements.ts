@@ -9,7 +9,7 @@ import type { DomainRow } from './domains.ts'
 import { insertEventsOf } from './events.ts'
 import { ELSE_TOUCH } from './served-names.ts'
 
-export function placementBook(
+export function placementStore(
   { db, doorbell }: StoreContext,
   taken: Taken,
   row: DomainRow,

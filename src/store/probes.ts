@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
-import type { ProbeBook } from '#domains/ports.ts'
+import type { ProbeStore } from '#domains/ports.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { wakeDomain } from './due-tables.ts'
 
-export function probeBook({ db }: StoreContext): ProbeBook {
+export function probeStore({ db }: StoreContext): ProbeStore {
   return {
     async latest({ id }) {
       const row = await db

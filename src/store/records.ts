@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { OwnedRecord, RecordBook } from '#domains/ports.ts'
+import type { OwnedRecord, OwnedRecordStore } from '#domains/ports.ts'
 import type { Domain } from '#domains/types.ts'
 import type { Purpose } from '#drivers/records.ts'
 import type { RRsetType } from '#drivers/zone/contract.ts'
@@ -9,7 +9,7 @@ import type { Queryable } from './database.ts'
 import { ReadOnce } from './read-once.ts'
 
 /** Our records of a domain, for one pass. Unchanged observations are not written again. */
-export function recordBook({ db }: StoreContext): RecordBook {
+export function ownedRecordStore({ db }: StoreContext): OwnedRecordStore {
   const known = new ReadOnce<readonly OwnedRecord[]>()
   const list = ({ id }: Domain) => known.get(id, () => listRecords(db, id))
   return {

@@ -1,6 +1,6 @@
 /** Redirects as rows: their targets, and the names that they answer for. */
 import { type Selectable, sql } from 'kysely'
-import type { RedirectBook } from '#domains/ports.ts'
+import type { RedirectStore } from '#domains/ports.ts'
 import { chainFault, type Passed, REDIRECTS_IN_A_ROW } from '#domains/redirect-chain.ts'
 import type { NewEvent } from '#events/catalogue.ts'
 import { absolute } from '#names/domain-name.ts'
@@ -146,7 +146,7 @@ async function wrongWith(
 const REFUSED = 'redirect.refused'
 
 /** Redirects, for one pass. `addresses` are those of our redirect servers, if any. */
-export function redirectBook({ db }: StoreContext, addresses: readonly string[]): RedirectBook {
+export function redirectStore({ db }: StoreContext, addresses: readonly string[]): RedirectStore {
   return {
     addresses,
     async wanted({ id }) {

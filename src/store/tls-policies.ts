@@ -1,8 +1,8 @@
-import type { PolicyBook } from '#mail/outgoing/tls-policies.ts'
+import type { TlsPolicyStore } from '#mail/outgoing/tls-policies.ts'
 import type { StoreContext } from './context.ts'
 
 /** The TLS policies of destinations, for all processes and over restarts. */
-export function policyBook({ db }: StoreContext): PolicyBook {
+export function tlsPolicyStore({ db }: StoreContext): TlsPolicyStore {
   return {
     async find(domain) {
       const found = await db

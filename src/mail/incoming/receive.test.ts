@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import type { Resolver } from '#resolver/resolver.ts'
 import { MailWorkers } from '../workers/mail-workers.ts'
-import { type Copy, type ReceiveBook, receive } from './receive.ts'
+import { type Copy, type IncomingStore, receive } from './receive.ts'
 
 const workers = new MailWorkers()
 after(() => workers[Symbol.asyncDispose]())
@@ -15,7 +15,7 @@ const session = {
 const raw = Buffer.from('From: ann@lead.example\r\nSubject: Hello\r\n\r\nbody\r\n')
 
 /** Two worlds; what is asked of the DNS and what is kept is written down. */
-function bench(keep: ReceiveBook['keep'] = async () => undefined) {
+function bench(keep: IncomingStore['keep'] = async () => undefined) {
   const asked: string[] = []
   const kept: (readonly Copy[])[] = []
   const probes: string[] = []
@@ -25,7 +25,7 @@ function bench(keep: ReceiveBook['keep'] = async () => undefined) {
       return { rcode: 'NXDOMAIN', records: [] }
     },
   }
-  const book: ReceiveBook = {
+  const store: IncomingStore = {
     mailDomain: async (domain, [mailbox]) => {
       const world = domain.endsWith('.test') ? 'sandbox' : 'live'
       return { is: 'hosted', claimId: domain, world, mailbox }
@@ -45,7 +45,7 @@ function bench(keep: ReceiveBook['keep'] = async () => undefined) {
   const world = (name: string) => {
     return { name, probeHost: `probe.${name}`, mailHost: `mx.${name}`, resolver }
   }
-  const options = { book, workers, worlds: [world('live'), world('sandbox')] }
+  const options = { store, workers, worlds: [world('live'), world('sandbox')] }
   const take = (...recipients: string[]) =>
     receive({ raw, recipients, session }, options, AbortSignal.timeout(30_000))
   return { asked, kept, probes, take }

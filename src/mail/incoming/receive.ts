@@ -10,7 +10,7 @@ import { type Description, threadKey, threadWith } from './describe.ts'
 import {
   findRecipient,
   type Recipient,
-  type RecipientBook,
+  type RecipientStore,
   type RecipientWorld,
 } from './recipient.ts'
 import type { Refused } from './refused.ts'
@@ -19,7 +19,7 @@ import type { Session } from './session.ts'
 import { traceOf } from './trace.ts'
 
 /** The recipients here, and the storage of messages. */
-export type ReceiveBook = RecipientBook & {
+export type IncomingStore = RecipientStore & {
   /** Keeps the content once with all its copies, or throws and keeps nothing. */
   keep(content: StoredContent, copies: readonly Copy[]): Promise<void>
   /** Notes a report about a message of ours. Idempotent. */
@@ -51,7 +51,7 @@ export type Copy = {
 export type ReportedMessage = { id: string } | { messageId: string; author: string | undefined }
 
 export type ReceiveOptions = {
-  book: ReceiveBook
+  store: IncomingStore
   workers: MailWorkers
   worlds: readonly (RecipientWorld & { resolver: Resolver })[]
 }
@@ -65,17 +65,17 @@ export type Received = Refused | { is: 'kept'; isJudged: boolean }
 /** Takes a message for all its recipients, or throws: then the client tries again. */
 export async function receive(
   { raw, recipients, session }: ReceivedMessage,
-  { book, workers, worlds }: ReceiveOptions,
+  { store, workers, worlds }: ReceiveOptions,
   signal: AbortSignal,
 ): Promise<Received> {
-  const found = await Promise.all(recipients.map((each) => findRecipient(each, worlds, book)))
+  const found = await Promise.all(recipients.map((each) => findRecipient(each, worlds, store)))
   const places = found.map(stillHere)
   const judges = worlds.filter(({ name }) => places.some(({ world }) => world === name))
   const inspection = await workers.inspect(raw, session, judges, signal)
   if (inspection.is === 'refused') return inspection
   const { report } = inspection.description
   for (const about of report ? reportedIn(places, report) : [])
-    await book.noteReport(report!, about)
+    await store.noteReport(report!, about)
   const copies: Copy[] = []
   for (const place of distinct(places)) {
     const index = judges.findIndex(({ name }) => name === place.world)
@@ -85,10 +85,10 @@ export async function receive(
     if (place.is === 'bounce') copies.push(...returnedCopy(place, taken))
     else if (place.is !== 'probe') copies.push(copyFor(place, taken))
     // An unjudged probe gives no verdict: the next one decides.
-    else if (inspection.isJudged) await book.judgeProbe(place.address, authentication)
+    else if (inspection.isJudged) await store.judgeProbe(place.address, authentication)
   }
   // Last, and all at once: a retry must not keep twice. Judging a probe again changes nothing.
-  if (copies.length > 0) await book.keep(inspection.content, copies)
+  if (copies.length > 0) await store.keep(inspection.content, copies)
   return { is: 'kept', isJudged: inspection.isJudged }
 }
 

@@ -24,7 +24,7 @@ export type SentMessage = {
   messageId: string
 }
 
-export type RecipientBook = {
+export type RecipientStore = {
   mailDomain(domain: string, localparts: readonly string[]): Promise<MailDomain>
   isProbe(recipient: string): Promise<boolean>
   /** The message sent with this id from this domain, if known. */
@@ -57,7 +57,7 @@ export const probeAddress = (token: string, domain: string): string => `${PROBE}
 export async function findRecipient(
   written: string,
   worlds: readonly RecipientWorld[],
-  book: RecipientBook,
+  store: RecipientStore,
 ): Promise<Recipient> {
   const host = worlds[0]?.mailHost ?? ''
   const parts = foldAddress(written.includes('@') ? written : `${written}@${host}`)
@@ -70,21 +70,21 @@ export async function findRecipient(
     return { is: 'operator', world: own.name, address }
   }
   const bounce = readBounceAddress(address)
-  const sent = bounce && (await book.sentMessage(bounce.id, bounce.domain))
+  const sent = bounce && (await store.sentMessage(bounce.id, bounce.domain))
   if (sent) return { is: 'bounce', world: sent.world, address, sent }
   const probed = worlds.find(({ probeHost }) => probeHost === domain)
   if (probed || localpart.startsWith(PROBE)) {
-    const isProbe = await book.isProbe(address)
+    const isProbe = await store.isProbe(address)
     // A probe is never refused for good: its bounce would come back to the domain being proven.
     if (probed && !isProbe) return deferred('4.2.0', 'No probe expected here')
     if (probed) return { is: 'probe', world: probed.name, address }
-    if (isProbe) return ofProbe(address, await book.mailDomain(domain, []))
+    if (isProbe) return ofProbe(address, await store.mailDomain(domain, []))
   }
-  const found = await book.mailDomain(domain, mailboxesFor(localpart))
+  const found = await store.mailDomain(domain, mailboxesFor(localpart))
   const parent = bounceParent(domain)
   if (found.is !== 'unknown' || parent === undefined) return ofDomain(parts, found)
   // Below the bounce domain only the domain's roles exist.
-  return ofDomain(parts, await book.mailDomain(parent, []))
+  return ofDomain(parts, await store.mailDomain(parent, []))
 }
 
 export const verdictOn = (recipient: Recipient): RecipientVerdict =>

@@ -108,7 +108,7 @@ function policiesWith(kept = new Map<string, FoundPolicy>()) {
   const policies = new TlsPolicies({
     resolver,
     mayConnect: (address) => address !== PRIVATE_HOST,
-    book: {
+    store: {
       find: async (domain) => kept.get(domain),
       keep: async (domain, policy) => void kept.set(domain, policy),
     },

@@ -8,7 +8,7 @@ import { askDns } from '../incoming/ask-dns.ts'
 export type FoundPolicy = MTASTSPolicy
 
 /** Keeps policies over a restart: otherwise an attacker could hide a policy after one. */
-export type PolicyBook = {
+export type TlsPolicyStore = {
   find(domain: string): Promise<FoundPolicy | undefined>
   keep(domain: string, policy: FoundPolicy): Promise<void>
 }
@@ -16,7 +16,7 @@ export type PolicyBook = {
 export type TlsPoliciesOptions = {
   resolver: Resolver
   mayConnect(address: string): boolean
-  book: PolicyBook
+  store: TlsPolicyStore
   now(): number
 }
 
@@ -62,9 +62,9 @@ export class TlsPolicies {
   }
 
   async #lookUp(domain: string, known: Promise<FoundPolicy> | undefined): Promise<FoundPolicy> {
-    const { book, resolver, mayConnect } = this.#options
+    const { store, resolver, mayConnect } = this.#options
     // A policy that another process found counts for more than a failed look-up of this one.
-    const before = (await book.find(domain)) ?? (await known?.catch(() => undefined))
+    const before = (await store.find(domain)) ?? (await known?.catch(() => undefined))
     const signal = AbortSignal.timeout(LOOKUP_MS)
     const ask = async (name: string, type: string) => {
       const answer = await askDns(resolver, name, type, signal)
@@ -80,7 +80,7 @@ export class TlsPolicies {
     const options = { resolver: ask as never, timeout: FETCH_MS }
     const { getPolicy } = await library()
     const { policy, status } = await getPolicy(domain, before, options)
-    if (status === 'found') await book.keep(domain, policy)
+    if (status === 'found') await store.keep(domain, policy)
     return policy
   }
 }

@@ -24,7 +24,7 @@ import {
   noteData,
 } from '#store/outgoing-queue.ts'
 import type { WorldName } from '#store/tables.ts'
-import { policyBook } from '#store/tls-policies.ts'
+import { tlsPolicyStore } from '#store/tls-policies.ts'
 import { gathered } from '../../gathered.ts'
 import type { World, Worlds } from '../../world.ts'
 import type { Accounts } from '../accounts.ts'
@@ -114,7 +114,7 @@ function tlsPolicies({ runtime, worlds }: OutgoingParts): TlsPolicies | undefine
   return new TlsPolicies({
     resolver,
     mayConnect,
-    book: policyBook(runtime.store),
+    store: tlsPolicyStore(runtime.store),
     now: Date.now,
   })
 }

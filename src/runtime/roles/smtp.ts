@@ -1,6 +1,6 @@
 import type { Config } from '#config/settings.ts'
 import { type Quotas, verdictOnUsage } from '#mail/incoming/quota.ts'
-import { type ReceiveBook, type ReceiveOptions, receive } from '#mail/incoming/receive.ts'
+import { type IncomingStore, type ReceiveOptions, receive } from '#mail/incoming/receive.ts'
 import { findRecipient, isRole, type Recipient, verdictOn } from '#mail/incoming/recipient.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { Endpoint } from '#names/ip.ts'
@@ -21,8 +21,12 @@ export async function openInbound(
   worlds: Worlds,
   workers: MailWorkers,
 ): Promise<readonly Endpoint[]> {
-  const book = receiveBook(store)
-  const receiving: ReceiveOptions = { book, workers, worlds: [...worlds.values()].map(judgingIn) }
+  const incoming = incomingStore(store)
+  const receiving: ReceiveOptions = {
+    store: incoming,
+    workers,
+    worlds: [...worlds.values()].map(judgingIn),
+  }
   const quotas = quotasOf(config)
   // An external Postgres has another disk.
   const space =
@@ -38,7 +42,7 @@ export async function openInbound(
       tls,
       isShortOfSpace: () => space?.isShort() ?? Promise.resolve(false),
       recipient: async (recipient) => {
-        const found = await findRecipient(recipient, receiving.worlds, book)
+        const found = await findRecipient(recipient, receiving.worlds, incoming)
         return (await verdictOfQuotas(store, quotas, found)) ?? verdictOn(found)
       },
       receive: (message, signal) => receive(message, receiving, signal),
@@ -71,7 +75,7 @@ function inboxOf(found: Recipient) {
   return inbox === undefined ? undefined : { claimId: claimId!, localpart: inbox }
 }
 
-function receiveBook(store: StoreContext): ReceiveBook {
+function incomingStore(store: StoreContext): IncomingStore {
   return {
     mailDomain: (domain, localparts) => findMailDomain(store.db, domain, localparts),
     sentMessage: (id, domain) => findSentMessage(store, id, domain),
