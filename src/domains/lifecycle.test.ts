@@ -296,7 +296,7 @@ function openWorld(changes: Partial<Domain> = {}) {
     refused: new Set(),
     kept: [],
     report: () => undefined,
-    tell: () => undefined,
+    addEvent: () => undefined,
   }
   return { ...recorderOf(), pass, ports, state, claim, signal: pass.signal }
 }
@@ -312,25 +312,25 @@ function recorderOf() {
   const log: string[] = []
   const placed = new Set<ConditionType>()
   const recorder: Recorder = {
-    begin: async (type) => void log.push(`begin ${type}`),
-    verdict: async (type, verdict) => void log.push(`${verdict.is} ${type}`),
-    refused: async () => assert.fail('the stages do not write refusals'),
-    couldNotLook: async () => assert.fail('the stages do not write troubles'),
-    nextLook: () => ({}),
-    delegation: () => undefined,
-    tell: () => undefined,
-    placed: async (_claim, stage) => {
+    beginStage: async (type) => void log.push(`begin ${type}`),
+    recordVerdict: async (type, verdict) => void log.push(`${verdict.is} ${type}`),
+    recordRefusal: async () => assert.fail('the stages do not write refusals'),
+    recordFailedLook: async () => assert.fail('the stages do not write troubles'),
+    nextLookColumns: () => ({}),
+    setDelegation: () => undefined,
+    addEvent: () => undefined,
+    recordPlacement: async (_claim, stage) => {
       placed.add(stage)
       log.push(`placed ${stage}`)
     },
-    removing: () => undefined,
-    removed: async (_claim, stage) => {
+    beginRemoval: () => undefined,
+    recordStageRemoved: async (_claim, stage) => {
       placed.delete(stage)
       log.push(`removed ${stage}`)
     },
     placements: placed,
-    tornDown: async () => undefined,
-    gone: async () => undefined,
+    recordTornDown: async () => undefined,
+    recordDomainRemoved: async () => undefined,
   }
   return { recorder, log, placed }
 }
@@ -472,7 +472,7 @@ describe('a pass', () => {
       kept.push(...records.map(({ name }) => name))
     }
     const told: string[] = []
-    pass.tell = ({ message }) => void told.push(message)
+    pass.addEvent = ({ message }) => void told.push(message)
     await reconcile(pass, recorder)
     assert.deepEqual(kept, ['acme.example.'])
     const leftOut = 'DNAME of old.acme.example, TXT of big.acme.example'

@@ -66,9 +66,13 @@ function isPastGrace({ met, graceMs }: Stage, conditions: Conditions): boolean {
 /** One pass. Every `ensure` is safe to repeat, so a crash between two stages costs only a repeat. */
 export async function reconcile(pass: Pass, recorder: Recorder): Promise<void> {
   for (const [index, { met, step }] of LIFECYCLE.entries()) {
-    await recorder.begin(met)
+    await recorder.beginStage(met)
     const verdict = await take(step, met, pass, recorder)
-    await recorder.verdict(met, verdict, isDone(verdict) ? LIFECYCLE[index + 1]?.met : undefined)
+    await recorder.recordVerdict(
+      met,
+      verdict,
+      isDone(verdict) ? LIFECYCLE[index + 1]?.met : undefined,
+    )
     if (isDone(verdict)) continue
     if (met === 'zone_ready' || met === 'delegated') {
       await withdraw(pass, recorder, met === 'zone_ready')
@@ -94,7 +98,7 @@ async function take(
 ): Promise<Verdict> {
   const blocked = await step.gate?.(pass)
   if (blocked) return blocked
-  if (step.remove) await recorder.placed(pass.domain.claim, met)
+  if (step.remove) await recorder.recordPlacement(pass.domain.claim, met)
   return step.ensure(pass)
 }
 
@@ -114,7 +118,7 @@ async function withdraw(pass: Pass, recorder: Recorder, isInTheWay: boolean): Pr
   await removeStages(pass, recorder, makesRoom ? LIFECYCLE : LIFECYCLE.slice(AFTER_DELEGATION))
   // A removed condition must not count as met if the claim gets the name back.
   for (const type of later) {
-    if (isDone(conditions.get(type)?.verdict)) await recorder.verdict(type, WITHDRAWN)
+    if (isDone(conditions.get(type)?.verdict)) await recorder.recordVerdict(type, WITHDRAWN)
   }
 }
 
@@ -138,9 +142,9 @@ async function removeStages(
 ): Promise<void> {
   for (const { met, step } of stages.toReversed()) {
     if (!step.remove || !recorder.placements.has(met)) continue
-    recorder.removing(met)
+    recorder.beginRemoval(met)
     await step.remove(pass)
-    await recorder.removed(pass.domain.claim, met)
+    await recorder.recordStageRemoved(pass.domain.claim, met)
   }
 }
 

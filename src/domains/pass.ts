@@ -76,8 +76,8 @@ async function workOff(
     needs: new Map(),
     refused: new Set(),
     kept: [],
-    report: recorder.delegation,
-    tell: recorder.tell,
+    report: recorder.setDelegation,
+    addEvent: recorder.addEvent,
   }
   try {
     if (removal) return { afterMs: (await removalPass(pass, recorder, removal)) ?? 0, failures: 0 }
@@ -104,7 +104,7 @@ function planNextLook(pass: Pass, recorder: Recorder): Outcome {
     redirectLookMs(pass.redirectUnseenSince, now),
     lookOnceSeenMs(pass) ?? dueMs,
   )
-  return { afterMs, failures: 0, columns: recorder.nextLook(afterMs) }
+  return { afterMs, failures: 0, columns: recorder.nextLookColumns(afterMs) }
 }
 
 /** Until the records are seen, their own stage says when to look. */
@@ -127,7 +127,7 @@ async function afterTrouble(
     (error.kind === 'rejected' || (error.kind === 'conflict' && wasMet(trouble, domain)))
   if (isNo && removal === undefined) {
     const verdict = failed(error.kind, trouble)
-    await recorder.refused(verdict)
+    await recorder.recordRefusal(verdict)
     // An active domain is still looked at: the provider may accept it later.
     const now = ports.clock.now()
     return {
@@ -135,7 +135,7 @@ async function afterTrouble(
       failures,
     }
   }
-  await recorder.couldNotLook(trouble, afterMs)
+  await recorder.recordFailedLook(trouble, afterMs)
   // A named retry time is no failure; otherwise looks become ever rarer.
   const namesTime = error instanceof DriverError && error.retryAfterMs !== undefined
   return { afterMs, failures: namesTime ? row.failures : failures }

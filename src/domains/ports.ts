@@ -162,21 +162,21 @@ export type WantedRedirect = Omit<Redirect, 'hosts'> & { changedAt: Date }
 /** Records what a pass finds, while its lease is valid: see recorder.ts. */
 export type Recorder = Placements & {
   /** A stage begins; it is shown as waiting before any provider is called. */
-  begin(type: ConditionType): Promise<void>
+  beginStage(type: ConditionType): Promise<void>
   /** Of a stage; `next` is the stage that begins now. */
-  verdict(type: ConditionType, verdict: Verdict, next?: ConditionType): Promise<void>
+  recordVerdict(type: ConditionType, verdict: Verdict, next?: ConditionType): Promise<void>
   /** The current stage was refused. */
-  refused(verdict: Verdict): Promise<void>
+  recordRefusal(verdict: Verdict): Promise<void>
   /** The current stage could not be looked at; its verdict stays. */
-  couldNotLook(message: string, nextLookMs: number): Promise<void>
+  recordFailedLook(message: string, nextLookMs: number): Promise<void>
   /** The columns to write when the row is given back, due again after that time. */
-  nextLook(afterMs: number): NonNullable<Outcome['columns']>
+  nextLookColumns(afterMs: number): NonNullable<Outcome['columns']>
   /** What the parent showed; written with the next verdict. */
-  delegation(report: DelegationReport): void
+  setDelegation(report: DelegationReport): void
   /** What a stage did; written with the next verdict. */
-  tell(event: NewEvent): void
+  addEvent(event: NewEvent): void
   /** The removal of a stage begins. */
-  removing(stage: ConditionType): void
+  beginRemoval(stage: ConditionType): void
 }
 
 /** What providers hold for the claim. A call has no effect once another worker took the domain. */
@@ -184,10 +184,10 @@ export type Placements = {
   /** The stages that made something for the claim that is not removed yet. */
   readonly placements: ReadonlySet<ConditionType>
   /** Notes that a driver will now make something, so that it will be removed. */
-  placed(claim: Claim, stage: ConditionType): Promise<void>
-  removed(claim: Claim, stage: ConditionType): Promise<void>
+  recordPlacement(claim: Claim, stage: ConditionType): Promise<void>
+  recordStageRemoved(claim: Claim, stage: ConditionType): Promise<void>
   /** Everything but the zone is removed. */
-  tornDown(): Promise<void>
+  recordTornDown(): Promise<void>
   /** Nothing of the domain is left anywhere. */
-  gone(): Promise<void>
+  recordDomainRemoved(): Promise<void>
 }

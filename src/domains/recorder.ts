@@ -51,10 +51,10 @@ export function createRecorder(
   // A look counts from its beginning: a request during it needs another look.
   const takenAt = clock.now()
   let beganAt = takenAt
-  let unwritten: DelegationReport | undefined
-  let untold: NewEvent[] = []
+  let unwrittenReport: DelegationReport | undefined
+  let unwrittenEvents: NewEvent[] = []
   let isWhole = firstUnmet(conditions) === undefined
-  const unnoted = new Set<ConditionType>()
+  const unchanged = new Set<ConditionType>()
 
   /** Writes changed conditions, and all that follows from them. */
   async function record(changes: ReadonlyMap<ConditionType, Condition>): Promise<void> {
@@ -62,7 +62,12 @@ export function createRecorder(
       isSameVerdict(conditions.get(type)?.verdict, verdict) ? [] : verdictEvents(type, verdict),
     )
     for (const [type, condition] of changes) conditions.set(type, condition)
-    const [delegation, told, former, formerlyFailedAt] = [unwritten, untold, status, failedAt]
+    const [delegation, added, former, formerlyFailedAt] = [
+      unwrittenReport,
+      unwrittenEvents,
+      status,
+      failedAt,
+    ]
     status = statusNow()
     failedAt = status === 'FAILED' ? (failedAt ?? clock.now()) : null
     // A failed retry is an event, though the status stays the same.
@@ -70,13 +75,13 @@ export function createRecorder(
     const events = [
       ...(delegation ? delegationEvents(domain.delegation, delegation) : []),
       ...verdicts,
-      ...told,
+      ...added,
       ...wholenessEvents(),
       ...(isNews ? statusEvents(domain.name, status) : []),
     ]
     if (delegation) domain.delegation = delegation
-    unwritten = undefined
-    untold = []
+    unwrittenReport = undefined
+    unwrittenEvents = []
     await write({
       conditions: changes,
       events,
@@ -104,51 +109,51 @@ export function createRecorder(
   }
 
   return {
-    async begin(type) {
+    async beginStage(type) {
       current = type
       beganAt = clock.now()
       if (!conditions.has(type)) await record(new Map([[type, begun(clock)]]))
     },
-    async verdict(type, verdict, next) {
+    async recordVerdict(type, verdict, next) {
       const previous = conditions.get(type)
       const after = afterLook(stageOf(type), previous, verdict, beganAt)
       const follows = next && !conditions.has(next) ? [[next, begun(clock)] as const] : []
-      const isNews = !goesOn(previous, after) || follows.length > 0 || untold.length > 0
+      const isNews = !goesOn(previous, after) || follows.length > 0 || unwrittenEvents.length > 0
       // A grace that ends changes the status, though nothing else has changed.
       const then = new Map([...conditions, [type, after]])
       const isOver = statusOf(then, domain.activatedAt !== undefined) !== status
-      if (isNews || isOver || unwritten) return record(new Map([[type, after], ...follows]))
+      if (isNews || isOver || unwrittenReport) return record(new Map([[type, after], ...follows]))
       // An unchanged verdict is not written: the pass notes all such looks at its end.
       conditions.set(type, after)
-      unnoted.add(type)
+      unchanged.add(type)
     },
-    async refused(verdict) {
+    async recordRefusal(verdict) {
       const previous = conditions.get(current)
       await record(new Map([[current, afterLook(stageOf(current), previous, verdict, beganAt)]]))
     },
-    async couldNotLook(message, nextLookMs) {
+    async recordFailedLook(message, nextLookMs) {
       const previous = conditions.get(current)
       if (!previous) return
       const nextLookAt = later(clock, nextLookMs)
       const failed = { ...afterFailedLook(previous, message), nextLookAt }
-      const looked = [...unnoted].map((type) => [type, conditions.get(type)!] as const)
+      const looked = [...unchanged].map((type) => [type, conditions.get(type)!] as const)
       await record(new Map([...looked, [current, failed]]))
     },
-    nextLook(afterMs) {
+    nextLookColumns(afterMs) {
       return {
         next_look_at: later(clock, afterMs),
-        ...(unnoted.size > 0 ? { looked_at: takenAt } : {}),
+        ...(unchanged.size > 0 ? { looked_at: takenAt } : {}),
         // The customer's consent covers one plan only.
         ...(domain.acceptsDrops ? { accepts_drops: false } : {}),
       }
     },
-    delegation(report) {
-      if (!isSameReport(domain.delegation, report)) unwritten = report
+    setDelegation(report) {
+      if (!isSameReport(domain.delegation, report)) unwrittenReport = report
     },
-    tell(event) {
-      untold.push(event)
+    addEvent(event) {
+      unwrittenEvents.push(event)
     },
-    removing(stage) {
+    beginRemoval(stage) {
       current = stage
     },
     ...placements,

@@ -38,21 +38,21 @@ export async function removalPass(
     await tearDownServices(pass, recorder)
   }
   if (!isPointed) return removeZone(pass, recorder)
-  await recorder.tornDown()
+  await recorder.recordTornDown()
   const ageMs = pass.ports.clock.now().getTime() - removal.requestedAt.getTime()
   if (ageMs > MAIL_IN_FLIGHT_MS && recorder.placements.has('zone_ready')) await sayNoMail(pass)
   return tombstoneLookMs(ageMs)
 }
 
 async function removeZone(pass: Pass, recorder: Recorder): Promise<undefined> {
-  recorder.removing('zone_ready')
+  recorder.beginRemoval('zone_ready')
   // Not if it was abandoned.
   if (recorder.placements.has('zone_ready')) {
     await zone.remove?.(pass)
-    await recorder.removed(pass.domain.claim, 'zone_ready')
+    await recorder.recordStageRemoved(pass.domain.claim, 'zone_ready')
   }
   await pass.ports.records.replace(pass.domain, [])
-  await recorder.gone()
+  await recorder.recordDomainRemoved()
 }
 
 /**

@@ -24,7 +24,7 @@ export type Pass = {
   /** Records what the parent showed. */
   report: (report: DelegationReport) => void
   /** Records an event for the domain's timeline. */
-  tell: (event: NewEvent) => void
+  addEvent: (event: NewEvent) => void
 }
 
 /** The code of a stage. Both acts are safe to repeat and to kill. */

@@ -39,7 +39,7 @@ test('one claim goes while another takes its name, and neither waits for the oth
     const { row, claim } = first
     const taken = { id: row.id, epoch: row.epoch, wake: row.wake, failures: 0 }
     const placements = placementStore(store, taken, row, claim.claimId, new Set())
-    await Promise.all([placements.gone(), custody.confirm(second.claim)])
+    await Promise.all([placements.recordDomainRemoved(), custody.confirm(second.claim)])
     assert.equal(await custody.holds(second.claim), true)
     assert.equal(await custody.holds(first.claim), false)
   }

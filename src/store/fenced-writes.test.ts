@@ -61,10 +61,11 @@ async function bench(name: string) {
 const WRITES = {
   'a look': ({ taken }) => writeFindings(db, taken, FINDINGS),
   'a note that something is about to be made': ({ placements, claim }) =>
-    placements.placed(claim, 'mail_domain_ready'),
-  'that something is removed': ({ placements, claim }) => placements.removed(claim, 'zone_ready'),
-  'that all but the zone is removed': ({ placements }) => placements.tornDown(),
-  'that nothing is left': ({ placements }) => placements.gone(),
+    placements.recordPlacement(claim, 'mail_domain_ready'),
+  'that something is removed': ({ placements, claim }) =>
+    placements.recordStageRemoved(claim, 'zone_ready'),
+  'that all but the zone is removed': ({ placements }) => placements.recordTornDown(),
+  'that nothing is left': ({ placements }) => placements.recordDomainRemoved(),
 } satisfies Record<string, (on: Awaited<ReturnType<typeof bench>>) => Promise<void>>
 
 for (const [index, [what, write]] of Object.entries(WRITES).entries()) {
@@ -87,7 +88,7 @@ for (const [index, [what, write]] of Object.entries(WRITES).entries()) {
 
 test('the end of a domain frees its name, and is told', async () => {
   const { placements, state } = await bench('gone.test')
-  await placements.gone()
+  await placements.recordDomainRemoved()
   const { row, events } = await state()
   assert.ok(row.removed_at)
   assert.equal(row.holder, null)

@@ -33,7 +33,7 @@ export function placementStore(
 
   return {
     placements,
-    async placed({ claimId }, stage) {
+    async recordPlacement({ claimId }, stage) {
       if (placements.has(stage)) return
       const driver = driverOf(row, stage)
       // Fenced in the statement itself.
@@ -45,7 +45,7 @@ export function placementStore(
       if (noted.numAffectedRows !== 1n) throw new LeaseLost(`domain ${row.id} was taken meanwhile`)
       placements.add(stage)
     },
-    async removed(claim, stage) {
+    async recordStageRemoved(claim, stage) {
       const event = { type: 'stage.removed', stage, message: `Removed: ${stage}.` } as const
       await write(sql`
         struck as (
@@ -54,13 +54,13 @@ export function placementStore(
         ), ${told(event)}`)
       placements.delete(stage)
     },
-    async tornDown() {
+    async recordTornDown() {
       if (row.torn_down_at) return
       await write(sql`
         torn as (update domains d set torn_down_at = now() from held where d.id = held.id), ${touched}`)
       doorbell.ring(TOPICS.servedNames)
     },
-    async gone() {
+    async recordDomainRemoved() {
       const message = `${row.name} is removed everywhere.`
       await write(sql`
         removed as (

@@ -53,7 +53,7 @@ async function find(pass: Pass): Promise<Found | undefined> {
   const records = importedFrom(name, nonexistentName, all)
   const { refused } = heldByHost(pass.ports.zone, records)
   const leftOut = [...leftOutOf(name, all), ...refused.map(label)]
-  tellLeftOut(pass, leftOut)
+  reportLeftOut(pass, leftOut)
   return { records, outcome: outcomeOf(survey, leftOut) }
 }
 
@@ -121,14 +121,14 @@ const listed = (items: readonly string[]): string =>
 const label = ({ type, name }: Pick<RRset, 'type' | 'name'>): string =>
   `${type} of ${relative(name)}`
 
-function tellLeftOut({ tell }: Pass, leftOut: readonly string[]): void {
+function reportLeftOut({ addEvent }: Pass, leftOut: readonly string[]): void {
   if (leftOut.length === 0) return
   const message = `Not imported, because the zone host cannot hold it: ${listed(leftOut)}.`
-  tell({ type: 'import.left_out', stage: 'zone_ready', message })
+  addEvent({ type: 'import.left_out', stage: 'zone_ready', message })
 }
 
 /** A CNAME cannot be at a zone's apex (RFC 1034 section 3.6.2): the records it leads to replace it. */
-async function withoutAlias({ domain, ports, signal, tell }: Pass, found: readonly Rr[]) {
+async function withoutAlias({ domain, ports, signal, addEvent }: Pass, found: readonly Rr[]) {
   const { name } = domain
   const isAlias = (rr: Rr) => rr.name === name && rr.type === 'CNAME'
   const alias = found.find(isAlias)
@@ -139,6 +139,6 @@ async function withoutAlias({ domain, ports, signal, tell }: Pass, found: readon
     led.push(...records.map((rr) => ({ ...rr, name })))
   }
   const message = `${name} was an alias of ${relative(alias.data)}: what that leads to was copied, and does not follow it any more.`
-  tell({ type: 'import.flattened', stage: 'zone_ready', message })
+  addEvent({ type: 'import.flattened', stage: 'zone_ready', message })
   return [...found.filter((rr) => !isAlias(rr)), ...led]
 }

@@ -70,14 +70,14 @@ function brokenSpf({ domain }: Pass, { spf }: CustomersMail): Verdict | undefine
   const terms = spf.flatMap(({ value }) => brokenTermsOf(value))
   if (terms.length === 0) return undefined
   const reasons = terms
-    .slice(0, TOLD)
+    .slice(0, MAX_NAMED_TERMS)
     .map(({ written, why }) => `${shown(written)} (${shown(why)})`)
-  const rest = terms.length > TOLD ? ' and others' : ''
+  const rest = terms.length > MAX_NAMED_TERMS ? ' and others' : ''
   const sentence = `Your SPF policy of ${domain.name} has broken terms, and receivers then ignore all of it: ${reasons.join('; ')}${rest}. Correct them or take them out.`
   return waiting('spf_invalid', sentence)
 }
 
-const TOLD = 10
+const MAX_NAMED_TERMS = 10
 
 const dmarcOf = ({ domain }: Pass, { all }: CustomersMail) =>
   all.filter((record) => isDmarcOf(domain.name, record))
@@ -164,7 +164,7 @@ async function spfBehind(pass: Pass, policy: string, isNew: boolean): Promise<Ve
   const unasked = allOf(costs).find((cost) => cost.unasked !== undefined)
   // An unanswered query can only add cost: a policy too long stays so, others are unknown.
   if (unasked) throw couldNotFollow(domain.name, unasked)
-  if (isNew) tellFaults(pass, costs)
+  if (isNew) reportFaults(pass, costs)
   return undefined
 }
 
@@ -178,9 +178,9 @@ const couldNotFollow = (name: string, { term, unasked }: SpfCost): LookupFailed 
  * term before it matches. The old policy had that fault too, our terms come first, and its owner may
  * correct it: the timeline shows it, once for each policy, and the domain does not wait.
  */
-function tellFaults({ domain, tell }: Pass, costs: readonly SpfCost[]): void {
+function reportFaults({ domain, addEvent }: Pass, costs: readonly SpfCost[]): void {
   const faults = allOf(costs).flatMap(({ term, fault }) => (fault ? [`${term} (${fault})`] : []))
   if (faults.length === 0) return
   const message = `In the SPF policy of ${domain.name} these terms lead to no valid policy, and receivers treat that as an error: ${list(faults)}. Remove what is no longer needed.`
-  tell({ type: 'spf.include_broken', stage: 'records_published', message })
+  addEvent({ type: 'spf.include_broken', stage: 'records_published', message })
 }

@@ -48,7 +48,7 @@ export const records: Step = {
     const wanted = await leadVisitors(pass, redirect, policies.records)
     const plan = await planOf(pass, wanted)
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
-    tellRepairs(pass, plan)
+    reportRepairs(pass, plan)
     await carryOut(pass, wanted, plan)
     // An immediate look would miss it, and cost a pass.
     if (plan.changes.length > 0) await pass.ports.clock.sleep(FOLLOWED_AFTER_MS, pass.signal)
@@ -236,7 +236,7 @@ async function carryOut(
 }
 
 /** Reports records that others changed and this pass puts back. */
-function tellRepairs({ domain, tell }: Pass, { current, former, changes }: ZonePlan): void {
+function reportRepairs({ domain, addEvent }: Pass, { current, former, changes }: ZonePlan): void {
   if (domain.activatedAt === undefined) return
   for (const change of changes) {
     if (!('put' in change)) continue
@@ -249,7 +249,12 @@ function tellRepairs({ domain, tell }: Pass, { current, former, changes }: ZoneP
     )
     const message = `${type} of ${relative(name)} had been changed, and was put back.`
     if (wasSeen)
-      tell({ type: 'record.repaired', stage: 'records_published', message, data: { name, type } })
+      addEvent({
+        type: 'record.repaired',
+        stage: 'records_published',
+        message,
+        data: { name, type },
+      })
   }
 }
 
