@@ -5,7 +5,7 @@ import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
 import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
-import { tellOfDomain } from './events.ts'
+import { insertDomainEvent } from './events.ts'
 import { touchName } from './served-names.ts'
 
 export type NewDomain = {
@@ -69,7 +69,7 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
     .executeTakeFirstOrThrow()
   await claimName(tx, tenant, name, domainId, drivers.zone)
   await touchName(tx, name)
-  await tellOfDomain(tx, domainId, { type: 'domain.created', message: `${name} was added.` })
+  await insertDomainEvent(tx, domainId, { type: 'domain.created', message: `${name} was added.` })
   return { is: 'added', domain }
 }
 

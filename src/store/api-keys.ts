@@ -74,13 +74,16 @@ export async function keepApiKey(
       values (${id}, ${workspaceId}, ${world}, ${name}, ${[...scopes]}, ${hash}, ${expiresAt ?? null},
         ${createdByKeyId ?? null})
       returning *
-    ), told as (${tellOfKeys('key.created', sql`'The key ' || name || ' was made.'`)})
+    ), new_events as (${insertKeyEvents('key.created', sql`'The key ' || name || ' was made.'`)})
     select created_at as "createdAt" from changed`.execute(db)
   return { keyId: id, createdAt: rows[0]!.createdAt }
 }
 
 /** Inserts events; follows a CTE `changed` with keys. */
-export const tellOfKeys = (type: EventType, message: RawBuilder<unknown>): RawBuilder<unknown> =>
+export const insertKeyEvents = (
+  type: EventType,
+  message: RawBuilder<unknown>,
+): RawBuilder<unknown> =>
   insertEvents(sql`
     select ${NEW_ID}, workspace_id, world, null::uuid, ${type}, null, ${message},
            jsonb_build_object('key_id', id, 'name', name) from changed`)

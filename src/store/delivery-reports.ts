@@ -3,7 +3,7 @@ import type { DeliveryReport } from '#drivers/sender/contract.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import type { OutgoingState } from './mail-tables.ts'
-import { TOLD_OF, tellOfMessages } from './message-events.ts'
+import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
 
 /** Stores a sender service's reports on messages. A repeated event changes nothing. */
 export async function keepReports(
@@ -54,14 +54,14 @@ async function noteReport(tx: Queryable, account: string, report: DeliveryReport
   const { operationId, recipient, state, detail } = report
   if (!UUID.test(operationId)) return
   await sql`
-    with noted as (
+    with changed as (
       update outgoing_messages m
          set state = ${STATES[state]}, last_reply = ${detail.slice(0, REPLY_LIMIT)},
              finished_at = coalesce(finished_at, now())
        where id = ${operationId} and account = ${account} and recipient = ${recipient}
          and state <> 'cancelled'
-      returning ${TOLD_OF})
-    ${tellOfMessages}`.execute(tx)
+      returning ${MESSAGE_EVENT_COLUMNS})
+    ${insertMessageEvents}`.execute(tx)
 }
 
 const REPLY_LIMIT = 1000

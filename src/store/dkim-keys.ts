@@ -9,7 +9,7 @@ import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
 import { wakeDomain } from './due-tables.ts'
-import { tellOfDomain } from './events.ts'
+import { insertDomainEvent } from './events.ts'
 import { ReadOnce } from './read-once.ts'
 import type { Tables } from './tables.ts'
 
@@ -48,7 +48,11 @@ function keyChanges(context: StoreContext): Omit<KeyStore, 'list'> {
         const key = { state: 'pending' as const, since: at, occasion }
         const selector = await addKey(context, tx, claim, pair, key)
         const message = `A new DKIM key, ${selector}, is being published.`
-        await tell(tx, claimId, { type: 'dkim.begun', message, data: { selector, occasion } })
+        await recordKeyChange(tx, claimId, {
+          type: 'dkim.begun',
+          message,
+          data: { selector, occasion },
+        })
         return 'begun'
       })
       if (result === 'begun') doorbell.ring(TOPICS.domainsDue)
@@ -72,7 +76,7 @@ function keyChanges(context: StoreContext): Omit<KeyStore, 'list'> {
           .where('selector', '=', selector)
           .execute()
         const message = `Mail is signed with the DKIM key ${selector} from now on.`
-        await tell(tx, claimId, { type: 'dkim.rotated', message, data: { selector } })
+        await recordKeyChange(tx, claimId, { type: 'dkim.rotated', message, data: { selector } })
       })
     },
     async revoke(claimId, selector, at) {
@@ -169,14 +173,14 @@ async function drawSelector(tx: Queryable, name: string): Promise<string> {
 }
 
 /** Writes an event of the claim's domain and wakes it: its records have changed. */
-async function tell(tx: Queryable, claimId: string, event: NewEvent): Promise<void> {
+async function recordKeyChange(tx: Queryable, claimId: string, event: NewEvent): Promise<void> {
   const claim = await tx
     .selectFrom('claims')
     .select('domain_id')
     .where('id', '=', claimId)
     .executeTakeFirst()
   if (!claim?.domain_id) return
-  await tellOfDomain(tx, claim.domain_id, event)
+  await insertDomainEvent(tx, claim.domain_id, event)
   await wakeDomain(tx, claim.domain_id)
 }
 

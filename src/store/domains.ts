@@ -6,7 +6,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import type { CustomerRecordRow } from './customer-records.ts'
 import type { Database, Queryable } from './database.ts'
 import { wakeDomain } from './due-tables.ts'
-import { tellOfDomain } from './events.ts'
+import { insertDomainEvent } from './events.ts'
 import type { Tables, WorldName } from './tables.ts'
 
 export type DomainRow = Selectable<Tables['domains']>
@@ -321,7 +321,7 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
       .set({ failures: 0, ...(numUpdatedRows > 0n ? taking : {}) })
       .where('id', '=', id)
       .execute()
-    await tellOfDomain(tx, id, { type: 'domain.retried', message: 'A retry was asked for.' })
+    await insertDomainEvent(tx, id, { type: 'domain.retried', message: 'A retry was asked for.' })
   })
   return askAbout(context, id, { activates: true })
 }

@@ -29,7 +29,7 @@ export const NEW_ID: RawBuilder<unknown> = sql`
 const asRow = (event: NewEvent) => ({ stage: null, data: {}, ...event, id: newId() })
 
 /** Part of a statement: events of the domain that `domain`, a table or a CTE with its columns, gives. */
-export const insertEventsOf = (
+export const insertDomainEvents = (
   domain: RawBuilder<unknown>,
   events: readonly NewEvent[],
 ): RawBuilder<unknown> =>
@@ -38,12 +38,12 @@ export const insertEventsOf = (
       from ${domain} d, jsonb_populate_recordset(null::events, ${JSON.stringify(events.map(asRow))}) e`)
 
 /** Writes an event of a domain, in the transaction of the change. */
-export async function tellOfDomain(
+export async function insertDomainEvent(
   tx: Queryable,
   domainId: string,
   event: NewEvent,
 ): Promise<void> {
-  await insertEventsOf(sql`(select * from domains where id = ${domainId})`, [event]).execute(tx)
+  await insertDomainEvents(sql`(select * from domains where id = ${domainId})`, [event]).execute(tx)
 }
 
 /** A domain's timeline, newest first, starting before the event `before`. */

@@ -4,7 +4,7 @@ import type { Findings } from '#domains/recorder.ts'
 import type { Condition, ConditionType, Verdict } from '#domains/types.ts'
 import { LeaseLost, type Taken } from '#engine/due-rows.ts'
 import type { Database } from './database.ts'
-import { insertEventsOf } from './events.ts'
+import { insertDomainEvents } from './events.ts'
 import { ELSE_TOUCH } from './served-names.ts'
 
 /** Throws `LeaseLost`, without writing, when another worker has taken the row. */
@@ -33,8 +33,8 @@ export async function writeFindings(
              since = excluded.since, waited_ms = excluded.waited_ms, unmet_ms = excluded.unmet_ms,
              last_look_at = excluded.last_look_at, last_look_error = excluded.last_look_error,
              next_look_at = excluded.next_look_at),
-    told as (
-      ${insertEventsOf(sql`held`, findings.events)}),
+    new_events as (
+      ${insertDomainEvents(sql`held`, findings.events)}),
     touched as (
       insert into served_names (name) select name from held where ${touchesName} ${ELSE_TOUCH})
     select id from held`.execute(db)

@@ -7,7 +7,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
 import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
 import { wakeDomain } from './due-tables.ts'
-import { insertEvents, NEW_ID, tellOfDomain } from './events.ts'
+import { insertDomainEvent, insertEvents, NEW_ID } from './events.ts'
 import type { Tables } from './tables.ts'
 
 export type InboxRow = Selectable<Tables['inboxes']>
@@ -76,7 +76,7 @@ async function reserve(
     .executeTakeFirstOrThrow()
   const message = `The inbox ${inbox.address} was added.`
   const data = { inbox_id: inbox.id, address: inbox.address }
-  await tellOfDomain(tx, domain.id, { type: 'inbox.created', message, data })
+  await insertDomainEvent(tx, domain.id, { type: 'inbox.created', message, data })
   await wakeDomain(tx, domain.id)
   return { is: 'reserved', inbox }
 }
@@ -101,7 +101,7 @@ export function inboxStore({ db }: StoreContext): InboxStore {
            where domain_id = ${id} and localpart = any(${[...localparts]}::text[])
              and (status = 'PENDING' or problem is not null) and removed_at is null
           returning *)
-        ${tellOfInboxes('inbox.ready', sql`'The inbox ' || address || ' can be used.'`)}`.execute(
+        ${insertInboxEvents('inbox.ready', sql`'The inbox ' || address || ' can be used.'`)}`.execute(
         db,
       )
     },
@@ -113,7 +113,7 @@ export function inboxStore({ db }: StoreContext): InboxStore {
            where domain_id = ${id} and localpart = ${localpart} and removed_at is null
              and problem is distinct from ${problem}::jsonb
           returning *)
-        ${tellOfInboxes('inbox.refused', sql`'The inbox ' || address || ' was refused: ' || ${refusal.message}`, sql`jsonb_build_object('reason', ${refusal.reason}::text)`)}`.execute(
+        ${insertInboxEvents('inbox.refused', sql`'The inbox ' || address || ' was refused: ' || ${refusal.message}`, sql`jsonb_build_object('reason', ${refusal.reason}::text)`)}`.execute(
         db,
       )
     },
@@ -121,7 +121,7 @@ export function inboxStore({ db }: StoreContext): InboxStore {
 }
 
 /** Inserts events; follows a CTE `changed` with inboxes. */
-export const tellOfInboxes = (
+export const insertInboxEvents = (
   type: EventType,
   message: RawBuilder<unknown>,
   data: RawBuilder<unknown> = sql`'{}'::jsonb`,

@@ -90,7 +90,7 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
         from copies join content on content.id = copies.content_id
        where claim_id is not null group by 1, 2 order by 1, 2
       on conflict (claim_id, localpart) do update set octets = mail_usage.octets + excluded.octets
-    ), told as (
+    ), new_events as (
       ${insertEvents(sql`
         select ${NEW_ID}, workspace_id, world, null::uuid, 'message.received', null,
                'A message from ' || coalesce(nullif(author, ''), 'an unknown author') || ' came in for ' ||

@@ -8,8 +8,8 @@ import {
   BOOTSTRAP_KEY_ID,
   createApiKey,
   FIRST_WORKSPACE,
+  insertKeyEvents,
   isOfInstallation,
-  tellOfKeys,
 } from './api-keys.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
@@ -107,7 +107,7 @@ export function revokeKey(
          where id = ${keyId} and workspace_id = ${caller.workspaceId} and world = ${caller.world}
            and revoked_at is null
         returning *
-      ), told as (${tellOfRevoked})
+      ), new_events as (${insertRevokedEvents})
       select from changed`.execute(tx)
     if (rows.length === 0) return undefined
     return { descendantsRevoked: 0, descendantsLeft: await countDescendants(tx, caller, keyId) }
@@ -130,7 +130,7 @@ export function revokeKeyTree(
         update api_keys k set revoked_at = now() from tree
          where k.id = tree.id and k.revoked_at is null and ${isInReachOf(caller)}
         returning k.*
-      ), told as (${tellOfRevoked})
+      ), new_events as (${insertRevokedEvents})
       select id, (expires_at is null or expires_at > now()) as worked from changed`.execute(tx)
     if (rows.length === 0) return undefined
     const descendants = rows.filter(({ id, worked }) => worked && id !== keyId)
@@ -138,7 +138,10 @@ export function revokeKeyTree(
   })
 }
 
-const tellOfRevoked = tellOfKeys('key.revoked', sql`'The key ' || name || ' was revoked.'`)
+const insertRevokedEvents = insertKeyEvents(
+  'key.revoked',
+  sql`'The key ' || name || ' was revoked.'`,
+)
 
 async function countDescendants(tx: Queryable, caller: ApiKey, keyId: string): Promise<number> {
   const { rows } = await sql<{ count: number }>`

@@ -2,12 +2,12 @@
 import { type RawBuilder, sql } from 'kysely'
 import { insertEvents, NEW_ID } from './events.ts'
 
-/** The columns of `outgoing_messages m` that `tellOfMessages` needs. */
-export const TOLD_OF: RawBuilder<unknown> = sql`
+/** The columns of `outgoing_messages m` that `insertMessageEvents` needs. */
+export const MESSAGE_EVENT_COLUMNS: RawBuilder<unknown> = sql`
   m.id, m.workspace_id, m.world, m.inbox_id, m.recipient, m.origin, m.state, m.last_reply`
 
-/** Inserts events; follows a CTE `noted` with the changed messages. An arrived probe gets no event. */
-export const tellOfMessages: RawBuilder<unknown> = insertEvents(sql`
+/** Inserts events; follows a CTE `changed` with the changed messages. An arrived probe gets no event. */
+export const insertMessageEvents: RawBuilder<unknown> = insertEvents(sql`
   select ${NEW_ID}, workspace_id, world, null::uuid, 'message.' || state, null,
          case state
            when 'sent' then 'A message to ' || recipient || ' was sent.'
@@ -17,5 +17,5 @@ export const tellOfMessages: RawBuilder<unknown> = insertEvents(sql`
            when 'unknown' then 'Whether a message to ' || recipient || ' arrived is not known.'
            else 'A message to ' || recipient || ' was not delivered.' end,
          jsonb_build_object('message_id', id, 'inbox_id', inbox_id, 'recipient', recipient, 'reply', last_reply)
-    from noted
+    from changed
    where state <> 'deferred' and (origin <> 'probe' or state not in ('sent', 'delivered'))`)

@@ -7,7 +7,7 @@ import { localpartOf } from '#names/localpart.ts'
 import type { StoreContext } from './context.ts'
 import type { OutgoingState } from './mail-tables.ts'
 import { dropContentsOfGone } from './message-contents.ts'
-import { TOLD_OF, tellOfMessages } from './message-events.ts'
+import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
 
 /** The message with this id, if this domain sent it and is not removed. */
 export async function findSentMessage(
@@ -59,20 +59,20 @@ export async function noteReport(
   if (is === 'delayed') return
   const { state, from } = STATES[is]
   await sql`
-    with noted as (
+    with changed as (
       update outgoing_messages m
          set state = ${state}, last_reply = ${reply}, finished_at = coalesce(m.finished_at, now()),
              content_id = null
         from outgoing_messages before
        where ${isAbout(about)} and m.state = any(${[...from]}::text[]) and before.id = m.id
-      returning ${TOLD_OF}, before.content_id
-    ), told as (
-      ${tellOfMessages}
+      returning ${MESSAGE_EVENT_COLUMNS}, before.content_id
+    ), new_events as (
+      ${insertMessageEvents}
     ), kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply)
-      select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = noted.id),
-             ${host}, ${state}, ${reply} from noted
-    ), gone as (select id, content_id from noted)
+      select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = changed.id),
+             ${host}, ${state}, ${reply} from changed
+    ), gone as (select id, content_id from changed)
     ${dropContentsOfGone}`.execute(db)
 }
 

@@ -6,7 +6,7 @@ import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
 import type { OutgoingState } from './mail-tables.ts'
 import { dropContentsOfGone } from './message-contents.ts'
-import { TOLD_OF, tellOfMessages } from './message-events.ts'
+import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
 import type { Tables } from './tables.ts'
 
 /** Cancels a claim's queued messages. Part of the caller's transaction. */
@@ -30,7 +30,7 @@ export async function noteHandedOver(
 ): Promise<void> {
   const isOver = state !== 'deferred'
   await sql`
-    with noted as (
+    with changed as (
       update outgoing_messages m
          set state = ${state}, last_reply = ${reply}, failures = m.failures + 1,
              finished_at = case when ${isOver} then now() end,
@@ -38,14 +38,14 @@ export async function noteHandedOver(
              next_at = now() + interval '1 minute'
         from outgoing_messages before
        where m.id = ${id} and m.finished_at is null and before.id = m.id
-      returning ${TOLD_OF}, before.content_id
-    ), told as (
-      ${tellOfMessages}
+      returning ${MESSAGE_EVENT_COLUMNS}, before.content_id
+    ), new_events as (
+      ${insertMessageEvents}
     ), kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply)
-      select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = noted.id),
-             ${host}, ${state}, ${reply} from noted
-    ), gone as (select id, content_id from noted where ${isOver})
+      select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = changed.id),
+             ${host}, ${state}, ${reply} from changed
+    ), gone as (select id, content_id from changed where ${isOver})
     ${dropContentsOfGone}`.execute(db)
 }
 

@@ -11,7 +11,7 @@ import { sendingOf } from './accept-messages.ts'
 import type { StoreContext } from './context.ts'
 import { sealLabel } from './dkim-keys.ts'
 import { dropContentsOfGone } from './message-contents.ts'
-import { TOLD_OF, tellOfMessages } from './message-events.ts'
+import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
 import type { WorldName } from './tables.ts'
 
 /** Probes have their own lane, so that no customer's mail delays a domain. */
@@ -184,7 +184,7 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
         as e (id, epoch, wake, state, reply, host, conversation, after_ms, failures, is_attempt, is_unanswered)
     ), held as (
       select m.id from outgoing_messages m join ended e on e.id = m.id order by m.id for no key update of m
-    ), noted as (
+    ), changed as (
       update outgoing_messages m
          set state = e.state, last_reply = e.reply, failures = e.failures, lease_until = '-infinity',
              finished_at = case when e.state = 'deferred' then null else now() end,
@@ -193,15 +193,15 @@ export async function noteAttempts({ db }: StoreContext, notes: readonly Note[])
              next_at = case when m.wake <> e.wake then now() else now() + e.after_ms * interval '1 ms' end
         from ended e, held, outgoing_messages before
        where m.id = held.id and m.id = e.id and m.epoch = e.epoch and before.id = m.id and m.finished_at is null
-      returning ${TOLD_OF}, before.content_id, e.host, e.conversation, e.is_attempt
-    ), told as (
-      ${tellOfMessages}
+      returning ${MESSAGE_EVENT_COLUMNS}, before.content_id, e.host, e.conversation, e.is_attempt
+    ), new_events as (
+      ${insertMessageEvents}
     ), kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply, conversation)
         select n.id, (select coalesce(max(a.number), 0) + 1 from attempts a where a.outgoing_message_id = n.id),
                n.host, n.state, n.last_reply, n.conversation
-          from noted n where n.is_attempt
-    ), gone as (select id, content_id from noted where state <> 'deferred')
+          from changed n where n.is_attempt
+    ), gone as (select id, content_id from changed where state <> 'deferred')
     ${dropContentsOfGone}`.execute(db)
 }
 

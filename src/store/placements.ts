@@ -6,7 +6,7 @@ import { LeaseLost, type Taken } from '#engine/due-rows.ts'
 import type { NewEvent } from '#events/catalogue.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
-import { insertEventsOf } from './events.ts'
+import { insertDomainEvents } from './events.ts'
 import { ELSE_TOUCH } from './served-names.ts'
 
 export function placementStore(
@@ -28,7 +28,8 @@ export function placementStore(
     doorbell.ring(TOPICS.domain(row.id))
   }
 
-  const told = (event: NewEvent) => sql`told as (${insertEventsOf(sql`held`, [event])})`
+  const newEvents = (event: NewEvent) =>
+    sql`new_events as (${insertDomainEvents(sql`held`, [event])})`
   const touched = sql`touched as (insert into served_names (name) select name from held ${ELSE_TOUCH})`
 
   return {
@@ -51,7 +52,7 @@ export function placementStore(
         struck as (
           update placements p set removed_at = now() from held
            where p.claim_id = ${claim.claimId} and p.stage = ${stage}
-        ), ${told(event)}`)
+        ), ${newEvents(event)}`)
       placements.delete(stage)
     },
     async recordTornDown() {
@@ -68,7 +69,7 @@ export function placementStore(
             from held where d.id = held.id
         ), unheld as (delete from holders h using held where h.claim_id = ${claimId}),
         released as (update claims c set released_at = now() from held where c.id = ${claimId}),
-        ${told({ type: 'domain.removed', message })}, ${touched}`)
+        ${newEvents({ type: 'domain.removed', message })}, ${touched}`)
       doorbell.ring(TOPICS.servedNames)
     },
   }

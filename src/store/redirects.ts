@@ -9,7 +9,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import type { Database, Queryable } from './database.ts'
 import type { DomainRow } from './domains.ts'
 import { wakeDomain } from './due-tables.ts'
-import { tellOfDomain } from './events.ts'
+import { insertDomainEvent } from './events.ts'
 import { touchName } from './served-names.ts'
 import type { Tables } from './tables.ts'
 
@@ -64,7 +64,7 @@ export async function putRedirect(
     if (wrong) return wrong
     await upsert(tx, domain, wanted)
     const message = `Redirected to ${wanted.target_domain}.`
-    await tellOf(tx, domain, { type: 'redirect.set', message })
+    await recordChange(tx, domain, { type: 'redirect.set', message })
     return 'put'
   })
   if (result === 'put') ring(context)
@@ -80,7 +80,7 @@ export async function removeRedirect(context: StoreContext, domain: DomainRow): 
       .executeTakeFirst()
     if (numDeletedRows === 0n) return false
     const message = 'The redirect was deleted.'
-    await tellOf(tx, domain, { type: 'redirect.deleted', message })
+    await recordChange(tx, domain, { type: 'redirect.deleted', message })
     return true
   })
   if (isRemoved) ring(context)
@@ -106,10 +106,14 @@ async function upsert(tx: Queryable, domain: DomainRow, wanted: RedirectSettings
     .execute()
 }
 
-async function tellOf(tx: Queryable, { id, name }: DomainRow, event: NewEvent): Promise<void> {
+async function recordChange(
+  tx: Queryable,
+  { id, name }: DomainRow,
+  event: NewEvent,
+): Promise<void> {
   await wakeDomain(tx, id)
   await touchName(tx, name)
-  await tellOfDomain(tx, id, event)
+  await insertDomainEvent(tx, id, event)
 }
 
 function ring({ doorbell }: StoreContext): void {
@@ -167,7 +171,7 @@ export function redirectStore({ db }: StoreContext, addresses: readonly string[]
         .limit(1)
         .executeTakeFirst()
       if (latest?.type === REFUSED && latest.message === message) return
-      await tellOfDomain(db, id, { type: REFUSED, message })
+      await insertDomainEvent(db, id, { type: REFUSED, message })
     },
   }
 }

@@ -6,8 +6,8 @@ import { cuttersOf, healCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
 import { type DomainRow, domainsOf, type Tenant } from './domains.ts'
 import { wakeDomain } from './due-tables.ts'
-import { tellOfDomain } from './events.ts'
-import { tellOfInboxes } from './inboxes.ts'
+import { insertDomainEvent } from './events.ts'
+import { insertInboxEvents } from './inboxes.ts'
 import { touchName } from './served-names.ts'
 
 /** A domain of the tenant whose removal is under way, or ended in the last 30 days. */
@@ -107,7 +107,7 @@ export async function abandonRemoval(
       .execute()
     for (const { stage, driver } of given) {
       const message = `Given up at ${driver}: ${stage}. Something may be left there.`
-      await tellOfDomain(tx, domainId, { type: 'stage.abandoned', message })
+      await insertDomainEvent(tx, domainId, { type: 'stage.abandoned', message })
     }
     await wakeDomain(tx, domainId)
     return given.length
@@ -170,14 +170,14 @@ export async function requestRemoval(
       with changed as (
         update inboxes set removed_at = now() where domain_id = ${domain.id} and removed_at is null
         returning *)
-      ${tellOfInboxes('inbox.deleted', sql`'The inbox ' || address || ' was deleted.'`)}`.execute(
+      ${insertInboxEvents('inbox.deleted', sql`'The inbox ' || address || ' was deleted.'`)}`.execute(
       tx,
     )
     await healCut(tx, domain)
     await wakeDomain(tx, domain.id)
     await touchName(tx, domain.name)
     const message = `${domain.name} is being removed.`
-    await tellOfDomain(tx, domain.id, { type: 'domain.deleted', message })
+    await insertDomainEvent(tx, domain.id, { type: 'domain.deleted', message })
     return 'requested' as const
   })
   context.doorbell.ring(TOPICS.domainsDue)

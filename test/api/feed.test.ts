@@ -6,7 +6,7 @@ import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { sql } from 'kysely'
 import { EVENTS, type EventType } from '#events/catalogue.ts'
-import { tellOfDomain } from '#store/events.ts'
+import { insertDomainEvent } from '#store/events.ts'
 import { newId } from '../../src/ids.ts'
 import { type Client, type Json, until } from '../client.ts'
 import { testHouse } from '../house.ts'
@@ -97,7 +97,7 @@ test('an event of a transaction that ends late comes late, and is not skipped', 
   const committed = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
   const late = store.db.transaction().execute(async (tx) => {
-    await tellOfDomain(tx, domain_id, { type: 'domain.retried', message: lateMessage })
+    await insertDomainEvent(tx, domain_id, { type: 'domain.retried', message: lateMessage })
     begun.resolve()
     await committed.promise
   })
