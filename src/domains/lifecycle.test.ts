@@ -249,7 +249,7 @@ function openWorld(changes: Partial<Domain> = {}) {
       confirm: async () => void Object.assign(state, { holds: true }),
       holds: async () => state.holds,
       isHandingOver: async () => false,
-      noteShown: async () => undefined,
+      setPointsAtPool: async () => undefined,
     },
     records: {
       list: async () => state.records,
@@ -552,7 +552,7 @@ describe('a pass', () => {
         pool: ['ada', 'bob', 'kit'].map((each) => `${each}.ns.example`),
       }
       const noted: boolean[] = []
-      ports.custody.noteShown = async (_claim, isElsewhere) => void noted.push(isElsewhere)
+      ports.custody.setPointsAtPool = async (_claim, isElsewhere) => void noted.push(isElsewhere)
       await reconcile(pass, recorder)
       assert.deepEqual(noted, [pointsElsewhere])
     })

@@ -82,7 +82,7 @@ export type Custody = {
   /** Whether a former holder's objects at the mail services are still to be removed. */
   isHandingOver(claim: Claim): Promise<boolean>
   /** Stores whether the parent shows pool names other than the pair: then the name is not served early. */
-  noteShown(claim: Claim, pointsAtPool: boolean): Promise<void>
+  setPointsAtPool(claim: Claim, pointsAtPool: boolean): Promise<void>
 }
 
 /** `account` names the host of its zone. */

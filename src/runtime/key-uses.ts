@@ -2,14 +2,14 @@
 import { touchApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
 
-const NOTE_EVERY_MS = 60_000
+const RECORD_EVERY_MS = 60_000
 const KEYS_REMEMBERED = 10_000
 
-export type Uses = AsyncDisposable & { note(keyId: string): void }
+export type KeyUses = AsyncDisposable & { record(keyId: string): void }
 
 /** Records a key's last use, at most once a minute for each; no request waits for it. */
-export function noteUses(store: StoreContext, onError: (error: unknown) => void): Uses {
-  const noted = new Map<string, number>()
+export function recordKeyUses(store: StoreContext, onError: (error: unknown) => void): KeyUses {
+  const recordedAt = new Map<string, number>()
   const writing = new Set<Promise<void>>()
 
   function write(keyId: string): void {
@@ -20,11 +20,11 @@ export function noteUses(store: StoreContext, onError: (error: unknown) => void)
   }
 
   return {
-    note(keyId) {
+    record(keyId) {
       const now = performance.now()
-      if (now - (noted.get(keyId) ?? Number.NEGATIVE_INFINITY) < NOTE_EVERY_MS) return
-      if (noted.size >= KEYS_REMEMBERED) noted.clear()
-      noted.set(keyId, now)
+      if (now - (recordedAt.get(keyId) ?? Number.NEGATIVE_INFINITY) < RECORD_EVERY_MS) return
+      if (recordedAt.size >= KEYS_REMEMBERED) recordedAt.clear()
+      recordedAt.set(keyId, now)
       write(keyId)
     },
     async [Symbol.asyncDispose]() {

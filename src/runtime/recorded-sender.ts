@@ -4,7 +4,7 @@ import type { SenderDriver } from '#drivers/sender/contract.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
 import { type Acceptance, acceptMessage } from '#store/accept-messages.ts'
 import type { StoreContext } from '#store/context.ts'
-import { noteHandedOver } from '#store/outgoing-messages.ts'
+import { recordHandedOver } from '#store/outgoing-messages.ts'
 
 export function recordedSender(
   driver: SenderDriver,
@@ -12,7 +12,7 @@ export function recordedSender(
   acceptance: Acceptance,
 ): SenderDriver {
   const note = (mail: OutgoingMail, state: 'sent' | 'deferred' | 'failed', reply: string) =>
-    noteHandedOver(store, mail.id, state, acceptance.account, reply)
+    recordHandedOver(store, mail.id, state, acceptance.account, reply)
   return {
     ...driver,
     async send(claim, mail, signal) {

@@ -120,7 +120,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       return left !== undefined
     },
 
-    async noteShown({ claimId, name }, pointsAtPool) {
+    async setPointsAtPool({ claimId, name }, pointsAtPool) {
       await db.transaction().execute(async (tx) => {
         await tx
           .updateTable('claims')

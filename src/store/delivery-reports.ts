@@ -36,7 +36,7 @@ async function keepReport(tx: Queryable, account: string, report: DeliveryReport
     .where(sql<boolean>`coalesce(reported_at, '-infinity') <= ${at}`)
     .returning('claim_id')
     .executeTakeFirst()
-  if (known) await noteReport(tx, account, report)
+  if (known) await recordReport(tx, account, report)
 }
 
 /** The state that a report sets; a message never given to the recipient has failed. */
@@ -50,7 +50,7 @@ const STATES: Record<DeliveryReport['state'], OutgoingState> = {
 }
 
 /** Services know messages by our ids. */
-async function noteReport(tx: Queryable, account: string, report: DeliveryReport): Promise<void> {
+async function recordReport(tx: Queryable, account: string, report: DeliveryReport): Promise<void> {
   const { operationId, recipient, state, detail } = report
   if (!UUID.test(operationId)) return
   await sql`

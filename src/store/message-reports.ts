@@ -51,7 +51,7 @@ const STATES: Readonly<
 }
 
 /** Sets the message's state from the report, once. */
-export async function noteReport(
+export async function recordReport(
   { db }: StoreContext,
   { is, reply, host }: Report,
   about: ReportedMessage,

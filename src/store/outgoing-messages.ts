@@ -21,7 +21,7 @@ export async function cancelQueued(tx: Queryable, claimId: string): Promise<void
 }
 
 /** Records how the transfer to an outside service ended. */
-export async function noteHandedOver(
+export async function recordHandedOver(
   { db }: StoreContext,
   id: string,
   state: Extract<OutgoingState, 'sent' | 'deferred' | 'failed'>,

@@ -4,7 +4,7 @@ import { decodedContent } from '#mail/content.ts'
 import type { Sending } from '#mail/outgoing/gate.ts'
 import type { DkimKey } from '#mail/outgoing/key.ts'
 import type { QueuedMail } from '#mail/outgoing/mail.ts'
-import type { Note } from '#mail/outgoing/queue.ts'
+import type { AttemptRecord } from '#mail/outgoing/queue.ts'
 import type { Taking } from '#mail/outgoing/shares.ts'
 import { localpartOf } from '#names/localpart.ts'
 import { sendingOf } from './accept-messages.ts'
@@ -168,8 +168,11 @@ const REPLY_LIMIT = 1000
  * Writes the results of attempts and releases the messages; skips those with a lost lease. Deletes the octets
  * of finished messages unless others share them.
  */
-export async function noteAttempts({ db }: StoreContext, notes: readonly Note[]): Promise<void> {
-  const column = <T>(of: (note: Note) => T) => notes.map(of)
+export async function recordAttempts(
+  { db }: StoreContext,
+  attempts: readonly AttemptRecord[],
+): Promise<void> {
+  const column = <T>(of: (attempt: AttemptRecord) => T) => attempts.map(of)
   await sql`
     with ended as (
       select * from unnest(
@@ -213,7 +216,7 @@ type OfRow = Pick<QueuedMail, 'id' | 'epoch'>
  * Called before the transfer of messages that are never repeated, as they may arrive whatever happens.
  * Returns the ids that may leave: still leased, not cancelled.
  */
-export async function noteData(
+export async function recordDataBegun(
   { db }: StoreContext,
   messages: readonly OfRow[],
 ): Promise<ReadonlySet<string>> {

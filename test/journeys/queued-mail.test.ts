@@ -6,7 +6,7 @@ import { wakeRow } from '#engine/due-rows.ts'
 import { compose } from '#mail/outgoing/compose.ts'
 import { acceptMessage } from '#store/accept-messages.ts'
 import { OUTGOING } from '#store/due-tables.ts'
-import { noteData } from '#store/outgoing-queue.ts'
+import { recordDataBegun } from '#store/outgoing-queue.ts'
 import { type Json, until } from '../client.ts'
 import { testHouse } from '../house.ts'
 
@@ -155,12 +155,12 @@ test('of a campaign nothing is sent twice: what a crash left in doubt is shown a
     select epoch from outgoing_messages where id = ${doubt}`.execute(db)
   const [{ epoch }] = taken as [{ epoch: string }]
   assert.deepEqual(
-    [...(await noteData(store, [{ id: doubt, epoch: `${BigInt(epoch) + 1n}` }]))],
+    [...(await recordDataBegun(store, [{ id: doubt, epoch: `${BigInt(epoch) + 1n}` }]))],
     [],
   )
-  assert.deepEqual([...(await noteData(store, [{ id: doubt, epoch }]))], [doubt])
+  assert.deepEqual([...(await recordDataBegun(store, [{ id: doubt, epoch }]))], [doubt])
   await sql`update outgoing_messages set lease_until = '-infinity' where id = ${doubt}`.execute(db)
-  assert.deepEqual([...(await noteData(store, [{ id: doubt, epoch }]))], [], 'nobody has it')
+  assert.deepEqual([...(await recordDataBegun(store, [{ id: doubt, epoch }]))], [], 'nobody has it')
   await tryAgain(doubt, 'doubt@inbox.test')
   await untilQueue('doubt@inbox.test', ({ state }) => state === 'unknown')
   const { body } = await client.get(`/messages/${doubt}`)

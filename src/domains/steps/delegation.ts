@@ -43,7 +43,7 @@ export async function observeDelegation(pass: Pass): Promise<DelegationReport> {
   if (SHOWS_PAIR.includes(report.verdict)) {
     await ports.custody.confirm(domain.claim)
   }
-  await noteShown(pass, report.servers)
+  await updatePointsAtPool(pass, report.servers)
   return report
 }
 
@@ -53,7 +53,7 @@ const SHOWS_PAIR: readonly DelegationVerdict[] = ['delegated', 'lame', 'ds_left_
  * Stores whether the parent shows names of the pool other than the claim's pair. Servers of the parent that
  * already show the pair do not count.
  */
-export async function noteShown(
+export async function updatePointsAtPool(
   { domain, ports: { custody } }: Pass,
   servers: readonly { nameservers: readonly string[] }[],
 ): Promise<void> {
@@ -61,7 +61,7 @@ export async function noteShown(
     .filter(({ nameservers }) => !isSamePair(nameservers, domain.claim.nameservers))
     .some(({ nameservers }) => nameservers.some((name) => custody.pool.includes(name)))
   if (pointsAtPool === domain.pointsAtPool) return
-  await custody.noteShown(domain.claim, pointsAtPool)
+  await custody.setPointsAtPool(domain.claim, pointsAtPool)
   domain.pointsAtPool = pointsAtPool
 }
 

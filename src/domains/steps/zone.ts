@@ -3,7 +3,7 @@ import { enclosingZone } from '../enclosing.ts'
 import { askBefore, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 import { publishCustomers } from './customers.ts'
-import { noteShown, observeDelegation } from './delegation.ts'
+import { observeDelegation, updatePointsAtPool } from './delegation.ts'
 import { importRecords } from './import.ts'
 
 export const zone: Step = {
@@ -65,6 +65,6 @@ async function drawPair(pass: Pass): Promise<void> {
  */
 async function shownNow(pass: Pass): Promise<readonly string[]> {
   const answers = await askBefore(pass)
-  await noteShown(pass, answers)
+  await updatePointsAtPool(pass, answers)
   return answers.flatMap(({ nameservers }) => nameservers)
 }

@@ -32,7 +32,7 @@ function bench(keep: IncomingStore['keep'] = async () => undefined) {
     },
     isProbe: async () => true,
     sentMessage: async () => undefined,
-    noteReport: async () => undefined,
+    recordReport: async () => undefined,
     async keep(content, copies) {
       await keep(content, copies)
       kept.push(copies)

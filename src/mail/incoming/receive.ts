@@ -23,7 +23,7 @@ export type IncomingStore = RecipientStore & {
   /** Keeps the content once with all its copies, or throws and keeps nothing. */
   keep(content: StoredContent, copies: readonly Copy[]): Promise<void>
   /** Notes a report about a message of ours. Idempotent. */
-  noteReport(report: Report, about: ReportedMessage): Promise<void>
+  recordReport(report: Report, about: ReportedMessage): Promise<void>
   judgeProbe(recipient: string, authentication: Authentication): Promise<boolean>
 }
 
@@ -75,7 +75,7 @@ export async function receive(
   if (inspection.is === 'refused') return inspection
   const { report } = inspection.description
   for (const about of report ? reportedIn(places, report) : [])
-    await store.noteReport(report!, about)
+    await store.recordReport(report!, about)
   const copies: Copy[] = []
   for (const place of distinct(places)) {
     const index = judges.findIndex(({ name }) => name === place.world)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { days, minutes } from '../../clock.ts'
 import type { AttemptResult, QueuedMail } from './mail.ts'
-import { type Note, Queue } from './queue.ts'
+import { type AttemptRecord, Queue } from './queue.ts'
 import { Shares } from './shares.ts'
 
 const NOW = new Date('2026-11-23T10:00:00Z')
@@ -41,7 +41,7 @@ const silent = (_: QueuedMail, signal: AbortSignal) =>
 type Attempt = (mail: QueuedMail, signal: AbortSignal) => Promise<AttemptResult>
 
 function bench(attempt: Attempt, mail: Partial<QueuedMail> = {}, limitMs = 50) {
-  const noted: Note[][] = []
+  const recorded: AttemptRecord[][] = []
   const loaded: (readonly string[])[] = []
   const failed: string[] = []
   const shares = new Shares({ ofWorkspace: 3, toDestination: 2 }, () => NOW.getTime())
@@ -50,7 +50,7 @@ function bench(attempt: Attempt, mail: Partial<QueuedMail> = {}, limitMs = 50) {
       loaded.push(ids)
       return ids.map((id) => ({ ...MAIL, id, ...mail }))
     },
-    note: async (notes) => void noted.push([...notes]),
+    record: async (attempts) => void recorded.push([...attempts]),
     attempt,
     onFailed: async (mail) => void failed.push(mail.id),
     now: () => NOW,
@@ -58,63 +58,63 @@ function bench(attempt: Attempt, mail: Partial<QueuedMail> = {}, limitMs = 50) {
     shares,
   })
   const pass = (stop = new AbortController()) => queue.pass(row, stop.signal)
-  return { queue, shares, noted, loaded, failed, pass }
+  return { queue, shares, recorded, loaded, failed, pass }
 }
 
 test('what was sent is noted, and its row is given back with the note', async () => {
-  const { pass, noted } = bench(async () => SENT)
+  const { pass, recorded } = bench(async () => SENT)
   assert.equal(await pass(), 'written')
-  const [note] = noted.flat()
-  assert.deepEqual([note?.result, note?.isAttempt], [SENT, true])
+  const [attempt] = recorded.flat()
+  assert.deepEqual([attempt?.result, attempt?.isAttempt], [SENT, true])
 })
 
 test('an attempt that takes too long is a deferral, and the next one is further away', async () => {
-  const { pass, noted } = bench(silent)
+  const { pass, recorded } = bench(silent)
   await pass()
-  const [note] = noted.flat()
+  const [attempt] = recorded.flat()
   assert.deepEqual(
-    [note?.result.is, note?.result.reply],
+    [attempt?.result.is, attempt?.result.reply],
     ['deferred', '4.4.2 the attempt took too long'],
   )
-  assert.deepEqual([note?.afterMs, note?.failures], [minutes(4), 3])
+  assert.deepEqual([attempt?.afterMs, attempt?.failures], [minutes(4), 3])
 })
 
 test('a host that has kept us waiting for four days is given up', async () => {
-  const { pass, noted, failed } = bench(silent, { createdAt: new Date(NOW.getTime() - days(4)) })
+  const { pass, recorded, failed } = bench(silent, { createdAt: new Date(NOW.getTime() - days(4)) })
   await pass()
-  const [note] = noted.flat()
-  assert.equal(note?.result.is, 'failed')
-  assert.match(note.result.reply, /^4\.4\.7 given up: 4\.4\.2/)
+  const [attempt] = recorded.flat()
+  assert.equal(attempt?.result.is, 'failed')
+  assert.match(attempt.result.reply, /^4\.4\.7 given up: 4\.4\.2/)
   assert.deepEqual(failed, [row.id])
 })
 
 test('an attempt that a stop ends is none: nothing is noted', async () => {
   const stop = new AbortController()
-  const { pass, noted } = bench(silent, {}, 60_000)
+  const { pass, recorded } = bench(silent, {}, 60_000)
   const passing = pass(stop)
   setTimeout(() => stop.abort(), 20)
   await assert.rejects(passing, { name: 'AbortError' })
-  assert.deepEqual(noted, [])
+  assert.deepEqual(recorded, [])
 })
 
 test('what may not leave is not attempted', async () => {
   const held = bench(() => assert.fail(), { domain: 'held' })
   await held.pass()
   assert.deepEqual(
-    held.noted.flat().map(({ result, isAttempt }) => [result.is, isAttempt]),
+    held.recorded.flat().map(({ result, isAttempt }) => [result.is, isAttempt]),
     [['deferred', false]],
   )
   const ended = bench(() => assert.fail(), { inbox: 'removed' })
   await ended.pass()
-  assert.equal(ended.noted.flat()[0]?.result.is, 'failed')
+  assert.equal(ended.recorded.flat()[0]?.result.is, 'failed')
 })
 
 test('what comes at once is read at once, and noted at once', async () => {
-  const { queue, noted, loaded } = bench(async () => SENT)
+  const { queue, recorded, loaded } = bench(async () => SENT)
   const { signal } = new AbortController()
   const rows = Array.from({ length: 20 }, (_, n) => ({ ...row, id: `row ${n}` }))
   await Promise.all(rows.map((each) => queue.pass(each, signal)))
-  assert.deepEqual([loaded.length, noted.length, noted.flat().length], [1, 1, 20])
+  assert.deepEqual([loaded.length, recorded.length, recorded.flat().length], [1, 1, 20])
 })
 
 test('a workspace and a destination with their share are not taken, until something of it is done', async () => {
@@ -143,14 +143,14 @@ test('a destination that is silent rests, longer each time, and no more once it 
     while (shares.taking().destinations.length > 0) now += 1000
     return now - began
   }
-  shares.noteResult(MAIL, SILENT)
-  shares.noteResult(MAIL, SILENT)
+  shares.recordResult(MAIL, SILENT)
+  shares.recordResult(MAIL, SILENT)
   const first = restsFor()
-  shares.noteResult(MAIL, SILENT)
+  shares.recordResult(MAIL, SILENT)
   const second = restsFor()
   assert.ok(first > 0 && second > first, `${first} ${second}`)
-  shares.noteResult(MAIL, SENT)
-  shares.noteResult(MAIL, SILENT)
+  shares.recordResult(MAIL, SENT)
+  shares.recordResult(MAIL, SILENT)
   assert.equal(restsFor(), first)
 })
 
@@ -170,20 +170,23 @@ for (const [what, mail, is] of LOST) {
       isUnanswered: true,
     }
     const attempts: string[] = []
-    const { pass, noted } = bench(async ({ id }) => {
+    const { pass, recorded } = bench(async ({ id }) => {
       attempts.push(id)
       return LOST_ANSWER
     }, mail)
     await pass()
-    assert.equal(noted.flat()[0]?.result.is, is)
+    assert.equal(recorded.flat()[0]?.result.is, is)
     assert.equal(attempts.length, mail.isInDoubt ? 0 : 1)
   })
 }
 
 test('a message of a campaign that was put off is sent later', async () => {
-  const { pass, noted } = bench(async () => ({ is: 'deferred', reply: '451 later', host: 'mx' }), {
-    origin: 'campaign',
-  })
+  const { pass, recorded } = bench(
+    async () => ({ is: 'deferred', reply: '451 later', host: 'mx' }),
+    {
+      origin: 'campaign',
+    },
+  )
   await pass()
-  assert.equal(noted.flat()[0]?.result.is, 'deferred')
+  assert.equal(recorded.flat()[0]?.result.is, 'deferred')
 })

@@ -1,4 +1,4 @@
-/** Decides when accepted messages are attempted: reads and notes in batches, and shares places fairly. */
+/** Decides when accepted messages are attempted: reads and records in batches, and shares places fairly. */
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { backOffMs, days, hours, minutes } from '../../clock.ts'
 import { gathered } from '../../gathered.ts'
@@ -10,7 +10,7 @@ import type { Shares, Taking } from './shares.ts'
 const GIVE_UP_AFTER_MS = days(4)
 
 /** A message's state after an attempt, or after it was held back from one. */
-export type Note = {
+export type AttemptRecord = {
   row: Taken
   result: AttemptResult
   afterMs: number
@@ -20,10 +20,10 @@ export type Note = {
 
 export type QueueOptions = {
   load(ids: readonly string[]): Promise<readonly QueuedMail[]>
-  /** Writes all notes, and releases their rows. */
-  note(notes: readonly Note[]): Promise<void>
+  /** Writes the results of all attempts, and releases their rows. */
+  record(attempts: readonly AttemptRecord[]): Promise<void>
   attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult>
-  /** The message will not be tried again. Called before that is noted, so a crash may repeat it. */
+  /** The message will not be tried again. Called before that is recorded, so a crash may repeat it. */
   onFailed(mail: QueuedMail, result: AttemptResult): Promise<void>
   now(): Date
   /** How long an attempt may take; after that it is tried again later. */
@@ -32,14 +32,14 @@ export type QueueOptions = {
 }
 
 const LOADED_AT_ONCE = 50
-const NOTED_AT_ONCE = 50
-/** A crash repeats messages that were sent within this time and not noted yet. */
-const NOTED_WITHIN_MS = 20
+const RECORDED_AT_ONCE = 50
+/** A crash repeats messages that were sent within this time and not recorded yet. */
+const RECORDED_WITHIN_MS = 20
 
 export class Queue {
   readonly #options: QueueOptions
   readonly #load: (id: string) => Promise<QueuedMail | undefined>
-  readonly #note: (note: Note) => Promise<void>
+  readonly #record: (attempt: AttemptRecord) => Promise<void>
 
   constructor(options: QueueOptions) {
     this.#options = options
@@ -51,11 +51,11 @@ export class Queue {
       },
     )
     this.#load = load
-    this.#note = gathered(
-      { atOnce: NOTED_AT_ONCE, withinMs: NOTED_WITHIN_MS },
-      async (notes: readonly Note[]) => {
-        await options.note(notes)
-        return notes.map(() => undefined)
+    this.#record = gathered(
+      { atOnce: RECORDED_AT_ONCE, withinMs: RECORDED_WITHIN_MS },
+      async (attempts: readonly AttemptRecord[]) => {
+        await options.record(attempts)
+        return attempts.map(() => undefined)
       },
     )
   }
@@ -64,18 +64,18 @@ export class Queue {
     return this.#options.shares.taking()
   }
 
-  /** Makes one attempt at one message. Its note releases its row. */
+  /** Makes one attempt at one message. Recording its result releases its row. */
   async pass(row: Taken, signal: AbortSignal): Promise<Outcome | 'written'> {
     const mail = await this.#load(row.id)
     if (mail === undefined) return { afterMs: days(1), failures: 0 }
     const held = inDoubt(mail) ?? heldBack(mail)
     const ageMs = this.#options.now().getTime() - mail.createdAt.getTime()
-    const result = givenUp(held ?? asNoted(mail, await this.#attempt(mail, signal)), ageMs)
-    if (!held) this.#options.shares.noteResult(mail, result)
+    const result = givenUp(held ?? asRecorded(mail, await this.#attempt(mail, signal)), ageMs)
+    if (!held) this.#options.shares.recordResult(mail, result)
     if (result.is === 'failed') await this.#options.onFailed(mail, result)
     const failures = row.failures + 1
     const afterMs = backOffMs(RETRY, row.failures)
-    await this.#note({ row, result, afterMs, failures, isAttempt: held === undefined })
+    await this.#record({ row, result, afterMs, failures, isAttempt: held === undefined })
     return 'written'
   }
 
@@ -99,7 +99,7 @@ const inDoubt = ({ isInDoubt }: QueuedMail): AttemptResult | undefined =>
   isInDoubt ? { is: 'unknown', reply: UNKNOWN } : undefined
 
 /** Without an answer, a message that must not be sent twice is finished. */
-function asNoted({ origin }: QueuedMail, result: AttemptResult): AttemptResult {
+function asRecorded({ origin }: QueuedMail, result: AttemptResult): AttemptResult {
   const isLost = result.is === 'deferred' && result.isUnanswered && result.host !== undefined
   return isLost && !SENT_AGAIN[origin] ? { ...result, is: 'unknown', reply: UNKNOWN } : result
 }

@@ -62,7 +62,7 @@ export class Shares {
   }
 
   /** A destination that does not answer in time rests, for longer each time. */
-  noteResult({ destination }: QueuedMail, { isSilent = false }: AttemptResult): void {
+  recordResult({ destination }: QueuedMail, { isSilent = false }: AttemptResult): void {
     if (!isSilent) {
       this.#silent.delete(destination)
       return

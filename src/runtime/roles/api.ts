@@ -17,7 +17,7 @@ import type { WorldName } from '#store/tables.ts'
 import type { Accounts } from '../accounts.ts'
 import type { BareRuntime, Runtime } from '../context.ts'
 import type { Health } from '../health.ts'
-import { noteUses } from '../key-uses.ts'
+import { recordKeyUses } from '../key-uses.ts'
 import { deleteExpired } from '../retention.ts'
 import { type LiveState, livePlatform } from '../worlds.ts'
 import { redirectAddresses } from './redirect.ts'
@@ -35,9 +35,9 @@ export type ApiParts = {
 export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string> {
   const { config, logger, store, opened, onError } = runtime
   const { health } = parts
-  const uses = opened.use(noteUses(store, onError))
+  const uses = opened.use(recordKeyUses(store, onError))
   const { authorize, identify, forget } = keyChecker({
-    used: ({ keyId }) => uses.note(keyId),
+    used: ({ keyId }) => uses.record(keyId),
     find: (key) => findApiKey(store, key),
     bootstrap: bootstrapOf(config),
     closed: (world) => whyClosed(world, parts),

@@ -20,8 +20,8 @@ import {
   type Lane,
   laneIn,
   loadQueued,
-  noteAttempts,
-  noteData,
+  recordAttempts,
+  recordDataBegun,
 } from '#store/outgoing-queue.ts'
 import type { WorldName } from '#store/tables.ts'
 import { tlsPolicyStore } from '#store/tls-policies.ts'
@@ -44,8 +44,8 @@ const LANES: Record<Lane, { topic: string; atOnce: number; limits: ShareLimits }
   others: { topic: TOPICS.outgoingDue, atOnce: 100, limits: { ofWorkspace: 40, toDestination: 5 } },
 }
 const ATTEMPT_LIMIT_MS = 120_000
-const NOTED_AT_ONCE = 50
-const NOTED_WITHIN_MS = 10
+const RECORDED_AT_ONCE = 50
+const RECORDED_WITHIN_MS = 10
 /** An attempt, plus reading its message and recording its result. */
 const PASS_LIMIT_MS = ATTEMPT_LIMIT_MS + 60_000
 
@@ -55,10 +55,10 @@ export function openOutgoing(parts: OutgoingParts): void {
     sessions: opened.use(new Sessions()),
     policies: tlsPolicies(parts),
     mayLeave: gathered(
-      { atOnce: NOTED_AT_ONCE, withinMs: NOTED_WITHIN_MS },
+      { atOnce: RECORDED_AT_ONCE, withinMs: RECORDED_WITHIN_MS },
       async (mails: readonly QueuedMail[]) => {
-        const noted = await noteData(parts.runtime.store, mails)
-        return mails.map(({ id }) => noted.has(id))
+        const mayLeave = await recordDataBegun(parts.runtime.store, mails)
+        return mails.map(({ id }) => mayLeave.has(id))
       },
     ),
   })
@@ -74,9 +74,9 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
   const now = () => new Date()
   const queue = new Queue({
     load: (ids) => loadQueued(store, ids, now()),
-    note: (notes) => noteAttempts(store, notes),
+    record: (attempts) => recordAttempts(store, attempts),
     attempt,
-    onFailed: (mail, result) => tellInbox(parts, mail, result),
+    onFailed: (mail, result) => reportToInbox(parts, mail, result),
     now,
     limitMs: ATTEMPT_LIMIT_MS,
     shares: new Shares(limits, () => performance.now()),
@@ -138,7 +138,7 @@ function attemptsBy(parts: OutgoingParts, shared: Shared): Attempt {
 }
 
 /** Reports a failed delivery in its conversation only, never to outside addresses. */
-async function tellInbox(
+async function reportToInbox(
   { runtime, worlds }: OutgoingParts,
   mail: QueuedMail,
   { reply, host = '' }: AttemptResult,

@@ -9,7 +9,7 @@ import type { StoreContext } from '#store/context.ts'
 import { keepMessage } from '#store/keep-messages.ts'
 import { findMailDomain } from '#store/mail-domains.ts'
 import { mailUsage } from '#store/mail-usage.ts'
-import { findSentMessage, noteReport } from '#store/message-reports.ts'
+import { findSentMessage, recordReport } from '#store/message-reports.ts'
 import { isProbeRecipient, judgeProbe } from '#store/probes.ts'
 import type { World, Worlds } from '../../world.ts'
 import type { Runtime } from '../context.ts'
@@ -79,7 +79,7 @@ function incomingStore(store: StoreContext): IncomingStore {
   return {
     mailDomain: (domain, localparts) => findMailDomain(store.db, domain, localparts),
     sentMessage: (id, domain) => findSentMessage(store, id, domain),
-    noteReport: (report, about) => noteReport(store, report, about),
+    recordReport: (report, about) => recordReport(store, report, about),
     isProbe: (recipient) => isProbeRecipient(store, recipient),
     keep: (content, copies) => keepMessage(store, content, copies),
     judgeProbe: (recipient, authentication) => judgeProbe(store, recipient, authentication),

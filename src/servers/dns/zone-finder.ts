@@ -12,7 +12,7 @@ export class ZoneFinder {
   /** The labels of the awaited suffixes of the name that `findAsked` looked up. */
   readonly waitingLabels = new Uint8Array(MAX_WAITING)
   waitingCount = 0
-  #notesWaiting = false
+  #recordsWaiting = false
   readonly #view: StoreView
   readonly #candidate = new ZoneReader()
   readonly #host: WireName
@@ -38,7 +38,7 @@ export class ZoneFinder {
       const position = this.#view.lookup(name, at)
       if (position === EMPTY) continue
       candidate.open(this.#view, position)
-      if (this.#notesWaiting && candidate.has(FLAG.waiting)) this.#note(at)
+      if (this.#recordsWaiting && candidate.has(FLAG.waiting)) this.#recordWaiting(at)
       if (!candidate.has(FLAG.zone)) continue
       if (found !== NOWHERE && !this.#mayAnswer(candidate, name, at, zone, found)) continue
       zone.copy(candidate)
@@ -47,11 +47,11 @@ export class ZoneFinder {
     return found
   }
 
-  /** The zone that answers the question; also notes the awaited suffixes of its name. */
+  /** The zone that answers the question; also records the suffixes of its name that domains wait for. */
   findAsked(name: WireName, type: number, zone: ZoneReader): number {
-    this.#notesWaiting = true
+    this.#recordsWaiting = true
     const found = this.findFor(name, type, zone)
-    this.#notesWaiting = false
+    this.#recordsWaiting = false
     return found
   }
 
@@ -61,7 +61,7 @@ export class ZoneFinder {
     if (type === TYPE.DS) {
       const above = this.find(name, Math.min(1, name.labels), zone)
       if (above !== NOWHERE) {
-        this.#noteAtName(name)
+        this.#recordAtName(name)
         return above
       }
       this.waitingCount = 0
@@ -80,14 +80,14 @@ export class ZoneFinder {
     return node
   }
 
-  #noteAtName(name: WireName): void {
+  #recordAtName(name: WireName): void {
     const position = name.labels === 0 ? EMPTY : this.#view.lookup(name, 0)
-    if (position === EMPTY || !this.#notesWaiting) return
+    if (position === EMPTY || !this.#recordsWaiting) return
     this.#candidate.open(this.#view, position)
-    if (this.#candidate.has(FLAG.waiting)) this.#note(0)
+    if (this.#candidate.has(FLAG.waiting)) this.#recordWaiting(0)
   }
 
-  #note(label: number): void {
+  #recordWaiting(label: number): void {
     if (this.waitingCount < MAX_WAITING) this.waitingLabels[this.waitingCount++] = label
   }
 

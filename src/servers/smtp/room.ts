@@ -28,17 +28,17 @@ export class Room {
         const own = this.#takenBy.get(prefix) ?? 0
         if (this.#taken + octets > this.#octets || own + octets > this.#octets / 2) return false
         held += octets
-        this.#note(prefix, octets)
+        this.#account(prefix, octets)
         return true
       },
       [Symbol.dispose]: () => {
-        this.#note(prefix, -held)
+        this.#account(prefix, -held)
         held = 0
       },
     }
   }
 
-  #note(prefix: number, octets: number): void {
+  #account(prefix: number, octets: number): void {
     this.#taken += octets
     const own = (this.#takenBy.get(prefix) ?? 0) + octets
     if (own > 0) this.#takenBy.set(prefix, own)

@@ -79,7 +79,7 @@ export class DnsThreads implements AsyncDisposable {
       tcp: (at) => this.#listen([this.#tcp], at),
       udp: async (at) => {
         const listener = await this.#listen(this.#udp, at)
-        this.#noteBuffer(endpoint, listener)
+        this.#warnOfSmallBuffer(endpoint, listener)
         return listener
       },
     })
@@ -122,7 +122,7 @@ export class DnsThreads implements AsyncDisposable {
     }
   }
 
-  #noteBuffer({ address }: Endpoint, { receiveBufferOctets: octets }: Listener): void {
+  #warnOfSmallBuffer({ address }: Endpoint, { receiveBufferOctets: octets }: Listener): void {
     if (octets === undefined || octets >= WANTED_BUFFER_OCTETS) return
     this.#onNote(
       `The kernel keeps ${octets} octets of a burst of DNS queries at ${address}, not ${WANTED_BUFFER_OCTETS}: raise net.core.rmem_max`,
