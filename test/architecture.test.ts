@@ -27,7 +27,7 @@ const LAYERS: Record<string, Row> = {
   events: { uses: [] },
   resolver: { uses: ['dns/*', 'names/*'], types: ['clock.ts'] },
   mail: {
-    uses: ['clock.ts', 'gathered.ts', 'ids.ts', 'dns/*', 'names/*', 'resolver/resolver.ts'],
+    uses: ['clock.ts', 'batched.ts', 'ids.ts', 'dns/*', 'names/*', 'resolver/resolver.ts'],
     types: ['engine/worker.ts'],
   },
   drivers: {
@@ -79,7 +79,7 @@ const LAYERS: Record<string, Row> = {
     uses: [
       'clock.ts',
       'files.ts',
-      'gathered.ts',
+      'batched.ts',
       'ids.ts',
       'turns.ts',
       'dns/*',
@@ -156,7 +156,7 @@ const LAYERS: Record<string, Row> = {
 const TOP: Record<string, Row> = {
   'clock.ts': { uses: [] },
   'files.ts': { uses: [] },
-  'gathered.ts': { uses: [] },
+  'batched.ts': { uses: [] },
   'ids.ts': { uses: [] },
   'turns.ts': { uses: [] },
   'world.ts': { uses: [], types: ['clock.ts', 'domains/claims.ts', 'resolver/*'] },

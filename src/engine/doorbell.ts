@@ -1,7 +1,7 @@
 /**
  * Tells other processes, and this one, that something has changed. A ring carries no data, only a reason to
  * look: a lost one costs a delay, never a result. NOTIFY takes a global lock at commit, so rings are
- * gathered for 10 ms and sent outside of other transactions.
+ * batched for 10 ms and sent outside of other transactions.
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'

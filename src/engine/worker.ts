@@ -57,7 +57,7 @@ const KEPT_FOR_FRESH = 0.25
 const BUSY_PAUSE_MS = 50
 const POLL_MS = 1000
 const LEAST_PAUSE_MS = 10
-/** Without `givesWay`, and with more rows due than places, free places are gathered for this long. */
+/** Without `givesWay`, and with more rows due than places, free places are batched for this long. */
 const GATHER_MS = 20
 const PAUSE_AFTER_ERROR_MS = 500
 const RUNG = 'there may be rows to take'

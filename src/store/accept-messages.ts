@@ -13,7 +13,7 @@ import {
 } from '#mail/outgoing/gate.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
 import { domainOf } from '#names/localpart.ts'
-import { gathered, togetherOrAlone } from '../gathered.ts'
+import { batched, togetherOrAlone } from '../batched.ts'
 import { newId } from '../ids.ts'
 import { conditionsInJson, toConditions, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
@@ -31,7 +31,7 @@ export type Acceptance = {
   limits: SendingLimits
 }
 
-type Wish = {
+type AcceptRequest = {
   claim: Pick<ClaimRef, 'claimId' | 'name'>
   mail: OutgoingMail
   acceptance: Acceptance
@@ -49,7 +49,7 @@ const HANDING_OVER_MS = 5 * 60_000
  */
 export async function acceptMessage(
   context: StoreContext,
-  claim: Wish['claim'],
+  claim: AcceptRequest['claim'],
   mail: OutgoingMail,
   acceptance: Acceptance,
 ): Promise<boolean> {
@@ -61,50 +61,50 @@ export async function acceptMessage(
 }
 
 const acceptorOf = perDatabase((db) =>
-  gathered<Wish, Answer>(TOGETHER, (wishes) => acceptAll(db, wishes)),
+  batched<AcceptRequest, Answer>(TOGETHER, (requests) => acceptAll(db, requests)),
 )
 
-async function acceptAll(db: Database, wishes: readonly Wish[]): Promise<Answer[]> {
-  const answers = new Map<Wish, Answer>()
-  for (const round of roundsOf(wishes)) {
-    const accepted = await togetherOrAlone(round, (wishes) =>
-      db.transaction().execute((tx) => acceptIn(tx, wishes)),
+async function acceptAll(db: Database, requests: readonly AcceptRequest[]): Promise<Answer[]> {
+  const answers = new Map<AcceptRequest, Answer>()
+  for (const round of roundsOf(requests)) {
+    const accepted = await togetherOrAlone(round, (requests) =>
+      db.transaction().execute((tx) => acceptIn(tx, requests)),
     )
     for (const [index, answer] of accepted.entries()) answers.set(round[index]!, answer)
   }
-  return wishes.map((wish) => answers.get(wish)!)
+  return requests.map((request) => answers.get(request)!)
 }
 
 /** Messages of one round share no limit: each check sees all accepted before it. */
-function roundsOf(wishes: readonly Wish[]): Wish[][] {
-  const rounds: Wish[][] = []
-  const alone: Wish[][] = []
-  for (const wish of wishes) {
-    const round = rounds.find((others) => !others.some((other) => sharesLimit(other, wish)))
-    if (isAlone(wish)) alone.push([wish])
-    else if (round) round.push(wish)
-    else rounds.push([wish])
+function roundsOf(requests: readonly AcceptRequest[]): AcceptRequest[][] {
+  const rounds: AcceptRequest[][] = []
+  const alone: AcceptRequest[][] = []
+  for (const request of requests) {
+    const round = rounds.find((others) => !others.some((other) => sharesLimit(other, request)))
+    if (isAlone(request)) alone.push([request])
+    else if (round) round.push(request)
+    else rounds.push([request])
   }
   return [...rounds, ...alone]
 }
 
 /** A limit of the workspace or installation applies to all messages. */
-const isAlone = ({ mail, acceptance }: Wish): boolean =>
+const isAlone = ({ mail, acceptance }: AcceptRequest): boolean =>
   !isEmbedded(acceptance) ||
   acceptance.limits.workspace > 0 ||
   acceptance.limits.installation > 0 ||
   mail.content.length > TOGETHER_OCTETS
 
-const sharesLimit = ({ mail: one }: Wish, { mail: other }: Wish): boolean =>
+const sharesLimit = ({ mail: one }: AcceptRequest, { mail: other }: AcceptRequest): boolean =>
   one.id === other.id || (one.inboxId !== undefined && one.inboxId === other.inboxId)
 
 const isEmbedded = ({ account }: Acceptance): boolean => account === 'embedded'
 
-async function acceptIn(tx: Queryable, round: readonly Wish[]): Promise<Answer[]> {
+async function acceptIn(tx: Queryable, round: readonly AcceptRequest[]): Promise<Answer[]> {
   const { workspaces, accepted } = await holdSenders(tx, round)
-  const open = round.flatMap((wish) => {
-    const workspaceId = workspaces.get(wish.claim.claimId)
-    return workspaceId === undefined || accepted.has(wish.mail.id) ? [] : [{ ...wish, workspaceId }]
+  const open = round.flatMap((request) => {
+    const workspaceId = workspaces.get(request.claim.claimId)
+    return workspaceId === undefined || accepted.has(request.mail.id) ? [] : [{ ...request, workspaceId }]
   })
   const facts = await factsOf(tx, open)
   const obstacles = new Map(open.map(({ mail }) => [mail, obstacleTo(facts.get(mail)!)]))
@@ -122,7 +122,7 @@ async function acceptIn(tx: Queryable, round: readonly Wish[]): Promise<Answer[]
  */
 async function holdSenders(
   tx: Queryable,
-  round: readonly Wish[],
+  round: readonly AcceptRequest[],
 ): Promise<{ workspaces: ReadonlyMap<string, string>; accepted: ReadonlySet<string> }> {
   const claimIds = [...new Set(round.map(({ claim }) => claim.claimId))]
   const ids = round.map(({ mail }) => mail.id)
@@ -140,11 +140,11 @@ async function holdSenders(
   }
 }
 
-type OpenWish = Wish & { workspaceId: string }
+type OpenRequest = AcceptRequest & { workspaceId: string }
 
 async function factsOf(
   tx: Queryable,
-  open: readonly OpenWish[],
+  open: readonly OpenRequest[],
 ): Promise<ReadonlyMap<OutgoingMail, Facts>> {
   const inboxes = await holdInboxes(tx, open)
   const asked = open.filter(({ mail }) => mail.origin !== 'probe')
@@ -154,8 +154,8 @@ async function factsOf(
     new Date(),
   )
   const facts = new Map<OutgoingMail, Facts>()
-  for (const wish of open) {
-    const { mail, claim } = wish
+  for (const request of open) {
+    const { mail, claim } = request
     const octets = mail.content.length
     // A probe is sent before the domain is active.
     if (mail.origin === 'probe')
@@ -165,7 +165,7 @@ async function factsOf(
         domain: sending.get(claim.claimId) ?? 'ended',
         inbox: inboxFact(mail.inboxId, inboxes),
         octets,
-        reached: await reachedLimits(tx, wish, inboxes),
+        reached: await reachedLimits(tx, request, inboxes),
       })
   }
   return facts
@@ -174,7 +174,7 @@ async function factsOf(
 type Inboxes = ReadonlyMap<string, { daily_limit: number; removed_at: Date | null }>
 
 /** Locks the inboxes, so that two messages at once do not both take the last place of one. */
-async function holdInboxes(tx: Queryable, open: readonly Wish[]): Promise<Inboxes> {
+async function holdInboxes(tx: Queryable, open: readonly AcceptRequest[]): Promise<Inboxes> {
   const ids = open.flatMap(({ mail }) => mail.inboxId ?? [])
   if (ids.length === 0) return new Map()
   const rows = await tx
@@ -194,7 +194,7 @@ function inboxFact(id: string | undefined, inboxes: Inboxes): Facts['inbox'] {
 
 async function reachedLimits(
   tx: Queryable,
-  { mail, workspaceId, acceptance: { world, limits } }: OpenWish,
+  { mail, workspaceId, acceptance: { world, limits } }: OpenRequest,
   inboxes: Inboxes,
 ): Promise<ReachedLimit[]> {
   const inbox = mail.inboxId === undefined ? undefined : inboxes.get(mail.inboxId)
@@ -228,8 +228,8 @@ async function reachedLimit(
   return { of, limit, endsAt: new Date(Date.now() + 86_400_000) }
 }
 
-async function insertMessages(tx: Queryable, wishes: readonly OpenWish[]): Promise<void> {
-  const column = <T>(of: (wish: OpenWish) => T) => wishes.map(of)
+async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): Promise<void> {
+  const column = <T>(of: (request: OpenRequest) => T) => requests.map(of)
   const contents = column(({ mail }) => zstdCompressSync(mail.content))
   const { octets, ends } = joined(contents)
   await sql`
@@ -244,7 +244,7 @@ async function insertMessages(tx: Queryable, wishes: readonly OpenWish[]): Promi
         ${column(({ mail, claim }) => `${mail.author}@${claim.name}`)}::text[],
         ${column(({ mail }) => mail.recipient)}::text[],
         ${column(({ mail }) => domainOf(mail.recipient).toLowerCase())}::text[],
-        ${column((wish) => (isEmbedded(wish.acceptance) ? 0 : HANDING_OVER_MS))}::int[],
+        ${column((request) => (isEmbedded(request.acceptance) ? 0 : HANDING_OVER_MS))}::int[],
         ${column(() => newId())}::uuid[], ${column(({ mail }) => mail.content.length)}::int[],
         ${ends}::int[], ${contents.map(({ length }) => length)}::int[])
         as w (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id, author, recipient,

@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { StoredContent } from '#mail/content.ts'
 import type { Copy } from '#mail/incoming/receive.ts'
-import { gathered, togetherOrAlone } from '../gathered.ts'
+import { batched, togetherOrAlone } from '../batched.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import { type Database, perDatabase } from './database.ts'
@@ -26,7 +26,7 @@ export async function keepMessage(
 }
 
 const keeperOf = perDatabase((db) =>
-  gathered<Arrived, Error | undefined>(TOGETHER, (all) =>
+  batched<Arrived, Error | undefined>(TOGETHER, (all) =>
     togetherOrAlone(all, async (some) => {
       await keepAll(db, some)
       return some.map(() => undefined)

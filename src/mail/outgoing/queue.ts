@@ -1,7 +1,7 @@
 /** Decides when accepted messages are attempted: reads and records in batches, and shares places fairly. */
 import type { Outcome, Taken } from '#engine/worker.ts'
+import { batched } from '../../batched.ts'
 import { backOffMs, days, hours, minutes } from '../../clock.ts'
-import { gathered } from '../../gathered.ts'
 import { obstacleTo } from './gate.ts'
 import { type AttemptResult, type QueuedMail, SENT_AGAIN } from './mail.ts'
 import type { Shares, Taking } from './shares.ts'
@@ -43,7 +43,7 @@ export class Queue {
 
   constructor(options: QueueOptions) {
     this.#options = options
-    const load = gathered(
+    const load = batched(
       { atOnce: LOADED_AT_ONCE, withinMs: 0 },
       async (ids: readonly string[]) => {
         const found = new Map((await options.load(ids)).map((mail) => [mail.id, mail]))
@@ -51,7 +51,7 @@ export class Queue {
       },
     )
     this.#load = load
-    this.#record = gathered(
+    this.#record = batched(
       { atOnce: RECORDED_AT_ONCE, withinMs: RECORDED_WITHIN_MS },
       async (attempts: readonly AttemptRecord[]) => {
         await options.record(attempts)

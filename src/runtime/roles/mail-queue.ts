@@ -25,7 +25,7 @@ import {
 } from '#store/outgoing-queue.ts'
 import type { WorldName } from '#store/tables.ts'
 import { tlsPolicyStore } from '#store/tls-policies.ts'
-import { gathered } from '../../gathered.ts'
+import { batched } from '../../batched.ts'
 import type { World, Worlds } from '../../world.ts'
 import type { Accounts } from '../accounts.ts'
 import type { Runtime } from '../context.ts'
@@ -54,7 +54,7 @@ export function openOutgoing(parts: OutgoingParts): void {
   const attempt = attemptsBy(parts, {
     sessions: opened.use(new Sessions()),
     policies: tlsPolicies(parts),
-    mayLeave: gathered(
+    mayLeave: batched(
       { atOnce: RECORDED_AT_ONCE, withinMs: RECORDED_WITHIN_MS },
       async (mails: readonly QueuedMail[]) => {
         const mayLeave = await recordDataBegun(parts.runtime.store, mails)

@@ -7,7 +7,7 @@ import type { Catalog } from './catalog.ts'
 import type { CatalogChange, CatalogStore, TransferSource } from './source.ts'
 
 const POLL_MS = 1000
-/** Changes are gathered for so long, so that a thousand of them make one version. */
+/** Changes are batched for so long, so that a thousand of them make one version. */
 const GATHER_MS = 100
 /** How often the writer renews its lease. */
 const RENEW_MS = 3000

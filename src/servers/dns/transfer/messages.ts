@@ -48,19 +48,19 @@ export function* messagesOf(frame: Frame, records: Iterable<Buffer>): Generator<
   const fixed = HEADER_OCTETS + query.question.octets.length + optOf(query.edns).length
   const room = MESSAGE_OCTETS - fixed - signatureOctets
   const mostRoom = MAX_MESSAGE_OCTETS - fixed - signatureOctets
-  let gathered: Buffer[] = []
+  let batched: Buffer[] = []
   let size = 0
   for (const record of records) {
     if (record.length > mostRoom) throw new RangeError('A record too long for any message')
     if (size > 0 && size + record.length > room) {
-      yield write(query, AA, RCODE.NOERROR, gathered)
-      gathered = []
+      yield write(query, AA, RCODE.NOERROR, batched)
+      batched = []
       size = 0
     }
-    gathered.push(record)
+    batched.push(record)
     size += record.length
   }
-  yield write(query, AA, RCODE.NOERROR, gathered)
+  yield write(query, AA, RCODE.NOERROR, batched)
 }
 
 /** A reply without records, with an RCODE. */

@@ -7,7 +7,7 @@ import { isIPv6, SocketAddress } from 'node:net'
 import { type Endpoint, writeEndpoint } from '#names/ip.ts'
 import { NotifyQueue, type NotifyQueueOptions } from './notify-queue.ts'
 
-/** Changes are gathered for so long. */
+/** Changes are batched for so long. */
 const GATHER_MS = 100
 
 export type NotifierOptions = NotifyQueueOptions & {
@@ -20,7 +20,7 @@ export type NotifierOptions = NotifyQueueOptions & {
 export class Notifier implements AsyncDisposable {
   readonly #queues: readonly NotifyQueue[]
   readonly #sockets: AsyncDisposable
-  readonly #gathered = new Set<string>()
+  readonly #batched = new Set<string>()
   #timer: NodeJS.Timeout | undefined
 
   private constructor(queues: readonly NotifyQueue[], sockets: AsyncDisposable) {
@@ -50,7 +50,7 @@ export class Notifier implements AsyncDisposable {
   /** The zone of this apex has changed. */
   changed(apex: string): void {
     if (this.#queues.length === 0) return
-    this.#gathered.add(apex)
+    this.#batched.add(apex)
     this.#timer ??= setTimeout(() => this.#flush(), GATHER_MS)
   }
 
@@ -62,8 +62,8 @@ export class Notifier implements AsyncDisposable {
 
   #flush(): void {
     this.#timer = undefined
-    for (const queue of this.#queues) queue.add(this.#gathered)
-    this.#gathered.clear()
+    for (const queue of this.#queues) queue.add(this.#batched)
+    this.#batched.clear()
   }
 }
 

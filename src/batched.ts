@@ -1,6 +1,6 @@
 /** Batches single calls. */
 
-export type Gathering = {
+export type Batching = {
   /** The most calls in one batch. */
   atOnce: number
   /** How long a call may wait. */
@@ -9,14 +9,14 @@ export type Gathering = {
   underWay?: number
 }
 
-type Wish<T, R> = { value: T; ended: PromiseWithResolvers<R> }
+type BatchedCall<T, R> = { value: T; ended: PromiseWithResolvers<R> }
 
 /** A function of one value that `all` executes in batches. `all` gives a result for each, in order. */
-export function gathered<T, R>(
-  { atOnce, withinMs, underWay = Number.POSITIVE_INFINITY }: Gathering,
+export function batched<T, R>(
+  { atOnce, withinMs, underWay = Number.POSITIVE_INFINITY }: Batching,
   all: (values: readonly T[]) => Promise<readonly R[]>,
 ): (value: T) => Promise<R> {
-  const waiting: Wish<T, R>[] = []
+  const waiting: BatchedCall<T, R>[] = []
   let timer: NodeJS.Timeout | undefined
   let busy = 0
 
