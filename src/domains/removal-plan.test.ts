@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Placed, planRemoval, removalState, removalStep } from './removal-plan.ts'
+import { type Placement, planRemoval, removalState, removalStep } from './removal-plan.ts'
 
 const AT = new Date('2026-01-01T00:00:00Z')
-const placed = (stage: string, more: Partial<Placed> = {}): Placed => ({
+const placement = (stage: string, more: Partial<Placement> = {}): Placement => ({
   stage,
   driver: 'embedded',
   removedAt: undefined,
@@ -11,21 +11,21 @@ const placed = (stage: string, more: Partial<Placed> = {}): Placed => ({
   trouble: undefined,
   ...more,
 })
-const ZONE = placed('zone_ready', { driver: 'powerdns' })
-const RECORDS = placed('records_published', { driver: 'powerdns' })
-const GONE = placed('sender_registered', { removedAt: AT })
-const GIVEN_UP = placed('mail_domain_ready', { removedAt: AT, abandonedAt: AT })
+const ZONE = placement('zone_ready', { driver: 'powerdns' })
+const RECORDS = placement('records_published', { driver: 'powerdns' })
+const GONE = placement('sender_registered', { removedAt: AT })
+const GIVEN_UP = placement('mail_domain_ready', { removedAt: AT, abandonedAt: AT })
 const none = { inboxes: 0, ours: 0, theirs: 0, zoneAccount: 'powerdns', mailboxAccount: 'mailcow' }
 
 // biome-ignore format: a table
 const PLANS: [what: string, holdings: object, removed: string[], kept: string[]][] = [
-  ['nothing was made',              { placed: [] },                              [],                                          []],
-  ['a zone',                        { placed: [ZONE] },                          ['1 zone_ready powerdns'],                   []],
-  ['records count one by one',      { placed: [RECORDS], ours: 7 },              ['7 records_published powerdns'],            []],
-  ['no records yet',                { placed: [RECORDS, ZONE] },                 ['1 zone_ready powerdns'],                   []],
-  ['what is removed already',       { placed: [GONE, GIVEN_UP] },                [],                                          []],
-  ['inboxes',                       { placed: [], inboxes: 3 },                  ['3 inbox mailcow'],                         []],
-  ['the customer’s records stay',   { placed: [ZONE], theirs: 2 },               ['1 zone_ready powerdns'],                   ['2 customer_record powerdns']],
+  ['nothing was made',              { placements: [] },                              [],                                          []],
+  ['a zone',                        { placements: [ZONE] },                          ['1 zone_ready powerdns'],                   []],
+  ['records count one by one',      { placements: [RECORDS], ours: 7 },              ['7 records_published powerdns'],            []],
+  ['no records yet',                { placements: [RECORDS, ZONE] },                 ['1 zone_ready powerdns'],                   []],
+  ['what is removed already',       { placements: [GONE, GIVEN_UP] },                [],                                          []],
+  ['inboxes',                       { placements: [], inboxes: 3 },                  ['3 inbox mailcow'],                         []],
+  ['the customer’s records stay',   { placements: [ZONE], theirs: 2 },               ['1 zone_ready powerdns'],                   ['2 customer_record powerdns']],
 ]
 
 describe('the plan of a removal', () => {
@@ -33,13 +33,13 @@ describe('the plan of a removal', () => {
     parts.map(({ what, provider, count }) => `${count} ${what} ${provider}`)
   for (const [what, holdings, removed, kept] of PLANS)
     test(what, () => {
-      const plan = planRemoval({ ...none, ...(holdings as { placed: Placed[] }) })
+      const plan = planRemoval({ ...none, ...(holdings as { placements: Placement[] }) })
       assert.deepEqual([shown(plan.removed), shown(plan.kept)], [removed, kept])
     })
 })
 
 // biome-ignore format: a table
-const STATES: [what: string, tornDownAt: Date | null, removedAt: Date | null, placed: Placed[], expected: string][] = [
+const STATES: [what: string, tornDownAt: Date | null, removedAt: Date | null, placements: Placement[], expected: string][] = [
   ['at the beginning',          null, null, [ZONE],           'removing'],
   ['all but the zone is gone',  AT,   null, [ZONE],           'tombstone'],
   ['all is gone',               AT,   AT,   [GONE],           'done'],
@@ -54,7 +54,7 @@ describe('the state of a removal', () => {
 })
 
 test('a step says why it waits', () => {
-  const { state, message } = removalStep(placed('zone_ready', { trouble: 'PowerDNS is away.' }))
+  const { state, message } = removalStep(placement('zone_ready', { trouble: 'PowerDNS is away.' }))
   assert.deepEqual([state, message], ['waiting', 'PowerDNS is away.'])
   assert.deepEqual([removalStep(GONE).state, removalStep(GIVEN_UP).state], ['removed', 'abandoned'])
 })

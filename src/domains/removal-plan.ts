@@ -1,7 +1,7 @@
 /** What a removal takes away, what stays for a while, and how far it is. Pure. */
 
 /** Something that stands, or stood, at a service for a claim. */
-export type Placed = {
+export type Placement = {
   stage: string
   /** The account of the service. */
   driver: string
@@ -13,7 +13,7 @@ export type Placed = {
 }
 
 export type Holdings = {
-  placed: readonly Placed[]
+  placements: readonly Placement[]
   inboxes: number
   /** Records of ours, and of the customer, in the zone. */
   ours: number
@@ -29,8 +29,8 @@ export function planRemoval(holdings: Holdings): {
   removed: readonly Part[]
   kept: readonly Part[]
 } {
-  const { placed, inboxes, ours, theirs, zoneAccount, mailboxAccount } = holdings
-  const standing = placed.filter(({ removedAt }) => !removedAt)
+  const { placements, inboxes, ours, theirs, zoneAccount, mailboxAccount } = holdings
+  const standing = placements.filter(({ removedAt }) => !removedAt)
   const parts = standing.map(({ stage, driver }) => ({
     what: stage,
     provider: driver,
@@ -49,10 +49,10 @@ export type RemovalState = 'removing' | 'tombstone' | 'done' | 'abandoned'
 /** A removal is abandoned where a part of it was given up, and something may be left at a service. */
 export function removalState(
   { tornDownAt, removedAt }: { tornDownAt: Date | null; removedAt: Date | null },
-  placed: readonly Placed[],
+  placements: readonly Placement[],
 ): RemovalState {
   if (!removedAt) return tornDownAt ? 'tombstone' : 'removing'
-  return placed.some(({ abandonedAt }) => abandonedAt) ? 'abandoned' : 'done'
+  return placements.some(({ abandonedAt }) => abandonedAt) ? 'abandoned' : 'done'
 }
 
 export type RemovalStep = {
@@ -68,7 +68,7 @@ export function removalStep({
   removedAt,
   abandonedAt,
   trouble = '',
-}: Placed): RemovalStep {
+}: Placement): RemovalStep {
   const step = { what: stage, provider: driver }
   if (abandonedAt) {
     const message = 'Given up: something may be left at the service.'

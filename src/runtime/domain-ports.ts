@@ -12,7 +12,7 @@ import type { SendingLimits } from '#store/accept-messages.ts'
 import type { StoreContext } from '#store/context.ts'
 import { custodyStore } from '#store/custody.ts'
 import { customerRecordStore } from '#store/customer-records.ts'
-import type { Placed } from '#store/domain-passes.ts'
+import type { DomainAccounts } from '#store/domain-passes.ts'
 import { inboxStore } from '#store/inboxes.ts'
 import { mailboxStore } from '#store/mail-domains.ts'
 import { probeStore } from '#store/probes.ts'
@@ -51,14 +51,14 @@ export type PortsParts = {
 }
 
 /** The ports of a domain for one pass, by its accounts. */
-export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
+export function portsBuilder(parts: PortsParts): (chosen: DomainAccounts) => Ports {
   const { store, world, accounts, misbehaviour } = parts
   const { pool } = world.platform
   const all = [...pool, ...[...accounts.zones.values()].flatMap((zone) => zone.pool ?? [])]
-  return (placed) => {
+  return (chosen) => {
     const view = world.view()
     const at = drivers(parts, view)
-    const { driver, pool: own = [] } = at.zone(placed.zone)
+    const { driver, pool: own = [] } = at.zone(chosen.zone)
     return {
       ...view,
       records: ownedRecordStore(store),
@@ -71,8 +71,8 @@ export function portsBuilder(parts: PortsParts): (placed: Placed) => Ports {
       probeHost: parts.receivesMail ? world.platform.probeHost : undefined,
       mailHost: world.platform.mailHost,
       zone: misbehaviour.zone(driver),
-      sender: misbehaviour.sender(at.sender(placed.sender)),
-      mailbox: misbehaviour.mailbox(at.mailbox(placed.mailbox)),
+      sender: misbehaviour.sender(at.sender(chosen.sender)),
+      mailbox: misbehaviour.mailbox(at.mailbox(chosen.mailbox)),
       custody: custodyStore(store, world.name, { own, all }),
       zoneHost: (account) => at.zone(account).driver,
     }

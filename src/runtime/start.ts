@@ -156,5 +156,5 @@ function portsOf(
     const redirects = { redirectAddresses: redirectAddresses(name, config) }
     builders.set(name, portsBuilder({ ...parts, ...redirects }))
   }
-  return (world, placed) => builders.get(world)?.(placed)
+  return (world, chosen) => builders.get(world)?.(chosen)
 }

@@ -21,7 +21,7 @@ export type Pools = { own: readonly PoolName[]; all: readonly PoolName[] }
 
 export function custodyStore(context: StoreContext, world: WorldName, pools: Pools): Custody {
   const { db, doorbell } = context
-  /** The accounts the claim's own domain was placed at. */
+  /** The accounts of the claim's own domain. */
   const placeOf = (claimId: string) =>
     db
       .selectFrom('domains as d')

@@ -13,11 +13,11 @@ import { writeFindings } from './findings.ts'
 import { placementStore } from './placements.ts'
 import type { WorldName } from './tables.ts'
 
-/** The names of the accounts a domain was placed at. */
-export type Placed = { zone: string; sender: string; mailbox: string }
+/** The names of the accounts that serve a domain: its zone host, sender and mailbox service. */
+export type DomainAccounts = { zone: string; sender: string; mailbox: string }
 
 /** Undefined for a world that is off in this process. */
-export type PortsOf = (world: WorldName, placed: Placed) => Ports | undefined
+export type PortsOf = (world: WorldName, accounts: DomainAccounts) => Ports | undefined
 
 /** The rows of these worlds. */
 export const inWorlds = (worlds: readonly WorldName[]): Mine =>
@@ -43,12 +43,12 @@ export const inTurn =
        where ${isDue} and ${which}
          and workspace_id <> all(array(select workspace_id from busy where places >= ${ofWorkspace}))
        order by next_at limit ${CONSIDERED}
-    ), placed as (
+    ), ranked as (
       select id, next_at,
              coalesce(places, 0) + row_number() over (partition by workspace_id order by next_at) as place
         from due left join busy using (workspace_id)
     ), next as (
-      select id from placed where place <= ${ofWorkspace} order by place, next_at limit ${limit}
+      select id from ranked where place <= ${ofWorkspace} order by place, next_at limit ${limit}
     )
     select id from domains where id in (select id from next) and ${isDue} for no key update skip locked`
   }
@@ -65,13 +65,13 @@ export async function loadForPass(
     .innerJoin('claims as c', 'c.domain_id', 'd.id')
     .selectAll('d')
     .select(['c.id as claim_id', 'c.nameservers', 'c.points_at_pool'])
-    .select([placedFor, hasRecords, conditionsInJson])
+    .select([openPlacements, hasRecords, conditionsInJson])
     .where('d.id', '=', row.id)
     .where('d.removed_at', 'is', null)
     .executeTakeFirst()
   if (!found) return undefined
   const { claim_id: claimId, nameservers, placements, conditions, ...domain } = found
-  const ports = portsOf(domain.world, placedAt(domain))
+  const ports = portsOf(domain.world, accountsOfDomain(domain))
   if (!ports) return undefined // The world is off in this process.
   const claim = { claimId, name: domain.name, nameservers }
   const loaded = toDomain(found, conditions.map(withDates), claim)
@@ -97,13 +97,13 @@ function writerOf({ db, doorbell }: StoreContext, taken: Taken): WriteFindings {
 }
 
 /** The stages with a placement of the claim. */
-const placedFor = sql<ConditionType[]>`array(
+const openPlacements = sql<ConditionType[]>`array(
   select stage from placements p where p.claim_id = c.id and p.removed_at is null)`.as('placements')
 
 const hasRecords = sql<boolean>`exists (
   select from customer_records r where r.domain_id = d.id)`.as('has_records')
 
-export const placedAt = (row: DomainRow): Placed => ({
+export const accountsOfDomain = (row: DomainRow): DomainAccounts => ({
   zone: row.zone_driver,
   sender: row.sender_driver,
   mailbox: row.mailbox_driver,

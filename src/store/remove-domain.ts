@@ -1,6 +1,6 @@
 /** Removes a domain: from every list at once, from providers in the background. */
 import { sql } from 'kysely'
-import type { Placed } from '#domains/removal-plan.ts'
+import type { Placement } from '#domains/removal-plan.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { cuttersOf, healCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
@@ -53,7 +53,7 @@ export async function blockersOf(db: Queryable, domainId: string): Promise<Block
 }
 
 /** The placements of a domain, also removed ones: latest first, the order of removal. */
-export async function placementsOf({ db }: StoreContext, domainId: string): Promise<Placed[]> {
+export async function placementsOf({ db }: StoreContext, domainId: string): Promise<Placement[]> {
   const rows = await db
     .selectFrom('placements as p')
     .innerJoin('claims as c', 'c.id', 'p.claim_id')

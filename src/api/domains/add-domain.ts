@@ -2,8 +2,8 @@ import { z } from 'zod'
 import { parseDomainName, refusalIn } from '#names/domain-name.ts'
 import { type AddResult, addDomain } from '#store/add-domain.ts'
 import type { ApiKey } from '#store/api-keys.ts'
+import { type AccountCandidates, chooseAccounts } from '#store/choose-accounts.ts'
 import { type DomainRow, findDomain, nameserversOf } from '#store/domains.ts'
-import { type Candidates, placeDomain } from '#store/placing.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Invalid, Problem } from '../http/problems.ts'
@@ -71,7 +71,7 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
         mayActivate: request.body.auto_activate,
         importRecords: request.body.import_records,
         takeMail: request.body.take_mail,
-        drivers: await placeDomain(
+        drivers: await chooseAccounts(
           store,
           key.world,
           candidatesOf(request.body.providers, key, context),
@@ -123,10 +123,10 @@ function candidatesOf(
   asked: z.infer<typeof body>['providers'],
   { world }: ApiKey,
   context: ApiContext,
-): Candidates {
+): AccountCandidates {
   const known = context.accounts(world)
   const defaults = context.defaults(world)
-  const one = (field: keyof typeof asked, service: keyof Candidates) => {
+  const one = (field: keyof typeof asked, service: keyof AccountCandidates) => {
     const name = asked[field]
     if (name === undefined) return defaults[service]
     if (known[service].includes(name)) return [name]

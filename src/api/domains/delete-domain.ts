@@ -59,7 +59,7 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
 
 /** What a removal would take away, and what prevents it; nothing is changed. */
 async function rehearse(store: StoreContext, row: DomainRow) {
-  const [blockers, placed, inboxes, ours, theirs] = await Promise.all([
+  const [blockers, placements, inboxes, ours, theirs] = await Promise.all([
     blockersOf(store.db, row.id),
     placementsOf(store, row.id),
     inboxCounts(store, [row.id]),
@@ -67,7 +67,7 @@ async function rehearse(store: StoreContext, row: DomainRow) {
     listCustomerRecords(store.db, row.id),
   ])
   const { removed, kept } = planRemoval({
-    placed,
+    placements,
     inboxes: inboxes.get(row.id) ?? 0,
     ours: ours.length,
     theirs: theirs.length,

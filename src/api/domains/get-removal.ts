@@ -24,12 +24,15 @@ export function getRemovalRoute(app: Http, context: ApiContext): void {
     async (request) => {
       const row = await findRemoval(context.store, keyOf(request), request.params.domain_id)
       if (!row) throw new Problem('removal_not_found')
-      const placed = await placementsOf(context.store, row.id)
+      const placements = await placementsOf(context.store, row.id)
       return {
         domain_id: row.id,
         domain_name: row.name,
-        state: removalState({ tornDownAt: row.torn_down_at, removedAt: row.removed_at }, placed),
-        steps: placed.map(removalStep),
+        state: removalState(
+          { tornDownAt: row.torn_down_at, removedAt: row.removed_at },
+          placements,
+        ),
+        steps: placements.map(removalStep),
         started_at: row.removal_requested_at!.toISOString(),
         finished_at: row.removed_at?.toISOString() ?? null,
       }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { placedAt } from '#store/domain-passes.ts'
+import { accountsOfDomain } from '#store/domain-passes.ts'
 import { claimOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -34,7 +34,7 @@ export function getZoneRoute(app: Http, context: ApiContext): void {
     async (request, reply) => {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
       const claim = await claimOf(store, row)
-      const host = context.zoneHost(row.world, placedAt(row))
+      const host = context.zoneHost(row.world, accountsOfDomain(row))
       const rrsets = await host.readZone(claim, AbortSignal.timeout(READ_LIMIT_MS))
       if (rrsets === undefined || claim.nameservers.length === 0)
         throw new Problem('domain_not_ready')

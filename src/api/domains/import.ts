@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { type FilePlan, planFile } from '#domains/import-file.ts'
 import { addImportedRecords, decideImport, listCustomerRecords } from '#store/customer-records.ts'
 import type { Queryable } from '#store/database.ts'
-import { placedAt } from '#store/domain-passes.ts'
+import { accountsOfDomain } from '#store/domain-passes.ts'
 import { type DomainRow, recordsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -107,7 +107,7 @@ async function takeFile(context: ApiContext, row: DomainRow, file: string) {
 async function plannedFile(context: ApiContext, held: Queryable, row: DomainRow, file: string) {
   const theirs = await listCustomerRecords(held, row.id)
   const standing = standingIn(row, await recordsOf(held, row.id), theirs)
-  const host = context.zoneHost(row.world, placedAt(row))
+  const host = context.zoneHost(row.world, accountsOfDomain(row))
   const plan = planFile(file, standing, host, RECORDS)
   if (plan.is === 'unreadable') throw unreadable(plan.problems)
   if (theirs.length + plan.records.length > 2 * RECORDS) {

@@ -13,7 +13,7 @@ import {
   removeCustomerRecord,
 } from '#store/customer-records.ts'
 import type { Queryable } from '#store/database.ts'
-import { placedAt } from '#store/domain-passes.ts'
+import { accountsOfDomain } from '#store/domain-passes.ts'
 import { type DomainRow, recordsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -232,7 +232,7 @@ async function refuseInTheWay(
   }
   const { name, type, ttl, value } = record
   const objectionTo = (...values: readonly string[]) =>
-    zoneHost(domain.world, placedAt(domain)).objectionTo({ name, type, ttl, data: values })
+    zoneHost(domain.world, accountsOfDomain(domain)).objectionTo({ name, type, ttl, data: values })
   const alone = objectionTo(value)
   if (alone) throw invalid('value', alone)
   refuseConflict(record, standingIn(domain, ours, theirs))

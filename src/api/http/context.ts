@@ -4,10 +4,10 @@ import type { SenderDriver, SenderEvents } from '#drivers/sender/contract.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import type { NameRules } from '#names/domain-name.ts'
 import type { ApiKey } from '#store/api-keys.ts'
+import type { AccountCandidates } from '#store/choose-accounts.ts'
 import type { StoreContext } from '#store/context.ts'
-import type { Placed } from '#store/domain-passes.ts'
+import type { DomainAccounts } from '#store/domain-passes.ts'
 import type { DomainRow } from '#store/domains.ts'
-import type { Candidates } from '#store/placing.ts'
 import type { RateLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Keys } from './auth.ts'
@@ -32,10 +32,10 @@ export type ApiContext = {
   /** Keeps one name from using up the pool of pairs. */
   limits: ClaimLimits
   /** The accounts that domains of this world may use, and the defaults for new ones. */
-  accounts(world: WorldName): Candidates
-  defaults(world: WorldName): Candidates
+  accounts(world: WorldName): AccountCandidates
+  defaults(world: WorldName): AccountCandidates
   sender(domain: DomainRow): SenderDriver
-  zoneHost(world: WorldName, placed: Placed): ZoneDriver
+  zoneHost(world: WorldName, accounts: DomainAccounts): ZoneDriver
   /** What a sender account may post to us; undefined if unknown, or if it posts nothing. */
   senderEvents(account: string): SenderEvents | undefined
   /** How long the mail of a removed domain is kept, in days. */

@@ -9,9 +9,9 @@ import type { Config } from '#config/settings.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
 import { isLoopback, writeEndpoint } from '#names/ip.ts'
 import { BOOTSTRAP_KEY_ID, FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
+import type { AccountCandidates } from '#store/choose-accounts.ts'
 import { isDatabaseAway } from '#store/database.ts'
-import { type PortsOf, placedAt } from '#store/domain-passes.ts'
-import type { Candidates } from '#store/placing.ts'
+import { accountsOfDomain, type PortsOf } from '#store/domain-passes.ts'
 import type { RateLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Accounts } from '../accounts.ts'
@@ -71,7 +71,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
       platform: ownNames(world, config, parts),
     }),
     hasRedirects: (row) =>
-      parts.ports(row.world, placedAt(row))!.zone.redirects !== undefined ||
+      parts.ports(row.world, accountsOfDomain(row))!.zone.redirects !== undefined ||
       redirectAddresses(row.world, config).length > 0,
     limits: {
       pendingClaimsPerName: config.pendingClaimsPerName,
@@ -81,8 +81,8 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     defaults: (world) => defaultAccounts(config, parts.accounts[world]),
     senderEvents: (account) =>
       Object.values(parts.accounts).flatMap(({ senders }) => senders.get(account)?.events ?? [])[0],
-    zoneHost: (world, placed) => parts.ports(world, placed)!.zone,
-    sender: (row) => parts.ports(row.world, placedAt(row))!.sender,
+    zoneHost: (world, accounts) => parts.ports(world, accounts)!.zone,
+    sender: (row) => parts.ports(row.world, accountsOfDomain(row))!.sender,
     rates: ratesOf(config),
     maxKeys: config.keysPerWorkspace,
     archivedMailDays: config.archivedMailDays,
@@ -103,15 +103,15 @@ function ratesOf(config: Config): RateLimits {
   return { key, workspace }
 }
 
-function knownAccounts({ zones, senders, mailboxes }: Accounts): Candidates {
+function knownAccounts({ zones, senders, mailboxes }: Accounts): AccountCandidates {
   const named = (accounts: ReadonlyMap<string, unknown>) => ['embedded', ...accounts.keys()]
   return { zone: named(zones), sender: named(senders), mailbox: named(mailboxes) }
 }
 
 /** The configured accounts of this world; `embedded` for a service without any. */
-function defaultAccounts(config: Config, accounts: Accounts): Candidates {
+function defaultAccounts(config: Config, accounts: Accounts): AccountCandidates {
   const known = knownAccounts(accounts)
-  const among = (names: readonly string[], service: keyof Candidates) => {
+  const among = (names: readonly string[], service: keyof AccountCandidates) => {
     const here = names.filter((name) => known[service].includes(name))
     return here.length > 0 ? here : ['embedded']
   }

@@ -1,19 +1,20 @@
 import type { StoreContext } from './context.ts'
-import type { Placed } from './domain-passes.ts'
+import type { DomainAccounts } from './domain-passes.ts'
 import type { WorldName } from './tables.ts'
 
-/** The accounts a new domain may be placed at, one list for each service. */
-export type Candidates = { [Service in keyof Placed]: readonly string[] }
+/** The accounts that may serve a new domain, one list for each service. */
+export type AccountCandidates = { [Service in keyof DomainAccounts]: readonly string[] }
 
 const COLUMNS = { zone: 'zone_driver', sender: 'sender_driver', mailbox: 'mailbox_driver' } as const
 
 /** From each list the account with the fewest domains; the first if tied. */
-export async function placeDomain(
+export async function chooseAccounts(
   context: StoreContext,
   world: WorldName,
-  candidates: Candidates,
-): Promise<Placed> {
-  const fewest = (service: keyof Placed) => emptiest(context, world, service, candidates[service])
+  candidates: AccountCandidates,
+): Promise<DomainAccounts> {
+  const fewest = (service: keyof DomainAccounts) =>
+    leastUsed(context, world, service, candidates[service])
   return {
     zone: await fewest('zone'),
     sender: await fewest('sender'),
@@ -21,10 +22,10 @@ export async function placeDomain(
   }
 }
 
-async function emptiest(
+async function leastUsed(
   { db }: StoreContext,
   world: WorldName,
-  service: keyof Placed,
+  service: keyof DomainAccounts,
   accounts: readonly string[],
 ): Promise<string> {
   if (accounts.length === 1) return accounts[0]!
