@@ -69,13 +69,14 @@ export function givingWay(
   const foreign = current.filter(isForeign)
   const isTaken = ({ name, purpose }: OwnedRecord) =>
     foreign.some(
-      (rrset) => rrset.name === name && (purpose === 'bounce' || LEADING.includes(rrset.type)),
+      (rrset) =>
+        rrset.name === name && (purpose === 'bounce' || VISITOR_TYPES.includes(rrset.type)),
     )
   return wanted.filter((record) => !isOptional(record) || !isTaken(record))
 }
 
 /** Types that decide where visitors go. */
-const LEADING: readonly string[] = ['A', 'AAAA', 'CNAME', 'NS']
+const VISITOR_TYPES: readonly string[] = ['A', 'AAAA', 'CNAME', 'NS']
 
 /** A name has one SPF and one DMARC record: SPF is merged, our DMARC record wins. */
 function keyOfOnly({ name, purpose }: OwnedRecord): string | undefined {

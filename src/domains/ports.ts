@@ -35,7 +35,7 @@ export type CustomerRecordStore = {
 /** How an import ended: whether all of the zone is known, and sentences on what is not. */
 export type ImportOutcome = { state: 'done' | 'incomplete'; note: string }
 
-/** The drivers of one domain, and the stores on it. It keeps the drivers it was placed at. */
+/** The drivers of one domain, and the stores on it. A domain keeps its drivers for life. */
 export type Ports = {
   zone: ZoneDriver
   sender: SenderDriver

@@ -159,7 +159,7 @@ export function redirectStore({ db }: StoreContext, addresses: readonly string[]
         .selectAll()
         .where('domain_id', '=', id)
         .executeTakeFirst()
-      return row && { ...leading(row), changedAt: row.changed_at }
+      return row && { ...redirectOf(row), changedAt: row.changed_at }
     },
     async refused({ id }, message) {
       const latest = await db
@@ -177,7 +177,7 @@ export function redirectStore({ db }: StoreContext, addresses: readonly string[]
 }
 
 /** A redirect as the redirect server needs it. */
-export const leading = (row: RedirectSettings) => ({
+export const redirectOf = (row: RedirectSettings) => ({
   targetDomain: row.target_domain,
   statusCode: row.status_code,
   preservePath: row.preserve_path,

@@ -24,11 +24,11 @@ import { type CustomersMail, customersMail, publishCustomers } from './customers
 import { reportsLocalpart } from './mail-domain.ts'
 import { reportOnPolicies } from './policies.ts'
 import {
+  ensureHostRedirect,
   isAnsweredByHost,
   isSeenRedirect,
-  leadVisitors,
   type PublishedRedirect,
-  stopLeading,
+  removeHostRedirect,
   wantedRedirect,
 } from './redirect.ts'
 
@@ -45,7 +45,7 @@ export const records: Step = {
     if (obstacle) return obstacle
     const policies = await reportOnPolicies(pass, theirs, planned)
     if (policies.records === undefined) return policies.verdict
-    const wanted = await leadVisitors(pass, redirect, policies.records)
+    const wanted = await ensureHostRedirect(pass, redirect, policies.records)
     const plan = await planOf(pass, wanted)
     if (dropsMuch(plan.current, plan.changes) && !pass.domain.acceptsDrops) return asksFirst(plan)
     reportRepairs(pass, plan)
@@ -71,7 +71,7 @@ export const records: Step = {
   async remove(pass) {
     const { domain, ports, signal } = pass
     const isThere = await ports.zone.readZone(domain.claim, signal)
-    await stopLeading(pass)
+    await removeHostRedirect(pass)
     if (isThere) await publish(pass, pass.kept)
     await ports.records.replace(domain, pass.kept)
     // The customer's SPF policy, part of ours until now, returns.

@@ -27,7 +27,7 @@ export async function wantedRedirect({
  * Sets the redirect at a zone host that redirects itself, before the records send visitors there. If that
  * fails, the redirect's records stay as they were; the others are as planned.
  */
-export async function leadVisitors(
+export async function ensureHostRedirect(
   pass: Pass,
   redirect: PublishedRedirect | undefined,
   planned: readonly OwnedRecord[],
@@ -38,8 +38,8 @@ export async function leadVisitors(
   const hosts = planned.filter(isOfRedirect).map(({ name }) => relative(name))
   try {
     if (redirect && hosts.length > 0) {
-      await ports.zone.redirects.lead(domain.claim, { ...redirect, hosts }, signal)
-    } else if (former.length > 0) await ports.zone.redirects.stop(domain.claim, signal)
+      await ports.zone.redirects.ensure(domain.claim, { ...redirect, hosts }, signal)
+    } else if (former.length > 0) await ports.zone.redirects.remove(domain.claim, signal)
     return planned
   } catch (error) {
     if (!(error instanceof DriverError)) throw error
@@ -49,11 +49,11 @@ export async function leadVisitors(
 }
 
 /** Without the records, removed next, a rule is harmless: a refusal does not stop the removal. */
-export async function stopLeading({ domain, ports, signal }: Pass): Promise<void> {
+export async function removeHostRedirect({ domain, ports, signal }: Pass): Promise<void> {
   if (!ports.zone.redirects) return
   if (!(await ports.records.list(domain)).some(isOfRedirect)) return
   try {
-    await ports.zone.redirects.stop(domain.claim, signal)
+    await ports.zone.redirects.remove(domain.claim, signal)
   } catch (error) {
     if (!(error instanceof DriverError) || error.kind !== 'rejected') throw error
   }

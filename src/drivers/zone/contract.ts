@@ -37,10 +37,10 @@ export interface RedirectRules {
   readonly address: string
 
   /** Sets the redirect, in place of any before. Safe to repeat. `rejected` without the zone. */
-  lead(claim: ClaimRef, redirect: Redirect, signal: AbortSignal): Promise<void>
+  ensure(claim: ClaimRef, redirect: Redirect, signal: AbortSignal): Promise<void>
 
   /** Removes the redirect. An absent zone, or one without the claim's stamp, is success. */
-  stop(claim: ClaimRef, signal: AbortSignal): Promise<void>
+  remove(claim: ClaimRef, signal: AbortSignal): Promise<void>
 }
 
 export interface ZoneDriver {

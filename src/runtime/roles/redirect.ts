@@ -4,7 +4,7 @@ import { type Endpoint, isPrivateAddress } from '#names/ip.ts'
 import { RedirectDirectory } from '#servers/redirect/directory.ts'
 import { listenRedirects } from '#servers/redirect/listen.ts'
 import { TOPICS } from '#store/context.ts'
-import { leading, readRedirects } from '#store/redirects.ts'
+import { readRedirects, redirectOf } from '#store/redirects.ts'
 import { changedNames } from '#store/served-names.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { Runtime } from '../context.ts'
@@ -26,7 +26,7 @@ export async function openRedirects(
     read: async (names: readonly string[]) =>
       (await readRedirects(store.db, names)).map(({ name, redirect }) => ({
         name,
-        redirect: redirect && leading(redirect),
+        redirect: redirect && redirectOf(redirect),
       })),
     onChange: (heard: () => void) => store.doorbell.on(TOPICS.servedNames, heard),
   }

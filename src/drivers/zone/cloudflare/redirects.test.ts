@@ -72,25 +72,25 @@ const FOREIGN = {
 
 test('visitors are led, and led elsewhere once that is told', async ({ signal }) => {
   const claim = await withZone(signal)
-  await rules.lead(claim, redirect(claim), signal)
+  await rules.ensure(claim, redirect(claim), signal)
   assert.equal(await leadsTo(edge, claim.name, '/a?b=c'), 'https://new.example/a?b=c')
   assert.equal(await leadsTo(edge, `www.${claim.name}`), 'https://new.example/')
   const bare = { ...redirect(claim, 'other.example'), preservePath: false }
-  await rules.lead(claim, { ...bare, preserveQueryString: false }, signal)
+  await rules.ensure(claim, { ...bare, preserveQueryString: false }, signal)
   assert.equal(await leadsTo(edge, claim.name, '/a?b=c'), 'https://other.example/')
 })
 
 test('what is led so already is not written again', async ({ signal }) => {
   const claim = await withZone(signal)
-  await rules.lead(claim, redirect(claim), signal)
+  await rules.ensure(claim, redirect(claim), signal)
   emulator.calls.length = 0
-  await rules.lead(claim, redirect(claim), signal)
+  await rules.ensure(claim, redirect(claim), signal)
   assert.deepEqual(writes(), [])
 })
 
 test('many at once make one rule', async ({ signal }) => {
   const claim = await withZone(signal)
-  const tell = () => rules.lead(claim, redirect(claim), signal)
+  const tell = () => rules.ensure(claim, redirect(claim), signal)
   await Promise.all(Array.from({ length: 5 }, tell))
   const { rules: there } = await call('GET', await entrypoint(claim))
   assert.equal(there.length, 1)
@@ -100,25 +100,25 @@ test('rules of others stay as they are, before ours, beside it and after', async
   const claim = await withZone(signal)
   const path = await entrypoint(claim)
   const { rules: before } = await call('PUT', path, { rules: [FOREIGN] })
-  await rules.lead(claim, redirect(claim), signal)
-  await rules.lead(claim, redirect(claim, 'other.example'), signal)
+  await rules.ensure(claim, redirect(claim), signal)
+  await rules.ensure(claim, redirect(claim, 'other.example'), signal)
   assert.equal(await leadsTo(edge, claim.name), 'https://other.example/')
   const { rules: beside } = await call('GET', path)
   assert.deepEqual(beside[0], before[0])
   assert.equal(beside.length, 2)
-  await rules.stop(claim, signal)
+  await rules.remove(claim, signal)
   const { rules: left } = await call('GET', path)
   assert.deepEqual(left, before)
 })
 
 test('a rule of ours that somebody turned off is turned on again', async ({ signal }) => {
   const claim = await withZone(signal)
-  await rules.lead(claim, redirect(claim), signal)
+  await rules.ensure(claim, redirect(claim), signal)
   const path = await entrypoint(claim)
   const { rules: there } = await call('GET', path)
   await call('PUT', path, { rules: [{ ...there[0], enabled: false }] })
   assert.equal(await leadsTo(edge, claim.name), undefined)
-  await rules.lead(claim, redirect(claim), signal)
+  await rules.ensure(claim, redirect(claim), signal)
   assert.equal(await leadsTo(edge, claim.name), 'https://new.example/')
 })
 
@@ -126,25 +126,25 @@ test('stopped, it leads nobody, as often as it is said, and where nobody was eve
   signal,
 }) => {
   const claim = await withZone(signal)
-  await rules.stop(claim, signal)
-  await rules.lead(claim, redirect(claim), signal)
-  await rules.stop(claim, signal)
-  await rules.stop(claim, signal)
+  await rules.remove(claim, signal)
+  await rules.ensure(claim, redirect(claim), signal)
+  await rules.remove(claim, signal)
+  await rules.remove(claim, signal)
   assert.equal(await leadsTo(edge, claim.name), undefined)
 })
 
 test('without the zone nobody can be led, and stopping is done', async ({ signal }) => {
   const claim = { claimId: randomUUID(), name: 'none.example', nameservers: [] }
-  await assert.rejects(rules.lead(claim, redirect(claim), signal), { kind: 'rejected' })
-  await rules.stop(claim, signal)
+  await assert.rejects(rules.ensure(claim, redirect(claim), signal), { kind: 'rejected' })
+  await rules.remove(claim, signal)
 })
 
 test('another claim can neither lead the visitors of a zone nor stop them', async ({ signal }) => {
   const claim = await withZone(signal)
-  await rules.lead(claim, redirect(claim), signal)
+  await rules.ensure(claim, redirect(claim), signal)
   const rival = { ...claim, claimId: randomUUID() }
-  await assert.rejects(rules.lead(rival, redirect(rival, 'evil.example'), signal))
-  await rules.stop(rival, signal)
+  await assert.rejects(rules.ensure(rival, redirect(rival, 'evil.example'), signal))
+  await rules.remove(rival, signal)
   assert.equal(await leadsTo(edge, claim.name), 'https://new.example/')
 })
 
@@ -152,8 +152,8 @@ test('a token without the right is told of, and its account does not rest', asyn
   const claim = await withZone(signal)
   emulator.forbidRedirects()
   const message = 'Cloudflare denies us the right to redirect rules.'
-  await assert.rejects(rules.lead(claim, redirect(claim), signal), { kind: 'rejected', message })
-  await assert.rejects(rules.stop(claim, signal), { kind: 'rejected', message })
+  await assert.rejects(rules.ensure(claim, redirect(claim), signal), { kind: 'rejected', message })
+  await assert.rejects(rules.remove(claim, signal), { kind: 'rejected', message })
   assert.ok(await driver.readZone(claim, signal))
   assert.deepEqual(tools.told, [])
 })
@@ -162,8 +162,8 @@ for (const kind of ['lost_after', 'broken_after', 'half', 'broken'] as const) {
   test(`an answer that is ${kind} costs nothing but another try`, async ({ signal }) => {
     const claim = await withZone(signal)
     emulator.faults.add({ kind, method: 'PUT', about: claim.name })
-    await assert.rejects(rules.lead(claim, redirect(claim), signal), { kind: 'unavailable' })
-    await rules.lead(claim, redirect(claim), signal)
+    await assert.rejects(rules.ensure(claim, redirect(claim), signal), { kind: 'unavailable' })
+    await rules.ensure(claim, redirect(claim), signal)
     const { rules: there } = await call('GET', await entrypoint(claim))
     assert.equal(there.length, 1)
     assert.equal(await leadsTo(edge, claim.name), 'https://new.example/')
@@ -190,7 +190,7 @@ test('a record of a redirect that somebody made unproxied is made proxied again'
 
 test('a rule that is gone when it is written is a conflict, not done', async ({ signal }) => {
   const claim = await withZone(signal)
-  await rules.lead(claim, redirect(claim), signal)
+  await rules.ensure(claim, redirect(claim), signal)
   const [zone] = await call('GET', `/zones?name=${claim.name}`)
   const { id, rules: there } = await call('GET', await entrypoint(claim))
   emulator.faults.witness = async ({ method }, when) => {
@@ -198,11 +198,11 @@ test('a rule that is gone when it is written is a conflict, not done', async ({ 
     emulator.faults.witness = undefined
     await call('DELETE', `/zones/${zone.id}/rulesets/${id}/rules/${there[0].id}`)
   }
-  await assert.rejects(rules.lead(claim, redirect(claim, 'other.example'), signal), {
+  await assert.rejects(rules.ensure(claim, redirect(claim, 'other.example'), signal), {
     kind: 'conflict',
     message: 'Cloudflare misses what was there a moment ago.',
   })
-  await rules.lead(claim, redirect(claim, 'other.example'), signal)
+  await rules.ensure(claim, redirect(claim, 'other.example'), signal)
   assert.equal(await leadsTo(edge, claim.name), 'https://other.example/')
 })
 
@@ -218,7 +218,7 @@ for (const method of ['PUT', 'POST']) {
       emulator.faults.witness = undefined
       await call('DELETE', `/zones/${zone.id}`)
     }
-    await assert.rejects(rules.lead(claim, redirect(claim), signal), { kind: 'conflict' })
+    await assert.rejects(rules.ensure(claim, redirect(claim), signal), { kind: 'conflict' })
   })
 }
 

@@ -18,7 +18,7 @@ export type RuleParts = {
 }
 
 export function redirectRules({ api, zoneOf, alone }: RuleParts): RedirectRules {
-  async function lead(claim: ClaimRef, redirect: Redirect, signal: AbortSignal): Promise<void> {
+  async function ensure(claim: ClaimRef, redirect: Redirect, signal: AbortSignal): Promise<void> {
     const zone = await zoneOf(claim, signal)
     if (!zone) throw new DriverError('rejected', `There is no zone ${claim.name} at Cloudflare.`)
     const wanted = ruleOf(claim, redirect)
@@ -30,7 +30,7 @@ export function redirectRules({ api, zoneOf, alone }: RuleParts): RedirectRules 
     if (!isAs(there, wanted)) await api.setRedirect(at, { ...wanted, id: there.id }, signal)
   }
 
-  async function stop(claim: ClaimRef, signal: AbortSignal): Promise<void> {
+  async function remove(claim: ClaimRef, signal: AbortSignal): Promise<void> {
     const zone = await zoneOf(claim, signal)
     const ruleset = zone && (await api.getRedirects(zone.id, signal))
     if (!ruleset) return
@@ -41,9 +41,9 @@ export function redirectRules({ api, zoneOf, alone }: RuleParts): RedirectRules 
 
   return {
     address: ORIGINLESS,
-    lead: (claim, redirect, signal) =>
-      alone(claim.name, (held) => lead(claim, redirect, held), signal),
-    stop: (claim, signal) => alone(claim.name, (held) => stop(claim, held), signal),
+    ensure: (claim, redirect, signal) =>
+      alone(claim.name, (held) => ensure(claim, redirect, held), signal),
+    remove: (claim, signal) => alone(claim.name, (held) => remove(claim, held), signal),
   }
 }
 
