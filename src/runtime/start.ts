@@ -19,14 +19,14 @@ import {
 import { NO_FAULTS, portsBuilder } from './domain-ports.ts'
 import { databaseCheck, type Health, openHealth, zonesCheck } from './health.ts'
 import { openPaceShare } from './pace-share.ts'
-import { openApi, openMeanwhile } from './roles/api.ts'
+import { whenPostgresAnswers } from './postgres-wait.ts'
+import { openApi, openUnavailableApi } from './roles/api.ts'
 import { followDatabase, openNameserver } from './roles/dns.ts'
 import { openOutgoing } from './roles/mail-queue.ts'
 import { openRedirects, redirectAddresses } from './roles/redirect.ts'
 import { openSandbox, type Sandbox } from './roles/sandbox.ts'
 import { openInbound } from './roles/smtp.ts'
 import { openWorkers } from './roles/worker.ts'
-import { whenPostgresAnswers } from './waiting.ts'
 import { type LiveState, liveObstacles, liveWorld } from './worlds.ts'
 
 export type Running = AsyncDisposable & {
@@ -53,7 +53,7 @@ export async function startMailstead(options: StartOptions): Promise<Running> {
   const connection = await openServer(bare, options.signal)
   const roles = await whenPostgresAnswers(bare, connection, {
     signal: options.signal,
-    answerMeanwhile: () => (has('api') ? openMeanwhile(bare) : undefined),
+    openStandIn: () => (has('api') ? openUnavailableApi(bare) : undefined),
     open: (runtime) => openRoles({ runtime, nameserver, live, health }, options.rests),
   })
   const { roles: open } = options.config

@@ -1,9 +1,9 @@
 import { startAdmin } from '#api/admin/admin.ts'
 import { keyChecker } from '#api/http/auth.ts'
 import type { ApiContext } from '#api/http/context.ts'
-import { startMeanwhile } from '#api/http/meanwhile.ts'
 import type { ProblemCode } from '#api/http/problems.ts'
 import { startApi } from '#api/http/server.ts'
+import { startUnavailableApi } from '#api/http/unavailable-api.ts'
 import { adminSocketPath, makeAdminDirectory } from '#config/admin-socket.ts'
 import type { Config } from '#config/settings.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
@@ -58,8 +58,8 @@ export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string
 }
 
 /** Answers requests while Postgres is awaited. */
-export const openMeanwhile = ({ config }: BareRuntime): Promise<AsyncDisposable> =>
-  startMeanwhile(config.httpListen)
+export const openUnavailableApi = ({ config }: BareRuntime): Promise<AsyncDisposable> =>
+  startUnavailableApi(config.httpListen)
 
 type OwnContext = Omit<ApiContext, 'store' | 'authorize' | 'identify' | 'forgetKeys'>
 

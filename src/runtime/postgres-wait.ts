@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { unusableBecause } from '#store/unusable.ts'
 import { backOffMs } from '../clock.ts'
+import { orAborted } from '../turns.ts'
 import { type BareRuntime, type Connection, openRuntime, type Runtime } from './context.ts'
 
 /** The pauses between tries double from the first to the longest. A fix by an operator takes longer. */
@@ -10,13 +11,12 @@ const PAUSES = {
   away: { firstMs: 250, mostMs: 5_000 },
   refused: { firstMs: 2_000, mostMs: 60_000 },
 } as const
-/** The same error is not logged more often. */
 const REPEAT_MS = 60_000
 
-export type Waiting<Opened> = {
+export type PostgresWait<Opened> = {
   signal: AbortSignal | undefined
-  /** Answers requests until Postgres does. */
-  answerMeanwhile(): Promise<AsyncDisposable> | undefined
+  /** Starts the server that answers requests until the API can. */
+  openStandIn(): Promise<AsyncDisposable> | undefined
   /** Opens all that needs the database. */
   open(runtime: Runtime): Promise<Opened>
 }
@@ -28,52 +28,41 @@ export type Waiting<Opened> = {
 export async function whenPostgresAnswers<Opened>(
   bare: BareRuntime,
   connection: Connection,
-  { signal = new AbortController().signal, answerMeanwhile, open }: Waiting<Opened>,
+  { signal = new AbortController().signal, openStandIn, open }: PostgresWait<Opened>,
 ): Promise<Opened> {
-  const tell = teller(bare.logger)
-  let meanwhile: AsyncDisposable | undefined
-  const leave = async () => {
-    await meanwhile?.[Symbol.asyncDispose]()
-    meanwhile = undefined
+  const warn = repeatLimited(bare.logger)
+  let standIn: AsyncDisposable | undefined
+  const closeStandIn = async () => {
+    await standIn?.[Symbol.asyncDispose]()
+    standIn = undefined
   }
-  await using _ = { [Symbol.asyncDispose]: leave }
+  await using _ = { [Symbol.asyncDispose]: closeStandIn }
   for (let tries = 0; ; tries++) {
     await using opened = new AsyncDisposableStack()
     try {
-      const runtime = await unless(signal, openRuntime({ ...bare, opened }, connection))
-      await leave()
+      // A silent host may hold a connection for seconds: an abort does not wait for it.
+      const runtime = await orAborted(openRuntime({ ...bare, opened }, connection), signal)
+      await closeStandIn()
       const all = await open(runtime)
       bare.opened.use(opened.move())
       return all
     } catch (error) {
       const trouble = signal.aborted ? undefined : unusableBecause(error)
       if (!trouble) throw error
-      tell(trouble.sentence)
-      meanwhile ??= await answerMeanwhile()
+      warn(trouble.sentence)
+      standIn ??= await openStandIn()
       await delay(backOffMs(PAUSES[trouble.is], tries), undefined, { signal })
     }
   }
 }
 
-/** Does not wait for `result` after an abort: a silent host may hold it for seconds. */
-async function unless<Result>(signal: AbortSignal, result: Promise<Result>): Promise<Result> {
-  signal.throwIfAborted()
-  const { promise, reject } = Promise.withResolvers<never>()
-  const stop = () => reject(signal.reason)
-  signal.addEventListener('abort', stop)
-  try {
-    return await Promise.race([result, promise])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
-}
-
-function teller(logger: Logger): (sentence: string) => void {
-  let [told, at] = ['', 0]
+/** Logs a repeated sentence at most once a minute. */
+function repeatLimited(logger: Logger): (sentence: string) => void {
+  let [last, at] = ['', 0]
   return (sentence) => {
     const now = performance.now()
-    if (sentence === told && now - at < REPEAT_MS) return
-    ;[told, at] = [sentence, now]
+    if (sentence === last && now - at < REPEAT_MS) return
+    ;[last, at] = [sentence, now]
     logger.warn(`waits for the database: ${sentence}`)
   }
 }
