@@ -4,8 +4,8 @@ import type { Transport } from '../answer.ts'
 import type { AnswerFirst, Listener, ListenOptions } from '../listener.ts'
 import { Answerer } from './answerer.ts'
 import { HandedOver } from './handed-over.ts'
+import { handedOverReply } from './handed-over-reply.ts'
 import type { FromThread, ThreadData, ToThread } from './protocol.ts'
-import { toldMessages } from './told-messages.ts'
 
 const MAX_REPLY_OCTETS = 65_535
 const EXPIRE_EVERY_MS = 1000
@@ -26,7 +26,7 @@ export function runEventLoop(listenBy: (options: ListenOptions) => Promise<Liste
     answerer.remote.setText(remote)
     if (!handedOver.isFor(query, 0, query.length, answerer.remote)) return undefined
     const ordinary = () => answerNow(query, transport, remote)
-    return toldMessages(handedOver, query, transport, remote, ordinary)
+    return handedOverReply(handedOver, query, transport, remote, ordinary)
   }
 
   const answerNow = (
@@ -67,7 +67,7 @@ export function runEventLoop(listenBy: (options: ListenOptions) => Promise<Liste
   port.on('message', (message: ToThread) => {
     if (message.is === 'listen') listen(message)
     if (message.is === 'close') close(message.id).catch(onError)
-    if (message.is === 'told') handedOver.hear(message.id, message.told)
+    if (message.is === 'part') handedOver.receive(message.id, message.part)
     if (message.is === 'stop') stop().catch(onError)
     if (message.is !== 'growth') return
     answerer.view.grow(message.growth)

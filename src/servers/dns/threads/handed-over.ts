@@ -5,13 +5,13 @@
  */
 import type { Remote } from '../defence/remote.ts'
 import type { Transport } from '../responder.ts'
-import { Concern } from '../transfer/concern.ts'
+import { SecondaryTraffic } from '../transfer/secondary-traffic.ts'
 import {
   COUNTER,
   type FromThread,
   MAX_HANDED_OVER,
+  type ReplyPart,
   type ThreadData,
-  type Told,
 } from './protocol.ts'
 
 /** A step that takes longer has failed. Shorter than the limit for an idle connection. */
@@ -21,12 +21,12 @@ type UnderWay = {
   transport: Transport
   hasBegun: boolean
   /** Absent while no reply is awaited. */
-  heard: ((told: Told) => void) | undefined
+  onPart: ((part: ReplyPart) => void) | undefined
   untilMs: number
 }
 
 export class HandedOver {
-  readonly #concern: Concern | undefined
+  readonly #secondaryTraffic: SecondaryTraffic | undefined
   readonly #counters: ThreadData['counters']
   readonly #post: (message: FromThread) => void
   readonly #underWay = new Map<number, UnderWay>()
@@ -36,7 +36,7 @@ export class HandedOver {
     { transfers, counters }: Pick<ThreadData, 'transfers' | 'counters'>,
     post: (message: FromThread) => void,
   ) {
-    this.#concern = transfers && new Concern(transfers)
+    this.#secondaryTraffic = transfers && new SecondaryTraffic(transfers)
     this.#counters = counters
     this.#post = post
   }
@@ -48,33 +48,33 @@ export class HandedOver {
 
   /** Whether to hand over the message between two offsets. */
   isFor(message: Uint8Array, start: number, end: number, remote: Remote): boolean {
-    return this.#concern?.has(message, start, end, remote) ?? false
+    return this.#secondaryTraffic?.includes(message, start, end, remote) ?? false
   }
 
   /**
-   * Hands a message over; returns its number, or undefined when too many are under way. Calls `heard`
+   * Hands a message over; returns its number, or undefined when too many are under way. Calls `onPart`
    * once. The query's memory is copied.
    */
   begin(
     query: Uint8Array<ArrayBuffer>,
     transport: Transport,
     remote: string,
-    heard: (told: Told) => void,
+    onPart: (part: ReplyPart) => void,
   ): number | undefined {
     if (this.#underWay.size >= MAX_HANDED_OVER) return undefined
     const id = this.#ids++
     const untilMs = performance.now() + STEP_MS
-    this.#underWay.set(id, { transport, hasBegun: false, heard, untilMs })
+    this.#underWay.set(id, { transport, hasBegun: false, onPart, untilMs })
     this.#post({ is: 'transfer', id, query, transport, remote })
     return id
   }
 
   /** Requests the next message of a reply. */
-  next(id: number, heard: (told: Told) => void): void {
+  next(id: number, onPart: (part: ReplyPart) => void): void {
     const underWay = this.#underWay.get(id)
-    if (underWay === undefined) heard('failed')
+    if (underWay === undefined) onPart('failed')
     else {
-      underWay.heard = heard
+      underWay.onPart = onPart
       underWay.untilMs = performance.now() + STEP_MS
       this.#post({ is: 'next', id })
     }
@@ -86,23 +86,23 @@ export class HandedOver {
   }
 
   /** Passes on the main thread's reply for one message. */
-  hear(id: number, told: Told): void {
+  receive(id: number, part: ReplyPart): void {
     const underWay = this.#underWay.get(id)
-    const heard = underWay?.heard
-    if (underWay === undefined || heard === undefined) return
-    underWay.heard = undefined
-    if (typeof told === 'string' || underWay.transport === 'udp') this.#underWay.delete(id)
-    if (typeof told !== 'string' && !underWay.hasBegun) this.#count()
+    const onPart = underWay?.onPart
+    if (underWay === undefined || onPart === undefined) return
+    underWay.onPart = undefined
+    if (typeof part === 'string' || underWay.transport === 'udp') this.#underWay.delete(id)
+    if (typeof part !== 'string' && !underWay.hasBegun) this.#count()
     underWay.hasBegun = true
-    heard(told)
+    onPart(part)
   }
 
   /** Fails messages past their deadline; to be called about once a second. */
   expire(nowMs = performance.now()): void {
-    for (const [id, { heard, untilMs }] of this.#underWay) {
-      if (heard === undefined || nowMs < untilMs) continue
+    for (const [id, { onPart, untilMs }] of this.#underWay) {
+      if (onPart === undefined || nowMs < untilMs) continue
       this.end(id)
-      heard('failed')
+      onPart('failed')
     }
   }
 

@@ -2,7 +2,7 @@
 import type { Answerer } from './answerer.ts'
 import type { HandedOver } from './handed-over.ts'
 import { INPUT_OCTETS, OUTPUT_OCTETS, type PacketSocket } from './packet-socket.ts'
-import type { Told } from './protocol.ts'
+import type { ReplyPart } from './protocol.ts'
 
 type Packet = {
   socket: PacketSocket
@@ -38,13 +38,13 @@ export class HandedPackets {
       sender: socket.senderOf(number),
       remote: octets.slice(0, length),
     }
-    this.#handedOver.begin(packet.query, 'udp', text, (told) => this.#send(packet, told))
+    this.#handedOver.begin(packet.query, 'udp', text, (part) => this.#send(packet, part))
   }
 
-  #send({ socket, query, sender, remote }: Packet, told: Told): void {
+  #send({ socket, query, sender, remote }: Packet, part: ReplyPart): void {
     if (!this.#isOpen(socket)) return
-    if (typeof told !== 'string') socket.send(sender, told)
-    if (told !== 'ordinary') return
+    if (typeof part !== 'string') socket.send(sender, part)
+    if (part !== 'ordinary') return
     this.#answerer.tick()
     this.#answerer.remote.set(remote, 0, remote.length)
     const length = this.#answerer.answer(query, 0, query.length, 'udp', this.#out, 0)

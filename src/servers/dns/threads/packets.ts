@@ -60,7 +60,7 @@ function turn(): void {
 function hear(message: ToThread): void {
   if (message.is === 'listen') listen(message)
   if (message.is === 'close') close(message.id)
-  if (message.is === 'told') handedOver.hear(message.id, message.told)
+  if (message.is === 'part') handedOver.receive(message.id, message.part)
   if (message.is !== 'growth') return
   answerer.view.grow(message.growth)
   post({ is: 'acknowledged', number: message.growth.number })

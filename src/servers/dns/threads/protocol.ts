@@ -1,7 +1,7 @@
 /** The messages between the main thread and the threads that answer. */
 import type { Transport } from '../responder.ts'
 import type { Growth, Shared } from '../store/shared.ts'
-import type { TransferTerms } from '../transfer/concern.ts'
+import type { TransferTerms } from '../transfer/secondary-traffic.ts'
 
 export type Sockets = 'batched' | 'dgram'
 
@@ -47,13 +47,13 @@ export const MAX_HANDED_OVER = 256
  * The main thread's reply to a message handed over: the next message of the reply; `end` after the last;
  * `ordinary` if the thread is to answer it as usual; or `failed`.
  */
-export type Told = Uint8Array<ArrayBuffer> | 'end' | 'ordinary' | 'failed'
+export type ReplyPart = Uint8Array<ArrayBuffer> | 'end' | 'ordinary' | 'failed'
 
 export type ToThread =
   | { is: 'listen'; id: number; address: string; port: number }
   | { is: 'close'; id: number }
   | { is: 'growth'; growth: Growth }
-  | { is: 'told'; id: number; told: Told }
+  | { is: 'part'; id: number; part: ReplyPart }
   | { is: 'stop' }
 
 export type FromThread =

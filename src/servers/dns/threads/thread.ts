@@ -62,8 +62,8 @@ export class Thread implements AsyncDisposable {
     const reader = this.#options.store.attach((growth) => this.#post({ is: 'growth', growth }))
     const worker = new Worker(ENTRIES[this.#options.entry], { workerData: this.#dataFor(reader) })
     this.#worker = worker
-    const transfers = this.#options.transfers?.open((told, moved) =>
-      worker.postMessage(told, moved),
+    const transfers = this.#options.transfers?.open((message, moved) =>
+      worker.postMessage(message, moved),
     )
     worker.on('message', (message: FromThread) => {
       if (message.is === 'ready') ready.resolve()

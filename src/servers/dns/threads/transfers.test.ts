@@ -12,7 +12,7 @@ import type { Listener } from '../listener.ts'
 import { encodeZone } from '../store/encode.ts'
 import { ZoneStore } from '../store/store.ts'
 import { HandedOver } from './handed-over.ts'
-import { COUNTERS, type FromThread, MAX_HANDED_OVER, type Told } from './protocol.ts'
+import { COUNTERS, type FromThread, MAX_HANDED_OVER, type ReplyPart } from './protocol.ts'
 import { DnsThreads, type SocketsChoice } from './threads.ts'
 import type { TransfersOptions } from './transfers.ts'
 
@@ -178,14 +178,14 @@ const CLIENT = `
   const dgram = require('node:dgram')
   const net = require('node:net')
   const framed = (m) => Buffer.concat([Buffer.of(m.length >> 8, m.length & 0xff), m])
-  const udp = (query, heard) => {
+  const udp = (query, onAnswer) => {
     const socket = dgram.createSocket('udp4')
-    socket.on('message', () => { heard(); socket.close() })
+    socket.on('message', () => { onAnswer(); socket.close() })
     socket.send(query, port, '127.0.0.1')
   }
-  const tcp = (query, heard) => {
+  const tcp = (query, onAnswer) => {
     const socket = net.connect(port, '127.0.0.1', () => socket.write(framed(query)))
-    socket.once('data', () => { heard(); socket.destroy() })
+    socket.once('data', () => { onAnswer(); socket.destroy() })
   }
   Atomics.store(progress, 0, 1)
   while (Atomics.load(progress, 0) === 1) Atomics.wait(progress, 0, 1)
@@ -274,21 +274,21 @@ function handing() {
   const handedOver = new HandedOver({ transfers: TERMS, counters }, (message) => {
     posted.push(message)
   })
-  const heard: Told[] = []
+  const received: ReplyPart[] = []
   const begin = () =>
-    handedOver.begin(new Uint8Array(SIGNED), 'tcp', '192.0.2.1', (told) => heard.push(told))
-  return { handedOver, posted, heard, begin }
+    handedOver.begin(new Uint8Array(SIGNED), 'tcp', '192.0.2.1', (part) => received.push(part))
+  return { handedOver, posted, received, begin }
 }
 
 test('a step that the main thread does not take in 5 s has failed, and what comes later is nothing', () => {
-  const { handedOver, posted, heard, begin } = handing()
+  const { handedOver, posted, received, begin } = handing()
   const id = begin()!
   handedOver.expire(performance.now() + 4000)
-  assert.deepEqual(heard, [])
+  assert.deepEqual(received, [])
   handedOver.expire(performance.now() + 5001)
-  handedOver.hear(id, new Uint8Array(1))
+  handedOver.receive(id, new Uint8Array(1))
   handedOver.end(id)
-  assert.deepEqual(heard, ['failed'])
+  assert.deepEqual(received, ['failed'])
   assert.deepEqual(
     posted.map(({ is }) => is),
     ['transfer', 'end'],
@@ -297,11 +297,11 @@ test('a step that the main thread does not take in 5 s has failed, and what come
 })
 
 test('what waits for its client has no deadline here', () => {
-  const { handedOver, heard, begin } = handing()
+  const { handedOver, received, begin } = handing()
   const id = begin()!
-  handedOver.hear(id, new Uint8Array(1))
+  handedOver.receive(id, new Uint8Array(1))
   handedOver.expire(performance.now() + 3_600_000)
-  assert.equal(heard.length, 1)
+  assert.equal(received.length, 1)
   assert.equal(handedOver.size, 1)
 })
 
@@ -309,7 +309,7 @@ test('so many are handed over at once, and one more when one has ended', () => {
   const { handedOver, begin } = handing()
   const ids = Array.from({ length: MAX_HANDED_OVER }, begin)
   assert.equal(begin(), undefined)
-  handedOver.hear(ids[0]!, 'end')
+  handedOver.receive(ids[0]!, 'end')
   assert.notEqual(begin(), undefined)
   assert.equal(begin(), undefined)
 })

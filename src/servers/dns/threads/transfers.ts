@@ -4,15 +4,15 @@
  * transfers block nothing else.
  */
 import type { TransferAnswers } from '../transfer/answer.ts'
-import type { TransferTerms } from '../transfer/concern.ts'
-import { type FromThread, MAX_HANDED_OVER, type Told, type ToThread } from './protocol.ts'
+import type { TransferTerms } from '../transfer/secondary-traffic.ts'
+import { type FromThread, MAX_HANDED_OVER, type ReplyPart, type ToThread } from './protocol.ts'
 
 export type TransfersOptions = {
   terms: TransferTerms
   answer: TransferAnswers['answer']
 }
 
-export type Tell = (message: ToThread, moved: readonly ArrayBuffer[]) => void
+export type PostToThread = (message: ToThread, moved: readonly ArrayBuffer[]) => void
 
 export class Transfers {
   readonly terms: TransferTerms
@@ -29,8 +29,8 @@ export class Transfers {
   }
 
   /** For one thread, until it ends. */
-  open(tell: Tell): ThreadTransfers {
-    return new ThreadTransfers(this, tell)
+  open(post: PostToThread): ThreadTransfers {
+    return new ThreadTransfers(this, post)
   }
 
   /** Runs a step in its own turn of the event loop. */
@@ -54,12 +54,12 @@ type UnderWay = Extract<FromThread, { is: 'transfer' }> & {
 
 export class ThreadTransfers implements Disposable {
   readonly #transfers: Transfers
-  readonly #tell: Tell
+  readonly #post: PostToThread
   readonly #underWay = new Map<number, UnderWay>()
 
-  constructor(transfers: Transfers, tell: Tell) {
+  constructor(transfers: Transfers, post: PostToThread) {
     this.#transfers = transfers
-    this.#tell = tell
+    this.#post = post
   }
 
   hear(message: FromThread): void {
@@ -75,7 +75,7 @@ export class ThreadTransfers implements Disposable {
 
   #begin(asked: UnderWay): void {
     if (this.#underWay.size >= MAX_HANDED_OVER) {
-      this.#say(asked.id, 'failed')
+      this.#reply(asked.id, 'failed')
       return
     }
     this.#underWay.set(asked.id, asked)
@@ -94,12 +94,12 @@ export class ThreadTransfers implements Disposable {
     try {
       underWay.messages ??= this.#messages(underWay)
       const next = underWay.messages?.next()
-      if (next === undefined) this.#sayLast(id, 'ordinary')
-      else if (next.done) this.#sayLast(id, 'end')
-      else this.#say(id, new Uint8Array(next.value))
+      if (next === undefined) this.#replyLast(id, 'ordinary')
+      else if (next.done) this.#replyLast(id, 'end')
+      else this.#reply(id, new Uint8Array(next.value))
       if (transport === 'udp') this.#end(id) // A reply over UDP is one message.
     } catch (error) {
-      this.#sayLast(id, 'failed')
+      this.#replyLast(id, 'failed')
       this.#transfers.onError(error)
     }
   }
@@ -108,13 +108,13 @@ export class ThreadTransfers implements Disposable {
     return this.#transfers.answer(query, transport, remote)?.[Symbol.iterator]()
   }
 
-  #say(id: number, told: Told): void {
-    this.#tell({ is: 'told', id, told }, typeof told === 'string' ? [] : [told.buffer])
+  #reply(id: number, part: ReplyPart): void {
+    this.#post({ is: 'part', id, part }, typeof part === 'string' ? [] : [part.buffer])
   }
 
-  #sayLast(id: number, told: Told): void {
+  #replyLast(id: number, part: ReplyPart): void {
     this.#underWay.delete(id)
-    this.#say(id, told)
+    this.#reply(id, part)
   }
 
   #end(id: number): void {

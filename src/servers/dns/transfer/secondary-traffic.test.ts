@@ -4,10 +4,10 @@ import fc from 'fast-check'
 import { parseTsigKey, signQuery } from '#dns/tsig.ts'
 import { Remote } from '../defence/remote.ts'
 import { queryOf } from '../dig.ts'
-import { Concern } from './concern.ts'
+import { SecondaryTraffic } from './secondary-traffic.ts'
 
 const KEY = parseTsigKey(`key.example:hmac-sha256:${Buffer.alloc(32, 'k').toString('base64')}`)
-const concern = new Concern({
+const traffic = new SecondaryTraffic({
   addresses: ['192.0.2.9', '2001:db8::9'],
   catalogApex: 'catalog.example.',
 })
@@ -45,19 +45,19 @@ const TABLE: [sentence: string, Buffer, from: string, expected: boolean][] = [
 
 for (const [sentence, message, from, expected] of TABLE) {
   test(`${sentence}: ${expected ? 'concerns' : 'does not concern'} secondaries`, () => {
-    assert.equal(concern.has(message, 0, message.length, remoteOf(from)), expected)
+    assert.equal(traffic.includes(message, 0, message.length, remoteOf(from)), expected)
     // In the midst of other packets, whose octets are not its own.
     const batch = Buffer.concat([signed(queryOf('acme.test. AXFR')), message, Buffer.alloc(99, 1)])
     const start = batch.length - 99 - message.length
-    assert.equal(concern.has(batch, start, start + message.length, remoteOf(from)), expected)
+    assert.equal(traffic.includes(batch, start, start + message.length, remoteOf(from)), expected)
   })
 }
 
 test('a message cut short concerns nobody, wherever it is cut', () => {
   const whole = signed(queryOf('acme.test. AXFR'))
   for (let end = 0; end < whole.length; end++)
-    assert.equal(concern.has(whole, 0, end, remoteOf(STRANGER)), false, String(end))
-  assert.equal(concern.has(whole, 0, whole.length, remoteOf(STRANGER)), true)
+    assert.equal(traffic.includes(whole, 0, end, remoteOf(STRANGER)), false, String(end))
+  assert.equal(traffic.includes(whole, 0, whole.length, remoteOf(STRANGER)), true)
 })
 
 test('property: the text of an address means the same address', () => {

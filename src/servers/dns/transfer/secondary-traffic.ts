@@ -1,5 +1,5 @@
 /**
- * Tells which messages concern secondaries. It reads every packet, so it works in place and allocates
+ * Finds the messages that secondaries send. It reads every packet, so it works in place and allocates
  * nothing.
  */
 import { lastRecordType, nameEnd } from '#dns/message-shape.ts'
@@ -9,7 +9,7 @@ import { TYPE } from '#dns/types.ts'
 import { Remote } from '../defence/remote.ts'
 import { LOWERCASE } from '../wire-name.ts'
 
-/** What the answering threads need to know of secondaries. */
+/** What the answering threads know of secondaries. */
 export type TransferTerms = {
   /** Addresses that may transfer unsigned. */
   addresses: readonly string[]
@@ -19,7 +19,7 @@ export type TransferTerms = {
 
 const QR = 0x80
 
-export class Concern {
+export class SecondaryTraffic {
   readonly #catalog: Uint8Array | undefined
   readonly #addresses: readonly Uint8Array[]
 
@@ -32,7 +32,7 @@ export class Concern {
    * Whether a message is signed, or asks for a transfer or the catalog from a listed address. The
    * ordinary answer refuses other unsigned requests for these.
    */
-  has(message: Uint8Array, start: number, end: number, remote: Remote): boolean {
+  includes(message: Uint8Array, start: number, end: number, remote: Remote): boolean {
     if (end - start < HEADER_OCTETS || (message[start + 2]! & QR) !== 0) return false
     if (isSigned(message, start, end)) return true
     if (this.#addresses.length === 0) return false
