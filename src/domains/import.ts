@@ -8,7 +8,7 @@ import { type RRsetType, rrsetTypeOf } from '#drivers/zone/contract.ts'
 import { absolute, relative } from '#names/domain-name.ts'
 import { isSpf } from '#policy/spf.ts'
 import type { Rr } from '#resolver/reply.ts'
-import type { Asked } from '#resolver/survey.ts'
+import type { SurveyQuestion } from '#resolver/survey.ts'
 import { type CustomerRecord, keptTtl, keyOf } from './customer-records.ts'
 
 // biome-ignore format: a list
@@ -34,11 +34,14 @@ const SERVICES = [
 const TEXTS = ['_dmarc', '_mta-sts', '_smtp._tls', '_domainkey', 'default._bimi', '_acme-challenge', '_dnslink', '_atproto']
 
 /** The questions about a name that moves here: usual names below it, and a nonexistent one. */
-export function questionsAbout(name: string): { questions: Asked[]; nonexistentName: string } {
+export function questionsAbout(name: string): {
+  questions: SurveyQuestion[]
+  nonexistentName: string
+} {
   const nonexistentName = `${randomBytes(8).toString('hex')}.${name}`
-  const all = (labels: readonly string[], types: readonly Asked['type'][]) =>
+  const all = (labels: readonly string[], types: readonly SurveyQuestion['type'][]) =>
     labels.flatMap((label) => types.map((type) => ({ name: `${label}.${name}`, type })))
-  const questions: Asked[] = [
+  const questions: SurveyQuestion[] = [
     ...APEX_TYPES.map((type) => ({ name, type })),
     ...(['A', 'AAAA', 'MX', 'TXT'] as const).map((type) => ({ name: nonexistentName, type })),
     ...all(['www'], ['A', 'AAAA', 'HTTPS', 'TXT']),
@@ -57,7 +60,7 @@ export function questionsAbout(name: string): { questions: Asked[]; nonexistentN
 export const APEX_TYPES = ['A', 'AAAA', 'MX', 'TXT', 'CAA', 'HTTPS', 'SVCB', 'NAPTR'] as const
 
 /** Asks for the names in the zone that its records point at, which no list of usual names has. */
-export function furtherQuestions(name: string, found: readonly Rr[]): Asked[] {
+export function furtherQuestions(name: string, found: readonly Rr[]): SurveyQuestion[] {
   const named = found.flatMap(({ type, data }) => {
     if (['MX', 'SRV', 'CNAME', 'NS'].includes(type)) return [relative(data.split(' ').at(-1)!)]
     return type === 'TXT' && isSpf(data) ? namesInSpf(data) : []

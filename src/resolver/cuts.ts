@@ -17,12 +17,12 @@ type Known = { referral: Reply; isRemembered: boolean }
 
 /** What all passes of a process share. */
 export type SharedCuts = {
-  referrals: Shelf<Reply>
-  addresses: Shelf<readonly string[]>
+  referrals: TtlCache<Reply>
+  addresses: TtlCache<readonly string[]>
   /** The questions for a cut under way, by urgency and zone. */
   underWay: Map<string, Promise<unknown>>
   /** Public suffixes without a cut of their own: there is nothing to wait for. */
-  uncut: Shelf<true>
+  uncut: TtlCache<true>
 }
 
 /** TTLs of registries' NS sets are days long; a change of servers is known here after this time. */
@@ -35,14 +35,14 @@ const OWN_CUTS = 200
 
 /** `now` is in milliseconds, and never runs backwards. */
 export const sharedCuts = (now: () => number): SharedCuts => ({
-  referrals: new Shelf(CUTS, now),
-  addresses: new Shelf(HOSTS, now),
+  referrals: new TtlCache(CUTS, now),
+  addresses: new TtlCache(HOSTS, now),
   underWay: new Map(),
-  uncut: new Shelf(CUTS, now),
+  uncut: new TtlCache(CUTS, now),
 })
 
 /** Values kept for their TTL; at the limit, the oldest is removed. */
-class Shelf<T> {
+class TtlCache<T> {
   readonly #entries = new Map<string, { value: T; until: number }>()
   readonly #limit: number
   readonly #now: () => number
@@ -115,16 +115,16 @@ export class Cuts {
    * Asks, unless another pass already asks for the same cut: then waits for its answer and gives
    * `undefined`. A question of urgency `asked` does not wait for a routine one.
    */
-  async firstToAsk<T>(
+  async askUnlessUnderWay<T>(
     zone: string,
     name: string,
     urgency: Urgency,
     signal: AbortSignal,
     ask: () => Promise<T>,
-  ): Promise<{ said: T } | undefined> {
+  ): Promise<{ reply: T } | undefined> {
     const below = suffixBelow(zone, name)
     const { underWay, uncut, referrals } = this.#shared
-    if (below === undefined || uncut.get(below)) return { said: await ask() }
+    if (below === undefined || uncut.get(below)) return { reply: await ask() }
     const key = `${urgency} ${below}`
     const other = underWay.get(key)
     if (other) {
@@ -134,9 +134,9 @@ export class Cuts {
     const asking = ask()
     underWay.set(key, asking)
     try {
-      const said = await asking
+      const reply = await asking
       if (!referrals.get(below)) uncut.put(below, true, UNCUT_KEPT_S)
-      return { said }
+      return { reply }
     } finally {
       underWay.delete(key)
     }

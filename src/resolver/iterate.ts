@@ -47,7 +47,7 @@ export const inquiry = (
 ): Inquiry => ({ reach, cuts, urgency, signal, questionsLeft: QUESTIONS, beingFound: new Set() })
 
 /** To be called before each message: counts it, and waits for that server's turn. */
-export async function spend(inquiry: Inquiry, address: string): Promise<void> {
+export async function paceQuery(inquiry: Inquiry, address: string): Promise<void> {
   if (--inquiry.questionsLeft < 0) throw new LookupFailed('the look-up took too many questions')
   await inquiry.reach.pace(address, inquiry.urgency, inquiry.signal)
 }
@@ -74,8 +74,8 @@ async function resolve(inquiry: Inquiry, name: string, type: TypeName): Promise<
 
 /** The reply of the name's authoritative servers. */
 async function answerTo(inquiry: Inquiry, name: string, type: TypeName): Promise<Reply> {
-  const ask = (cut: Cut) => heardFrom(inquiry, cut, name, type)
-  const { cut, reply } = await descend(inquiry, name, await nearestCut(inquiry, name), ask)
+  const ask = (cut: Cut) => firstUsefulReply(inquiry, cut, name, type)
+  const { cut, reply } = await followReferrals(inquiry, name, await nearestCut(inquiry, name), ask)
   return reply ?? nobodyAnswers(cut, name)
 }
 
@@ -97,7 +97,7 @@ export type Ask = (cut: Cut) => Promise<Reply | undefined>
  * Follows referrals down from a zone to the last one; or, if `stopsAbove` is 'name', to the one that refers
  * to `name`. If remembered servers give no useful answer, starts again at the root, once.
  */
-export async function descend(
+export async function followReferrals(
   inquiry: Inquiry,
   name: string,
   from: Cut,
@@ -134,11 +134,11 @@ async function askWithOthers(
   ask: Ask,
 ): Promise<{ deeper: Cut } | { reply: Reply | undefined }> {
   const { cuts, urgency, signal } = inquiry
-  const first = await cuts.firstToAsk(cut.zone, name, urgency, signal, () =>
+  const first = await cuts.askUnlessUnderWay(cut.zone, name, urgency, signal, () =>
     askAndKeep(inquiry, cut, name, ask),
   )
   signal.throwIfAborted()
-  if (first) return { reply: first.said }
+  if (first) return { reply: first.reply }
   const nearest = await nearestCut(inquiry, name)
   const isDeeper = nearest.zone.length > cut.zone.length
   return isDeeper ? { deeper: nearest } : { reply: await askAndKeep(inquiry, cut, name, ask) }
@@ -165,7 +165,7 @@ export async function askCut(
   name: string,
   type: TypeName,
 ): Promise<Reply> {
-  return (await heardFrom(inquiry, cut, name, type)) ?? nobodyAnswers(cut, name)
+  return (await firstUsefulReply(inquiry, cut, name, type)) ?? nobodyAnswers(cut, name)
 }
 
 function nobodyAnswers({ zone }: Cut, name: string): never {
@@ -173,7 +173,7 @@ function nobodyAnswers({ zone }: Cut, name: string): never {
 }
 
 /** Asks the servers of a zone, in random order, until one answers usefully. */
-export async function heardFrom(
+export async function firstUsefulReply(
   inquiry: Inquiry,
   cut: Cut,
   name: string,
@@ -183,7 +183,7 @@ export async function heardFrom(
     try {
       const server = { address, port: inquiry.reach.dnsPort(address) }
       const question = { name, type, recursive: false }
-      const turn = () => spend(inquiry, address)
+      const turn = () => paceQuery(inquiry, address)
       const reply = await exchange(server, question, 'udp', inquiry.signal, turn)
       if (isUseful(reply, name, cut.zone)) return reply
     } catch (error) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Clock, systemClock } from '../clock.ts'
-import { paced, shareOf, sparing, type Urgency } from './pace.ts'
+import { paced, paceExcept, shareOf, type Urgency } from './pace.ts'
 
 /** A clock that only sleeping moves. */
 function sleepingClock(): Clock & { ms: number } {
@@ -109,7 +109,7 @@ test('a share that grows smaller counts from the next question on', async () => 
 
 test('our own servers are asked at once, and are no part of the pace', async () => {
   const clock = sleepingClock()
-  const pace = sparing(
+  const pace = paceExcept(
     paced(() => 1, clock),
     (address) => address === '192.0.2.53',
   )

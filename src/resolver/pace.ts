@@ -61,7 +61,7 @@ export function shareOf(perSecond: number, share: number): number {
 const ROUNDING = 1e-6
 
 /** Sets no limit for the spared servers. */
-export const sparing =
+export const paceExcept =
   (pace: Pace, isSpared: (address: string) => boolean): Pace =>
   async (address, urgency, signal) => {
     if (!isSpared(address)) await pace(address, urgency, signal)

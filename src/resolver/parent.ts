@@ -7,13 +7,13 @@ import type { Cut, Cuts, NamedServer } from './cuts.ts'
 import { exchange, NoAnswer, type Transport } from './exchange.ts'
 import {
   addressed,
-  descend,
+  followReferrals,
   type Inquiry,
   inquiry,
   nearestCut,
+  paceQuery,
   type Reach,
   referralOf,
-  spend,
 } from './iterate.ts'
 import type { Urgency } from './pace.ts'
 import type { Reply, Rr } from './reply.ts'
@@ -78,7 +78,7 @@ export function parentObserver(reach: Reach, cuts: Cuts, nextTurn: () => number)
       return isUseful(last.answer) ? last.reply : undefined
     }
     const from = await nearestCut(inquiry, ancestorsOf(name)[0] ?? '')
-    const { cut } = await descend(inquiry, name, from, ask, 'name')
+    const { cut } = await followReferrals(inquiry, name, from, ask, 'name')
     return { cut, answer: last!.answer }
   }
 
@@ -144,7 +144,7 @@ async function askServer(
 ): Promise<Asked> {
   let began = performance.now()
   const turn = async () => {
-    await spend(inquiry, server.address)
+    await paceQuery(inquiry, server.address)
     began = performance.now()
   }
   const elapsed = () => Math.round(performance.now() - began)

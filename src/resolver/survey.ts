@@ -3,25 +3,25 @@ import type { TypeName } from '#dns/types.ts'
 import type { Cut, Cuts } from './cuts.ts'
 import {
   askCut,
-  descend,
-  heardFrom,
+  firstUsefulReply,
+  followReferrals,
   type Inquiry,
   inquiry,
   nearestCut,
+  paceQuery,
   type Reach,
-  spend,
 } from './iterate.ts'
 import type { Reply, Rr } from './reply.ts'
 import { LookupFailed } from './resolver.ts'
 import { transferZone } from './transfer.ts'
 
-export type Asked = { name: string; type: TypeName }
+export type SurveyQuestion = { name: string; type: TypeName }
 
 /** What to ask about a name. */
-export type Wanted = {
-  questions: readonly Asked[]
+export type SurveyPlan = {
+  questions: readonly SurveyQuestion[]
   /** The questions that follow from those answers. */
-  furtherQuestions(found: readonly Rr[]): readonly Asked[]
+  furtherQuestions(found: readonly Rr[]): readonly SurveyQuestion[]
   /** Names of nameservers that are never a source. */
   except: readonly string[]
 }
@@ -30,7 +30,11 @@ export type Wanted = {
  * What a name serves. `isWhole`: its servers gave the whole zone. Otherwise only the answers to the
  * questions are known, except the `unanswered` ones.
  */
-export type Survey = { records: readonly Rr[]; isWhole: boolean; unanswered: readonly Asked[] }
+export type Survey = {
+  records: readonly Rr[]
+  isWhole: boolean
+  unanswered: readonly SurveyQuestion[]
+}
 
 export type Surveyor = {
   /**
@@ -38,13 +42,13 @@ export type Surveyor = {
    * aliases and cuts below the name. None if the name does not exist. Throws `LookupFailed` if no server
    * answers.
    */
-  survey(name: string, wanted: Wanted, signal: AbortSignal): Promise<Survey>
+  survey(name: string, wanted: SurveyPlan, signal: AbortSignal): Promise<Survey>
 }
 
 const SERVERS_TRIED = 2
 /** More than any survey asks, referrals included. */
 const QUESTIONS = 400
-const SERVERS_HEARD = 8
+const SERVERS_CHECKED = 8
 /** So many names are asked about at once. */
 const NAMES_AT_ONCE = 8
 /** Later answers do not count: a person waits for the result. */
@@ -58,9 +62,10 @@ export function surveyor(reach: Reach, cuts: Cuts): Surveyor {
       if (cut === undefined) return { records: [], isWhole: true, unanswered: [] }
       // The exceptions hold for the name, not for an enclosing zone.
       const sources = cut.zone === name ? without(cut, wanted.except) : cut
-      const heard = await heardOf(asking, sources, name)
-      const whole = cut.zone === name ? await transferred(asking, heard) : undefined
-      if (!whole) return askAll(cut.zone === name ? hurried(asking) : asking, heard, name, wanted)
+      const answering = await answeringServers(asking, sources, name)
+      const whole = cut.zone === name ? await transferred(asking, answering) : undefined
+      if (!whole)
+        return askAll(cut.zone === name ? hurried(asking) : asking, answering, name, wanted)
       const records = whole.filter((rr) => rr.name !== name || rr.type !== 'NS')
       return { records, isWhole: true, unanswered: [] }
     },
@@ -82,12 +87,12 @@ async function askAll(
   asking: Inquiry,
   cut: Cut,
   name: string,
-  { questions, furtherQuestions }: Wanted,
+  { questions, furtherQuestions }: SurveyPlan,
 ): Promise<Survey> {
   const limit = AbortSignal.timeout(LIMIT_MS)
-  const round = (asked: readonly Asked[]) => askRound(asking, cut, name, asked, limit)
+  const round = (asked: readonly SurveyQuestion[]) => askRound(asking, cut, name, asked, limit)
   const first = await round(questions)
-  const isNew = ({ name: at, type }: Asked) =>
+  const isNew = ({ name: at, type }: SurveyQuestion) =>
     !questions.some((each) => each.name === at && each.type === type)
   const second = await round(furtherQuestions(first.records).filter(isNew))
   return {
@@ -97,14 +102,14 @@ async function askAll(
   }
 }
 
-type Round = { records: Rr[]; unanswered: Asked[] }
+type Round = { records: Rr[]; unanswered: SurveyQuestion[] }
 
 /** Several names at once, and of each name one type after the other. */
 async function askRound(
   asking: Inquiry,
   cut: Cut,
   name: string,
-  questions: readonly Asked[],
+  questions: readonly SurveyQuestion[],
   limit: AbortSignal,
 ): Promise<Round> {
   const round: Round = { records: [], unanswered: [] }
@@ -125,7 +130,7 @@ async function askAbout(
   asking: Inquiry,
   cut: Cut,
   name: string,
-  questions: readonly Asked[],
+  questions: readonly SurveyQuestion[],
   round: Round,
 ): Promise<void> {
   for (const asked of questions) {
@@ -137,7 +142,7 @@ async function askAbout(
 }
 
 /** Undefined when no server answers, or not in time. */
-async function answerTo(asking: Inquiry, cut: Cut, { name, type }: Asked) {
+async function answerTo(asking: Inquiry, cut: Cut, { name, type }: SurveyQuestion) {
   if (asking.signal.aborted) return undefined
   try {
     return await askCut(asking, cut, name, type)
@@ -148,7 +153,7 @@ async function answerTo(asking: Inquiry, cut: Cut, { name, type }: Asked) {
 }
 
 /** The records that answer, or the CNAME or cut in their place, and a DNAME above. */
-function recordsAt(reply: Reply, name: string, asked: Asked): Rr[] {
+function recordsAt(reply: Reply, name: string, asked: SurveyQuestion): Rr[] {
   const isAtName = (rr: Rr) => rr.name === asked.name
   const answers = reply.answers.filter(
     (rr) => (isAtName(rr) && [asked.type, 'CNAME'].includes(rr.type)) || rr.type === 'DNAME',
@@ -158,9 +163,9 @@ function recordsAt(reply: Reply, name: string, asked: Asked): Rr[] {
 }
 
 /** The cut with only the servers that answer for the name: repeated timeouts take too long. */
-async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
-  const heard = await Promise.all(
-    cut.servers.slice(0, SERVERS_HEARD).map(async (server) => {
+async function answeringServers(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
+  const found = await Promise.all(
+    cut.servers.slice(0, SERVERS_CHECKED).map(async (server) => {
       try {
         await askCut(asking, { ...cut, servers: [server] }, name, 'SOA')
         return [server]
@@ -170,7 +175,7 @@ async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
       }
     }),
   )
-  const servers = heard.flat()
+  const servers = found.flat()
   if (servers.length === 0) throw new LookupFailed(`no server of ${cut.zone} answers for ${name}`)
   return { ...cut, servers }
 }
@@ -178,7 +183,7 @@ async function heardOf(asking: Inquiry, cut: Cut, name: string): Promise<Cut> {
 /** The zone from the first of its servers that gives it. */
 async function transferred(asking: Inquiry, { zone, servers }: Cut): Promise<Rr[] | undefined> {
   for (const { address } of servers.slice(0, SERVERS_TRIED)) {
-    await spend(asking, address)
+    await paceQuery(asking, address)
     const port = asking.reach.dnsPort(address)
     const whole = await transferZone({ address, port }, zone, asking.signal)
     if (whole) return whole
@@ -188,8 +193,8 @@ async function transferred(asking: Inquiry, { zone, servers }: Cut): Promise<Rr[
 
 /** The zone the name is in and its servers; undefined when there is no such name. */
 async function zoneCutOf(asking: Inquiry, name: string): Promise<Cut | undefined> {
-  const ask = (cut: Cut) => heardFrom(asking, cut, name, 'SOA')
-  const { cut, reply } = await descend(asking, name, await nearestCut(asking, name), ask)
+  const ask = (cut: Cut) => firstUsefulReply(asking, cut, name, 'SOA')
+  const { cut, reply } = await followReferrals(asking, name, await nearestCut(asking, name), ask)
   if (!reply) throw new LookupFailed(`no server of ${cut.zone || 'the root'} answers for ${name}`)
   return reply.rcode === 'NXDOMAIN' ? undefined : cut
 }

@@ -7,7 +7,7 @@ import { nameserverPool } from '#domains/claims.ts'
 import { isSpecialUse } from '#names/domain-name.ts'
 import { isLoopback, isPrivateAddress, parseEndpoint } from '#names/ip.ts'
 import type { Reach } from '#resolver/iterate.ts'
-import { paced, shareOf, sparing, unpaced } from '#resolver/pace.ts'
+import { paced, paceExcept, shareOf, unpaced } from '#resolver/pace.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import { ROOT_HINTS } from '#resolver/root-hints.ts'
 import { stubResolver } from '#resolver/stub.ts'
@@ -97,7 +97,7 @@ export function liveWorld(config: Config, share: () => number): World {
       return config.laboratory || !isPrivateAddress(address)
     },
     surveyPace: paced(() => SURVEY_PER_SECOND, systemClock),
-    pace: sparing(
+    pace: paceExcept(
       paced(() => shareOf(config.parentQueriesPerSecond, share()), systemClock),
       (address) => isOurs(platform, address) && !rootHints.includes(address),
     ),

@@ -16,7 +16,7 @@ import { answerQuery, type Transport } from './answer.ts'
 import type { ServedZone } from './zone.ts'
 import { Zones } from './zones.ts'
 
-export type Dug = {
+export type DigResult = {
   /** RCODE and the flags among aa, tc, rd, ra that are set. */
   status: string
   answer: string[]
@@ -34,7 +34,7 @@ export function zonesOf(...served: readonly ServedZone[]): Zones {
 }
 
 /** `question` is a name, a type, and optionally a class. */
-export function dig(zones: Zones, question: string, options: DigOptions = {}): Dug {
+export function dig(zones: Zones, question: string, options: DigOptions = {}): DigResult {
   const query = queryOf(question, options)
   const answered = answerQuery(query, zones, options.transport ?? 'udp')
   if (answered === undefined) throw new Error(`No reply to ${question}`)
@@ -65,7 +65,7 @@ function optOf({ size = 1232, version = 0, dnssecOk = false }: Edns): Answer {
   }
 }
 
-export function show(packet: DecodedPacket): Dug {
+export function show(packet: DecodedPacket): DigResult {
   const { answers = [], authorities = [], additionals = [] } = packet
   return {
     status: statusOf(packet),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { RRset, RRsetType } from '#drivers/zone/contract.ts'
-import { type Dug, dig, zonesOf } from './dig.ts'
+import { type DigResult, dig, zonesOf } from './dig.ts'
 import type { ServedZone } from './zone.ts'
 
 const rrset = (name: string, type: RRsetType, ...data: string[]): RRset => ({
@@ -89,7 +89,7 @@ const REFERRAL = { status: 'NOERROR', authority: SUB_NS, additional: GLUE }
 
 const answer = (...lines: string[]) => ({ status: 'NOERROR aa', answer: lines })
 
-type Row = [sentence: string, question: string, expected: Partial<Dug>]
+type Row = [sentence: string, question: string, expected: Partial<DigResult>]
 
 const ROWS: Row[] = [
   [
