@@ -49,7 +49,7 @@ export function getProgressRoute(app: Http, context: ApiContext): void {
       const look = () => context.authorize(request, SCOPE).then(progressNow).catch(overAt)
       await streams.send(reply, key.keyId, async (stream) => {
         using changes = changesOf(store, TOPICS.domain(domainId))
-        await tellProgress(stream, changes, () => look().catch(onError))
+        await streamProgress(stream, changes, () => look().catch(onError))
       })
       return reply
     },
@@ -60,19 +60,19 @@ const ENDS = ['COMPLETED', 'FAILED']
 const LOOK_MS = 1000
 
 /** Sends an event for each change until the end. Repeats a look that could not be taken. */
-async function tellProgress(
+async function streamProgress(
   stream: Stream,
   changes: Changes,
   look: () => Promise<{ status: string } | 'over' | undefined>,
 ): Promise<void> {
-  let told = ''
+  let last = ''
   for (; !stream.over.aborted; await changes.next(LOOK_MS, stream.over)) {
     const seen = await look()
     if (seen === 'over') return
-    const text = seen ? JSON.stringify(seen) : told
-    if (text === told) stream.beat()
+    const text = seen ? JSON.stringify(seen) : last
+    if (text === last) stream.beat()
     else stream.send({ name: 'progress', data: seen })
-    told = text
+    last = text
     if (seen && ENDS.includes(seen.status)) return
   }
 }

@@ -80,7 +80,7 @@ export function feedRoute(app: Http, context: ApiContext): void {
         return undefined
       }
       await streams.send(reply, key.keyId, (stream) =>
-        tellEvents(stream, seen.data ?? after, {
+        streamEvents(stream, seen.data ?? after, {
           mayGoOn,
           read: (from) => pageAfter(from, READ_AT_ONCE).catch(onError),
         }),
@@ -96,7 +96,11 @@ type Source = {
   read(after: string): Promise<Awaited<ReturnType<typeof readFeed>> | undefined>
 }
 
-async function tellEvents(stream: Stream, from: string, { mayGoOn, read }: Source): Promise<void> {
+async function streamEvents(
+  stream: Stream,
+  from: string,
+  { mayGoOn, read }: Source,
+): Promise<void> {
   let after = from
   while (!stream.over.aborted && (await mayGoOn())) {
     const rows = (await read(after)) ?? []

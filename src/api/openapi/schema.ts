@@ -52,7 +52,7 @@ const SETTINGS = {
     if (jsonSchema.format) delete jsonSchema.pattern
     leaveOutSafeBounds(jsonSchema)
     const { def } = zodSchema._zod
-    if (def.type === 'object') tellWhatMayBeLeftOut(def.shape, jsonSchema)
+    if (def.type === 'object') markOptional(def.shape, jsonSchema)
   },
 } as const
 
@@ -63,7 +63,7 @@ function leaveOutSafeBounds(written: z.core.JSONSchema.BaseSchema): void {
 }
 
 /** A field with a default looks required; checking `undefined` shows whether it is. */
-function tellWhatMayBeLeftOut(
+function markOptional(
   shape: Readonly<Record<string, z.core.$ZodType>>,
   written: z.core.JSONSchema.BaseSchema,
 ): void {
