@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { EmulatedAnswer } from '../server.ts'
 import { Refused } from './answers.ts'
 import type { ArmCall } from './call.ts'
-import { type Cloud, lookAt, type Operation, type Provisioned, type Shelf } from './state.ts'
+import { type ByName, type Cloud, lookAt, type Operation, type Provisioned } from './state.ts'
 
 /**
  * ARM's own name, whatever address the request came to: clients refuse poll URLs that are not
@@ -20,7 +20,7 @@ export function begin(cloud: Cloud, look: Operation['look']): string {
 
 /** Ends with the resource's transitional state. */
 export const provisioning =
-  <T extends Provisioned>(shelf: Shelf<T>, name: string): Operation['look'] =>
+  <T extends Provisioned>(shelf: ByName<T>, name: string): Operation['look'] =>
   () => {
     const state = lookAt(shelf, name)?.provisioningState
     return state === 'Creating' || state === 'Deleting' ? 'InProgress' : 'Succeeded'

@@ -18,6 +18,7 @@ import {
 import { linkableDomains } from './links.ts'
 import { begin, pollsResult, pollsState, provisioning } from './operations.ts'
 import {
+  type ByName,
   beginDeletion,
   type Cloud,
   type CommunicationService,
@@ -26,7 +27,6 @@ import {
   lookAtAll,
   newProvisioned,
   type Provisioned,
-  type Shelf,
 } from './state.ts'
 
 const EMAIL_BODY = z.strictObject({
@@ -110,7 +110,7 @@ type Wanted = { tags: Record<string, string> | undefined; dataLocation: string }
 
 function put<T extends Provisioned & { dataLocation: string }>(
   call: ArmCall,
-  shelf: Shelf<T>,
+  shelf: ByName<T>,
   resource: T,
   wanted: Wanted,
   show: Show<T>,
@@ -226,7 +226,7 @@ export const deleteCommunicationService = (call: ArmCall): EmulatedAnswer =>
 /** 202 until it ends, 204 when the object is absent. */
 export function remove<T extends Provisioned>(
   call: ArmCall,
-  shelf: Shelf<T>,
+  shelf: ByName<T>,
   name: string,
 ): EmulatedAnswer {
   const found = lookAt(shelf, name)

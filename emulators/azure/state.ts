@@ -17,7 +17,7 @@ export type Provisioned = {
   looksLeft: number
 }
 
-export type EmailService = Provisioned & { dataLocation: string; domains: Shelf<Domain> }
+export type EmailService = Provisioned & { dataLocation: string; domains: ByName<Domain> }
 
 export type CommunicationService = Provisioned & {
   dataLocation: string
@@ -77,7 +77,7 @@ export type SuppressedAddress = {
   changedAt: number
 }
 
-export type Shelf<T> = Map<string, T>
+export type ByName<T> = Map<string, T>
 
 /** Each poll advances it, as with a resource. */
 export type Operation = { startedAt: number; look(): 'InProgress' | 'Succeeded' }
@@ -116,8 +116,8 @@ export type Cloud = {
   isSendingBlocked: boolean
   /** The expiry of each access token. */
   tokens: Map<string, number>
-  emailServices: Shelf<EmailService>
-  communicationServices: Shelf<CommunicationService>
+  emailServices: ByName<EmailService>
+  communicationServices: ByName<CommunicationService>
   operations: Map<string, Operation>
   stuck: Map<string, Stuck>
   domainsEverMade: number
@@ -147,7 +147,7 @@ export function newProvisioned(name: string, now: number): Provisioned {
 /**
  * The resource as a poll sees it; the first poll after a creation or deletion sees a transitional state.
  */
-export function lookAt<T extends Provisioned>(shelf: Shelf<T>, name: string): T | undefined {
+export function lookAt<T extends Provisioned>(shelf: ByName<T>, name: string): T | undefined {
   const found = shelf.get(name.toLowerCase())
   if (found === undefined) return undefined
   if (found.looksLeft > 0) {
@@ -162,7 +162,7 @@ export function lookAt<T extends Provisioned>(shelf: Shelf<T>, name: string): T 
   return found
 }
 
-export const lookAtAll = <T extends Provisioned>(shelf: Shelf<T>): T[] =>
+export const lookAtAll = <T extends Provisioned>(shelf: ByName<T>): T[] =>
   [...shelf.keys()].flatMap((name) => lookAt(shelf, name) ?? [])
 
 export function beginDeletion(resource: Provisioned): void {

@@ -15,7 +15,7 @@ export type Guard = {
   /** Stops calls for so long, because the provider refuses all; `undefined` where it gives no time. */
   rest(ms: number | undefined, sentence: string): void
   /** Reports to the operator what only an operator can repair: each sentence at most once an hour. */
-  tell(sentence: string): void
+  warn(sentence: string): void
 }
 
 export type GuardOptions = {
@@ -45,11 +45,11 @@ const RESTS: Rests = {
   throttledMs: 60_000,
   forbiddenMs: 900_000,
 }
-const TELL_AGAIN_MS = 3_600_000
+const WARN_AGAIN_MS = 3_600_000
 
 export function accountGuard({ account, now, onTrouble, ...options }: GuardOptions): Guard {
   const rests = { ...RESTS, ...options.rests }
-  const toldAt = new Map<string, number>()
+  const warnedAt = new Map<string, number>()
   let failures = 0
   let hasAnswered = false
   /** The result of the call that runs alone: its error, or undefined if others do not share it. */
@@ -59,14 +59,14 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
   function rest(ms: number, kind: DriverErrorKind, sentence: string): void {
     // A short rest must not end a long one: after refused credentials each call adds to a ban.
     if (resting && resting.untilMs > now() + ms) return
-    const isTold = resting?.sentence === sentence && resting.untilMs > now()
+    const isReported = resting?.sentence === sentence && resting.untilMs > now()
     resting = { untilMs: now() + ms, kind, sentence }
-    if (!isTold) onTrouble(`The account ${account} rests. ${sentence}`)
+    if (!isReported) onTrouble(`The account ${account} rests. ${sentence}`)
   }
 
-  function tell(sentence: string): void {
-    if (now() - (toldAt.get(sentence) ?? Number.NEGATIVE_INFINITY) < TELL_AGAIN_MS) return
-    toldAt.set(sentence, now())
+  function warn(sentence: string): void {
+    if (now() - (warnedAt.get(sentence) ?? Number.NEGATIVE_INFINITY) < WARN_AGAIN_MS) return
+    warnedAt.set(sentence, now())
     onTrouble(`The account ${account} needs a hand. ${sentence}`)
   }
 
@@ -90,7 +90,7 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
     if (kind === 'forbidden') {
       // The credentials are valid: other calls go on.
       answered()
-      tell(message)
+      warn(message)
       return new DriverError(kind, message, { cause: error, retryAfterMs: rests.forbiddenMs })
     }
     if (kind === 'unauthorized') {
@@ -143,6 +143,6 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
       return hasAnswered ? watched(call, signal) : tryAlone(call, signal)
     },
     rest: (ms = rests.throttledMs, sentence) => rest(ms, 'throttled', sentence),
-    tell,
+    warn,
   }
 }

@@ -52,7 +52,7 @@ export const azure: DriverKind<SenderDriver, z.infer<typeof settings>> = {
     const againAfterMs = given.check_again_seconds * 1000
     const stuckAfterMs = given.check_stuck_seconds * 1000
     const checks = { arm, notes, againAfterMs, stuckAfterMs, now }
-    const sending = azureSending({ arm, clientAt: client, now, tell: guard.tell })
+    const sending = azureSending({ arm, clientAt: client, now, warn: guard.warn })
     const events = given.event_secret === undefined ? undefined : azureEvents(given.event_secret)
     return {
       ...azureDriver({ arm, notes, exclusive, checks, sending }),
@@ -132,11 +132,11 @@ async function ensureDomain(
   claim: ClaimRef,
   signal: AbortSignal,
 ): Promise<ArmDomain> {
-  const wasTold = (await notes.read(claim.claimId, FAILED)) !== undefined
+  const wasReported = (await notes.read(claim.claimId, FAILED)) !== undefined
   const standing = async (until: AbortSignal): Promise<ArmDomain | undefined> => {
     const domain = await arm.getDomain(claim.name, until)
     if (domain && !isOurs(claim, domain)) throw foreign(claim)
-    const isToBeMadeAgain = wasTold && domain && progressOf(domain.properties) === 'failed'
+    const isToBeMadeAgain = wasReported && domain && progressOf(domain.properties) === 'failed'
     return isToBeMadeAgain ? undefined : domain
   }
   const make = async (held: AbortSignal): Promise<ArmDomain> => {

@@ -14,7 +14,7 @@ export type SendingParts = {
   clientAt(endpoint: string): HttpClient
   now(): number
   /** Notifies the operator. */
-  tell(sentence: string): void
+  warn(sentence: string): void
 }
 
 /** Hands a message over under an operation id, and returns Azure's id for it. */
@@ -28,7 +28,7 @@ const KEY_REFUSED =
   'Azure refuses the access key that it has just given us; keys may be switched off at the communication service.'
 const BLOCKED = 'Azure has blocked the whole subscription from sending.'
 
-export function azureSending({ arm, clientAt, now, tell }: SendingParts): Sending {
+export function azureSending({ arm, clientAt, now, warn }: SendingParts): Sending {
   let kept: { client: HttpClient; access: Access } | undefined
   let restsUntilMs = Number.NEGATIVE_INFINITY
 
@@ -50,10 +50,10 @@ export function azureSending({ arm, clientAt, now, tell }: SendingParts): Sendin
   function refusalFor(refused: Refused): DriverError {
     if (isKeyRefused(refused)) {
       restsUntilMs = now() + REFUSED_MS
-      tell(KEY_REFUSED)
+      warn(KEY_REFUSED)
       return new DriverError('unauthorized', KEY_REFUSED, { retryAfterMs: REFUSED_MS })
     }
-    if (refused.code === 'SubscriptionBlocked') tell(BLOCKED)
+    if (refused.code === 'SubscriptionBlocked') warn(BLOCKED)
     return refusalOfMessage(refused)
   }
 
