@@ -4,7 +4,7 @@ import type { DriverError } from '#drivers/errors.ts'
 import { backOffMs, clamp, days, hours, minutes, seconds } from '../clock.ts'
 import { isDone } from './lifecycle.ts'
 import { spread } from './spread.ts'
-import { SECOND_SIGHT_MS } from './steps/delegation.ts'
+import { CONFIRM_LOSS_AFTER_MS } from './steps/delegation.ts'
 import type { Condition, ConditionType, Domain, Verdict } from './types.ts'
 import { IMPORTING } from './waits.ts'
 
@@ -27,7 +27,8 @@ function lookMs(
   now: Date,
   soonestMs: number,
 ): number {
-  if (isDone(verdict)) return domain.delegation?.lostAt ? SECOND_SIGHT_MS : activeLookMs(domain)
+  if (isDone(verdict))
+    return domain.delegation?.lostAt ? CONFIRM_LOSS_AFTER_MS : activeLookMs(domain)
   if (verdict.is === 'failed') return days(7)
   if (type === 'delegated')
     return delegationLookMs(now.getTime() - domain.askedAt.getTime(), soonestMs)

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { days, hours, minutes } from '../clock.ts'
-import { afterFailedLook, afterLook, goesOn, isSameVerdict, lookedAgain } from './conditions.ts'
+import {
+  afterFailedLook,
+  afterLook,
+  afterRepeatedLook,
+  isRepeatedLook,
+  isSameVerdict,
+} from './conditions.ts'
 import { stageOf } from './lifecycle.ts'
 import type { Condition, Verdict } from './types.ts'
 
@@ -209,10 +215,10 @@ const GOING_ON: [what: string, before: Condition, found: Verdict, lookAt: Date, 
 for (const [what, before, found, lookAt, expected] of GOING_ON) {
   test(`going on: ${what}`, () => {
     const after = afterLook(STAGE, before, found, lookAt)
-    assert.equal(goesOn(before, after), expected)
+    assert.equal(isRepeatedLook(before, after), expected)
     // Noting the time alone says the same as writing the whole condition.
     if (expected) {
-      const { waitedMs, unmetMs, lastLookAt } = lookedAgain(before, lookAt)
+      const { waitedMs, unmetMs, lastLookAt } = afterRepeatedLook(before, lookAt)
       const { waitedMs: waited, unmetMs: unmet } = after
       assert.deepEqual([waitedMs, unmetMs, lastLookAt], [waited, unmet, lookAt])
     }
@@ -221,7 +227,7 @@ for (const [what, before, found, lookAt, expected] of GOING_ON) {
 
 test('a look noted before the latest one changes nothing', () => {
   const condition = standing(waiting, { lastLookAt: at(5), waitedMs: 5 })
-  assert.deepEqual(lookedAgain(condition, at(3)), condition)
+  assert.deepEqual(afterRepeatedLook(condition, at(3)), condition)
 })
 
 test('verdicts are the same when they read the same', () => {

@@ -20,7 +20,7 @@ export function afterLook(
   const countedMs = isDone(found) ? 0 : countedMsOf(before, beganAt)
   const waitedMs = isDone(found) ? 0 : (before?.waitedMs ?? 0) + countedMs
   const unmetMs = isDone(found) ? 0 : (before?.unmetMs ?? 0) + countedMs
-  const verdict = stand(before, giveUp(stage, found, waitedMs))
+  const verdict = keepFailed(before, giveUp(stage, found, waitedMs))
   const isSameKind = before !== undefined && isDone(before.verdict) === isDone(verdict)
   return {
     verdict,
@@ -39,7 +39,7 @@ export function afterFailedLook(before: Condition, message: string): Condition {
 }
 
 /** A failed condition stays failed until a retry, or until a look finds it met. */
-function stand(before: Condition | undefined, found: Verdict): Verdict {
+function keepFailed(before: Condition | undefined, found: Verdict): Verdict {
   return before?.verdict.is === 'failed' && found.is === 'waiting' ? before.verdict : found
 }
 
@@ -64,7 +64,7 @@ function countedMsOf(before: Condition | undefined, now: Date): number {
 /**
  * Whether a look in time found the same as the one before it: then only the time of the look is recorded.
  */
-export function goesOn(before: Condition | undefined, after: Condition): boolean {
+export function isRepeatedLook(before: Condition | undefined, after: Condition): boolean {
   if (!before?.lastLookAt || !after.lastLookAt || before.lastLookError !== undefined) return false
   if (!isSameVerdict(before.verdict, after.verdict)) return false
   const passedMs = after.lastLookAt.getTime() - before.lastLookAt.getTime()
@@ -72,7 +72,7 @@ export function goesOn(before: Condition | undefined, after: Condition): boolean
 }
 
 /** The condition after a later look that saw no change. */
-export function lookedAgain(condition: Condition, at: Date): Condition {
+export function afterRepeatedLook(condition: Condition, at: Date): Condition {
   const passedMs = at.getTime() - (condition.lastLookAt ?? at).getTime()
   if (passedMs <= 0) return condition
   if (isDone(condition.verdict)) return { ...condition, lastLookAt: at }

@@ -15,7 +15,7 @@ export type CustomerRecord = { name: string; type: RRsetType; value: string; ttl
 export const TTL_S = { least: 60, most: 86_400 }
 
 /** The TTL within those limits, in seconds. */
-export const keptTtl = (ttl: number): number => Math.min(TTL_S.most, Math.max(TTL_S.least, ttl))
+export const clampTtl = (ttl: number): number => Math.min(TTL_S.most, Math.max(TTL_S.least, ttl))
 
 export const keyOf = ({ name, type, value }: CustomerRecord): string => `${name} ${type} ${value}`
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { ParentAnswer, ParentLook, ParentOutcome } from '#resolver/parent.ts'
-import { type Expectation, judge, judgeInside, provesPair, settling } from './delegation.ts'
+import { type Expectation, judge, judgeInside, provesPair, withSettledAt } from './delegation.ts'
 import type { DelegationReport, DelegationVerdict } from './types.ts'
 
 const NOW = new Date('2026-11-01T12:00:00Z')
@@ -93,7 +93,7 @@ describe('a delegation is settled', () => {
     let report: DelegationReport | undefined
     let seenAt = new Date(0)
     for (const [minute, ...answers] of looks) {
-      report = settling(judge(look(answers), ACME, at(minute)), report, seenAt)
+      report = withSettledAt(judge(look(answers), ACME, at(minute)), report, seenAt)
       seenAt = at(minute)
     }
     return report?.settledAt
@@ -116,9 +116,9 @@ describe('a delegation is settled', () => {
   ]
 
   test('later when something else was shown in between, though it was not believed', () => {
-    const settled = settling(judge(look([OURS]), ACME, at(0)), undefined, at(0))
+    const settled = withSettledAt(judge(look([OURS]), ACME, at(0)), undefined, at(0))
     const kept = { ...settled, keptUntil: at(90).toISOString(), lostAt: at(30).toISOString() }
-    const again = settling(judge(look([OURS]), ACME, at(31)), kept, at(30))
+    const again = withSettledAt(judge(look([OURS]), ACME, at(31)), kept, at(30))
     assert.equal(again.settledAt, at(90).toISOString())
   })
 

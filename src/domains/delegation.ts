@@ -28,7 +28,7 @@ export function judge(look: ParentLook, expectation: Expectation, now: Date): De
 }
 
 /** The same report, when not all of the pair answer for the name. */
-export const asLame = (
+export const lameReport = (
   report: DelegationReport,
   expectation: Expectation,
   { parent, answers }: { parent: string; answers: readonly ParentAnswer[] },
@@ -53,7 +53,11 @@ const NOT_SERVING: readonly ParentOutcome[] = [
 ]
 
 /** The same report, when nonexistent names get the same answer: it proves nothing. */
-export const asWildcard = (report: DelegationReport, expectation: Expectation, parent: string) => ({
+export const wildcardReport = (
+  report: DelegationReport,
+  expectation: Expectation,
+  parent: string,
+) => ({
   ...report,
   verdict: 'wildcard' as const,
   message: sentence('wildcard', expectation, report.observed, parent),
@@ -63,8 +67,8 @@ export const asWildcard = (report: DelegationReport, expectation: Expectation, p
 export function provesPair(look: ParentLook, { pair }: Expectation): boolean {
   const answers = look.answers.filter(isAnswer)
   // A server with two addresses has answered when one of them has.
-  const heard = new Set(answers.map(({ name }) => name)).size
-  if (heard === 0 || heard * 3 < look.serverCount * 2) return false
+  const answering = new Set(answers.map(({ name }) => name)).size
+  if (answering === 0 || answering * 3 < look.serverCount * 2) return false
   return answers.every(
     ({ outcome, nameservers }) => outcome === 'delegated' && isSamePair(nameservers, pair),
   )
@@ -106,7 +110,7 @@ const isAtPair = ({ verdict }: DelegationReport): boolean =>
  * Adds `settledAt`, when the last cached former delegation expires: caches may have got it when it was last
  * seen, and keep it for its TTL. Without a former report, the TTL seen now counts.
  */
-export function settling(
+export function withSettledAt(
   report: DelegationReport,
   former: DelegationReport | undefined,
   formerSeenAt: Date,
@@ -116,14 +120,14 @@ export function settling(
     const settledAt = [former.settledAt ?? [], former.keptUntil ?? []].flat().toSorted().at(-1)
     return { ...report, settledAt: settledAt ?? null }
   }
-  const ofFormer = former && !isAtPair(former) ? [after(formerSeenAt, former.keptForS)] : []
+  const ofFormer = former && !isAtPair(former) ? [secondsAfter(formerSeenAt, former.keptForS)] : []
   const keptUntil = [former?.keptUntil ?? [], ofFormer].flat().toSorted().at(-1)
   if (!isAtPair(report)) return { ...report, ...(keptUntil ? { keptUntil } : {}) }
-  const settledAt = keptUntil ?? after(new Date(report.checkedAt), report.keptForS)
+  const settledAt = keptUntil ?? secondsAfter(new Date(report.checkedAt), report.keptForS)
   return { ...report, settledAt }
 }
 
-export const after = (at: Date, seconds = 0): string =>
+export const secondsAfter = (at: Date, seconds = 0): string =>
   new Date(at.getTime() + seconds * 1000).toISOString()
 
 /** The verdict as a sentence: what the parent shows, and what to do. No times, no counts. */

@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { NeededRecord, Purpose } from '#drivers/records.ts'
 import type { RRset, RRsetType } from '#drivers/zone/contract.ts'
-import { desiredRecords, desiredZone, givingWay, redirectRecords } from './desired-records.ts'
+import {
+  desiredRecords,
+  desiredZone,
+  redirectRecords,
+  withoutConflicting,
+} from './desired-records.ts'
 import { planZone } from './plan.ts'
 import type { OwnedRecord } from './ports.ts'
 
@@ -195,7 +200,7 @@ describe('the records of a redirect', () => {
 
   test('give way to what somebody else put at the name', () => {
     for (const [what, current, former, names] of LEFT) {
-      const left = givingWay(owned([APEX_A, WWW_A]), current, owned(former))
+      const left = withoutConflicting(owned([APEX_A, WWW_A]), current, owned(former))
       assert.deepEqual(
         left.map(({ name }) => name),
         names,
@@ -215,13 +220,13 @@ describe('the records of a redirect', () => {
       rrset(at, 'CNAME', 'esp.test.'),
       rrset(at, 'TXT', 'v=spf1 include:esp.test ~all'),
     ])
-      assert.deepEqual(givingWay(wanted, [theirs], []), [])
-    assert.deepEqual(givingWay(wanted, [...ours, WWW_A], wanted), wanted)
+      assert.deepEqual(withoutConflicting(wanted, [theirs], []), [])
+    assert.deepEqual(withoutConflicting(wanted, [...ours, WWW_A], wanted), wanted)
   })
 
   test('and nothing of mail gives way', () => {
     const wanted = desiredRecords('acme.test', [mx('10 mx.test.')], DMARC)
     const current = [rrset('acme.test.', 'A', '192.0.2.9'), rrset('acme.test.', 'CNAME', 'a.test.')]
-    assert.deepEqual(givingWay(wanted, current, []), wanted)
+    assert.deepEqual(withoutConflicting(wanted, current, []), wanted)
   })
 })

@@ -58,7 +58,7 @@ export const isOptional = ({ purpose }: { purpose: string }): boolean =>
  * Omits redirect records at names where others have addresses, a CNAME or a delegation: a shared name would
  * redirect only some visitors. Omits bounce records at names where others have anything.
  */
-export function givingWay(
+export function withoutConflicting(
   wanted: readonly OwnedRecord[],
   current: readonly RRset[],
   former: readonly OwnedRecord[],

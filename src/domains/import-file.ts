@@ -5,8 +5,8 @@ import { isWithin } from '#dns/name.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import { absolute, relative } from '#names/domain-name.ts'
 import { conflictOf, type ZoneContents } from './coexist.ts'
-import { type CustomerRecord, keptTtl, keyOf } from './customer-records.ts'
-import { isOfTheHost } from './import.ts'
+import { type CustomerRecord, clampTtl, keyOf } from './customer-records.ts'
+import { isHostRecord } from './import.ts'
 
 /** A record of the file that is not taken, and why. */
 export type LeftOut = { line: number; name: string; type: string; reason: string }
@@ -38,7 +38,7 @@ export function planFile(
       leftOut.push({ line, name: relative(name), type, reason: reason ?? NOT_HELD })
       continue
     }
-    const taken = { name, type, value, ttl: keptTtl(ttl) }
+    const taken = { name, type, value, ttl: clampTtl(ttl) }
     kept.push(taken)
     theirs.push(taken)
   }
@@ -70,7 +70,7 @@ function reasonAgainst(
   const { name, type, value, ttl } = record
   const apex = absolute(standing.domain)
   if (!isWithin(name, apex)) return `it lies outside ${standing.domain}`
-  if (isOfTheHost(type)) return 'it belongs to the former host of the zone'
+  if (isHostRecord(type)) return 'it belongs to the former host of the zone'
   if (value === undefined) return NOT_HELD
   if (name === apex && (type === 'NS' || type === 'DS')) {
     return 'the delegation of the domain is kept by its parent'
@@ -80,6 +80,6 @@ function reasonAgainst(
   const beside = standing.theirs.filter((each) => each.name === name && each.type === type)
   const data = [...beside.map((each) => each.value), value]
   return (
-    conflictOf({ name, type }, standing) ?? objectionTo({ name, type, ttl: keptTtl(ttl), data })
+    conflictOf({ name, type }, standing) ?? objectionTo({ name, type, ttl: clampTtl(ttl), data })
   )
 }

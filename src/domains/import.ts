@@ -9,7 +9,7 @@ import { absolute, relative } from '#names/domain-name.ts'
 import { isSpf } from '#policy/spf.ts'
 import type { Rr } from '#resolver/reply.ts'
 import type { SurveyQuestion } from '#resolver/survey.ts'
-import { type CustomerRecord, keptTtl, keyOf } from './customer-records.ts'
+import { type CustomerRecord, clampTtl, keyOf } from './customer-records.ts'
 
 // biome-ignore format: a list
 const HOSTS = [
@@ -113,15 +113,15 @@ export function importedFrom(
 
 /** The former host made these to run or sign its zone: they are not imported. */
 // biome-ignore format: a list
-const OF_THE_HOST = ['SOA', 'RRSIG', 'NSEC', 'NSEC3', 'NSEC3PARAM', 'DNSKEY', 'CDS', 'CDNSKEY', 'CSYNC', 'ZONEMD']
+const HOST_RECORD_TYPES = ['SOA', 'RRSIG', 'NSEC', 'NSEC3', 'NSEC3PARAM', 'DNSKEY', 'CDS', 'CDNSKEY', 'CSYNC', 'ZONEMD']
 
 /** Whether records of the type belong to the former host, not to the zone's content. */
-export const isOfTheHost = (type: string): boolean => OF_THE_HOST.includes(type)
+export const isHostRecord = (type: string): boolean => HOST_RECORD_TYPES.includes(type)
 
 /** The found records of a type that no zone here holds, as text for people. */
 export function leftOutOf(name: string, found: readonly Rr[]): string[] {
   const isLeftOut = (rr: Rr) =>
-    isInside(rr.name, name) && rrsetTypeOf(rr.type) === undefined && !isOfTheHost(rr.type)
+    isInside(rr.name, name) && rrsetTypeOf(rr.type) === undefined && !isHostRecord(rr.type)
   return [...new Set(found.filter(isLeftOut).map((rr) => `${rr.type} of ${rr.name}`))]
 }
 
@@ -129,5 +129,5 @@ const recordOf = (owner: string, { ttl, data }: Rr, type: RRsetType): CustomerRe
   name: absolute(owner),
   type,
   value: data,
-  ttl: keptTtl(ttl),
+  ttl: clampTtl(ttl),
 })

@@ -4,7 +4,7 @@
  */
 import type { NewEvent } from '#events/catalogue.ts'
 import type { Clock } from '../clock.ts'
-import { afterFailedLook, afterLook, goesOn, isSameVerdict } from './conditions.ts'
+import { afterFailedLook, afterLook, isRepeatedLook, isSameVerdict } from './conditions.ts'
 import { firstUnmet, LIFECYCLE, stageOf, statusOf } from './lifecycle.ts'
 import type { Placements, Recorder } from './ports.ts'
 import { servedAs } from './serving.ts'
@@ -118,7 +118,8 @@ export function createRecorder(
       const previous = conditions.get(type)
       const after = afterLook(stageOf(type), previous, verdict, beganAt)
       const follows = next && !conditions.has(next) ? [[next, begun(clock)] as const] : []
-      const isNews = !goesOn(previous, after) || follows.length > 0 || unwrittenEvents.length > 0
+      const isNews =
+        !isRepeatedLook(previous, after) || follows.length > 0 || unwrittenEvents.length > 0
       // A grace that ends changes the status, though nothing else has changed.
       const then = new Map([...conditions, [type, after]])
       const isOver = statusOf(then, domain.activatedAt !== undefined) !== status

@@ -40,7 +40,7 @@ export async function removalPass(
   if (!isPointed) return removeZone(pass, recorder)
   await recorder.recordTornDown()
   const ageMs = pass.ports.clock.now().getTime() - removal.requestedAt.getTime()
-  if (ageMs > MAIL_IN_FLIGHT_MS && recorder.placements.has('zone_ready')) await sayNoMail(pass)
+  if (ageMs > MAIL_IN_FLIGHT_MS && recorder.placements.has('zone_ready')) await publishNoMail(pass)
   return tombstoneLookMs(ageMs)
 }
 
@@ -64,16 +64,16 @@ async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean
   if (!(await ports.custody.holds(claim))) return false
   const enclosing = await enclosingZone(claim, ports, signal)
   if (enclosing) return enclosing.cut.some((name) => claim.nameservers.includes(name))
-  const heard = await heardFromParent(domain.name, ports, signal)
-  return heard === 'nothing' || heard.some((name) => claim.nameservers.includes(name))
+  const answering = await nameserversAtParent(domain.name, ports, signal)
+  return answering === 'nothing' || answering.some((name) => claim.nameservers.includes(name))
 }
 
 /** The nameservers that the parent shows; 'nothing' if it cannot be found or asked. */
-async function heardFromParent(name: string, { observer }: Ports, signal: AbortSignal) {
+async function nameserversAtParent(name: string, { observer }: Ports, signal: AbortSignal) {
   try {
     const { answers } = await observer.look(name, 'all', 'routine', signal)
-    const heard = answers.filter(isAnswer)
-    return heard.length === 0 ? 'nothing' : heard.flatMap(({ nameservers }) => nameservers)
+    const answering = answers.filter(isAnswer)
+    return answering.length === 0 ? 'nothing' : answering.flatMap(({ nameservers }) => nameservers)
   } catch (error) {
     if (error instanceof LookupFailed) return 'nothing'
     throw error
@@ -84,7 +84,7 @@ const forMailInFlight = (records: readonly OwnedRecord[]): OwnedRecord[] =>
   records.filter(({ purpose }) => ['mx', 'dkim', 'bounce'].includes(purpose))
 
 /** Revokes our DKIM keys, and refuses mail as far as it was ours. */
-async function sayNoMail(pass: Pass): Promise<void> {
+async function publishNoMail(pass: Pass): Promise<void> {
   const { domain, ports } = pass
   const kept = await ports.records.list(domain)
   const revoked = kept.filter(({ purpose }) => purpose === 'dkim').map(({ name }) => name)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { KeyState, Occasion, SigningKey } from '#drivers/sender/contract.ts'
 import { days, hours, seconds } from '../clock.ts'
-import { planTurns } from './rotation.ts'
+import { planRotation } from './rotation.ts'
 import { spread } from './spread.ts'
 
 const NOW = new Date('2026-11-01T12:00:00Z')
@@ -23,8 +23,8 @@ const key = (
 })
 
 const plan = (keys: readonly SigningKey[], seen: readonly string[] = [], everyDays = 0) =>
-  planTurns(keys, ({ selector }) => seen.includes(selector), CLAIM, everyDays, NOW).map((turn) =>
-    'selector' in turn ? `${turn.is} ${turn.selector}` : turn.is,
+  planRotation(keys, ({ selector }) => seen.includes(selector), CLAIM, everyDays, NOW).map(
+    (turn) => ('selector' in turn ? `${turn.is} ${turn.selector}` : turn.is),
   )
 
 // biome-ignore format: a table
@@ -73,7 +73,7 @@ test('an old key is followed by a new one, in the hour of its claim and in no ot
     return slots.filter((hour) => {
       const now = new Date(NOW.getTime() + hours(hour))
       const keys = [{ ...key('a', 'signing', 0), since }]
-      return planTurns(keys, () => true, { ...CLAIM, claimId }, everyDays, now).length > 0
+      return planRotation(keys, () => true, { ...CLAIM, claimId }, everyDays, now).length > 0
     })
   }
   const hour = (begun: number[]) => begun.map((each) => each - begun[0]!)
@@ -101,7 +101,7 @@ test('that hour is in the last 24th of its period, so that no key signs for long
         const keys = [
           { ...key('a', 'signing', 0), since: new Date(NOW.getTime() - days(everyDays)) },
         ]
-        return planTurns(keys, () => true, claim, everyDays, now).length > 0
+        return planRotation(keys, () => true, claim, everyDays, now).length > 0
       })
       assert.equal(due.length, 1)
       assert.ok(due[0]! <= everyDays)

@@ -18,20 +18,20 @@ const REVOKED_MS = days(7)
 /** All our nameservers serve a change within a second; a key does not sign before. */
 const SETTLED_AFTER_MS = seconds(3)
 
-export type Turn =
+export type RotationAction =
   | { is: 'begin' }
   | { is: 'sign'; selector: string }
   | { is: 'revoke'; selector: string }
   | { is: 'drop'; selector: string }
 
 /** What is to be done now, in this order. Pure; `isSeen` says whether a key's record is seen outside. */
-export function planTurns(
+export function planRotation(
   keys: readonly SigningKey[],
   isSeen: (key: SigningKey) => boolean,
   { claimId }: Claim,
   everyDays: number,
   now: Date,
-): Turn[] {
+): RotationAction[] {
   const ageMs = ({ since }: SigningKey) => now.getTime() - since.getTime()
   const pending = keys.find(({ state }) => state === 'pending')
   const next =
@@ -45,7 +45,7 @@ export function planTurns(
       signer?.occasion === 'compromise' || (key.state === 'retiring' && ageMs(key) >= RETIRING_MS),
   )
   const gone = keys.filter((key) => key.state === 'revoked' && ageMs(key) >= REVOKED_MS)
-  const isDue = !pending && signer && isTime(ageMs(signer), claimId, everyDays, now)
+  const isDue = !pending && signer && isRotationDue(ageMs(signer), claimId, everyDays, now)
   return [
     ...(next ? [{ is: 'sign', selector: next.selector } as const] : []),
     ...spent.map(({ selector }) => ({ is: 'revoke', selector }) as const),
@@ -58,14 +58,14 @@ export function planTurns(
  * Spreads rotations: in the last 24th of a key's lifetime each claim has one hour, so that keys made on one
  * day, or all overdue after a change of the setting, do not all rotate at once.
  */
-function isTime(ageMs: number, claimId: string, everyDays: number, now: Date): boolean {
+function isRotationDue(ageMs: number, claimId: string, everyDays: number, now: Date): boolean {
   const slots = everyDays
   if (everyDays === 0 || ageMs < days(everyDays) - hours(slots)) return false
   return Math.floor(now.getTime() / hours(1)) % slots === Math.floor(spread(claimId) * slots)
 }
 
-/** Takes the due turns, before the keys' records are read. */
-export async function turnKeys(pass: Pass): Promise<void> {
+/** Takes the due actions, before the keys' records are read. */
+export async function rotateKeys(pass: Pass): Promise<void> {
   const { domain, ports } = pass
   const { rotation } = ports.sender
   // Until it is active a domain has the one key it was registered with.
@@ -74,10 +74,10 @@ export async function turnKeys(pass: Pass): Promise<void> {
   const isPending = keys.some(({ state }) => state === 'pending')
   const isSeen = isPending ? await seenOutside(pass) : () => false
   const now = ports.clock.now()
-  const turns = planTurns(keys, isSeen, domain.claim, rotation.everyDays, now)
-  for (const turn of turns) await take(turn, rotation, pass, now)
-  const isBegun = turns.some(({ is }) => is === 'begin')
-  const isTaken = turns.some(({ is }) => is === 'sign')
+  const actions = planRotation(keys, isSeen, domain.claim, rotation.everyDays, now)
+  for (const action of actions) await perform(action, rotation, pass, now)
+  const isBegun = actions.some(({ is }) => is === 'begin')
+  const isTaken = actions.some(({ is }) => is === 'sign')
   if (isBegun || (isPending && !isTaken)) pass.lookOnceSeenMs = SETTLED_AFTER_MS
 }
 
@@ -88,11 +88,16 @@ async function seenOutside({ domain, ports }: Pass): Promise<(key: SigningKey) =
   return ({ name }) => seen.includes(name)
 }
 
-async function take(turn: Turn, rotation: KeyRotation, pass: Pass, at: Date): Promise<void> {
+async function perform(
+  action: RotationAction,
+  rotation: KeyRotation,
+  pass: Pass,
+  at: Date,
+): Promise<void> {
   const { signal } = pass
   const { claim } = pass.domain
-  if (turn.is === 'begin') await rotation.begin(claim, { occasion: 'routine', at }, signal)
-  if (turn.is === 'sign') await rotation.sign(claim, turn.selector, at, signal)
-  if (turn.is === 'revoke') await rotation.revoke(claim, turn.selector, at, signal)
-  if (turn.is === 'drop') await rotation.drop(claim, turn.selector, signal)
+  if (action.is === 'begin') await rotation.begin(claim, { occasion: 'routine', at }, signal)
+  if (action.is === 'sign') await rotation.sign(claim, action.selector, at, signal)
+  if (action.is === 'revoke') await rotation.revoke(claim, action.selector, at, signal)
+  if (action.is === 'drop') await rotation.drop(claim, action.selector, signal)
 }

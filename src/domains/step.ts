@@ -16,7 +16,7 @@ export type Pass = {
   /** What stays in the zone when the domain's records are removed. */
   kept: readonly OwnedRecord[]
   /** What the parent said before the zone was made; asked once in a pass. */
-  saidBefore?: readonly ParentAnswer[]
+  parentAnswers?: readonly ParentAnswer[]
   /** Since when a wanted redirect's records have not been seen from outside. */
   redirectUnseenSince?: Date
   /** How long after the records are seen from outside another look is needed. */
@@ -47,12 +47,12 @@ export class CouldNotAsk extends Error {
 }
 
 /** What the parent says before the zone is made. While it cannot be asked, nothing is made. */
-export async function askBefore(pass: Pass): Promise<readonly ParentAnswer[]> {
+export async function askParentOnce(pass: Pass): Promise<readonly ParentAnswer[]> {
   const { domain, ports, signal } = pass
-  if (pass.saidBefore) return pass.saidBefore
+  if (pass.parentAnswers) return pass.parentAnswers
   const { answers } = await ports.observer.look(domain.name, 'one', 'asked', signal)
   if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
-  pass.saidBefore = answers
+  pass.parentAnswers = answers
   return answers
 }
 

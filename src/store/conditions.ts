@@ -1,6 +1,6 @@
 /** The stored conditions of a domain, and their current values. */
 import { type Selectable, sql } from 'kysely'
-import { lookedAgain } from '#domains/conditions.ts'
+import { afterRepeatedLook } from '#domains/conditions.ts'
 import { stagesLookedAt } from '#domains/lifecycle.ts'
 import type { Condition, ConditionType, Verdict } from '#domains/types.ts'
 import type { Tables } from './tables.ts'
@@ -45,7 +45,7 @@ export function toConditions(
   if (!looked_at) return stored
   for (const type of stagesLookedAt(stored, activated_at !== null)) {
     const condition = stored.get(type)
-    if (condition) stored.set(type, lookedAgain(condition, looked_at))
+    if (condition) stored.set(type, afterRepeatedLook(condition, looked_at))
   }
   return stored
 }

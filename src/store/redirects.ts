@@ -1,7 +1,7 @@
 /** Redirects as rows: their targets, and the names that they answer for. */
 import { type Selectable, sql } from 'kysely'
 import type { RedirectStore } from '#domains/ports.ts'
-import { chainFault, type Passed, REDIRECTS_IN_A_ROW } from '#domains/redirect-chain.ts'
+import { type ChainHost, chainFault, REDIRECTS_IN_A_ROW } from '#domains/redirect-chain.ts'
 import type { NewEvent } from '#events/catalogue.ts'
 import { absolute } from '#names/domain-name.ts'
 import { newId } from '../ids.ts'
@@ -133,7 +133,7 @@ async function wrongWith(
 ): Promise<'loop' | 'too_long' | undefined> {
   await sql`select set_config('lock_timeout', '5s', true)`.execute(tx)
   await sql`select pg_advisory_xact_lock(hashtextextended('redirects', 0))`.execute(tx)
-  const { rows } = await sql<Passed>`
+  const { rows } = await sql<ChainHost>`
     with recursive way (host, passed) as (
       select ${target}::text, 0
       union

@@ -6,23 +6,23 @@ import { isAnswer } from '#resolver/parent.ts'
 import { LookupFailed } from '#resolver/resolver.ts'
 import { minutes } from '../../clock.ts'
 import {
-  after,
-  asLame,
-  asWildcard,
   type Expectation,
   isLame,
   isSamePair,
   judge,
   judgeInside,
+  lameReport,
   provesPair,
-  settling,
+  secondsAfter,
+  wildcardReport,
+  withSettledAt,
 } from '../delegation.ts'
 import { enclosingZone } from '../enclosing.ts'
 import { CouldNotAsk, met, type Pass, type Step, waiting } from '../step.ts'
 import type { DelegationReport, DelegationVerdict, Domain, Verdict } from '../types.ts'
 
 /** A delegation counts as lost only when a look this much later confirms it. */
-export const SECOND_SIGHT_MS = minutes(10)
+export const CONFIRM_LOSS_AFTER_MS = minutes(10)
 const ASKED_FOR_MS = minutes(10)
 
 export const delegation: Step = {
@@ -78,7 +78,7 @@ async function observe(pass: Pass): Promise<DelegationReport> {
   const report = await observeParent(pass)
   if (report === former) return { ...former, checkedAt: pass.ports.clock.now().toISOString() }
   const seenAt = domain.conditions.get('delegated')?.lastLookAt ?? new Date(former?.checkedAt ?? 0)
-  return settling(report, former, seenAt)
+  return withSettledAt(report, former, seenAt)
 }
 
 /** The former report itself, when nothing has changed and nobody asked. */
@@ -103,7 +103,9 @@ async function observeParent(pass: Pass): Promise<DelegationReport> {
   if (!claimed)
     return { ...second, keptForS: Math.max(second.keptForS, await childTtl(pass, second)) }
   if (await ports.custody.holds(claim)) return unlessLame(pass, second, expectation, look)
-  return (await isAnsweredAlike(pass, look)) ? asWildcard(second, expectation, look.parent) : second
+  return (await isAnsweredAlike(pass, look))
+    ? wildcardReport(second, expectation, look.parent)
+    : second
 }
 
 /**
@@ -118,7 +120,7 @@ async function unlessLame(
 ): Promise<DelegationReport> {
   if (report.verdict !== 'delegated' || !isEstablished(domain)) return report
   const answers = await ports.observer.serving(domain.name, expectation.pair, signal)
-  return isLame(answers) ? asLame(report, expectation, { parent, answers }) : report
+  return isLame(answers) ? lameReport(report, expectation, { parent, answers }) : report
 }
 
 function isEstablished({ conditions }: Domain): boolean {
@@ -146,8 +148,8 @@ async function isAnsweredAlike(
   { domain, ports, signal }: Pass,
   { parent }: { parent: string },
 ): Promise<boolean> {
-  const stranger = `${randomBytes(12).toString('hex')}.${parent}`.replace(/\.$/, '')
-  const { answers } = await ports.observer.look(stranger, 'one', 'asked', signal)
+  const nonexistent = `${randomBytes(12).toString('hex')}.${parent}`.replace(/\.$/, '')
+  const { answers } = await ports.observer.look(nonexistent, 'one', 'asked', signal)
   if (!answers.some(isAnswer)) throw new CouldNotAsk(domain.name)
   return answers.some(({ nameservers }) => isSamePair(nameservers, domain.claim.nameservers))
 }
@@ -183,7 +185,7 @@ async function keepThroughFirstLoss(
     return { ...report, ...stillThere(former, report) }
   const lostAt = former.lostAt ?? report.checkedAt
   const seenForMs = Date.parse(report.checkedAt) - Date.parse(lostAt)
-  return seenForMs >= SECOND_SIGHT_MS
+  return seenForMs >= CONFIRM_LOSS_AFTER_MS
     ? report
     : { ...report, ...stillThere(former, report), lostAt, seenAt: lastSeenAt(domain, former) }
 }
@@ -200,4 +202,10 @@ const isShownBySome = ({ verdict, servers }: DelegationReport, pair: readonly st
 const stillThere = (
   { verdict, message, observed, settledAt }: DelegationReport,
   { checkedAt, keptForS }: DelegationReport,
-) => ({ verdict, message, observed, settledAt, keptUntil: after(new Date(checkedAt), keptForS) })
+) => ({
+  verdict,
+  message,
+  observed,
+  settledAt,
+  keptUntil: secondsAfter(new Date(checkedAt), keptForS),
+})

@@ -8,7 +8,7 @@ import type { Survey } from '#resolver/survey.ts'
 import { minutes, seconds } from '../../clock.ts'
 import { APEX_TYPES, furtherQuestions, importedFrom, leftOutOf, questionsAbout } from '../import.ts'
 import type { ImportOutcome } from '../ports.ts'
-import { askBefore, type Pass, waiting } from '../step.ts'
+import { askParentOnce, type Pass, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 import { IMPORTING } from '../waits.ts'
 import { heldByHost } from './customers.ts'
@@ -82,7 +82,7 @@ async function surveyOf(
 
 /** Why there is nothing to import, if so. */
 async function whyNothing(pass: Pass): Promise<ImportOutcome | undefined> {
-  const answers = (await askBefore(pass)).filter(isAnswer)
+  const answers = (await askParentOnce(pass)).filter(isAnswer)
   const { pool } = pass.ports.custody
   const shown = answers.flatMap(({ nameservers }) => nameservers)
   if (answers.every(({ outcome }) => outcome === 'nxdomain')) return { state: 'done', note: '' }

@@ -10,10 +10,10 @@ import { type CustomerRecord, excludes, hides } from '../customer-records.ts'
 import {
   desiredRecords,
   desiredZone,
-  givingWay,
   isOfBounces,
   isOptional,
   redirectRecords,
+  withoutConflicting,
 } from '../desired-records.ts'
 import { dropsMuch, planZone } from '../plan.ts'
 import type { OwnedRecord } from '../ports.ts'
@@ -180,7 +180,7 @@ async function withoutWhatGivesWay(
   const { domain, ports, signal } = pass
   const holdable = wanted.filter((record) => !isOptional(record) || !objectionTo(pass, record))
   const current = await ports.zone.readZone(domain.claim, signal)
-  return givingWay(holdable, current ?? [], await ports.records.list(domain))
+  return withoutConflicting(holdable, current ?? [], await ports.records.list(domain))
 }
 
 /**

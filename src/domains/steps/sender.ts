@@ -1,5 +1,5 @@
 /** sender_registered: the sender service knows the domain and has said which records it needs. */
-import { turnKeys } from '../rotation.ts'
+import { rotateKeys } from '../rotation.ts'
 import { met, type Step, waiting } from '../step.ts'
 
 export const sender: Step = {
@@ -9,7 +9,7 @@ export const sender: Step = {
   },
   async ensure(pass) {
     const { domain, ports, signal, needs } = pass
-    await turnKeys(pass)
+    await rotateKeys(pass)
     const found = await ports.sender.ensureDomain(domain.claim, signal)
     if (found.is === 'waiting') return waiting(found.reason, found.message)
     needs.set('sender_registered', found.records)

@@ -1,6 +1,6 @@
 /** zone_ready: the zone host has the zone, and the claim its pair of nameservers. */
 import { enclosingZone } from '../enclosing.ts'
-import { askBefore, met, type Pass, type Step, waiting } from '../step.ts'
+import { askParentOnce, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 import { publishCustomers } from './customers.ts'
 import { observeDelegation, updatePointsAtPool } from './delegation.ts'
@@ -64,7 +64,7 @@ async function drawPair(pass: Pass): Promise<void> {
  * must not be drawn. While the parent cannot be asked, none is drawn.
  */
 async function shownNow(pass: Pass): Promise<readonly string[]> {
-  const answers = await askBefore(pass)
+  const answers = await askParentOnce(pass)
   await updatePointsAtPool(pass, answers)
   return answers.flatMap(({ nameservers }) => nameservers)
 }
