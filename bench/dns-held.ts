@@ -2,8 +2,9 @@
  * Our nameserver with its own log of zones: `dns-held.ts PATH write ZONES` writes one, `dns-held.ts PATH
  * start` starts from it, and prints when it listened and its memory on one line.
  */
-import { keptName, PAYLOADS } from '#servers/fed-name.ts'
+
 import { startNameserver } from '#servers/nameserver.ts'
+import { encodeName, PAYLOAD_FORMAT } from '#servers/served-name.ts'
 import { ZoneLog } from '#servers/zone-log/zone-log.ts'
 import { benchZone } from './dns-zones.ts'
 
@@ -14,12 +15,12 @@ const PAGE = 1000
 const onError = (error: unknown) => {
   throw error
 }
-await using log = new ZoneLog({ path, meta: PAYLOADS, now: () => Date.now(), onError })
+await using log = new ZoneLog({ path, meta: PAYLOAD_FORMAT, now: () => Date.now(), onError })
 
 async function write(): Promise<void> {
   await log.open(() => {})
   const zone = benchZone(FIRST)
-  const { payload } = keptName({ name: zone.apex.slice(0, -1), zone, waiting: [] }, onError)
+  const { payload } = encodeName({ name: zone.apex.slice(0, -1), zone, waiting: [] }, onError)
   const likeIt = copiesOf(Buffer.from(payload!))
   for (let first = 0; first < Number(zones); first += PAGE) {
     const numbers = Array.from(

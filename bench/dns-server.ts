@@ -4,8 +4,8 @@
  */
 
 import type { SocketsChoice } from '#servers/dns/threads/threads.ts'
-import type { FedName } from '#servers/fed-name.ts'
 import type { ZoneFeed } from '#servers/nameserver.ts'
+import type { ServedName } from '#servers/served-name.ts'
 import { startNameserverRole } from '../test/nameserver-role.ts'
 import { benchZone } from './dns-zones.ts'
 
@@ -22,7 +22,7 @@ const feed: ZoneFeed = {
     database: 'bench',
   }),
   read: async (numbers) =>
-    numbers.map((number): FedName => {
+    numbers.map((number): ServedName => {
       const zone = benchZone(Number(number))
       return { name: zone.apex.slice(0, -1), zone, waiting: [] }
     }),

@@ -1,12 +1,12 @@
 /** The nameserver role with an empty log of zones, following a feed that a test fills. */
 import { join } from 'node:path'
-import { PAYLOADS } from '#servers/fed-name.ts'
 import {
   type Nameserver,
   type NameserverOptions,
   startNameserver,
   type ZoneFeed,
 } from '#servers/nameserver.ts'
+import { PAYLOAD_FORMAT } from '#servers/served-name.ts'
 import { ZoneLog } from '#servers/zone-log/zone-log.ts'
 import { temporaryDirectory } from './directories.ts'
 
@@ -21,7 +21,7 @@ export async function startNameserverRole(
     throw error
   }
   const path = join(directory.path, 'zones.log')
-  const log = opened.use(new ZoneLog({ path, meta: PAYLOADS, now: () => 0, onError }))
+  const log = opened.use(new ZoneLog({ path, meta: PAYLOAD_FORMAT, now: () => 0, onError }))
   const nameserver = opened.use(
     await startNameserver({
       listen: [{ address: '127.0.0.1', port: 0 }],

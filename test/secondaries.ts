@@ -16,8 +16,8 @@ import { Catalog } from '#servers/dns/transfer/catalog.ts'
 import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
 import type { CatalogChange, CatalogStore } from '#servers/dns/transfer/source.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
-import type { FedName } from '#servers/fed-name.ts'
 import type { Nameserver } from '#servers/nameserver.ts'
+import type { ServedName } from '#servers/served-name.ts'
 import { temporaryDirectory } from './directories.ts'
 import { startNameserverRole } from './nameserver-role.ts'
 import { missing } from './needs.ts'
@@ -237,7 +237,7 @@ export class ZoneRows {
         mark: String(this.#changes.length),
         database: 'rows',
       }),
-      read: async (names: readonly string[]): Promise<FedName[]> =>
+      read: async (names: readonly string[]): Promise<ServedName[]> =>
         names.map((name) => ({ name, zone: this.#zones.get(name), waiting: [] })),
       onChange: (heard: () => void) => {
         this.#heard.add(heard)

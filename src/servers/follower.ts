@@ -4,13 +4,13 @@
  */
 
 /** Reads the names from their store; passed in by the composition root. */
-export type Feed<Fed> = {
+export type Feed<Item> = {
   /**
    * A page of the names changed since `mark` ('0' for all) that sort after `after`, and the next mark,
    * which holds once all pages are read. A new `database` means that no earlier mark holds any more.
    */
   changed(mark: string, page: { after: string; limit: number }): Promise<Changed>
-  read(names: readonly string[]): Promise<readonly Fed[]>
+  read(names: readonly string[]): Promise<readonly Item[]>
   /** Calls `heard` when there may be changes to read. */
   onChange(heard: () => void): Disposable
 }
@@ -21,10 +21,10 @@ type Changed = Position & { names: readonly string[] }
 export type Position = { mark: string; database: string }
 
 /** Keeps what was read for the next process. No call rejects. */
-export type Journal<Fed> = {
+export type Journal<Item> = {
   /** Up to where it is complete. It goes back when a write failed. */
   position(): Promise<Position | undefined>
-  keep(page: readonly Fed[]): Promise<void>
+  keep(page: readonly Item[]): Promise<void>
   /** A reading of all names begins. */
   begin(): Promise<void>
   /** The kept names that were not read since `begin`. */
@@ -36,16 +36,16 @@ export type Journal<Fed> = {
 const POLL_MS = 1000
 const NAMES_A_READ = 1000
 
-export type FollowerOptions<Fed> = {
-  feed: Feed<Fed>
+export type FollowerOptions<Item> = {
+  feed: Feed<Item>
   /** Takes the present state of one name; must not throw. */
-  take(fed: Fed): void
-  journal?: Journal<Fed>
+  take(item: Item): void
+  journal?: Journal<Item>
   onError(error: unknown): void
 }
 
-export class Follower<Fed> implements AsyncDisposable {
-  readonly #options: FollowerOptions<Fed>
+export class Follower<Item> implements AsyncDisposable {
+  readonly #options: FollowerOptions<Item>
   #position: Position | undefined
   #refreshing: Promise<void> | undefined
   #isStale = false
@@ -55,7 +55,7 @@ export class Follower<Fed> implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined
   #bell: Disposable | undefined
 
-  constructor(options: FollowerOptions<Fed>) {
+  constructor(options: FollowerOptions<Item>) {
     this.#options = options
   }
 
@@ -150,7 +150,7 @@ export class Follower<Fed> implements AsyncDisposable {
   async #take(names: readonly string[]): Promise<void> {
     const { feed, take, journal } = this.#options
     const page = await feed.read(names)
-    for (const fed of page) take(fed)
+    for (const item of page) take(item)
     await journal?.keep(page)
   }
 

@@ -5,8 +5,8 @@ import { ask } from '../../test/dns.ts'
 import { startNameserverRole } from '../../test/nameserver-role.ts'
 import { queryOf } from './dns/dig.ts'
 import type { ServedZone } from './dns/zone.ts'
-import type { FedName } from './fed-name.ts'
 import type { Nameserver, NameserverOptions, ZoneFeed } from './nameserver.ts'
+import type { ServedName } from './served-name.ts'
 
 const zone = (apex: string, text = 'here'): ServedZone => ({
   apex,
@@ -20,11 +20,11 @@ const QUERY = queryOf('acme.test. TXT')
 /** A feed that a test fills. */
 class TestFeed {
   readonly woken: string[] = []
-  readonly #names = new Map<string, FedName>()
+  readonly #names = new Map<string, ServedName>()
   #changed: string[] = []
   #heard: () => void = () => {}
 
-  put(fed: FedName): void {
+  put(fed: ServedName): void {
     this.#names.set(fed.name, fed)
     this.#changed.push(fed.name)
     this.#heard()

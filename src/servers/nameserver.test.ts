@@ -4,11 +4,11 @@ import { test } from 'node:test'
 import { writeEndpoint } from '#names/ip.ts'
 import { temporaryDirectory } from '../../test/directories.ts'
 import { ask } from '../../test/dns.ts'
-import { type FedName, PAYLOADS } from './fed-name.ts'
 import { type Nameserver, startNameserver, type ZoneFeed } from './nameserver.ts'
+import { PAYLOAD_FORMAT, type ServedName } from './served-name.ts'
 import { ZoneLog } from './zone-log/zone-log.ts'
 
-const zoneOf = (name: string, address: string): FedName => ({
+const zoneOf = (name: string, address: string): ServedName => ({
   name,
   waiting: [],
   zone: {
@@ -20,7 +20,7 @@ const zoneOf = (name: string, address: string): FedName => ({
 })
 
 /** A database: which names changed in which transaction. */
-function databaseOf(identity: string, rows: readonly (readonly [FedName, changed: number])[]) {
+function databaseOf(identity: string, rows: readonly (readonly [ServedName, changed: number])[]) {
   const read: string[] = []
   const woken: string[] = []
   const feed: ZoneFeed = {
@@ -43,7 +43,12 @@ function databaseOf(identity: string, rows: readonly (readonly [FedName, changed
 async function start(directory: string, opened: AsyncDisposableStack): Promise<Nameserver> {
   const onError = assert.ifError
   const log = opened.use(
-    new ZoneLog({ path: join(directory, 'zones.log'), meta: PAYLOADS, now: () => 0, onError }),
+    new ZoneLog({
+      path: join(directory, 'zones.log'),
+      meta: PAYLOAD_FORMAT,
+      now: () => 0,
+      onError,
+    }),
   )
   const listen = [{ address: '127.0.0.1', port: 0 }]
   return opened.use(await startNameserver({ listen, platform: [], log, onError }))

@@ -14,13 +14,13 @@ import { type Counts, DnsThreads, type SocketsChoice } from './dns/threads/threa
 import { Secondaries, type SecondariesSettings } from './dns/transfer/secondaries.ts'
 import type { CatalogStore } from './dns/transfer/source.ts'
 import type { ServedZone } from './dns/zone.ts'
-import { type FedName, type KeptName, keptName, readPayload } from './fed-name.ts'
 import { type Feed, Follower, type Journal } from './follower.ts'
+import { type EncodedName, encodeName, readPayload, type ServedName } from './served-name.ts'
 import { zoneJournal } from './zone-log/journal.ts'
 import type { ZoneLog } from './zone-log/zone-log.ts'
 
 /** Reads the zones from their store; passed in by the composition root. */
-export type ZoneFeed = Feed<FedName> & {
+export type ZoneFeed = Feed<ServedName> & {
   /** Wakes the domains whose name a query asked for while they wait for their delegation. */
   wake(ids: readonly string[]): Promise<void>
   /** The store of the catalog, where the settings of secondaries name one. */
@@ -127,7 +127,7 @@ function startThreads(
     ...(udpThreads === undefined ? {} : { udpThreads }),
     defence: { rateLimit: 0, limitsLoopback: false, cookieKey, ...defence },
     secondaries,
-    onAsked: (name) => hosted.asked(name),
+    onAsked: (name) => hosted.wakeFor(name),
     onError,
     onNote,
   })
@@ -138,7 +138,7 @@ class HostedZones {
   readonly #store: ZoneStore
   readonly #secondaries: Secondaries | undefined
   readonly #options: NameserverOptions
-  #journal: Journal<KeptName> | undefined
+  #journal: Journal<EncodedName> | undefined
   #feed: ZoneFeed | undefined
   readonly #waiting = new Map<string, readonly string[]>()
   readonly #woken = new Map<string, number>()
@@ -149,7 +149,7 @@ class HostedZones {
     this.#options = options
   }
 
-  #follower: Follower<KeptName> | undefined
+  #follower: Follower<EncodedName> | undefined
 
   get staleMs(): number {
     return this.#follower?.staleMs ?? 0
@@ -160,12 +160,12 @@ class HostedZones {
     const { log, onError } = this.#options
     this.#journal ??= zoneJournal(log)
     await using opened = new AsyncDisposableStack()
-    const kept: Feed<KeptName> = {
+    const kept: Feed<EncodedName> = {
       changed: (mark, page) => feed.changed(mark, page),
-      read: async (names) => (await feed.read(names)).flatMap((fed) => this.#kept(fed)),
+      read: async (names) => (await feed.read(names)).flatMap((served) => this.#encode(served)),
       onChange: (heard) => feed.onChange(heard),
     }
-    const take = (name: KeptName) => this.take(name)
+    const take = (name: EncodedName) => this.take(name)
     const follower = opened.use(new Follower({ feed: kept, take, journal: this.#journal, onError }))
     this.#feed = feed
     this.#follower = follower
@@ -181,7 +181,7 @@ class HostedZones {
   }
 
   /** Wakes the domains that wait at a name; the query was for that name or one below it. */
-  asked(name: string): void {
+  wakeFor(name: string): void {
     const ids = this.#waiting.get(relative(name))
     if (ids && this.#feed && this.#mayWake(name)) {
       this.#feed.wake(ids).catch(this.#options.onError)
@@ -189,8 +189,8 @@ class HostedZones {
   }
 
   /** Serves this for a name from now on. */
-  take({ name, payload }: KeptName): void {
-    const { waiting, memberId, blob } = payload ? readPayload(payload) : NOTHING
+  take({ name, payload }: EncodedName): void {
+    const { waiting, memberId, blob } = payload ? readPayload(payload) : NOTHING_SERVED
     if (waiting.length > 0) this.#waiting.set(name, waiting)
     else this.#waiting.delete(name)
     const changed = () => this.#secondaries?.changed(absolute(name), blob && { memberId })
@@ -199,10 +199,10 @@ class HostedZones {
   }
 
   /** A zone that cannot be served affects no other, and its name keeps what was served before. */
-  #kept(fed: FedName): KeptName[] {
+  #encode(served: ServedName): EncodedName[] {
     const { onError } = this.#options
     try {
-      return [keptName(fed, (rrset) => onError(new Error(sentenceOf(rrset))))]
+      return [encodeName(served, (rrset) => onError(new Error(sentenceOf(rrset))))]
     } catch (error) {
       onError(error)
       return []
@@ -219,7 +219,7 @@ class HostedZones {
   }
 }
 
-const NOTHING = { waiting: [], memberId: undefined, blob: undefined }
+const NOTHING_SERVED = { waiting: [], memberId: undefined, blob: undefined }
 
 const sentenceOf = ({ name, type, reason }: Unserved): string =>
   `${name} ${type} cannot be served, and is left out: ${reason}`

@@ -6,9 +6,9 @@ import { lockDataDirectory } from '#postgres/lock.ts'
 import type { SecondariesSettings } from '#servers/dns/transfer/secondaries.ts'
 import { type CatalogStore, CHANGES_KEPT } from '#servers/dns/transfer/source.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
-import { PAYLOADS } from '#servers/fed-name.ts'
 import { type Nameserver, startNameserver, type ZoneFeed } from '#servers/nameserver.ts'
 import { platformZones } from '#servers/platform-zones.ts'
+import { PAYLOAD_FORMAT } from '#servers/served-name.ts'
 import { ZoneLog } from '#servers/zone-log/zone-log.ts'
 import { catalogStore } from '#store/catalog.ts'
 import { type StoreContext, TOPICS } from '#store/context.ts'
@@ -31,7 +31,7 @@ export async function openNameserver(
 ): Promise<Nameserver> {
   const log = new ZoneLog({
     path: join(config.dataDir, 'zones.log'),
-    meta: PAYLOADS,
+    meta: PAYLOAD_FORMAT,
     now: () => Date.now(),
     lock: () => lockDataDirectory(config.dataDir, 'zones.pid'),
     onError,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type FedRedirect, RedirectDirectory } from './directory.ts'
+import { RedirectDirectory, type ServedRedirect } from './directory.ts'
 
 const to = (targetDomain: string) => ({
   targetDomain,
@@ -21,7 +21,7 @@ function feeding(first: Record<string, string | undefined>) {
       const names = changes.slice(Number(mark)).flatMap(Object.keys)
       return { names, mark: String(changes.length), database: 'one' }
     },
-    async read(names: readonly string[]): Promise<FedRedirect[]> {
+    async read(names: readonly string[]): Promise<ServedRedirect[]> {
       await delay(5)
       if (state.isAway) throw new Error('away')
       return names.map((name) => ({

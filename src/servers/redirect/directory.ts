@@ -2,16 +2,16 @@
 import { type Feed, Follower } from '../follower.ts'
 import type { Redirect } from './location.ts'
 
-export type RedirectFeed = Feed<FedRedirect>
+export type RedirectFeed = Feed<ServedRedirect>
 
-export type FedRedirect = { name: string; redirect: Redirect | undefined }
+export type ServedRedirect = { name: string; redirect: Redirect | undefined }
 
 export class RedirectDirectory implements AsyncDisposable {
   readonly #redirects = new Map<string, Redirect>()
-  readonly #follower: Follower<FedRedirect>
+  readonly #follower: Follower<ServedRedirect>
 
   constructor(feed: RedirectFeed, onError: (error: unknown) => void) {
-    this.#follower = new Follower({ feed, take: (fed) => this.#take(fed), onError })
+    this.#follower = new Follower({ feed, take: (served) => this.#take(served), onError })
   }
 
   /** Reads all of them; rejects when they cannot be read. */
@@ -28,7 +28,7 @@ export class RedirectDirectory implements AsyncDisposable {
     return this.#follower[Symbol.asyncDispose]()
   }
 
-  #take({ name, redirect }: FedRedirect): void {
+  #take({ name, redirect }: ServedRedirect): void {
     if (redirect) this.#redirects.set(name, redirect)
     else this.#redirects.delete(name)
   }

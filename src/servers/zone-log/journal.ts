@@ -3,12 +3,12 @@ import type { Journal, Position } from '../follower.ts'
 import type { ZoneLog } from './zone-log.ts'
 
 /** A name and its payload; no payload where nothing is served for the name. */
-type KeptName = { name: string; payload: Uint8Array | undefined }
+type EncodedName = { name: string; payload: Uint8Array | undefined }
 
 /** How often a mark is written while nothing changes. */
 const NOTE_EVERY_MS = 60_000
 
-export function zoneJournal(log: ZoneLog): Journal<KeptName> {
+export function zoneJournal(log: ZoneLog): Journal<EncodedName> {
   let position: Position | undefined = log.mark
   let notedAt = Number.NEGATIVE_INFINITY
   return {

@@ -4,23 +4,23 @@ import { encodeWaiting, encodeZone, type Unserved } from './dns/store/encode.ts'
 import { FORMAT } from './dns/store/layout.ts'
 import type { ServedZone } from './dns/zone.ts'
 
-export type FedName = { name: string; zone: ServedZone | undefined; waiting: readonly string[] }
+export type ServedName = { name: string; zone: ServedZone | undefined; waiting: readonly string[] }
 
 /** Without a payload if nothing is served for the name, and nothing waits for a query. */
-export type KeptName = { name: string; payload: Uint8Array | undefined }
+export type EncodedName = { name: string; payload: Uint8Array | undefined }
 
 /** Identifies the payloads' format; to be changed with it, so that old logs start anew. */
-export const PAYLOADS = Buffer.from(`served-name blob ${FORMAT}`)
+export const PAYLOAD_FORMAT = Buffer.from(`served-name blob ${FORMAT}`)
 
 /** A decoded payload: the blob is in the store's format. */
-export type Kept = {
+export type DecodedPayload = {
   waiting: readonly string[]
   /** The zone's label in the catalog; undefined where no secondary gets it. */
   memberId: string | undefined
   blob: Uint8Array
 }
 
-type Beside = { waiting?: readonly string[]; memberId?: string }
+type PayloadHeader = { waiting?: readonly string[]; memberId?: string }
 
 const LENGTH_OCTETS = 4
 
@@ -28,13 +28,13 @@ const LENGTH_OCTETS = 4
  * A payload: the length of the JSON, the JSON, and the blob. Throws a RangeError at a zone with an
  * invalid apex or nameservers; reports each rrset that cannot be served.
  */
-export function keptName(
-  { name, zone, waiting }: FedName,
+export function encodeName(
+  { name, zone, waiting }: ServedName,
   onUnserved: (rrset: Unserved) => void,
-): KeptName {
+): EncodedName {
   const isWaiting = waiting.length > 0
   if (zone === undefined && !isWaiting) return { name, payload: undefined }
-  const beside: Beside = {
+  const header: PayloadHeader = {
     ...(isWaiting ? { waiting } : {}),
     ...(zone?.memberId === undefined ? {} : { memberId: zone.memberId }),
   }
@@ -42,16 +42,18 @@ export function keptName(
     ? encodeZone(zone, { isWaiting })
     : { blob: encodeWaiting(absolute(name)), unserved: [] }
   for (const rrset of unserved) onUnserved(rrset)
-  const text = Buffer.from(JSON.stringify(beside))
+  const text = Buffer.from(JSON.stringify(header))
   const length = Buffer.alloc(LENGTH_OCTETS)
   length.writeUInt32BE(text.length)
   return { name, payload: Buffer.concat([length, text, blob]) }
 }
 
-/** Throws for octets that `keptName` did not write. */
-export function readPayload(payload: Uint8Array): Kept {
+/** Throws for octets that `encodeName` did not write. */
+export function readPayload(payload: Uint8Array): DecodedPayload {
   const octets = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
   const end = LENGTH_OCTETS + octets.readUInt32BE(0)
-  const { waiting = [], memberId }: Beside = JSON.parse(octets.toString('utf8', LENGTH_OCTETS, end))
+  const { waiting = [], memberId }: PayloadHeader = JSON.parse(
+    octets.toString('utf8', LENGTH_OCTETS, end),
+  )
   return { waiting, memberId, blob: payload.subarray(end) }
 }
