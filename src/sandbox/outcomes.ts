@@ -36,7 +36,7 @@ export function misbehavingSender(driver: SenderDriver, take: TakeOutcome): Send
     verifyDomain: before(take, 'sender_verified', driver.verifyDomain),
     removeDomain: before(take, 'sender_registered', driver.removeDomain),
     async send(claim, mail, signal) {
-      await meet(await take(claim.name, 'mail_proven'), signal)
+      await applyOutcome(await take(claim.name, 'mail_proven'), signal)
       return driver.send(claim, mail, signal)
     },
   }
@@ -56,12 +56,12 @@ function before<T>(
   call: (claim: ClaimRef, signal: AbortSignal) => Promise<T>,
 ) {
   return async (claim: ClaimRef, signal: AbortSignal): Promise<T> => {
-    await meet(await take(claim.name, stage), signal)
+    await applyOutcome(await take(claim.name, stage), signal)
     return call(claim, signal)
   }
 }
 
-async function meet(outcome: Outcome | undefined, signal: AbortSignal): Promise<void> {
+async function applyOutcome(outcome: Outcome | undefined, signal: AbortSignal): Promise<void> {
   if (outcome === 'slow') await delay(SLOW_MS, undefined, { signal })
   if (outcome === 'rejected')
     throw new DriverError('rejected', 'Refused, as the sandbox was asked to.')

@@ -22,7 +22,7 @@ export type Delegation = {
 
 export type ParentOptions = {
   /** The delegations of the platform's own names, and the records of the sandbox's mail domains. */
-  standing: { delegations: readonly Delegation[]; rrsets: readonly RRset[] }
+  fixed: { delegations: readonly Delegation[]; rrsets: readonly RRset[] }
   /** The outcome set for a look at a name, if any. */
   outcomeFor: (name: string) => Outcome | undefined
   onError: (error: unknown) => void
@@ -60,9 +60,7 @@ export async function startParentZones(options: ParentOptions): Promise<ParentZo
     const now = Date.now()
     const due = delegations.filter(({ publishedAt }) => publishedAt.getTime() <= now)
     for (const tld of ['test', 'example']) {
-      tlds.set(
-        tldZone(tld, [...options.standing.delegations, ...due], options.standing.rrsets, ++serial),
-      )
+      tlds.set(tldZone(tld, [...options.fixed.delegations, ...due], options.fixed.rrsets, ++serial))
     }
     const next = Math.min(
       ...delegations.map(({ publishedAt }) => publishedAt.getTime()).filter((at) => at > now),
@@ -99,7 +97,7 @@ function rootZones(): ServedZone[] {
 function tldZone(
   tld: string,
   delegations: readonly Delegation[],
-  standing: readonly RRset[],
+  fixed: readonly RRset[],
   serial: number,
 ): ServedZone {
   const below = delegations.filter(({ name }) => isWithin(name, tld))
@@ -111,7 +109,7 @@ function tldZone(
       data: nameservers.map(absolute),
     }),
   )
-  const own = [...PARENT_GLUE, ...standing].filter(({ name }) => name.endsWith(`.${tld}.`))
+  const own = [...PARENT_GLUE, ...fixed].filter(({ name }) => name.endsWith(`.${tld}.`))
   const signed = below.filter(({ ds }) => ds.length > 0)
   return {
     apex: `${tld}.`,

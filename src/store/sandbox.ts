@@ -77,7 +77,7 @@ export async function takeOutcome(
 }
 
 /** The outstanding outcomes with their counts; read after every change. */
-export async function listOutcomes({ db }: StoreContext): Promise<StandingOutcome[]> {
+export async function listOutcomes({ db }: StoreContext): Promise<OutstandingOutcome[]> {
   const rows = await db
     .selectFrom('sandbox_outcomes')
     .selectAll()
@@ -91,7 +91,7 @@ export async function listOutcomes({ db }: StoreContext): Promise<StandingOutcom
   }))
 }
 
-export type StandingOutcome = {
+export type OutstandingOutcome = {
   name: string
   stage: ConditionType
   outcome: Outcome

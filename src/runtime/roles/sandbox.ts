@@ -24,7 +24,7 @@ import {
   keepSandboxMessage,
   listDelegations,
   listOutcomes,
-  type StandingOutcome,
+  type OutstandingOutcome,
   takeOutcome,
 } from '#store/sandbox.ts'
 import type { World } from '../../world.ts'
@@ -62,15 +62,15 @@ export async function openSandbox(
   for (const zone of await withSerials(store, platformZones(platform))) nameserver.serve(zone)
 
   const key = await keptSandboxKey(config.dataDir)
-  const troubles = new StandingOutcomes(store)
-  await troubles.reload()
+  const outcomes = new OutstandingOutcomes(store)
+  await outcomes.reload()
   const parent = opened.use(
     await startParentZones({
-      standing: {
+      fixed: {
         delegations: platformDelegations(),
         rrsets: [...poolGlue(accounts), ...postboxRecords(key), ...accounts.records],
       },
-      outcomeFor: (name) => troubles.ofParent(name),
+      outcomeFor: (name) => outcomes.takeForParent(name),
       onError,
     }),
   )
@@ -94,7 +94,7 @@ export async function openSandbox(
 
   const sessions = opened.use(new Sessions())
   const take: TakeOutcome = async (name, stage) =>
-    troubles.hasAny(name) ? takeOutcome(store, name, stage) : undefined
+    outcomes.hasAny(name) ? takeOutcome(store, name, stage) : undefined
   const reserved = [
     platform.nameserverZone,
     platform.mailHost,
@@ -117,7 +117,7 @@ export async function openSandbox(
       reserved,
       republish,
       authorize: (request) => authorize(request, undefined),
-      reloadOutcomes: () => troubles.reload(),
+      reloadOutcomes: () => outcomes.reload(),
       sendFromOutside: (mail) =>
         sendFromOutside(
           mail,
@@ -161,9 +161,9 @@ function poolGlue({ zones }: Accounts): RRset[] {
 }
 
 /** The outstanding outcomes, in memory: usually none, and the parent's servers answer at once. */
-class StandingOutcomes {
+class OutstandingOutcomes {
   readonly #store: StoreContext
-  #byName = new Map<string, readonly StandingOutcome[]>()
+  #byName = new Map<string, readonly OutstandingOutcome[]>()
 
   constructor(store: StoreContext) {
     this.#store = store
@@ -176,7 +176,7 @@ class StandingOutcomes {
   hasAny = (name: string): boolean => this.#byName.has(name)
 
   /** The next outcome of a query to the parent's servers, counted down here only. */
-  ofParent(asked: string): Outcome | undefined {
+  takeForParent(asked: string): Outcome | undefined {
     if (this.#byName.size === 0) return undefined
     const found = [asked, ...ancestorsOf(asked)]
       .flatMap((name) => this.#byName.get(name) ?? [])
