@@ -2,18 +2,18 @@
 import { absolute } from '#names/domain-name.ts'
 import { type CustomerRecord, hides, namesOfOurs, standsAlone } from './customer-records.ts'
 
-type Standing = Pick<CustomerRecord, 'name' | 'type'>
+type RecordKey = Pick<CustomerRecord, 'name' | 'type'>
 
 /** The records in a domain's zone; `takesMail`: its mail comes here, or will. */
 export type ZoneContents = {
   domain: string
-  ours: readonly Standing[]
-  theirs: readonly Standing[]
+  ours: readonly RecordKey[]
+  theirs: readonly RecordKey[]
   takesMail: boolean
 }
 
 /** Why the zone cannot hold a customer's record, as a sentence; undefined if it can. */
-export function conflictOf({ name, type }: Standing, zone: ZoneContents): string | undefined {
+export function conflictOf({ name, type }: RecordKey, zone: ZoneContents): string | undefined {
   const apex = absolute(zone.domain)
   const beside = [...zone.ours, ...zone.theirs].filter((each) => each.name === name)
   // The apex has a SOA and NS records.

@@ -17,22 +17,22 @@ export type FilePlan =
   | { is: 'readable'; records: readonly CustomerRecord[]; leftOut: readonly LeftOut[] }
 
 /**
- * Plans what to add to a zone. `standing` is its content, `limit` the most records that a file may have.
+ * Plans what to add to a zone. `zone` is its content, `limit` the most records that a file may have.
  * Records that the zone already has are in the plan, too.
  */
 export function planFile(
   text: string,
-  standing: WholeZone,
+  zone: WholeZone,
   { objectionTo }: Pick<ZoneDriver, 'objectionTo'>,
   limit: number,
 ): FilePlan {
-  const { records, problems } = readMasterFile(text, absolute(standing.domain), limit)
+  const { records, problems } = readMasterFile(text, absolute(zone.domain), limit)
   if (problems.length > 0) return { is: 'unreadable', problems }
-  const theirs = [...standing.theirs]
+  const theirs = [...zone.theirs]
   const kept: CustomerRecord[] = []
   const leftOut: LeftOut[] = []
   for (const record of records.toSorted(delegationsFirst)) {
-    const reason = reasonAgainst(record, { ...standing, theirs }, objectionTo)
+    const reason = reasonAgainst(record, { ...zone, theirs }, objectionTo)
     const { line, name, type, ttl, value } = record
     if (reason !== undefined || value === undefined) {
       leftOut.push({ line, name: relative(name), type, reason: reason ?? NOT_HELD })
@@ -64,22 +64,20 @@ type WholeZone = Omit<ZoneContents, 'theirs'> & { theirs: readonly CustomerRecor
 
 function reasonAgainst(
   record: FileRecord,
-  standing: WholeZone,
+  zone: WholeZone,
   objectionTo: ZoneDriver['objectionTo'],
 ): string | undefined {
   const { name, type, value, ttl } = record
-  const apex = absolute(standing.domain)
-  if (!isWithin(name, apex)) return `it lies outside ${standing.domain}`
+  const apex = absolute(zone.domain)
+  if (!isWithin(name, apex)) return `it lies outside ${zone.domain}`
   if (isHostRecord(type)) return 'it belongs to the former host of the zone'
   if (value === undefined) return NOT_HELD
   if (name === apex && (type === 'NS' || type === 'DS')) {
     return 'the delegation of the domain is kept by its parent'
   }
-  const isThere = standing.theirs.some((each) => keyOf(each) === keyOf({ name, type, value, ttl }))
+  const isThere = zone.theirs.some((each) => keyOf(each) === keyOf({ name, type, value, ttl }))
   if (isThere) return undefined
-  const beside = standing.theirs.filter((each) => each.name === name && each.type === type)
+  const beside = zone.theirs.filter((each) => each.name === name && each.type === type)
   const data = [...beside.map((each) => each.value), value]
-  return (
-    conflictOf({ name, type }, standing) ?? objectionTo({ name, type, ttl: clampTtl(ttl), data })
-  )
+  return conflictOf({ name, type }, zone) ?? objectionTo({ name, type, ttl: clampTtl(ttl), data })
 }

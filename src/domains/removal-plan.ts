@@ -30,8 +30,8 @@ export function planRemoval(holdings: Holdings): {
   kept: readonly Part[]
 } {
   const { placements, inboxes, ours, theirs, zoneAccount, mailboxAccount } = holdings
-  const standing = placements.filter(({ removedAt }) => !removedAt)
-  const parts = standing.map(({ stage, driver }) => ({
+  const unremoved = placements.filter(({ removedAt }) => !removedAt)
+  const parts = unremoved.map(({ stage, driver }) => ({
     what: stage,
     provider: driver,
     count: stage === 'records_published' ? ours : 1,

@@ -9,7 +9,7 @@ import type { Http } from '../http/http.ts'
 import { Invalid, Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { SUCCESS } from '../http/shapes.ts'
-import { askedOr, waitForDomain } from '../http/wait.ts'
+import { askOrKnown, waitForDomain } from '../http/wait.ts'
 import { domainAdded } from './answers.ts'
 import { progressUrl } from './domain-views.ts'
 
@@ -82,11 +82,11 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
       const row = await waitForDomain(store, {
         domainId: added.domain.id,
         known: added.domain,
-        look: () => standing(context, key, added.domain.id),
+        look: () => findAdded(context, key, added.domain.id),
         done: ({ status }) => !['PENDING', 'DNS_CONFIGURING'].includes(status),
         limitMs: context.waitMs,
       })
-      const nameservers = await askedOr(() => nameserversOf(store, row.id), [])
+      const nameservers = await askOrKnown(() => nameserversOf(store, row.id), [])
       return reply.status(201).send({
         ...SUCCESS,
         message:
@@ -112,7 +112,7 @@ const refusalOf = (refused: Exclude<AddResult, { is: 'added' }>): Problem =>
     : new Problem(refused.is)
 
 /** The domain while its zone is awaited; it may be deleted meanwhile. */
-async function standing({ store }: ApiContext, key: ApiKey, id: string): Promise<DomainRow> {
+async function findAdded({ store }: ApiContext, key: ApiKey, id: string): Promise<DomainRow> {
   const row = await findDomain(store, key, id)
   if (!row) throw new Problem('domain_being_removed', { domain_id: id })
   return row

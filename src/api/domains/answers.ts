@@ -3,13 +3,21 @@
  * that answers have these shapes.
  */
 import { z } from 'zod'
-import { domainStatus, instant, pagination, said, stage, url, who } from '../openapi/parts.ts'
+import {
+  answerFields,
+  domainFields,
+  domainStatus,
+  instant,
+  pagination,
+  stage,
+  url,
+} from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
 export const domainAdded = z
   .object({
-    ...said,
-    ...who,
+    ...answerFields,
+    ...domainFields,
     status: domainStatus,
     nameservers: z.array(z.string()).describe('Set these at the registrar, and no others.'),
     max_inboxes: z.int(),
@@ -20,7 +28,7 @@ export const domainAdded = z
   .register(components, { id: 'DomainAdded' })
 
 const listFields = {
-  ...who,
+  ...domainFields,
   status: domainStatus,
   mailcow_added: z
     .boolean()
@@ -35,7 +43,7 @@ const listFields = {
 
 export const domainList = z
   .object({
-    ...said,
+    ...answerFields,
     domains: z.array(z.object(listFields).register(components, { id: 'DomainItem' })),
     pagination,
   })
@@ -110,7 +118,7 @@ const failure = z.object({
 
 export const domain = z
   .object({
-    ...said,
+    ...answerFields,
     ...listFields,
     nameservers: z.array(z.string()),
     dns_records: z.array(dnsRecord),
@@ -126,8 +134,8 @@ export const domain = z
 
 export const activation = z
   .object({
-    ...said,
-    ...who,
+    ...answerFields,
+    ...domainFields,
     status: domainStatus,
     dns_verified: z.boolean(),
     progress_url: url,
@@ -138,22 +146,22 @@ export const activation = z
 
 export const progressAnswer = z
   .object({
-    ...said,
-    ...who,
+    ...answerFields,
+    ...domainFields,
     status: z.enum(['PENDING', 'IN_PROGRESS', 'COMPLETED', 'FAILED']),
     progress_percentage: z.int().min(0).max(100),
     is_complete: z.boolean(),
     is_failed: z.boolean(),
-    status_message: z.string().describe('A sentence for someone who waits.'),
+    status_message: z.string().describe('Says in one sentence how far the domain is.'),
   })
   .register(components, { id: 'Progress' })
 
-const deleted = z.object({ ...said, ...who, deleted: z.literal(true) })
+const deleted = z.object({ ...answerFields, ...domainFields, deleted: z.literal(true) })
 const part = z.object({ what: z.string(), provider: z.string(), count: z.int() })
 
 const rehearsal = z.object({
-  ...said,
-  ...who,
+  ...answerFields,
+  ...domainFields,
   deleted: z.literal(false),
   blockers: z.array(
     z.object({ type: z.string(), id: z.uuid(), name: z.string(), status: z.string() }),
@@ -166,7 +174,7 @@ export const deletion = z.union([deleted, rehearsal]).register(components, { id:
 
 export const removalAnswer = z
   .object({
-    ...who,
+    ...domainFields,
     state: z.enum(['removing', 'tombstone', 'done', 'abandoned']),
     steps: z.array(
       z.object({
@@ -182,27 +190,27 @@ export const removalAnswer = z
   .register(components, { id: 'Removal' })
 
 export const recordList = z
-  .object({ ...said, records: z.array(dnsRecord) })
+  .object({ ...answerFields, records: z.array(dnsRecord) })
   .register(components, { id: 'RecordList' })
 
-export const recordSaid = z
-  .object({ ...said, record: dnsRecord })
+export const recordAnswer = z
+  .object({ ...answerFields, record: dnsRecord })
   .register(components, { id: 'RecordSaid' })
 
 export const recordRemoved = z
-  .object({ ...said, record_id: z.uuid() })
+  .object({ ...answerFields, record_id: z.uuid() })
   .register(components, { id: 'RecordRemoved' })
 
 export const zoneCut = z
   .object({
-    ...said,
-    ...who,
+    ...answerFields,
+    ...domainFields,
     zone: z.string().describe('The zone that delegates the domain.'),
     nameservers: z.array(z.string()),
   })
   .register(components, { id: 'ZoneCut' })
 
-export const fileAccount = z.object({
+export const fileReport = z.object({
   added: z.int().describe('How many records of the file are new in the zone.'),
   present: z.int().describe('How many were there already.'),
   left_out: z.array(
@@ -212,12 +220,12 @@ export const fileAccount = z.object({
 
 export const importAnswer = z
   .object({
-    ...said,
-    ...who,
+    ...answerFields,
+    ...domainFields,
     state: z.enum(['none', 'wanted', 'done', 'incomplete']),
     take_mail: z.boolean(),
     records: z.array(dnsRecord),
-    file: fileAccount.nullable().describe('What became of the zone file that was sent.'),
+    file: fileReport.nullable().describe('What became of the zone file that was sent.'),
   })
   .register(components, { id: 'Import' })
 
@@ -237,8 +245,8 @@ export const redirectAnswer = z
 
 export const rotationAnswer = z
   .object({
-    ...said,
-    ...who,
+    ...answerFields,
+    ...domainFields,
     state: z.enum(['rotating', 'rotated']),
     selectors: z.array(
       z.object({

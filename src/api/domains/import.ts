@@ -9,10 +9,10 @@ import type { Http } from '../http/http.ts'
 import { Invalid, Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { domainParams, id, SUCCESS } from '../http/shapes.ts'
-import { type fileAccount, importAnswer } from './answers.ts'
+import { type fileReport, importAnswer } from './answers.ts'
 import { customerRecordView } from './domain-views.ts'
 import { type KnownDomain, loadDomain } from './load-domain.ts'
-import { RECORDS, standingIn } from './standing-records.ts'
+import { MAX_OWN_RECORDS, zoneContentsOf } from './zone-contents.ts'
 
 const FILE_LIMIT = 900_000
 /** At most this many unreadable lines are named. */
@@ -33,7 +33,7 @@ const body = z.object({
     .max(FILE_LIMIT)
     .optional()
     .describe(
-      `A zone file in BIND format, as the former host exports it; at most ${RECORDS} records. It may also be the whole body, as \`text/dns\`.`,
+      `A zone file in BIND format, as the former host exports it; at most ${MAX_OWN_RECORDS} records. It may also be the whole body, as \`text/dns\`.`,
     ),
 })
 const path = `${API_PREFIX}/domains/:domain_id/import`
@@ -106,12 +106,12 @@ async function takeFile(context: ApiContext, row: DomainRow, file: string) {
 
 async function plannedFile(context: ApiContext, held: Queryable, row: DomainRow, file: string) {
   const theirs = await listCustomerRecords(held, row.id)
-  const standing = standingIn(row, await recordsOf(held, row.id), theirs)
+  const zone = zoneContentsOf(row, await recordsOf(held, row.id), theirs)
   const host = context.zoneHost(row.world, accountsOfDomain(row))
-  const plan = planFile(file, standing, host, RECORDS)
+  const plan = planFile(file, zone, host, MAX_OWN_RECORDS)
   if (plan.is === 'unreadable') throw unreadable(plan.problems)
-  if (theirs.length + plan.records.length > 2 * RECORDS) {
-    throw new Problem('too_many_records', { max_records: RECORDS })
+  if (theirs.length + plan.records.length > 2 * MAX_OWN_RECORDS) {
+    throw new Problem('too_many_records', { max_records: MAX_OWN_RECORDS })
   }
   return plan
 }
@@ -128,7 +128,7 @@ const unreadable = (problems: readonly { line: number; message: string }[]): Inv
 async function answer(
   { row }: KnownDomain,
   { store }: ApiContext,
-  file: z.infer<typeof fileAccount> | null,
+  file: z.infer<typeof fileReport> | null,
 ) {
   const records = await listCustomerRecords(store.db, row.id)
   const imported = records.filter(({ origin }) => origin === 'imported')

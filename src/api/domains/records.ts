@@ -20,10 +20,10 @@ import type { Http } from '../http/http.ts'
 import { Invalid, Problem, type ProblemCode } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { domainParams, id, SUCCESS } from '../http/shapes.ts'
-import { recordList, recordRemoved, recordSaid } from './answers.ts'
+import { recordList, recordRemoved, recordAnswer } from './answers.ts'
 import { customerRecordView, recordViewer } from './domain-views.ts'
 import { loadDomain } from './load-domain.ts'
-import { RECORDS, refuseConflict, standingIn } from './standing-records.ts'
+import { RECORDS, refuseConflict, zoneContentsOf } from './standing-records.ts'
 
 /** A TXT value of 4096 octets, all of them escaped, and its quotation marks. */
 const VALUE_LIMIT = 20_000
@@ -110,7 +110,7 @@ function addRecord(app: Http, context: ApiContext): void {
     summary: 'Adds a record to the hosted zone',
     params: domainParams,
     body: fresh,
-    response: { 201: recordSaid },
+    response: { 201: recordAnswer },
     problems: ['domain_not_found', 'record_exists', 'record_conflict', 'too_many_records'],
   } satisfies FastifySchema
   app.post(path, { schema, ...needs(context, 'domains:update') }, async (request, reply) => {
@@ -133,7 +133,7 @@ function editRecords(app: Http, context: ApiContext): void {
     summary: 'Changes one of the records that are not ours',
     params: recordParams,
     body: changed,
-    response: { 200: recordSaid },
+    response: { 200: recordAnswer },
     problems: [...ABSENT, 'record_exists', 'record_conflict'],
   } satisfies FastifySchema
   app.put(one, { schema: change, ...update }, async (request) => {
@@ -227,15 +227,15 @@ async function refuseInTheWay(
 ): Promise<void> {
   const ours = await recordsOf(held, domain.id)
   const theirs = (await listCustomerRecords(held, domain.id)).filter(({ id }) => id !== own)
-  if (own === undefined && theirs.length >= RECORDS) {
-    throw new Problem('too_many_records', { max_records: RECORDS })
+  if (own === undefined && theirs.length >= MAX_OWN_RECORDS) {
+    throw new Problem('too_many_records', { max_records: MAX_OWN_RECORDS })
   }
   const { name, type, ttl, value } = record
   const objectionTo = (...values: readonly string[]) =>
     zoneHost(domain.world, accountsOfDomain(domain)).objectionTo({ name, type, ttl, data: values })
   const alone = objectionTo(value)
   if (alone) throw invalid('value', alone)
-  refuseConflict(record, standingIn(domain, ours, theirs))
+  refuseConflict(record, zoneContentsOf(domain, ours, theirs))
   const isBeside = (each: { name: string; type: string }) =>
     each.name === name && each.type === type
   const values = [...ours, ...theirs].filter(isBeside).map((each) => each.value)

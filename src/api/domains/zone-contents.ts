@@ -7,9 +7,9 @@ import { type DomainRow, type RecordRow, recordsOf } from '#store/domains.ts'
 import { Problem } from '../http/problems.ts'
 
 /** How many own records a domain may have. A zone is read and written whole, so there is a limit. */
-export const RECORDS = 1000
+export const MAX_OWN_RECORDS = 1000
 
-export function standingIn(
+export function zoneContentsOf(
   domain: DomainRow,
   ours: readonly RecordRow[],
   theirs: readonly CustomerRecordRow[],

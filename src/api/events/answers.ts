@@ -1,7 +1,7 @@
 /** The shapes of events. */
 import { z } from 'zod'
 import { EVENTS, type EventType } from '#events/catalogue.ts'
-import { instant, said } from '../openapi/parts.ts'
+import { answerFields, instant } from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
 const common = {
@@ -21,12 +21,12 @@ export const event = z
   .register(components, { id: 'Event' })
 
 export const timeline = z
-  .object({ ...said, events: z.array(event), next_cursor: z.uuid().nullable() })
+  .object({ ...answerFields, events: z.array(event), next_cursor: z.uuid().nullable() })
   .register(components, { id: 'Timeline' })
 
 export const feed = z
   .object({
-    ...said,
+    ...answerFields,
     events: z.array(event),
     next_after: z.string().describe('Ask behind it the next time'),
   })

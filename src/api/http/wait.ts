@@ -35,7 +35,7 @@ export async function waitForDomain<T>(
 }
 
 /** After a change is made, it is answered with `known` if the database fails. */
-export async function askedOr<T>(ask: () => Promise<T>, known: T): Promise<T> {
+export async function askOrKnown<T>(ask: () => Promise<T>, known: T): Promise<T> {
   try {
     return await ask()
   } catch (error) {

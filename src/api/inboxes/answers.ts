@@ -3,11 +3,11 @@
  * answers: tests check that answers have these shapes.
  */
 import { z } from 'zod'
-import { instant, pagination, said } from '../openapi/parts.ts'
+import { answerFields, instant, pagination } from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
 const inboxFields = {
-  ...said,
+  ...answerFields,
   inbox_id: z.uuid(),
   email_address: z.string(),
   display_name: z.string(),
@@ -40,7 +40,7 @@ export const inboxCreated = z
 
 export const inboxList = z
   .object({
-    ...said,
+    ...answerFields,
     sender_accounts: z.array(z.object(inboxFields).register(components, { id: 'SenderAccount' })),
     pagination,
   })
@@ -48,7 +48,7 @@ export const inboxList = z
 
 export const testEmail = z
   .object({
-    ...said,
+    ...answerFields,
     inbox_id: z.uuid(),
     inbox_email: z.string(),
     recipient_email: z.string(),
@@ -84,7 +84,7 @@ const conversation = z
 
 export const conversationList = z
   .object({
-    ...said,
+    ...answerFields,
     conversations: z.array(conversation),
     total_count: z.int(),
     unread_count: z.int(),

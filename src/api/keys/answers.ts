@@ -3,7 +3,7 @@
  * answers have these shapes.
  */
 import { z } from 'zod'
-import { instant, pagination, said } from '../openapi/parts.ts'
+import { answerFields, instant, pagination } from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
 const keyFields = {
@@ -15,7 +15,7 @@ const keyFields = {
 }
 
 export const keyMade = z
-  .object({ ...said, ...keyFields, key: z.string().describe('Shown this once.') })
+  .object({ ...answerFields, ...keyFields, key: z.string().describe('Shown this once.') })
   .register(components, { id: 'KeyMade' })
 
 const shownFields = {
@@ -29,19 +29,19 @@ const shownFields = {
 
 export const keyList = z
   .object({
-    ...said,
+    ...answerFields,
     keys: z.array(z.object(shownFields).register(components, { id: 'Key' })),
     pagination,
   })
   .register(components, { id: 'KeyList' })
 
 export const keyShown = z
-  .object({ ...said, ...shownFields })
+  .object({ ...answerFields, ...shownFields })
   .register(components, { id: 'KeyShown' })
 
 export const keyRevoked = z
   .object({
-    ...said,
+    ...answerFields,
     key_id: z.uuid(),
     descendants_revoked: z
       .int()
@@ -56,7 +56,7 @@ const workspaceFields = { workspace_id: z.uuid(), name: z.string(), created_at: 
 
 export const workspaceMade = z
   .object({
-    ...said,
+    ...answerFields,
     ...workspaceFields,
     world: z.enum(['live', 'sandbox']).describe('The world its key acts in.'),
     key_id: z.uuid(),
@@ -66,12 +66,12 @@ export const workspaceMade = z
   .register(components, { id: 'WorkspaceMade' })
 
 export const workspaceList = z
-  .object({ ...said, workspaces: z.array(z.object(workspaceFields)), pagination })
+  .object({ ...answerFields, workspaces: z.array(z.object(workspaceFields)), pagination })
   .register(components, { id: 'WorkspaceList' })
 
 export const workspace = z
   .object({
-    ...said,
+    ...answerFields,
     ...workspaceFields,
     world: z.enum(['live', 'sandbox']),
   })

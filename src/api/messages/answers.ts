@@ -1,6 +1,6 @@
 /** The shapes of answers about outgoing messages. */
 import { z } from 'zod'
-import { instant, pagination, said } from '../openapi/parts.ts'
+import { answerFields, instant, pagination } from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
 export const OUTGOING_STATES = [
@@ -27,7 +27,7 @@ const messageFields = {
     .describe(
       'Where it stands. `sent`: the next host has taken it. `delivered`: a report says that it was delivered.',
     ),
-  last_reply: z.string().describe('What was said to the last attempt.'),
+  last_reply: z.string().describe('The reply to the last attempt.'),
   created_at: instant,
   next_attempt_at: instant.nullable(),
   finished_at: instant.nullable(),
@@ -35,7 +35,7 @@ const messageFields = {
 
 export const messageList = z
   .object({
-    ...said,
+    ...answerFields,
     messages: z.array(z.object(messageFields).register(components, { id: 'Message' })),
     pagination,
   })

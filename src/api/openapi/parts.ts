@@ -5,8 +5,8 @@ import type { DomainStatus } from '#domains/types.ts'
 import { components } from './schema.ts'
 
 export const instant = z.iso.datetime()
-export const said = { success: z.literal(true), message: z.string() }
-export const done = z.object(said).register(components, { id: 'Done' })
+export const answerFields = { success: z.literal(true), message: z.string() }
+export const done = z.object(answerFields).register(components, { id: 'Done' })
 export const url = z.string().describe('A path on this server.')
 
 const STATUSES = [
@@ -21,7 +21,7 @@ const STATUSES = [
 export const domainStatus = z.enum(STATUSES).register(components, { id: 'DomainStatus' })
 export const stage = z.enum(LIFECYCLE.map(({ met }) => met)).register(components, { id: 'Stage' })
 
-export const who = { domain_id: z.uuid(), domain_name: z.string() }
+export const domainFields = { domain_id: z.uuid(), domain_name: z.string() }
 export const pagination = z
   .object({
     page: z.int(),

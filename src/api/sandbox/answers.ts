@@ -3,7 +3,7 @@
  * that answers have these shapes.
  */
 import { z } from 'zod'
-import { instant, said, stage } from '../openapi/parts.ts'
+import { answerFields, instant, stage } from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
 export const sandboxDelegation = z
@@ -25,7 +25,7 @@ export const sandboxOutcome = z
   .register(components, { id: 'SandboxOutcome' })
 
 export const sandboxMailTaken = z
-  .object({ ...said, from: z.string(), to: z.string(), reply: z.string() })
+  .object({ ...answerFields, from: z.string(), to: z.string(), reply: z.string() })
   .register(components, { id: 'SandboxMailTaken' })
 
 export const sandboxMailList = z
