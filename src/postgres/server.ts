@@ -14,8 +14,8 @@ const POLL_MS = 20
 const READY_LIMIT_MS = 30_000
 /** A server that answers that it is starting replays its log. Ending it would undo the work. */
 const RECOVERY_LIMIT_MS = 600_000
-const LAST_WORDS_LIMIT_MS = 500
-const LAST_WORDS_LINES = 20
+const LAST_LOG_LIMIT_MS = 500
+const LAST_LOG_LINES = 20
 
 /** The input of a run. */
 export type ServerPlan = {
@@ -35,7 +35,7 @@ export type Server = AsyncDisposable & {
   /** Settles with `howEnded`. */
   readonly ended: Promise<string>
   /** The last lines that it logged. */
-  readonly lastWords: () => Promise<string>
+  readonly lastLogLines: () => Promise<string>
 }
 
 /**
@@ -79,14 +79,14 @@ async function answers(connection: Connection, elapsedMs: number): Promise<boole
   }
 }
 
-async function prematureEnd({ howEnded, lastWords }: Server): Promise<Error> {
-  return new Error(`Postgres ended at its start (${howEnded}):\n${await lastWords()}`)
+async function prematureEnd({ howEnded, lastLogLines }: Server): Promise<Error> {
+  return new Error(`Postgres ended at its start (${howEnded}):\n${await lastLogLines()}`)
 }
 
 function spawnServer({ account, binDir, cluster, settings, onLog }: ServerPlan): Server {
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
   const child = spawnAs(account, [join(binDir, 'postgres'), '-D', cluster, ...options])
-  const lastWords = follow(child, onLog)
+  const lastLogLines = follow(child, onLog)
   let howEnded: string | undefined
   const ended = untilEnd(child).then((how) => (howEnded = how))
   const end = () => child.pid && endServer(child.pid, async () => howEnded === undefined)
@@ -96,7 +96,7 @@ function spawnServer({ account, binDir, cluster, settings, onLog }: ServerPlan):
     get howEnded() {
       return howEnded
     },
-    lastWords,
+    lastLogLines,
     [Symbol.asyncDispose]: async () => void (await end()),
   }
 }
@@ -112,14 +112,14 @@ function follow(child: ChildProcess, onLog: (line: string) => void): () => Promi
   const tail: string[] = []
   const keep = (line: string) => {
     tail.push(line)
-    if (tail.length > LAST_WORDS_LINES) tail.shift()
+    if (tail.length > LAST_LOG_LINES) tail.shift()
     onLog(line)
   }
   const streams = [child.stdout, child.stderr].filter((stream) => stream !== null)
   for (const input of streams) createInterface({ input }).on('line', keep)
   return async () => {
     // A process may be seen to end before its last output; a child of it may keep the pipe open.
-    await Promise.race([Promise.all(streams.map(untilClosed)), sleep(LAST_WORDS_LIMIT_MS)])
+    await Promise.race([Promise.all(streams.map(untilClosed)), sleep(LAST_LOG_LIMIT_MS)])
     return tail.join('\n')
   }
 }

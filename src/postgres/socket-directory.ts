@@ -28,22 +28,25 @@ export async function openSocketDirectory(
   return { path: usual, async [Symbol.asyncDispose]() {} }
 }
 
-async function openShortDirectory(memo: string, owner: Owner | undefined) {
+async function openShortDirectory(pathFile: string, owner: Owner | undefined) {
   const prefix = join(tmpdir(), 'mailstead-')
   if (!fits(`${prefix}XXXXXX`)) throw new Error(`${tmpdir()} is too long a path: set TMPDIR`)
-  const path = (await recall(memo, owner)) ?? (await mkdtemp(prefix))
-  await replaceWhole(memo, path)
+  const path = (await reusablePath(pathFile, owner)) ?? (await mkdtemp(prefix))
+  await replaceWhole(pathFile, path)
   await closeToOthers(path, owner)
   const remove = async () => {
     await rm(path, { recursive: true, force: true })
-    await rm(memo, { force: true })
+    await rm(pathFile, { force: true })
   }
   return { path, [Symbol.asyncDispose]: remove }
 }
 
 // In a world-writable place another user may own that name now.
-async function recall(memo: string, owner: Owner | undefined): Promise<string | undefined> {
-  const path = await readIfPresent(memo)
+async function reusablePath(
+  pathFile: string,
+  owner: Owner | undefined,
+): Promise<string | undefined> {
+  const path = await readIfPresent(pathFile)
   const found = path ? await ifPresent(lstat(path)) : undefined
   if (!found?.isDirectory() || (found.mode & 0o077) !== 0) return undefined
   return [owner?.uid, process.getuid?.()].includes(found.uid) ? path : undefined

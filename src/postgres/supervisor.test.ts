@@ -49,7 +49,7 @@ function deadServer(): Server {
     pid: 1,
     howEnded: how,
     ended: Promise.resolve(how),
-    lastWords: async () => '',
+    lastLogLines: async () => '',
     async [Symbol.asyncDispose]() {},
   }
 }

@@ -15,7 +15,7 @@ import type { Session } from '#mail/incoming/session.ts'
 import { TooBusy } from '#mail/incoming/too-busy.ts'
 import { CLIENT_LIMITS, type ClientLimits, Clients } from './clients.ts'
 import { type LibraryParser, readInOneWalk } from './message-end.ts'
-import { type Place, Room } from './room.ts'
+import { type MemoryShare, MessageMemory } from './message-memory.ts'
 
 export type InboundOptions = {
   address: string
@@ -54,7 +54,7 @@ export async function listenInbound(
 ): Promise<AsyncDisposable & { address: string; port: number }> {
   const stop = new AbortController()
   const limits = { ...LIMITS, ...options.limits }
-  const room = new Room(limits.octetsUnderWay)
+  const memory = new MessageMemory(limits.octetsUnderWay)
   const clients = new Clients(limits)
   const suspects = new Suspects()
   const server = new SMTPServer({
@@ -109,20 +109,24 @@ export async function listenInbound(
   }
 
   async function data(stream: SMTPServerDataStream, session: SMTPServerSession): Promise<void> {
-    using place = room.placeFor(session.remoteAddress)
-    const raw = await collectFrom(stream, session, place)
+    using share = memory.shareFor(session.remoteAddress)
+    const raw = await collectFrom(stream, session, share)
     if (stream.sizeExceeded) throw smtpError(552, '5.3.4', 'Message too big')
     if (!raw) throw smtpError(452, '4.3.1', 'Too much mail under way, try again later')
     const recipients = session.envelope.rcptTo.map(({ address }) => address)
     const message = { raw, recipients, session: sessionOf(session) }
     const received = await options.receive(message, stop.signal).catch(troubled)
     if (received.is === 'refused') throw smtpError(received.code, received.enhanced, received.text)
-    if (!received.isJudged) suspects.note(session.remoteAddress)
+    if (!received.isJudged) suspects.add(session.remoteAddress)
   }
 
-  function collectFrom(stream: SMTPServerDataStream, session: SMTPServerSession, place: Place) {
+  function collectFrom(
+    stream: SMTPServerDataStream,
+    session: SMTPServerSession,
+    share: MemoryShare,
+  ) {
     const receiving = clients.receiving(session.remoteAddress, session.remotePort)
-    return collect(stream, place).finally(() => receiving[Symbol.dispose]())
+    return collect(stream, share).finally(() => receiving[Symbol.dispose]())
   }
 
   /** Answers our own failures with 4yz: the client tries again. */
@@ -167,16 +171,16 @@ const sessionOf = (session: SMTPServerSession): Session => ({
  */
 async function collect(
   stream: SMTPServerDataStream,
-  place: Place,
+  share: MemoryShare,
 ): Promise<Uint8Array | undefined> {
   let blocks: Blocks | undefined = new Blocks()
   for await (const chunk of stream) {
     const octets = chunk as Buffer
-    if (blocks && blocks.size + octets.length <= MESSAGE_LIMIT && place.take(octets.length))
+    if (blocks && blocks.size + octets.length <= MESSAGE_LIMIT && share.reserve(octets.length))
       blocks.add(octets)
     else {
       blocks = undefined
-      place[Symbol.dispose]()
+      share[Symbol.dispose]()
     }
   }
   return blocks?.joined()
@@ -221,11 +225,11 @@ class Blocks {
 
 /** Client addresses whose messages repeatedly cost too much to judge. */
 class Suspects {
-  readonly #notedAt = new Map<string, number[]>()
+  readonly #addedAt = new Map<string, number[]>()
 
-  note(address: string): void {
-    if (this.#notedAt.size >= SUSPECTS_LIMIT) this.#notedAt.clear()
-    this.#notedAt.set(address, [...this.#recent(address), performance.now()])
+  add(address: string): void {
+    if (this.#addedAt.size >= SUSPECTS_LIMIT) this.#addedAt.clear()
+    this.#addedAt.set(address, [...this.#recent(address), performance.now()])
   }
 
   rests(address: string): boolean {
@@ -234,7 +238,7 @@ class Suspects {
 
   #recent(address: string): number[] {
     const since = performance.now() - SUSPECT_MS
-    return (this.#notedAt.get(address) ?? []).filter((at) => at > since)
+    return (this.#addedAt.get(address) ?? []).filter((at) => at > since)
   }
 }
 

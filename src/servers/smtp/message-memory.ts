@@ -2,31 +2,31 @@
 import { Remote } from '../dns/defence/remote.ts'
 
 /** The memory of one message, until it is disposed of. */
-export type Place = Disposable & {
+export type MemoryShare = Disposable & {
   /** False where not enough is left. */
-  take(octets: number): boolean
+  reserve(octets: number): boolean
 }
 
 const SEED = { start: 0x51ed270b, multiplier: 0x2f0b4c47 }
 
-export class Room {
+export class MessageMemory {
   readonly #octets: number
   readonly #remote = new Remote()
-  readonly #takenBy = new Map<number, number>()
-  #taken = 0
+  readonly #reservedBy = new Map<number, number>()
+  #reserved = 0
 
   constructor(octets: number) {
     this.#octets = octets
   }
 
-  placeFor(address: string): Place {
+  shareFor(address: string): MemoryShare {
     this.#remote.setText(address)
     const prefix = this.#remote.prefixHash(SEED)
     let held = 0
     return {
-      take: (octets) => {
-        const own = this.#takenBy.get(prefix) ?? 0
-        if (this.#taken + octets > this.#octets || own + octets > this.#octets / 2) return false
+      reserve: (octets) => {
+        const own = this.#reservedBy.get(prefix) ?? 0
+        if (this.#reserved + octets > this.#octets || own + octets > this.#octets / 2) return false
         held += octets
         this.#account(prefix, octets)
         return true
@@ -39,9 +39,9 @@ export class Room {
   }
 
   #account(prefix: number, octets: number): void {
-    this.#taken += octets
-    const own = (this.#takenBy.get(prefix) ?? 0) + octets
-    if (own > 0) this.#takenBy.set(prefix, own)
-    else this.#takenBy.delete(prefix)
+    this.#reserved += octets
+    const own = (this.#reservedBy.get(prefix) ?? 0) + octets
+    if (own > 0) this.#reservedBy.set(prefix, own)
+    else this.#reservedBy.delete(prefix)
   }
 }
