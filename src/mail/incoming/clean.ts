@@ -7,7 +7,7 @@
 const UNFIT = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff]/gu
 
 /** One line of at most `limit` characters. */
-export function cleaned(text: string, limit: number): string {
+export function cleanText(text: string, limit: number): string {
   // Somewhat more than is kept, because characters are removed.
   const some = text.slice(0, 4 * limit).toWellFormed()
   const line = some.replace(/\s+/g, ' ').replace(UNFIT, '').trim()

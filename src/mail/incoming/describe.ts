@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import PostalMime, { addressParser, type Email } from 'postal-mime'
 import { alabels } from '#names/domain-name.ts'
 import { type Report, readReport } from '../reports/read-report.ts'
-import { cleaned } from './clean.ts'
+import { cleanText } from './clean.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
 
 export type Description = {
@@ -45,8 +45,8 @@ export async function describe(header: Header, body: Buffer): Promise<Descriptio
   const [failedRecipients = ''] = all('x-failed-recipients')
   return {
     author: authorOf(header.fields.filter((field) => nameOf(field) === 'from')),
-    subject: cleaned(mail?.subject ?? '', LIMIT.subject),
-    preview: cleaned(mail?.text ?? '', LIMIT.preview),
+    subject: cleanText(mail?.subject ?? '', LIMIT.subject),
+    preview: cleanText(mail?.text ?? '', LIMIT.preview),
     root: rootOf([...all('references'), ...all('in-reply-to'), ...all('message-id')]),
     report: mail && readReport(mail, failedRecipients),
   }
@@ -99,7 +99,7 @@ function authorOf(fields: readonly string[]): string {
   if (address === undefined || at < 1) return ''
   const domain = alabels(address.slice(at + 1).replace(/\.$/, ''))
   const author = `${address.slice(0, at)}@${domain}`.toLowerCase()
-  const isFit = domain !== undefined && cleaned(author, LIMIT.author) === author
+  const isFit = domain !== undefined && cleanText(author, LIMIT.author) === author
   return isFit ? author : ''
 }
 

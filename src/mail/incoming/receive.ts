@@ -69,78 +69,84 @@ export async function receive(
   signal: AbortSignal,
 ): Promise<Received> {
   const found = await Promise.all(recipients.map((each) => findRecipient(each, worlds, store)))
-  const places = found.map(stillHere)
-  const judges = worlds.filter(({ name }) => places.some(({ world }) => world === name))
+  const locals = found.map(asLocal)
+  const judges = worlds.filter(({ name }) => locals.some(({ world }) => world === name))
   const inspection = await workers.inspect(raw, session, judges, signal)
   if (inspection.is === 'refused') return inspection
   const { report } = inspection.description
-  for (const about of report ? reportedIn(places, report) : [])
+  for (const about of report ? reportedIn(locals, report) : [])
     await store.recordReport(report!, about)
   const copies: Copy[] = []
-  for (const place of distinct(places)) {
-    const index = judges.findIndex(({ name }) => name === place.world)
+  for (const local of distinct(locals)) {
+    const index = judges.findIndex(({ name }) => name === local.world)
     const authentication = inspection.authentications[index]!
     const mailHost = judges[index]!.mailHost
     const taken = { session, authentication, mailHost, description: inspection.description }
-    if (place.is === 'bounce') copies.push(...returnedCopy(place, taken))
-    else if (place.is !== 'probe') copies.push(copyFor(place, taken))
+    if (local.is === 'bounce') copies.push(...returnedCopy(local, taken))
+    else if (local.is !== 'probe') copies.push(copyFor(local, taken))
     // An unjudged probe gives no verdict: the next one decides.
-    else if (inspection.isJudged) await store.judgeProbe(place.address, authentication)
+    else if (inspection.isJudged) await store.judgeProbe(local.address, authentication)
   }
   // Last, and all at once: a retry must not keep twice. Judging a probe again changes nothing.
   if (copies.length > 0) await store.keep(inspection.content, copies)
   return { is: 'kept', isJudged: inspection.isJudged }
 }
 
-type Place = Extract<Recipient, { world: string }>
+type LocalRecipient = Extract<Recipient, { world: string }>
 
-function stillHere(recipient: Recipient): Place {
+function asLocal(recipient: Recipient): LocalRecipient {
   if ('world' in recipient) return recipient
   throw new Error('A recipient went away between RCPT and DATA')
 }
 
 /** Two recipients with one mailbox get one copy. */
-function distinct(places: readonly Place[]): readonly Place[] {
-  const keyOf = (place: Place) =>
-    place.is === 'customer' ? `${place.claimId} ${place.localpart}` : place.address
-  return [...new Map(places.map((place) => [keyOf(place), place])).values()]
+function distinct(locals: readonly LocalRecipient[]): readonly LocalRecipient[] {
+  const keyOf = (local: LocalRecipient) =>
+    local.is === 'customer' ? `${local.claimId} ${local.localpart}` : local.address
+  return [...new Map(locals.map((local) => [keyOf(local), local])).values()]
 }
 
-function* reportedIn(places: readonly Place[], report: Report): Generator<ReportedMessage> {
+function* reportedIn(
+  locals: readonly LocalRecipient[],
+  report: Report,
+): Generator<ReportedMessage> {
   const { messageId } = report
   const isComplaint = report.is === 'complaint'
   const named = isComplaint ? readBounceAddress(report.envelopeSender) : undefined
   if (named) yield { id: named.id }
-  for (const place of places) {
-    if (place.is === 'bounce') yield { id: place.sent.id }
+  for (const local of locals) {
+    if (local.is === 'bounce') yield { id: local.sent.id }
     else if (!named && messageId !== '')
-      yield { messageId, author: isComplaint ? undefined : place.address }
+      yield { messageId, author: isComplaint ? undefined : local.address }
   }
 }
 
-type Taken = {
+type JudgedMessage = {
   session: Session
   description: Description
   authentication: Authentication
   mailHost: string
 }
-type Kept = Exclude<Place, { is: 'probe' | 'bounce' }>
+type StoredRecipient = Exclude<LocalRecipient, { is: 'probe' | 'bounce' }>
 
-function copyFor(place: Kept, taken: Taken): Copy {
+function copyFor(local: StoredRecipient, taken: JudgedMessage): Copy {
   const { description, authentication } = taken
   const isForged = authentication.dmarc.result === 'fail'
   return {
     ...copyOf(taken),
-    claimId: place.is === 'customer' ? place.claimId : null,
-    localpart: place.is === 'customer' ? place.localpart : localpartOf(place.address),
-    recipient: place.address,
+    claimId: local.is === 'customer' ? local.claimId : null,
+    localpart: local.is === 'customer' ? local.localpart : localpartOf(local.address),
+    recipient: local.address,
     correspondent: description.author,
     threadKey: threadKey(description, isForged, randomUUID()),
   }
 }
 
 /** Mail to a bounce address belongs to the conversation of the message it is about, whatever its author. */
-function returnedCopy({ sent, address }: Place & { is: 'bounce' }, taken: Taken): Copy[] {
+function returnedCopy(
+  { sent, address }: LocalRecipient & { is: 'bounce' },
+  taken: JudgedMessage,
+): Copy[] {
   const { inbox, claimId, recipient, messageId } = sent
   if (inbox === undefined) return []
   const thread = {
@@ -150,7 +156,7 @@ function returnedCopy({ sent, address }: Place & { is: 'bounce' }, taken: Taken)
   return [{ ...copyOf(taken), claimId, localpart: inbox, recipient: address, ...thread }]
 }
 
-function copyOf({ session, description, authentication, mailHost }: Taken) {
+function copyOf({ session, description, authentication, mailHost }: JudgedMessage) {
   const { author, subject, preview } = description
   const trace = traceOf(session, authentication, mailHost)
   return { envelopeSender: session.envelopeSender, author, subject, preview, trace, authentication }

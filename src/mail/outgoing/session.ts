@@ -27,7 +27,7 @@ export type Delivery = {
 }
 
 /** `isUntouched`: the session ended before the message began to be sent. */
-export type Handed = AttemptResult & { isUntouched: boolean }
+export type HandOverResult = AttemptResult & { isUntouched: boolean }
 
 const CONNECT_MS = 20_000
 // RFC 5321 section 4.5.3.2 allows minutes for each command; a slow reply defers the message.
@@ -63,11 +63,11 @@ export class Session {
       greetingTimeout: CONNECT_MS,
       socketTimeout: SOCKET_MS,
       transactionLog: true,
-      logger: this.#recorder() as never,
+      logger: this.#conversationLogger() as never,
       ...(peer.localAddress === undefined ? {} : { localAddress: peer.localAddress }),
     })
     this.#connection.on('error', (error: unknown) => this.#end(replyOf(error)))
-    this.#connection.on('end', () => this.#end(this.#lastWords()))
+    this.#connection.on('end', () => this.#end(this.#closingReply()))
   }
 
   close(): void {
@@ -83,15 +83,15 @@ export class Session {
   }
 
   /** Hands one message over, and connects first if needed. Rejects as `onData` does. */
-  async hand(delivery: Delivery, signal: AbortSignal): Promise<Handed> {
+  async hand(delivery: Delivery, signal: AbortSignal): Promise<HandOverResult> {
     let isTouched = false
     let refusal: unknown
     const abort = () => this.close()
     signal.addEventListener('abort', abort, { once: true })
     try {
-      const result = await this.#said(async () => {
+      const result = await this.#resultOrEnd(async () => {
         if (this.count === 0) await this.#open()
-        else if (this.#isSoiled) await this.#call((done) => this.#connection.reset(done))
+        else if (this.#mayHoldEnvelope) await this.#call((done) => this.#connection.reset(done))
         this.count++
         const content = Readable.from(
           (async function* () {
@@ -113,14 +113,19 @@ export class Session {
       // An accepted or refused message stays so, however late the reply.
       if (result.is === 'deferred') signal.throwIfAborted()
       const isUnanswered = isTouched && result.is === 'deferred' && !isReply(result.reply)
-      return { ...result, ...this.#told(), isUnanswered, isUntouched: !isTouched && this.isOver }
+      return {
+        ...result,
+        ...this.#hostAndConversation(),
+        isUnanswered,
+        isUntouched: !isTouched && this.isOver,
+      }
     } finally {
       signal.removeEventListener('abort', abort)
     }
   }
 
   /** After a refusal the host may still hold the envelope. */
-  #isSoiled = false
+  #mayHoldEnvelope = false
 
   async #open(): Promise<void> {
     await this.#call((done) => this.#connection.connect(done))
@@ -136,14 +141,14 @@ export class Session {
   async #send({ envelopeSender, recipient }: Delivery, content: Readable): Promise<AttemptResult> {
     const envelope = { from: envelopeSender, to: [recipient] }
     let reply = ''
-    this.#isSoiled = true
+    this.#mayHoldEnvelope = true
     await this.#call((done) =>
       this.#connection.send(envelope, content, (error: unknown, info?: { response?: string }) => {
         reply = info?.response ?? ''
         done(error)
       }),
     )
-    this.#isSoiled = false
+    this.#mayHoldEnvelope = false
     return { is: 'sent', reply }
   }
 
@@ -154,7 +159,7 @@ export class Session {
   }
 
   /** The result of the work, or the end of the session, whichever comes first. */
-  async #said(work: () => Promise<AttemptResult>): Promise<AttemptResult> {
+  async #resultOrEnd(work: () => Promise<AttemptResult>): Promise<AttemptResult> {
     const ended = Promise.withResolvers<AttemptResult>()
     this.#onEnd = (reply) => ended.resolve({ is: 'deferred', reply, isSilent: isSilence(reply) })
     const done = work().catch((error: unknown) => resultOf(error))
@@ -167,19 +172,19 @@ export class Session {
   }
 
   /** RFC 5321 section 3.8: a server that closes sends 421, perhaps with a reason. */
-  #lastWords(): string {
+  #closingReply(): string {
     const said = String(this.#connection.lastServerResponse || '')
     return said.startsWith('4') ? said : '4.4.2 the connection was closed'
   }
 
   /** The host, and the end of the dialogue with it. The library leaves secrets out. */
-  #told() {
+  #hostAndConversation() {
     const conversation = this.#conversation.slice(-CONVERSATION_OCTETS)
     this.#conversation = ''
     return { host: `${this.#peer.name} [${this.#peer.host}]`, conversation }
   }
 
-  #recorder() {
+  #conversationLogger() {
     const ignore = () => {}
     const debug = ({ tnx }: { tnx?: string } = {}, text?: unknown) => {
       if (tnx !== 'client' && tnx !== 'server') return

@@ -1,5 +1,5 @@
 /** Keeps SMTP sessions open for a while, so that the next message to the same host reuses them. */
-import { type Delivery, type Handed, type Peer, Session } from './session.ts'
+import { type Delivery, type HandOverResult, type Peer, Session } from './session.ts'
 
 export type SessionLimits = {
   /** How long an idle session is kept; how long and for how many messages any session is used. */
@@ -32,7 +32,12 @@ export class Sessions implements Disposable {
   }
 
   /** Hands a message to a host, in an idle or a new session. */
-  async hand(delivery: Delivery, peer: Peer, ehlo: string, signal: AbortSignal): Promise<Handed> {
+  async hand(
+    delivery: Delivery,
+    peer: Peer,
+    ehlo: string,
+    signal: AbortSignal,
+  ): Promise<HandOverResult> {
     const key = JSON.stringify([peer, ehlo])
     const kept = this.#take(key)
     const first = await this.#handIn(kept ?? this.#fresh(peer, ehlo), key, delivery, signal)
@@ -50,7 +55,7 @@ export class Sessions implements Disposable {
     key: string,
     delivery: Delivery,
     signal: AbortSignal,
-  ): Promise<Handed> {
+  ): Promise<HandOverResult> {
     try {
       return await session.hand(delivery, signal)
     } finally {

@@ -3,7 +3,7 @@
  * complaint (RFC 5965). Pure.
  */
 import type { Email } from 'postal-mime'
-import { cleaned } from '../incoming/clean.ts'
+import { cleanText } from '../incoming/clean.ts'
 import { nameOf, readHeader, unfolded } from '../incoming/header.ts'
 
 export type Report = {
@@ -32,10 +32,10 @@ export function readReport(mail: Email, failedRecipients: string): Report | unde
   const sender = feedback && fieldOf(fieldsOf(feedback), 'original-mail-from')
   return {
     ...found,
-    reply: cleaned(found.reply, LIMIT.reply),
-    host: cleaned(found.host, LIMIT.host),
-    envelopeSender: cleaned(unbracketed(sender || original('return-path')), LIMIT.address),
-    messageId: cleaned(original('message-id'), LIMIT.messageId),
+    reply: cleanText(found.reply, LIMIT.reply),
+    host: cleanText(found.host, LIMIT.host),
+    envelopeSender: cleanText(unbracketed(sender || original('return-path')), LIMIT.address),
+    messageId: cleanText(original('message-id'), LIMIT.messageId),
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * One worker and its jobs. A worker that is silent for too long, or ends, is replaced, and its jobs are
- * returned as lost: the lane does not know which of them was the cause.
+ * One worker thread and its jobs. A worker that is silent for too long, or ends, is replaced, and its jobs are
+ * returned as lost: `MailWorker` does not know which job was the cause.
  */
 import { Worker } from 'node:worker_threads'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
@@ -21,7 +21,7 @@ export class JobLost extends Error {
   }
 }
 
-export type LaneOptions = {
+export type MailWorkerOptions = {
   /** The most jobs in the worker at once. */
   atOnce: number
   /** How long the worker may be silent, and how long a job may take. */
@@ -48,8 +48,8 @@ const RESOURCES = { maxOldGenerationSizeMb: 192, maxYoungGenerationSizeMb: 32 }
 const CLOSED = 'The product stops.'
 const ENTRY = new URL('./worker.ts', import.meta.url)
 
-export class Lane implements AsyncDisposable {
-  readonly #options: LaneOptions
+export class MailWorker implements AsyncDisposable {
+  readonly #options: MailWorkerOptions
   readonly #waiting: Task[] = []
   readonly #underWay = new Map<number, Task>()
   #worker: Worker | undefined
@@ -60,7 +60,7 @@ export class Lane implements AsyncDisposable {
   #last = 0
   #isClosed = false
 
-  constructor(options: LaneOptions) {
+  constructor(options: MailWorkerOptions) {
     this.#options = options
   }
 
@@ -68,7 +68,7 @@ export class Lane implements AsyncDisposable {
     return this.#waiting.length + this.#underWay.size
   }
 
-  /** Rejects with `JobLost`; always, once the lane is closed. */
+  /** Rejects with `JobLost`; always, once disposed of. */
   run(job: Job, answer: AnswerDns): Promise<Result> {
     if (this.#isClosed) return Promise.reject(new JobLost(CLOSED))
     const ended = Promise.withResolvers<Result>()

@@ -14,7 +14,7 @@ import { notJudged } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
 import { TooBusy } from '../incoming/too-busy.ts'
 import type { DkimKey } from '../outgoing/key.ts'
-import { JobLost, Lane } from './lane.ts'
+import { JobLost, MailWorker } from './mail-worker.ts'
 import type { Inspected, InspectJob, Result } from './protocol.ts'
 
 /** One of our mail hosts that judges, with the resolver of its world. */
@@ -29,8 +29,8 @@ const SMALL = { atOnce: 64, silenceMs: 3000, jobMs: 20_000 }
 const LARGE = { atOnce: 1, silenceMs: 5000, jobMs: 20_000 }
 
 export class MailWorkers implements AsyncDisposable {
-  readonly #small = new Lane(SMALL)
-  readonly #large = new Lane(LARGE)
+  readonly #small = new MailWorker(SMALL)
+  readonly #large = new MailWorker(LARGE)
 
   constructor() {
     this.#small.warm()
@@ -84,7 +84,7 @@ export class MailWorkers implements AsyncDisposable {
   }
 
   #run(
-    lane: Lane,
+    worker: MailWorker,
     job: InspectJob,
     judges: readonly Judge[],
     signal: AbortSignal,
@@ -92,7 +92,7 @@ export class MailWorkers implements AsyncDisposable {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(DNS_LIMIT_MS)])
     const answer = (host: number, name: string, type: string) =>
       askDns(judges[host]!.resolver, name, type, limit)
-    return lane.run(job, answer).catch((error: unknown) => {
+    return worker.run(job, answer).catch((error: unknown) => {
       if (error instanceof JobLost) return error
       throw error
     })

@@ -32,7 +32,7 @@ export type Email = {
 }
 
 /** The result: taken over under an operation id, or refused with a code. */
-export type Handed = { operationId: string } | { status: number; code: string }
+export type SendEmailResult = { operationId: string } | { status: number; code: string }
 
 const taken = z.object({ id: z.string().min(1) })
 
@@ -44,7 +44,7 @@ export async function sendEmail(
   email: Email,
   nowMs: number,
   signal: AbortSignal,
-): Promise<Handed> {
+): Promise<SendEmailResult> {
   const signed = signature(new URL(endpoint).host, key, JSON.stringify(email), nowMs)
   const headers = { ...signed, 'operation-id': operationId }
   const ownMeaning = [401, 403]

@@ -5,7 +5,7 @@
 import { DriverError } from '../../errors.ts'
 import type { HttpClient } from '../../http.ts'
 import type { Arm } from './arm.ts'
-import { type Access, accessIn, type Email, type Handed, sendEmail } from './data-plane.ts'
+import { type Access, accessIn, type Email, type SendEmailResult, sendEmail } from './data-plane.ts'
 import { isUnknown, refusalOf } from './refusals.ts'
 
 export type SendingParts = {
@@ -20,7 +20,7 @@ export type SendingParts = {
 /** Hands a message over under an operation id, and returns Azure's id for it. */
 export type Sending = (operationId: string, email: Email, signal: AbortSignal) => Promise<string>
 
-type Refused = Extract<Handed, { code: string }>
+type Refused = Extract<SendEmailResult, { code: string }>
 
 /** Long, because repeated tries with a wrong key look like an attack. */
 const REFUSED_MS = 3_600_000
@@ -70,7 +70,7 @@ export function azureSending({ arm, clientAt, now, warn }: SendingParts): Sendin
   }
 }
 
-const isKeyRefused = (handed: Handed): boolean => 'code' in handed && handed.status === 401
+const isKeyRefused = (handed: SendEmailResult): boolean => 'code' in handed && handed.status === 401
 
 /** By its code rather than its status: `DomainNotLinked` has been seen with two of them. */
 function refusalOfMessage({ status, code }: Refused): DriverError {
