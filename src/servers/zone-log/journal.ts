@@ -20,8 +20,8 @@ export function zoneJournal(log: ZoneLog): Journal<EncodedName> {
       return position
     },
     keep: (page) => log.append(page.map(({ name, payload }) => [name, payload])),
-    begin: () => log.forgetMet(),
-    unread: () => log.unmet(),
+    begin: () => log.clearSeen(),
+    unread: () => log.unseen(),
     async complete(reached, hasChanged) {
       position = reached
       const now = performance.now()

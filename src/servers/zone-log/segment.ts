@@ -10,7 +10,7 @@ import {
   type LogRecord,
   MAX_HEADER_OCTETS,
 } from './format.ts'
-import { Places } from './places.ts'
+import { RecordOffsets } from './record-offsets.ts'
 import { scan } from './scan.ts'
 
 /** Up to where a log is complete: it holds every change before `mark` of that database. */
@@ -64,7 +64,7 @@ export async function loadSegment(
 
 export class Segment {
   readonly file: LogFile
-  readonly places: Places
+  readonly offsets: RecordOffsets
   /** The offset of the first record. */
   readonly begin: number
   #end: number
@@ -76,7 +76,7 @@ export class Segment {
     this.begin = begin
     this.#end = begin
     const prefix = Buffer.alloc(KEY_PREFIX_OCTETS)
-    this.places = new Places((at) => {
+    this.offsets = new RecordOffsets((at) => {
       const name = keyOf(prefix.subarray(0, file.readSync(prefix, at)))
       if (name === undefined) throw new Error(`the log of zones has no name at ${at} any more`)
       return name
@@ -95,13 +95,13 @@ export class Segment {
 
   /** The number of outdated records. */
   get outdated(): number {
-    return this.#records - this.places.size
+    return this.#records - this.offsets.size
   }
 
   async load(take: Take): Promise<void> {
     for await (const records of scan(this.file, this.begin, await this.file.size())) {
       for (const record of records) {
-        this.#note(record, record.at)
+        this.#index(record, record.at)
         this.#end = record.end
         if (record.kind !== 'mark')
           take(record.key, record.kind === 'set' ? record.payload : undefined)
@@ -124,7 +124,7 @@ export class Segment {
     if (records.length === 0) return
     const { octets, begins } = encodeRecords(records)
     await this.file.write(octets, this.#end)
-    for (const [index, record] of records.entries()) this.#note(record, this.#end + begins[index]!)
+    for (const [index, record] of records.entries()) this.#index(record, this.#end + begins[index]!)
     this.#end += octets.length
   }
 
@@ -143,14 +143,14 @@ export class Segment {
   }
 
   #isWanted({ kind, key, at }: LogRecord & { at: number }, other: Segment): boolean {
-    if (kind === 'set') return this.places.isLatest(key, at)
-    return kind === 'delete' && other.places.get(key) !== undefined
+    if (kind === 'set') return this.offsets.isLatest(key, at)
+    return kind === 'delete' && other.offsets.get(key) !== undefined
   }
 
-  #note({ kind, key, payload }: LogRecord, at: number): void {
+  #index({ kind, key, payload }: LogRecord, at: number): void {
     this.#records++
-    if (kind === 'set') this.places.set(key, at)
-    else if (kind === 'delete') this.places.delete(key)
+    if (kind === 'set') this.offsets.set(key, at)
+    else if (kind === 'delete') this.offsets.delete(key)
     else this.#mark = JSON.parse(Buffer.from(payload).toString())
   }
 }

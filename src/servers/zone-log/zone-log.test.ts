@@ -120,7 +120,7 @@ describe('what is added is there after a restart', () => {
         ['c.test', 'three'],
       ]),
     )
-    await log.forgetMet()
+    await log.clearSeen()
     await log.append(octets([['b.test', 'two']]))
     await log.append(
       octets([
@@ -128,7 +128,7 @@ describe('what is added is there after a restart', () => {
         ['c.test', undefined],
       ]),
     )
-    assert.deepEqual([...log.unmet()], ['a.test'])
+    assert.deepEqual([...log.unseen()], ['a.test'])
   })
 })
 
@@ -309,7 +309,7 @@ describe('compaction', () => {
       await using log = await logIn(directory.path)
       for (let round = 0; round < 12; round++) await log.append(octets(names))
       log.tidy()
-      await log.forgetMet() // It waits for the end.
+      await log.clearSeen() // It waits for the end.
       assert.ok((await stat(path)).size < 100_000)
     }
     assert.equal(Object.keys(await reread(directory.path)).length, 1000)

@@ -58,7 +58,7 @@ export class ZoneLog implements AsyncDisposable {
 
   /** The number of names it holds. */
   get size(): number {
-    return this.#segment?.places.size ?? 0
+    return this.#segment?.offsets.size ?? 0
   }
 
   /** Whether a write failed; nothing is written until `tryAgain`. */
@@ -120,18 +120,18 @@ export class ZoneLog implements AsyncDisposable {
     })
   }
 
-  /** Marks all names as not met. */
-  async forgetMet(): Promise<void> {
+  /** Marks all names as not seen. */
+  async clearSeen(): Promise<void> {
     await this.#compacting
-    this.#segment?.places.forgetMet()
+    this.#segment?.offsets.clearSeen()
   }
 
-  /** The names in the log that were not added since `forgetMet`. */
-  *unmet(): Generator<string> {
-    if (this.#segment) yield* this.#segment.places.unmet()
+  /** The names in the log that were not added since `clearSeen`. */
+  *unseen(): Generator<string> {
+    if (this.#segment) yield* this.#segment.offsets.unseen()
   }
 
-  /** Starts a compaction if many records are outdated. Not to be called between `forgetMet` and `unmet`. */
+  /** Starts a compaction if many records are outdated. Not to be called between `clearSeen` and `unseen`. */
   tidy(): void {
     const { outdated = 0 } = this.#segment ?? {}
     const isWorthwhile = outdated >= OUTDATED_AT_LEAST && outdated > this.size
@@ -205,13 +205,13 @@ export class ZoneLog implements AsyncDisposable {
     return this.#inTurn(async () => {
       const segment = this.#segment
       if (!segment) return
-      if (this.isBehind) return meet(segment, records)
+      if (this.isBehind) return markSeen(segment, records)
       try {
         await segment.add(records)
         this.#syncing ??= setTimeout(() => void this.#inTurn(() => this.#sync()), SYNC_EVERY_MS)
       } catch (error) {
         this.#fail(error)
-        meet(segment, records)
+        markSeen(segment, records)
       }
     })
   }
@@ -245,7 +245,7 @@ const markRecord = (mark: Mark): LogRecord => ({
   payload: Buffer.from(JSON.stringify(mark)),
 })
 
-/** Marks the names as met, even where they cannot be written. */
-function meet({ places }: Segment, records: readonly LogRecord[]): void {
-  for (const { kind, key } of records) if (kind === 'set') places.meet(key)
+/** Marks the names as seen, even where they cannot be written. */
+function markSeen({ offsets }: Segment, records: readonly LogRecord[]): void {
+  for (const { kind, key } of records) if (kind === 'set') offsets.markSeen(key)
 }

@@ -13,14 +13,14 @@ const EMPTY = 0
 /** Reads the name of the record at an offset. */
 export type NameAt = (at: number) => string
 
-export class Places {
+export class RecordOffsets {
   readonly #nameAt: NameAt
   /** Random, so that customers cannot choose names that collide. */
   readonly #seed = randomInt(2 ** 32)
   #hashes: Uint32Array
   #units: Uint32Array
-  /** Which names were met since `forgetMet`. */
-  #met: Uint8Array
+  /** Which names were seen since `clearSeen`. */
+  #seen: Uint8Array
   #size = 0
 
   /** Has room for that many names without growing, which takes a moment for each million. */
@@ -29,7 +29,7 @@ export class Places {
     this.#nameAt = nameAt
     this.#hashes = new Uint32Array(slots)
     this.#units = new Uint32Array(slots)
-    this.#met = new Uint8Array(slots)
+    this.#seen = new Uint8Array(slots)
   }
 
   get size(): number {
@@ -51,7 +51,7 @@ export class Places {
     if (units === EMPTY) this.#size++
     this.#hashes[slot] = hash
     this.#units[slot] = at / UNIT
-    this.#met[slot] = 1
+    this.#seen[slot] = 1
     return units === EMPTY ? undefined : units * UNIT
   }
 
@@ -74,22 +74,22 @@ export class Places {
     return false
   }
 
-  /** Marks all names as not met. */
-  forgetMet(): void {
-    this.#met.fill(0)
+  /** Marks all names as not seen. */
+  clearSeen(): void {
+    this.#seen.fill(0)
   }
 
   /** As `set`, for a name whose offset stays the same. */
-  meet(name: string): void {
+  markSeen(name: string): void {
     const slot = this.#slotOf(name, this.#hash(name))
-    if (this.#units[slot] !== EMPTY) this.#met[slot] = 1
+    if (this.#units[slot] !== EMPTY) this.#seen[slot] = 1
   }
 
-  /** The names that were not met since `forgetMet`. */
-  *unmet(): Generator<string> {
+  /** The names that were not seen since `clearSeen`. */
+  *unseen(): Generator<string> {
     for (let slot = 0; slot < this.#units.length; slot++) {
       const units = this.#units[slot]!
-      if (units !== EMPTY && this.#met[slot] === 0) yield this.#nameAt(units * UNIT)
+      if (units !== EMPTY && this.#seen[slot] === 0) yield this.#nameAt(units * UNIT)
     }
   }
 
@@ -130,22 +130,22 @@ export class Places {
   #copy(from: number, to: number): void {
     this.#hashes[to] = this.#hashes[from]!
     this.#units[to] = this.#units[from]!
-    this.#met[to] = this.#met[from]!
+    this.#seen[to] = this.#seen[from]!
   }
 
   #grow(): void {
-    const [hashes, units, met] = [this.#hashes, this.#units, this.#met]
+    const [hashes, units, seen] = [this.#hashes, this.#units, this.#seen]
     const slots = 2 * units.length
     this.#hashes = new Uint32Array(slots)
     this.#units = new Uint32Array(slots)
-    this.#met = new Uint8Array(slots)
+    this.#seen = new Uint8Array(slots)
     for (let from = 0; from < units.length; from++) {
       if (units[from] === EMPTY) continue
       let slot = hashes[from]! & (slots - 1)
       while (this.#units[slot] !== EMPTY) slot = (slot + 1) & (slots - 1)
       this.#hashes[slot] = hashes[from]!
       this.#units[slot] = units[from]!
-      this.#met[slot] = met[from]!
+      this.#seen[slot] = seen[from]!
     }
   }
 }
