@@ -10,7 +10,7 @@ import { openDoorbell } from '#engine/doorbell.ts'
 import { makeApiKey } from '#names/api-key.ts'
 import { DIRECTORY_MODE, startPostgres } from '#postgres/embedded.ts'
 import { DirectoryInUse, lockDataDirectory } from '#postgres/lock.ts'
-import { ensureWorkspace, FIRST_WORKSPACE, hasApiKeys, keepApiKey } from '#store/api-keys.ts'
+import { ensureWorkspace, FIRST_WORKSPACE, hasApiKeys, insertApiKey } from '#store/api-keys.ts'
 import { hasSecrets, isRightKey } from '#store/canary.ts'
 import type { StoreContext } from '#store/context.ts'
 import { type Database, openDatabase } from '#store/database.ts'
@@ -132,7 +132,7 @@ export async function firstKey({ config, store }: Runtime): Promise<string | und
   if (config.bootstrapKey !== undefined || (await hasApiKeys(store))) return undefined
   const key = makeApiKey('sandbox')
   const path = await writeFirstKey(config.dataDir, key)
-  await keepApiKey(store, key, {
+  await insertApiKey(store, key, {
     workspaceId: FIRST_WORKSPACE,
     world: 'sandbox',
     name: 'first test key',

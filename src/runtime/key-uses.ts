@@ -1,5 +1,5 @@
 /** Records when API keys were last used, after the answer. */
-import { touchApiKey } from '#store/api-keys.ts'
+import { recordApiKeyUse } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
 
 const RECORD_EVERY_MS = 60_000
@@ -13,7 +13,7 @@ export function recordKeyUses(store: StoreContext, onError: (error: unknown) => 
   const writing = new Set<Promise<void>>()
 
   function write(keyId: string): void {
-    const written = touchApiKey(store, keyId)
+    const written = recordApiKeyUse(store, keyId)
       .catch(onError)
       .finally(() => writing.delete(written))
     writing.add(written)

@@ -71,15 +71,15 @@ test('two processes together ask no more often than one may, while processes com
 test('a process without the database asks no more than its share, and soon nothing; trouble is told once', async () => {
   const db = openDatabase(store.connection, { onError: () => undefined })
   const log: number[] = []
-  const cutOff = await process(log, { ...store, db })
-  assert.equal(cutOff.share(), 1)
+  const addCut = await process(log, { ...store, db })
+  assert.equal(addCut.share(), 1)
   await db.destroy()
-  await until(() => cutOff.share() === 0)
+  await until(() => addCut.share() === 0)
   const asked = log.length
   const other = await process([])
   await until(() => other.share() === 1)
   assert.equal(log.length, asked)
-  assert.equal(cutOff.errors.length, 1)
+  assert.equal(addCut.errors.length, 1)
   await other.end()
-  await cutOff.end()
+  await addCut.end()
 })

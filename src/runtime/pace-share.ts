@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { periodically } from '#engine/periodic.ts'
-import { giveShareUp, renewShare } from '#store/pace-shares.ts'
+import { releaseShare, renewShare } from '#store/pace-shares.ts'
 import type { Runtime } from './context.ts'
 
 /** A killed process keeps its share from the others for `leaseMs`. */
@@ -40,7 +40,7 @@ export async function openPaceShare(
   }
 
   await renew()
-  opened.defer(() => giveShareUp(store, process).catch(onError))
+  opened.defer(() => releaseShare(store, process).catch(onError))
   opened.use(periodically({ everyMs: renewedEveryMs, beginsAtOnce: false, work: renew, onError }))
   return share
 }

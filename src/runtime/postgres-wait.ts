@@ -1,7 +1,7 @@
 /** Waits for Postgres at a start, without limit, with messages that an operator can act on. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { unusableBecause } from '#store/unusable.ts'
+import { whyUnusable } from '#store/unusable.ts'
 import { backOffMs } from '../clock.ts'
 import { orAborted } from '../turns.ts'
 import { type BareRuntime, type Connection, openRuntime, type Runtime } from './context.ts'
@@ -47,7 +47,7 @@ export async function whenPostgresAnswers<Opened>(
       bare.opened.use(opened.move())
       return all
     } catch (error) {
-      const trouble = signal.aborted ? undefined : unusableBecause(error)
+      const trouble = signal.aborted ? undefined : whyUnusable(error)
       if (!trouble) throw error
       warn(trouble.sentence)
       standIn ??= await openStandIn()

@@ -18,7 +18,7 @@ import { newId } from '../ids.ts'
 import { conditionsInJson, toConditions, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Database, perDatabase, type Queryable } from './database.ts'
-import { joined, TOGETHER_OCTETS } from './message-contents.ts'
+import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
 import type { WorldName } from './tables.ts'
 
 /** Messages of any 24 hours; 0: no limit. */
@@ -93,7 +93,7 @@ const isAlone = ({ mail, acceptance }: AcceptRequest): boolean =>
   !isEmbedded(acceptance) ||
   acceptance.limits.workspace > 0 ||
   acceptance.limits.installation > 0 ||
-  mail.content.length > TOGETHER_OCTETS
+  mail.content.length > MAX_BATCHED_OCTETS
 
 const sharesLimit = ({ mail: one }: AcceptRequest, { mail: other }: AcceptRequest): boolean =>
   one.id === other.id || (one.inboxId !== undefined && one.inboxId === other.inboxId)
@@ -231,7 +231,7 @@ async function reachedLimit(
 async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): Promise<void> {
   const column = <T>(of: (request: OpenRequest) => T) => requests.map(of)
   const contents = column(({ mail }) => zstdCompressSync(mail.content))
-  const { octets, ends } = joined(contents)
+  const { octets, ends } = concatenated(contents)
   await sql`
     with new as (
       select * from unnest(

@@ -44,7 +44,7 @@ export async function addDomain(
 }
 
 async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): Promise<AddResult> {
-  await oneAtATime(tx, tenant, wanted.name)
+  await lockKeyTree(tx, tenant, wanted.name)
   const other = await standing(tx, tenant, wanted.name)
   if (other) return other
   const obstacle = obstacleToAdding(await countsOf(tx, tenant, wanted.name), wanted.limits)
@@ -74,7 +74,7 @@ async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): P
 }
 
 /** Serialises adds of one name, because the limits are counted. */
-async function oneAtATime(tx: Queryable, { world }: Tenant, name: string): Promise<void> {
+async function lockKeyTree(tx: Queryable, { world }: Tenant, name: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`${world} ${name}`}, 0))`.execute(tx)
 }
 

@@ -56,12 +56,12 @@ export async function createApiKey(
   wanted: WantedKey,
 ): Promise<{ keyId: string; key: string; createdAt: Date }> {
   const key = makeApiKey(wanted.world)
-  const kept = await keepApiKey(store, key, wanted)
+  const kept = await insertApiKey(store, key, wanted)
   return { key, ...kept }
 }
 
 /** Stores a key that works from now on; only as its keyed hash. */
-export async function keepApiKey(
+export async function insertApiKey(
   { db, vault }: StoreContext,
   key: string,
   { workspaceId, world, name, scopes, expiresAt, createdByKeyId }: WantedKey,
@@ -147,7 +147,7 @@ export async function readApiKey(
 }
 
 /** Notes that a key was used now, to the minute. */
-export async function touchApiKey({ db }: StoreContext, keyId: string): Promise<void> {
+export async function recordApiKeyUse({ db }: StoreContext, keyId: string): Promise<void> {
   await db
     .updateTable('api_keys')
     .set({ last_used_at: sql<Date>`now()` })

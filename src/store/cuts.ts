@@ -18,7 +18,7 @@ const TTL_S = 300
  * Puts the domain's nameservers into the enclosing zone of the same workspace, in place of earlier ones.
  * `gone`: the domain is being removed.
  */
-export async function cutOff(
+export async function addCut(
   context: StoreContext,
   domain: DomainRow,
   nameservers: readonly string[],
@@ -59,8 +59,8 @@ export async function cutOff(
 }
 
 /** Whether none is being removed; the locks prevent it until the transaction ends. */
-async function isStanding(tx: Queryable, ids: readonly string[]): Promise<boolean> {
-  const standing = await tx
+async function areActive(tx: Queryable, ids: readonly string[]): Promise<boolean> {
+  const active = await tx
     .selectFrom('domains')
     .select('id')
     .where('id', 'in', [...ids])
@@ -68,7 +68,7 @@ async function isStanding(tx: Queryable, ids: readonly string[]): Promise<boolea
     .orderBy('id')
     .forNoKeyUpdate()
     .execute()
-  return standing.length === ids.length
+  return active.length === ids.length
 }
 
 /** Of `customer_records r` in the zone of `domains d`. */
@@ -77,7 +77,7 @@ const isCutFor = ({ workspace_id, world, name }: DomainRow) => sql<boolean>`
   and r.origin = 'cut' and r.name = ${absolute(name)} and r.removed_at is null`
 
 /** The domains whose zones hold a cut for this one. */
-export async function cuttersOf(tx: Queryable, domain: DomainRow): Promise<string[]> {
+export async function domainsWithCutFor(tx: Queryable, domain: DomainRow): Promise<string[]> {
   const cuts = await tx
     .selectFrom('customer_records as r')
     .innerJoin('domains as d', 'd.id', 'r.domain_id')
@@ -89,8 +89,8 @@ export async function cuttersOf(tx: Queryable, domain: DomainRow): Promise<strin
 }
 
 /** Removes the cut made for the domain. Part of its removal. */
-export async function healCut(tx: Queryable, domain: DomainRow): Promise<void> {
-  const healed = await tx
+export async function removeCut(tx: Queryable, domain: DomainRow): Promise<void> {
+  const removed = await tx
     .updateTable('customer_records as r')
     .from('domains as d')
     .set({ removed_at: sql`now()` })
@@ -98,7 +98,7 @@ export async function healCut(tx: Queryable, domain: DomainRow): Promise<void> {
     .where(isCutFor(domain))
     .returning('d.id')
     .execute()
-  for (const id of new Set(healed.map((row) => row.id))) await wakeDomain(tx, id)
+  for (const id of new Set(removed.map((row) => row.id))) await wakeDomain(tx, id)
 }
 
 /** The nearest holder above. */

@@ -10,7 +10,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
 import { wakeDomain } from './due-tables.ts'
 import { insertDomainEvent } from './events.ts'
-import { ReadOnce } from './read-once.ts'
+import { PassCache } from './pass-cache.ts'
 import type { Tables } from './tables.ts'
 
 /** An RSA-2048 pair takes about 130 ms to make, so a few are made ahead of need. */
@@ -22,7 +22,7 @@ export const sealLabel = (claimId: string): string => `dkim:${claimId}`
 /** The keys of registrations, for one pass. */
 export function keyStore(
   context: StoreContext,
-  known = new ReadOnce<readonly KeptKey[]>(),
+  known = new PassCache<readonly KeptKey[]>(),
 ): KeyStore {
   const { begin, sign, revoke, drop } = keyChanges(context)
   return {

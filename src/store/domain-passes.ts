@@ -30,7 +30,7 @@ const CONSIDERED = 200
  * The longest due rows. No workspace takes more than its limit of places; the workspace with the fewest
  * places goes first.
  */
-export const inTurn =
+export const pickDomains =
   (ofWorkspace: number): Pick =>
   (limit, which, underWay) => {
     const isDue = sql`removed_at is null and next_at <= now() and lease_until <= now()`

@@ -168,8 +168,8 @@ export async function inboxCounts(
 }
 
 /** Everything else shown of a domain, in one query. */
-export async function belongingsOf({ db }: StoreContext, domainId: string): Promise<Belongings> {
-  const { rows } = await sql<Belongings>`
+export async function relatedRowsOf({ db }: StoreContext, domainId: string): Promise<RelatedRows> {
+  const { rows } = await sql<RelatedRows>`
     select case when d.import_state = 'wanted' then '{}' else c.nameservers end as nameservers,
            (select count(*)::int from inboxes i
              where i.domain_id = c.domain_id and i.removed_at is null) as inboxes,
@@ -184,7 +184,7 @@ export async function belongingsOf({ db }: StoreContext, domainId: string): Prom
   return { nameservers, inboxes, records: records.map(checkedAt), imported }
 }
 
-export type Belongings = {
+export type RelatedRows = {
   nameservers: readonly string[]
   inboxes: number
   records: readonly RecordRow[]
@@ -238,7 +238,7 @@ export async function claimOf({ db }: StoreContext, domain: DomainRow): Promise<
  * A requested look: due now, with a new cadence, and the mail services may start. Returns the epoch of the
  * latest taking: only a later one answers this request.
  */
-export async function askAbout(
+export async function requestLook(
   context: StoreContext,
   domainId: string,
   { activates = false } = {},
@@ -323,7 +323,7 @@ export async function retryDomain(context: StoreContext, domain: DomainRow): Pro
       .execute()
     await insertDomainEvent(tx, id, { type: 'domain.retried', message: 'A retry was asked for.' })
   })
-  return askAbout(context, id, { activates: true })
+  return requestLook(context, id, { activates: true })
 }
 
 /** Wakes domains because a query for their names reached us; at most every two seconds each. */

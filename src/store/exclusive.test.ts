@@ -13,7 +13,7 @@ const other = exclusiveStore(store, { leaseMs: LEASE_MS })
 
 let count = 0
 const newKey = () => `key ${++count}`
-const endOf = (signal: AbortSignal): Promise<unknown> =>
+const expiryOf = (signal: AbortSignal): Promise<unknown> =>
   new Promise((resolve) =>
     signal.addEventListener('abort', () => resolve(signal.reason), { once: true }),
   )
@@ -49,7 +49,7 @@ test('who lost the turn is told, and takes nothing from who has it', async ({ si
     key,
     async (held) => {
       await sql`update turns set holder = gen_random_uuid() where key = ${key}`.execute(store.db)
-      throw await endOf(held)
+      throw await expiryOf(held)
     },
     signal,
   )
@@ -66,7 +66,7 @@ test('who could not renew the turn is told', async ({ signal }) => {
     key,
     async (held) => {
       await sql`alter table turns rename to turns_away`.execute(store.db)
-      const reason = await endOf(held)
+      const reason = await expiryOf(held)
       await sql`alter table turns_away rename to turns`.execute(store.db)
       throw reason
     },

@@ -5,7 +5,7 @@ import type { Condition, ConditionType, Verdict } from '#domains/types.ts'
 import { LeaseLost, type Taken } from '#engine/due-rows.ts'
 import type { Database } from './database.ts'
 import { insertDomainEvents } from './events.ts'
-import { ELSE_TOUCH } from './served-names.ts'
+import { ON_CONFLICT_TOUCH } from './served-names.ts'
 
 /** Throws `LeaseLost`, without writing, when another worker has taken the row. */
 export async function writeFindings(
@@ -36,7 +36,7 @@ export async function writeFindings(
     new_events as (
       ${insertDomainEvents(sql`held`, findings.events)}),
     touched as (
-      insert into served_names (name) select name from held where ${touchesName} ${ELSE_TOUCH})
+      insert into served_names (name) select name from held where ${touchesName} ${ON_CONFLICT_TOUCH})
     select id from held`.execute(db)
   if (held.rows.length === 0) throw new LeaseLost(`domain ${id} was taken by another worker`)
 }
@@ -46,7 +46,7 @@ function rowOf(type: ConditionType, condition: Condition) {
   return {
     type,
     verdict: verdict.is,
-    ...saidBy(verdict),
+    ...reasonAndMessage(verdict),
     since,
     waited_ms: Math.round(waitedMs),
     unmet_ms: Math.round(unmetMs),
@@ -56,5 +56,5 @@ function rowOf(type: ConditionType, condition: Condition) {
   }
 }
 
-const saidBy = (verdict: Verdict) =>
+const reasonAndMessage = (verdict: Verdict) =>
   'reason' in verdict ? { reason: verdict.reason, message: verdict.message } : {}

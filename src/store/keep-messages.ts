@@ -7,7 +7,7 @@ import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import { type Database, perDatabase } from './database.ts'
 import { insertEvents, NEW_ID } from './events.ts'
-import { joined, TOGETHER_OCTETS } from './message-contents.ts'
+import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
 
 type Arrived = { content: StoredContent; copies: readonly Copy[] }
 
@@ -20,7 +20,7 @@ export async function keepMessage(
   copies: readonly Copy[],
 ): Promise<void> {
   const arrived = { content, copies }
-  if (content.content.length > TOGETHER_OCTETS) return keepAll(db, [arrived])
+  if (content.content.length > MAX_BATCHED_OCTETS) return keepAll(db, [arrived])
   const failure = await keeperOf(db)(arrived)
   if (failure) throw failure
 }
@@ -41,7 +41,7 @@ const keeperOf = perDatabase((db) =>
 async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void> {
   const contents = arrived.map(({ content }) => content)
   const contentIds = arrived.map(() => newId())
-  const { octets, ends } = joined(contents.map(({ content }) => content))
+  const { octets, ends } = concatenated(contents.map(({ content }) => content))
   const copies = arrived.flatMap(({ copies: all }, index) =>
     all.map((copy) => ({ ...copy, contentId: contentIds[index]! })),
   )

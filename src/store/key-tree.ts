@@ -14,7 +14,7 @@ import {
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 
-export type KeyOfKey = { name: string; scopes: readonly string[]; expiresAt: Date | undefined }
+export type ChildKey = { name: string; scopes: readonly string[]; expiresAt: Date | undefined }
 
 export type MadeKey = {
   is: 'made'
@@ -28,12 +28,12 @@ export type MadeKey = {
 export function makeKey(
   store: StoreContext,
   maker: ApiKey,
-  { name, scopes, expiresAt }: KeyOfKey,
+  { name, scopes, expiresAt }: ChildKey,
   maxKeys: number,
 ): Promise<MadeKey | { is: 'maker_ended' } | { is: 'too_many' }> {
   return store.db.transaction().execute(async (tx) => {
-    await oneAtATime(tx)
-    const end = await endOf(tx, maker)
+    await lockKeyTree(tx)
+    const end = await expiryOf(tx, maker)
     if (end === 'ended') return { is: 'maker_ended' }
     if ((await countWorking(tx, maker)) >= maxKeys) return { is: 'too_many' }
     const wanted = {
@@ -65,12 +65,15 @@ async function countWorking(tx: Queryable, { workspaceId, world }: ApiKey): Prom
  * Serialises creating and revoking keys: a tree must not grow while it is revoked, and simultaneous creators
  * must count each other's keys.
  */
-export async function oneAtATime(tx: Queryable): Promise<void> {
+export async function lockKeyTree(tx: Queryable): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended('api keys', 0))`.execute(tx)
 }
 
 /** When a key expires; undefined: never; `ended`: revoked or expired since the request began. */
-export async function endOf(tx: Queryable, { keyId }: ApiKey): Promise<Date | undefined | 'ended'> {
+export async function expiryOf(
+  tx: Queryable,
+  { keyId }: ApiKey,
+): Promise<Date | undefined | 'ended'> {
   if (keyId === BOOTSTRAP_KEY_ID) return undefined
   const row = await tx
     .selectFrom('api_keys')
@@ -100,7 +103,7 @@ export function revokeKey(
   keyId: string,
 ): Promise<Revoked | undefined> {
   return store.db.transaction().execute(async (tx) => {
-    await oneAtATime(tx)
+    await lockKeyTree(tx)
     const { rows } = await sql`
       with changed as (
         update api_keys set revoked_at = now()
@@ -124,7 +127,7 @@ export function revokeKeyTree(
   keyId: string,
 ): Promise<Revoked | undefined> {
   return store.db.transaction().execute(async (tx) => {
-    await oneAtATime(tx)
+    await lockKeyTree(tx)
     const { rows } = await sql<{ id: string; worked: boolean }>`
       ${treeOf(caller, keyId)}, changed as (
         update api_keys k set revoked_at = now() from tree

@@ -3,12 +3,12 @@ import type { MailboxStore } from '#drivers/mailbox/embedded/driver.ts'
 import type { MailDomain } from '#mail/incoming/recipient.ts'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
-import { ReadOnce } from './read-once.ts'
+import { PassCache } from './pass-cache.ts'
 import type { WorldName } from './tables.ts'
 
 /** The rows behind the embedded mailbox service, for one pass. */
 export function mailboxStore({ db }: StoreContext, world: WorldName): MailboxStore {
-  const known = new ReadOnce<readonly string[] | undefined>()
+  const known = new PassCache<readonly string[] | undefined>()
   const mailboxesOf = (claimId: string) => known.get(claimId, () => readMailboxes(db, claimId))
   return {
     async createDomain({ claimId, name }) {

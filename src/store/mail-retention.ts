@@ -2,8 +2,8 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
-import { uncountGone } from './mail-usage.ts'
-import { dropContentsOfGone } from './message-contents.ts'
+import { subtractUsageOfGone } from './mail-usage.ts'
+import { deleteUnusedContents } from './message-contents.ts'
 
 const DROPPED_AT_ONCE = 500
 const DROPS = 1000
@@ -43,7 +43,7 @@ async function dropMessages(db: Database, which: RawBuilder<unknown>): Promise<v
     sql`
     with gone as (
       delete from messages where id in (${which} limit ${DROPPED_AT_ONCE}) returning id, content_id, claim_id, localpart
-    ), contents as (${dropContentsOfGone}), usage as (${uncountGone})
+    ), contents as (${deleteUnusedContents}), usage as (${subtractUsageOfGone})
     select id from gone`.execute(db),
   )
 }

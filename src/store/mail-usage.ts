@@ -7,7 +7,7 @@ import type { Database } from './database.ts'
  * Subtracts messages that the same statement deletes: follows a `with` whose `gone` has their `claim_id`,
  * `localpart` and `content_id`.
  */
-export const uncountGone: RawBuilder<unknown> = sql`
+export const subtractUsageOfGone: RawBuilder<unknown> = sql`
   update mail_usage u set octets = greatest(0, u.octets - freed.octets)
     from (select gone.claim_id, gone.localpart, sum(c.octets) as octets
             from gone join message_contents c on c.id = gone.content_id group by 1, 2) freed

@@ -6,7 +6,7 @@ import type { Report } from '#mail/reports/read-report.ts'
 import { localpartOf } from '#names/localpart.ts'
 import type { StoreContext } from './context.ts'
 import type { OutgoingState } from './mail-tables.ts'
-import { dropContentsOfGone } from './message-contents.ts'
+import { deleteUnusedContents } from './message-contents.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
 
 /** The message with this id, if this domain sent it and is not removed. */
@@ -73,7 +73,7 @@ export async function recordReport(
       select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = changed.id),
              ${host}, ${state}, ${reply} from changed
     ), gone as (select id, content_id from changed)
-    ${dropContentsOfGone}`.execute(db)
+    ${deleteUnusedContents}`.execute(db)
 }
 
 function isAbout(about: ReportedMessage): RawBuilder<unknown> {

@@ -5,7 +5,7 @@ import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
 import type { OutgoingState } from './mail-tables.ts'
-import { dropContentsOfGone } from './message-contents.ts'
+import { deleteUnusedContents } from './message-contents.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
 import type { Tables } from './tables.ts'
 
@@ -17,7 +17,7 @@ export async function cancelQueued(tx: Queryable, claimId: string): Promise<void
         from outgoing_messages before
        where m.claim_id = ${claimId} and m.finished_at is null and before.id = m.id
       returning m.id, before.content_id)
-    ${dropContentsOfGone}`.execute(tx)
+    ${deleteUnusedContents}`.execute(tx)
 }
 
 /** Records how the transfer to an outside service ended. */
@@ -46,7 +46,7 @@ export async function recordHandedOver(
       select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = changed.id),
              ${host}, ${state}, ${reply} from changed
     ), gone as (select id, content_id from changed where ${isOver})
-    ${dropContentsOfGone}`.execute(db)
+    ${deleteUnusedContents}`.execute(db)
 }
 
 export type OutgoingRow = Selectable<Tables['outgoing_messages']>

@@ -10,7 +10,7 @@ import { localpartOf } from '#names/localpart.ts'
 import { sendingOf } from './accept-messages.ts'
 import type { StoreContext } from './context.ts'
 import { sealLabel } from './dkim-keys.ts'
-import { dropContentsOfGone } from './message-contents.ts'
+import { deleteUnusedContents } from './message-contents.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
 import type { WorldName } from './tables.ts'
 
@@ -18,7 +18,10 @@ import type { WorldName } from './tables.ts'
 export type Lane = 'probes' | 'others'
 
 /** The messages of a lane, in the worlds of this process. */
-export const laneIn = (lane: Lane, worlds: readonly WorldName[]): RawBuilder<unknown> => sql`
+export const messagesOfLane = (
+  lane: Lane,
+  worlds: readonly WorldName[],
+): RawBuilder<unknown> => sql`
   world = any(${[...worlds]}::text[]) and (origin = 'probe') = ${lane === 'probes'}`
 
 /** Workspaces considered in one taking. */
@@ -28,7 +31,7 @@ const WORKSPACES = 100
  * The ids of due messages, round-robin over workspaces. A loose index scan finds the workspaces: its cost
  * grows with their number, not with the length of the queue.
  */
-export function inTurn(
+export function pickMessages(
   limit: number,
   which: RawBuilder<unknown>,
   { after, workspaces, destinations, ofWorkspace, toDestination }: Taking,
@@ -205,7 +208,7 @@ export async function recordAttempts(
                n.host, n.state, n.last_reply, n.conversation
           from changed n where n.is_attempt
     ), gone as (select id, content_id from changed where state <> 'deferred')
-    ${dropContentsOfGone}`.execute(db)
+    ${deleteUnusedContents}`.execute(db)
 }
 
 const STATES = { sent: 'sent', deferred: 'deferred', failed: 'failed', unknown: 'unknown' } as const

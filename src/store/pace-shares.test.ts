@@ -3,7 +3,7 @@ import { after, beforeEach, test } from 'node:test'
 import { sql } from 'kysely'
 import { testStore } from '../../test/store.ts'
 import { newId } from '../ids.ts'
-import { giveShareUp, renewShare } from './pace-shares.ts'
+import { releaseShare, renewShare } from './pace-shares.ts'
 
 const store = await testStore()
 after(() => store[Symbol.asyncDispose]())
@@ -38,7 +38,7 @@ test('another gets nothing until the first uses less, and then half', async () =
 test('what one gives up the other has at its next renewal', async () => {
   await renew(A, 0)
   await renew(B, 0)
-  await giveShareUp(store, A)
+  await releaseShare(store, A)
   assert.deepEqual(await renew(B, 0), { share: 1, evenly: 1 })
 })
 
@@ -56,7 +56,7 @@ test('however many come and go at the same time, all together never have more th
       [...held].map(async ([process, inUse]) => {
         if (Math.random() < 0.1) {
           held.set(process, 0)
-          return giveShareUp(store, process)
+          return releaseShare(store, process)
         }
         const { share, evenly } = await renew(process, inUse)
         held.set(process, Math.min(share, evenly))

@@ -36,6 +36,6 @@ export async function renewShare(
 }
 
 /** The process stops asking. */
-export async function giveShareUp({ db }: StoreContext, process: string): Promise<void> {
+export async function releaseShare({ db }: StoreContext, process: string): Promise<void> {
   await db.deleteFrom('pace_shares').where('process', '=', process).execute()
 }

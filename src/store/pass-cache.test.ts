@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ReadOnce } from './read-once.ts'
+import { PassCache } from './pass-cache.ts'
 
 /** Counts how often it is read. */
 function counted() {
-  const known = new ReadOnce<number>()
+  const known = new PassCache<number>()
   let reads = 0
   return { known, read: (key = 'a') => known.get(key, async () => ++reads) }
 }
@@ -30,7 +30,7 @@ test('so is what could not be written, for it may have been in part', async () =
 })
 
 test('what could not be read is not remembered', async () => {
-  const known = new ReadOnce<number>()
+  const known = new PassCache<number>()
   await assert.rejects(known.get('a', async () => assert.fail('away')))
   assert.equal(await known.get('a', async () => 7), 7)
 })

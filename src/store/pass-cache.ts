@@ -2,7 +2,7 @@
  * Caches what a pass reads: another writer of it wakes the domain for another pass. So each pass needs its
  * own instance.
  */
-export class ReadOnce<T> {
+export class PassCache<T> {
   readonly #known = new Map<string, Promise<T>>()
 
   get(key: string, read: () => Promise<T>): Promise<T> {

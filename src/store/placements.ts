@@ -7,7 +7,7 @@ import type { NewEvent } from '#events/catalogue.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { DomainRow } from './domains.ts'
 import { insertDomainEvents } from './events.ts'
-import { ELSE_TOUCH } from './served-names.ts'
+import { ON_CONFLICT_TOUCH } from './served-names.ts'
 
 export function placementStore(
   { db, doorbell }: StoreContext,
@@ -30,7 +30,7 @@ export function placementStore(
 
   const newEvents = (event: NewEvent) =>
     sql`new_events as (${insertDomainEvents(sql`held`, [event])})`
-  const touched = sql`touched as (insert into served_names (name) select name from held ${ELSE_TOUCH})`
+  const touched = sql`touched as (insert into served_names (name) select name from held ${ON_CONFLICT_TOUCH})`
 
   return {
     placements,

@@ -6,11 +6,11 @@ import type { RRsetType } from '#drivers/zone/contract.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
-import { ReadOnce } from './read-once.ts'
+import { PassCache } from './pass-cache.ts'
 
 /** Our records of a domain, for one pass. Unchanged observations are not written again. */
 export function ownedRecordStore({ db }: StoreContext): OwnedRecordStore {
-  const known = new ReadOnce<readonly OwnedRecord[]>()
+  const known = new PassCache<readonly OwnedRecord[]>()
   const list = ({ id }: Domain) => known.get(id, () => listRecords(db, id))
   return {
     list,

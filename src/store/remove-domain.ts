@@ -2,7 +2,7 @@
 import { sql } from 'kysely'
 import type { Placement } from '#domains/removal-plan.ts'
 import { type StoreContext, TOPICS } from './context.ts'
-import { cuttersOf, healCut } from './cuts.ts'
+import { domainsWithCutFor, removeCut } from './cuts.ts'
 import type { Queryable } from './database.ts'
 import { type DomainRow, domainsOf, type Tenant } from './domains.ts'
 import { wakeDomain } from './due-tables.ts'
@@ -148,7 +148,7 @@ export async function requestRemoval(
     const held = await tx
       .selectFrom('domains')
       .select(['id', 'removal_requested_at'])
-      .where('id', 'in', [domain.id, ...(await cuttersOf(tx, domain))])
+      .where('id', 'in', [domain.id, ...(await domainsWithCutFor(tx, domain))])
       .orderBy('id')
       .forNoKeyUpdate()
       .execute()
@@ -173,7 +173,7 @@ export async function requestRemoval(
       ${insertInboxEvents('inbox.deleted', sql`'The inbox ' || address || ' was deleted.'`)}`.execute(
       tx,
     )
-    await healCut(tx, domain)
+    await removeCut(tx, domain)
     await wakeDomain(tx, domain.id)
     await touchName(tx, domain.name)
     const message = `${domain.name} is being removed.`

@@ -4,7 +4,7 @@ import { acceptMessage, type SendingLimits } from './accept-messages.ts'
 import type { StoreContext } from './context.ts'
 import { addKey, keyStore, takeKeyPair } from './dkim-keys.ts'
 import { cancelQueued } from './outgoing-messages.ts'
-import { ReadOnce } from './read-once.ts'
+import { PassCache } from './pass-cache.ts'
 import type { WorldName } from './tables.ts'
 
 /** Registrations, their keys and the queue behind the embedded sender, for one pass. */
@@ -14,7 +14,7 @@ export function senderStore(
   limits: SendingLimits,
 ): SenderStore {
   const { db } = context
-  const known = new ReadOnce<readonly KeptKey[]>()
+  const known = new PassCache<readonly KeptKey[]>()
   const keys = keyStore(context, known)
   return {
     keys,

@@ -11,7 +11,7 @@ import type { Database, Queryable } from './database.ts'
 import type { WorldName } from './tables.ts'
 
 export async function touchName(tx: Queryable, name: string): Promise<void> {
-  await sql`insert into served_names (name) values (${name}) ${ELSE_TOUCH}`.execute(tx)
+  await sql`insert into served_names (name) values (${name}) ${ON_CONFLICT_TOUCH}`.execute(tx)
 }
 
 /**
@@ -19,7 +19,7 @@ export async function touchName(tx: Queryable, name: string): Promise<void> {
  * served raises it by one, also a change to another claim's zone or to none. The row is locked until commit,
  * so serials are in the order of the changes.
  */
-export const ELSE_TOUCH = sql`on conflict (name) do update
+export const ON_CONFLICT_TOUCH = sql`on conflict (name) do update
   set changed = pg_current_xact_id(), serial = served_names.serial + 1`
 
 /** `database` identifies the database and its history: if it differs, the mark is void. */

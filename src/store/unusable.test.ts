@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { unusableBecause } from './unusable.ts'
+import { whyUnusable } from './unusable.ts'
 
 const coded = (code: string, message = 'said') => Object.assign(new Error(message), { code })
 
@@ -28,7 +28,7 @@ const UNUSABLE: readonly [what: string, error: unknown, is: string, sentence: Re
 
 for (const [what, error, is, sentence] of UNUSABLE) {
   test(`${what} is ${is === 'away' ? 'waited for' : 'for an operator to mend'}`, () => {
-    const found = unusableBecause(error)
+    const found = whyUnusable(error)
     assert.equal(found?.is, is)
     assert.match(found!.sentence, sentence)
   })
@@ -41,5 +41,5 @@ const BUGS: readonly unknown[] = [
 ]
 
 test('what speaks of something else is no reason to wait', () => {
-  for (const error of BUGS) assert.equal(unusableBecause(error), undefined)
+  for (const error of BUGS) assert.equal(whyUnusable(error), undefined)
 })

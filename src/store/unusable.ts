@@ -31,7 +31,7 @@ const KNOWN: readonly (readonly [code: RegExp, is: Unusable['is'], sentence: str
 const REFUSALS = ['SASL:', 'The server does not support SSL connections']
 
 /** Undefined for any other error. */
-export function unusableBecause(error: unknown): Unusable | undefined {
+export function whyUnusable(error: unknown): Unusable | undefined {
   if (!(error instanceof Error) || !mayBeOfConnection(error)) return undefined
   const code = 'code' in error ? String(error.code) : ''
   const known = KNOWN.find(([pattern]) => pattern.test(code))

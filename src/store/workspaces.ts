@@ -3,7 +3,7 @@ import { sql } from 'kysely'
 import { newId } from '../ids.ts'
 import { type ApiKey, createApiKey } from './api-keys.ts'
 import type { StoreContext } from './context.ts'
-import { endOf, oneAtATime } from './key-tree.ts'
+import { expiryOf, lockKeyTree } from './key-tree.ts'
 
 export type WorkspaceRow = { id: string; name: string; created_at: Date }
 
@@ -24,8 +24,8 @@ export function createWorkspace(
   name: string,
 ): Promise<MadeWorkspace | undefined> {
   return store.db.transaction().execute(async (tx) => {
-    await oneAtATime(tx)
-    const end = await endOf(tx, maker)
+    await lockKeyTree(tx)
+    const end = await expiryOf(tx, maker)
     if (end === 'ended') return undefined
     const workspace = await tx
       .insertInto('workspaces')

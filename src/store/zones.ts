@@ -4,13 +4,13 @@ import type { ZoneStore } from '#drivers/zone/embedded/driver.ts'
 import type { StoreContext } from './context.ts'
 import { TOPICS } from './context.ts'
 import type { Database } from './database.ts'
-import { ReadOnce } from './read-once.ts'
-import { ELSE_TOUCH } from './served-names.ts'
+import { PassCache } from './pass-cache.ts'
+import { ON_CONFLICT_TOUCH } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 
 /** The rows behind the embedded zone host, for one pass. */
 export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): ZoneStore {
-  const known = new ReadOnce<readonly RRset[] | undefined>()
+  const known = new PassCache<readonly RRset[] | undefined>()
   const read = (claimId: string) => known.get(claimId, () => readZone(db, claimId))
   return {
     async create({ claimId, name, nameservers }) {
@@ -21,7 +21,7 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
           insert into zones (claim_id, world, name, nameservers, rrsets)
           values (${claimId}, ${world}, ${name}, ${[...nameservers]}, '[]')
           on conflict do nothing returning name)
-        insert into served_names (name) select name from made ${ELSE_TOUCH}`
+        insert into served_names (name) select name from made ${ON_CONFLICT_TOUCH}`
       const { numAffectedRows } = await known.writing(claimId, () => making.execute(db))
       if (numAffectedRows) doorbell.ring(TOPICS.servedNames)
     },
@@ -36,7 +36,7 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
           with edited as (
             update zones set rrsets = ${to}::jsonb
              where claim_id = ${claimId} and rrsets = ${from}::jsonb returning name)
-          insert into served_names (name) select name from edited ${ELSE_TOUCH}`
+          insert into served_names (name) select name from edited ${ON_CONFLICT_TOUCH}`
         const { numAffectedRows } = await known.writing(claimId, () => editing.execute(db))
         if (!numAffectedRows) continue
         doorbell.ring(TOPICS.servedNames)
@@ -47,7 +47,7 @@ export function zoneStore({ db, doorbell }: StoreContext, world: WorldName): Zon
     async remove({ claimId, name }) {
       const removing = sql`
         with gone as (delete from zones where claim_id = ${claimId})
-        insert into served_names (name) values (${name}) ${ELSE_TOUCH}`
+        insert into served_names (name) values (${name}) ${ON_CONFLICT_TOUCH}`
       await known.writing(claimId, () => removing.execute(db))
       doorbell.ring(TOPICS.servedNames)
     },

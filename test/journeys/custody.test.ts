@@ -98,7 +98,7 @@ test("one workspace's name inside another's zone is never served without a cut t
   assert.equal(answer.authorities?.[0]?.name, 'acme.test')
 
   // The owner of the enclosing zone cuts the name off with exactly the child's pair.
-  await cutOff(parent.domain_id, 'mail.acme.test', child.nameservers)
+  await addCut(parent.domain_id, 'mail.acme.test', child.nameservers)
   await rival.untilDomain(child.domain_id, ({ status }) => status === 'ACTIVE')
   const served = await ask(house.dns, 'mail.acme.test', 'MX')
   assert.equal(served.answers.length, 1)
@@ -158,7 +158,7 @@ test('there is nothing to cut where the zone above is not the workspace’s', as
 })
 
 /** The holder of the zone above delegates the name there. */
-async function cutOff(parentId: string, name: string, nameservers: string[]): Promise<void> {
+async function addCut(parentId: string, name: string, nameservers: string[]): Promise<void> {
   for (const value of nameservers) {
     const cut = { name, type: 'NS', value: `${value}.` }
     const added = await client.post(`/domains/${parentId}/records`, cut)

@@ -75,8 +75,8 @@ const ACTIONS: Record<Act, (scene: Scene) => Promise<Answer | undefined>> = {
     await estate.crash()
     return undefined
   },
-  cut: cutOff,
-  uncut: healCut,
+  cut: addCut,
+  uncut: removeCut,
   'age-loss': (scene) =>
     age(
       scene,
@@ -145,7 +145,7 @@ async function standing({ db }: Estate, pattern: string): Promise<string[]> {
 }
 
 /** The owner of `acme` delegates `mail` in its zone to this user's pair. */
-async function cutOff({ estate, name, pair }: Scene): Promise<undefined> {
+async function addCut({ estate, name, pair }: Scene): Promise<undefined> {
   for (const owner of estate.now().users) {
     const above = await domainOf(owner, name.replace(/^mail\./, ''))
     if (!above || !name.startsWith('mail.')) continue
@@ -155,7 +155,7 @@ async function cutOff({ estate, name, pair }: Scene): Promise<undefined> {
   }
 }
 
-async function healCut({ estate, name }: Scene): Promise<undefined> {
+async function removeCut({ estate, name }: Scene): Promise<undefined> {
   for (const owner of estate.now().users) {
     const above = await domainOf(owner, name.replace(/^mail\./, ''))
     if (!above || !name.startsWith('mail.')) continue

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import {
   acceptDrops,
-  askAbout,
   type DomainRow,
   hasBeenLookedAt,
+  requestLook,
   retryDomain,
 } from '#store/domains.ts'
 import { minutes } from '../../clock.ts'
@@ -62,7 +62,7 @@ function registerAct(app: Http, context: ApiContext, act: string): void {
       const askedAtEpoch =
         status === 'FAILED'
           ? await retryDomain(store, known.row)
-          : await askAbout(store, id, { activates: true })
+          : await requestLook(store, id, { activates: true })
       const isAnswered = ({ row }: KnownDomain) =>
         row.status !== status || hasBeenLookedAt(row, askedAtEpoch)
       const seen = await waitForDomain(store, {

@@ -1,4 +1,4 @@
-import { askAbout, hasBeenLookedAt } from '#store/domains.ts'
+import { hasBeenLookedAt, requestLook } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
@@ -26,7 +26,7 @@ export function checkDomainRoute(app: Http, context: ApiContext): void {
     async (request) => {
       const known = await loadDomain(store, keyOf(request), request.params.domain_id)
       const { id } = known.row
-      const askedAtEpoch = await askAbout(store, id)
+      const askedAtEpoch = await requestLook(store, id)
       const seen = await waitForDomain(store, {
         domainId: id,
         known,

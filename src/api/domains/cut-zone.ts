@@ -1,5 +1,5 @@
 import { absolute } from '#names/domain-name.ts'
-import { cutOff } from '#store/cuts.ts'
+import { addCut } from '#store/cuts.ts'
 import { nameserversOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -38,7 +38,7 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
       const nameservers = await nameserversOf(store, row.id)
       if (nameservers.length === 0) throw new Problem('domain_not_ready')
       const delegation = { name: absolute(row.name), type: 'NS' } as const
-      const result = await cutOff(store, row, nameservers, async (held, above) =>
+      const result = await addCut(store, row, nameservers, async (held, above) =>
         refuseConflict(delegation, await standingOf(held, above)),
       )
       if (result.is !== 'cut') throw new Problem(REFUSALS[result.is])

@@ -1,4 +1,4 @@
-import { belongingsOf } from '#store/domains.ts'
+import { relatedRowsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
@@ -29,5 +29,5 @@ export function getDomainRoute(app: Http, context: ApiContext): void {
 
 /** A domain with all that belongs to it. */
 export async function everythingOf(known: KnownDomain, { store, now }: ApiContext) {
-  return details({ ...known, ...(await belongingsOf(store, known.row.id)) }, now())
+  return details({ ...known, ...(await relatedRowsOf(store, known.row.id)) }, now())
 }

@@ -16,10 +16,10 @@ import { TOPICS } from '#store/context.ts'
 import { OUTGOING } from '#store/due-tables.ts'
 import { keepMessage } from '#store/keep-messages.ts'
 import {
-  inTurn,
   type Lane,
-  laneIn,
   loadQueued,
+  messagesOfLane,
+  pickMessages,
   recordAttempts,
   recordDataBegun,
 } from '#store/outgoing-queue.ts'
@@ -85,7 +85,7 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
     db: store.db,
     doorbell: store.doorbell,
     table: OUTGOING,
-    mine: laneIn(lane, [...worlds.keys()]),
+    mine: messagesOfLane(lane, [...worlds.keys()]),
     topic,
     pick: (limit, which) => inTurn(limit, which, queue.taking),
     atOnce,

@@ -3,7 +3,7 @@ import { periodically } from '#engine/periodic.ts'
 import { startWorker, type Taken } from '#engine/worker.ts'
 import { TOPICS } from '#store/context.ts'
 import { stockKeyPairs } from '#store/dkim-keys.ts'
-import { inTurn, inWorlds, loadForPass, type PortsOf } from '#store/domain-passes.ts'
+import { inWorlds, loadForPass, type PortsOf, pickDomains } from '#store/domain-passes.ts'
 import { DOMAINS } from '#store/due-tables.ts'
 import type { Worlds } from '../../world.ts'
 import type { Runtime } from '../context.ts'
@@ -36,7 +36,7 @@ export function openWorkers(runtime: Runtime, worlds: Worlds, ports: PortsOf): v
     mine,
     topic: TOPICS.domainsDue,
     atOnce: DOMAINS_AT_ONCE,
-    pick: inTurn(OF_A_WORKSPACE),
+    pick: pickDomains(OF_A_WORKSPACE),
     passLimitMs: DOMAIN_LIMIT_MS,
     givesWay: config.roles.some((role) => role !== 'worker'),
     work: (row, signal) => domainPass(row, load, signal, listener),
