@@ -2,16 +2,16 @@
 import { z } from 'zod'
 
 const none = z.object({})
-const id = z.string().describe('UUID')
-const selector = z.string().describe('Of the key, in the domain’s `_domainkey`')
+const id = z.string().describe('A UUID')
+const selector = z.string().describe('The selector of the key, below the domain’s `_domainkey`')
 const host = z.string()
 
 /** Of a message that was sent. */
 const outgoing = z.object({
-  message_id: id.describe('As in `GET /messages/{message_id}`'),
-  inbox_id: id.nullable().describe('Null where it was not sent from an inbox'),
+  message_id: id.describe('The id of `GET /messages/{message_id}`'),
+  inbox_id: id.nullable().describe('Null if no inbox sent it'),
   recipient: z.string(),
-  reply: z.string().describe('What the other side said'),
+  reply: z.string().describe('The reply of the other host'),
 })
 
 const inbox = z.object({ inbox_id: id, address: z.string() })
@@ -22,40 +22,40 @@ export const EVENTS = {
   'domain.created':       [none, 'A domain was added.'],
   'domain.delegated':     [none, 'The parent delegates the domain to its nameservers.'],
   'domain.active':        [none, 'A domain became `ACTIVE`.'],
-  'domain.failed':        [none, 'Setting up a domain failed, or it has been without something for too long.'],
-  'domain.retried':       [none, 'A retry was asked for.'],
-  'domain.degraded':      [z.object({ condition: z.string(), reason: z.string() }), 'An active domain lacks something that it had. `condition` is the first that is not met.'],
-  'domain.recovered':     [none, 'An active domain that lacked something has everything again.'],
-  'domain.deleted':       [none, 'A domain was deleted; what it has at services is being removed.'],
-  'domain.removed':       [none, 'Nothing of a deleted domain is left at any service.'],
+  'domain.failed':        [none, 'A stage of the domain failed, or an active domain lost a condition for longer than its grace.'],
+  'domain.retried':       [none, 'Somebody requested a retry.'],
+  'domain.degraded':      [z.object({ condition: z.string(), reason: z.string() }), 'An active domain lost a condition. `condition` is the first that is not met.'],
+  'domain.recovered':     [none, 'A degraded domain meets all its conditions again.'],
+  'domain.deleted':       [none, 'A domain was deleted; Mailstead removes it from its services.'],
+  'domain.removed':       [none, 'A deleted domain is removed from all its services.'],
   'stage.waiting':        [none, 'A condition waits.'],
   'stage.met':            [none, 'A condition is met.'],
   'stage.failed':         [none, 'A condition failed.'],
   'stage.not_applicable': [none, 'A condition does not apply to the domain.'],
-  'stage.removed':        [none, 'What a stage had made was removed.'],
-  'stage.abandoned':      [none, 'The operator gave up a removal at a service: something may be left there.'],
-  'delegation.seen':      [z.object({ verdict: z.string(), observed: z.array(host) }), 'The parent shows something else than before.'],
-  'import.left_out':      [none, 'Records were found that could not be imported.'],
-  'import.flattened':     [none, 'An alias was imported as the addresses behind it.'],
-  'record.repaired':      [z.object({ name: z.string(), type: z.string() }), 'Mailstead restored a record that was changed or removed outside of it.'],
-  'spf.include_broken':   [none, 'An SPF policy that the customer’s own includes does not work.'],
-  'dkim.begun':           [z.object({ selector, occasion: z.enum(['routine', 'compromise']) }), 'A new DKIM key is being published.'],
-  'dkim.rotated':         [z.object({ selector }), 'Mail is signed with a new DKIM key.'],
+  'stage.removed':        [none, 'Mailstead removed what a stage had created.'],
+  'stage.abandoned':      [none, 'The operator gave up the removal at a service: objects may be left there.'],
+  'delegation.seen':      [z.object({ verdict: z.string(), observed: z.array(host) }), 'The parent shows another delegation than before.'],
+  'import.left_out':      [none, 'The import left out records that the zone host cannot hold.'],
+  'import.flattened':     [none, 'The import replaced a CNAME at the apex by the records of its target.'],
+  'record.repaired':      [z.object({ name: z.string(), type: z.string() }), 'Mailstead restored a record that was changed or removed at the zone host.'],
+  'spf.include_broken':   [none, 'An SPF policy that the customer’s own policy includes is broken.'],
+  'dkim.begun':           [z.object({ selector, occasion: z.enum(['routine', 'compromise']) }), 'Mailstead publishes a new DKIM key.'],
+  'dkim.rotated':         [z.object({ selector }), 'A new DKIM key signs the mail of the domain.'],
   'redirect.set':         [none, 'A redirect was set or changed.'],
   'redirect.deleted':     [none, 'A redirect was deleted.'],
-  'redirect.refused':     [none, 'The host of the zone does not take the redirect.'],
+  'redirect.refused':     [none, 'The zone host refused the redirect.'],
   'inbox.created':        [inbox, 'An inbox was added.'],
-  'inbox.ready':          [inbox, 'An inbox can be used.'],
-  'inbox.refused':        [inbox.extend({ reason: z.string() }), 'A service refused the mailbox of an inbox, or its right to send.'],
+  'inbox.ready':          [inbox, 'An inbox can send and receive.'],
+  'inbox.refused':        [inbox.extend({ reason: z.string() }), 'A service refused the mailbox or the identity of an inbox.'],
   'inbox.deleted':        [inbox, 'An inbox was deleted.'],
-  'message.received':     [z.object({ inbox_id: id, reply_id: id.describe('Of the conversation'), from: z.string() }), 'A message came in for an inbox.'],
-  'message.sent':         [outgoing, 'The recipient’s server, or the sender service, took a message.'],
-  'message.delivered':    [outgoing, 'A report says that a message arrived.'],
-  'message.failed':       [outgoing, 'A message was refused for good, or given up.'],
+  'message.received':     [z.object({ inbox_id: id, reply_id: id.describe('The id of the conversation'), from: z.string() }), 'An inbox received a message.'],
+  'message.sent':         [outgoing, 'The recipient’s exchanger, or the sender service, accepted a message.'],
+  'message.delivered':    [outgoing, 'A report says that a message was delivered.'],
+  'message.failed':       [outgoing, 'The other host refused a message permanently, or Mailstead gave it up.'],
   'message.bounced':      [outgoing, 'A report says that a message could not be delivered.'],
   'message.complained':   [outgoing, 'A report says that the recipient complained about a message.'],
-  'message.unknown':      [outgoing, 'Nobody knows whether a message arrived, and it is not sent again.'],
-  'key.created':          [key, 'An API key was made.'],
+  'message.unknown':      [outgoing, 'No reply came for a message: it may have arrived, and is not sent again.'],
+  'key.created':          [key, 'An API key was created.'],
   'key.revoked':          [key, 'An API key was revoked.'],
 } as const satisfies Record<string, readonly [data: z.ZodObject, says: string]>
 
