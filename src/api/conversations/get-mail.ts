@@ -17,7 +17,7 @@ export function getMailRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'exportMail',
-        summary: 'Gives all mail that came in for a domain, as an mbox',
+        summary: 'Exports all mail that a domain received, as an mbox',
         params: domainParams,
         response: { 200: { content: { 'application/mbox': { schema: z.string() } } } },
         problems: ['domain_not_found'],

@@ -9,10 +9,10 @@ import { conversationList } from '../inboxes/answers.ts'
 
 const querystring = z.object({
   ...paging,
-  campaign_id: id.optional().describe('Only those of this campaign.'),
-  is_read: optionalTruth.describe('Only those that were read, or were not.'),
-  is_starred: optionalTruth.describe('Only those with a star, or without.'),
-  category: optionalText.describe('Only those of this category.'),
+  campaign_id: id.optional().describe('Only conversations of this campaign.'),
+  is_read: optionalTruth.describe('Only read ones, or only unread ones.'),
+  is_starred: optionalTruth.describe('Only starred ones, or only unstarred ones.'),
+  category: optionalText.describe('Only conversations of this category.'),
 })
 
 /** GET /replies: the conversations of all inboxes, the latest first. */

@@ -23,7 +23,9 @@ const body = z
     accept_drops: z
       .boolean()
       .default(false)
-      .describe('Lets a plan go on that would drop much of the zone: reason `plan_drops_much`.'),
+      .describe(
+        'Accepts a plan that removes much of the zone; without it the domain waits with the reason `plan_drops_much`.',
+      ),
   })
   .nullish()
 
@@ -42,7 +44,7 @@ function registerAct(app: Http, context: ApiContext, act: string): void {
         summary:
           act === 'activate'
             ? 'Looks at the delegation now, and lets the mail services start'
-            : 'Tries a failed domain again',
+            : 'Retries the failed stages of a domain',
         params: domainParams,
         body,
         response: { 200: activation },

@@ -15,9 +15,9 @@ import { progressUrl } from './domain-views.ts'
 
 const account = z.string().max(40).optional()
 const providers = z.object({
-  dns: account.describe('The account that hosts the zone.'),
-  sender: account.describe('The account that sends its mail.'),
-  mailbox: account.describe('The account that keeps its mailboxes.'),
+  dns: account.describe('The account of the zone host.'),
+  sender: account.describe('The account of the sender service.'),
+  mailbox: account.describe('The account of the mailbox service.'),
 })
 
 const body = z.object({
@@ -25,26 +25,32 @@ const body = z.object({
     .string()
     .min(1)
     .max(1000)
-    .describe('The name, as a host name; `MAIL.Example.TEST.` is `mail.example.test`.')
+    .describe(
+      'A host name, in any case, with or without its final dot: `MAIL.Example.TEST.` is `mail.example.test`.',
+    )
     .meta({ examples: ['mail.example.test'] }),
   auto_activate: z
     .boolean()
     .default(true)
     .describe(
-      'Mail services start as soon as the delegation is seen; with `false` they wait for `POST …/activate`.',
+      'Mailstead registers the domain at its mail services as soon as it sees the delegation; with `false` it waits for `POST …/activate`.',
     ),
   import_records: z
     .boolean()
     .default(true)
-    .describe('What the name serves elsewhere is looked up, and goes on being served here.'),
+    .describe(
+      'Mailstead looks up the records that the current nameservers serve, and serves them too.',
+    ),
   take_mail: z
     .boolean()
     .default(false)
-    .describe('Mail that goes elsewhere comes here; with `false` it stays there, and we wait.'),
+    .describe(
+      'Replaces an MX that points elsewhere; with `false` that MX stays, and the domain waits until you decide.',
+    ),
   providers: providers
     .default({})
     .describe(
-      'The accounts the domain is placed at, where it stays; the operator’s choice if left out.',
+      'The accounts that serve the domain, for as long as it exists; the operator’s choice if omitted.',
     ),
 })
 
@@ -56,7 +62,7 @@ export function addDomainRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'addDomain',
-        summary: 'Adds a domain, and says which nameservers to set',
+        summary: 'Adds a domain, and returns the nameservers to set at the registrar',
         body,
         response: { 201: domainAdded },
         problems: ['domain_exists', 'domain_being_removed', 'too_many_claims', 'too_many_adds'],

@@ -32,10 +32,10 @@ const listFields = {
   status: domainStatus,
   mailcow_added: z
     .boolean()
-    .describe('The mailbox service holds the domain, whichever service that is.'),
+    .describe('The domain exists at its mailbox service, whichever service that is.'),
   cloudflare_verified: z
     .boolean()
-    .describe('The zone is served and delegated, whichever zone host that is.'),
+    .describe('The parent delegates the domain to its zone host, whichever host that is.'),
   max_inboxes: z.int(),
   current_inboxes: z.int(),
   created_at: instant,
@@ -54,14 +54,14 @@ const dnsRecord = z
     record_id: z.uuid(),
     type: z.string(),
     name: z.string(),
-    value: z.string().describe('As written in a zone file; a long TXT is not split.'),
+    value: z.string().describe('The rdata in presentation format; a long TXT is not split.'),
     ttl: z.int().describe('Seconds.'),
     priority: z.int().nullable(),
     purpose: z.string().describe('`mx`, `spf`, `dkim`, `dmarc`, `verification` and others.'),
     required: z.boolean(),
-    managed: z.boolean().describe('Made and kept by us.'),
+    managed: z.boolean().describe('Mailstead publishes and repairs it.'),
     status: z.enum(['published', 'pending', 'missing', 'mismatch', 'unknown']),
-    observed: z.array(z.string()).describe('What was seen from outside.'),
+    observed: z.array(z.string()).describe('The values in the public DNS at the latest look.'),
     message: z.string(),
     checked_at: instant.nullable(),
   })
@@ -79,7 +79,7 @@ const delegation = z
     next_check_at: instant.nullable(),
     settled_at: instant
       .nullable()
-      .describe('When no cache leads to the former nameservers any more.'),
+      .describe('When the last cached delegation to former nameservers has expired.'),
     servers: z.array(
       z.object({
         name: z.string(),
@@ -88,7 +88,7 @@ const delegation = z
         outcome: z.string(),
         nameservers: z.array(z.string()),
         authoritative: z.boolean(),
-        ttl: z.int().nullable().describe('How long the answer may be kept, in seconds.'),
+        ttl: z.int().nullable().describe('The TTL of the answer, in seconds.'),
         ms: z.number(),
       }),
     ),
@@ -140,7 +140,10 @@ export const activation = z
     dns_verified: z.boolean(),
     progress_url: url,
     estimated_completion: instant.nullable(),
-    delegation: delegation.nullable().optional().describe('The evidence, while not delegated.'),
+    delegation: delegation
+      .nullable()
+      .optional()
+      .describe('What the parent shows; only while the domain is not delegated.'),
   })
   .register(components, { id: 'Activation' })
 
@@ -167,7 +170,9 @@ const rehearsal = z.object({
     z.object({ type: z.string(), id: z.uuid(), name: z.string(), status: z.string() }),
   ),
   would_remove: z.array(part),
-  would_keep: z.array(part).describe('Served on for as long as the parent points here.'),
+  would_keep: z
+    .array(part)
+    .describe('Records that Mailstead serves as long as the parent delegates to it.'),
 })
 
 export const deletion = z.union([deleted, rehearsal]).register(components, { id: 'Deletion' })
@@ -211,8 +216,8 @@ export const zoneCut = z
   .register(components, { id: 'ZoneCut' })
 
 export const fileReport = z.object({
-  added: z.int().describe('How many records of the file are new in the zone.'),
-  present: z.int().describe('How many were there already.'),
+  added: z.int().describe('How many records the file added to the zone.'),
+  present: z.int().describe('How many records of the file the zone had already.'),
   left_out: z.array(
     z.object({ line: z.int(), name: z.string(), type: z.string(), reason: z.string() }),
   ),
@@ -225,7 +230,7 @@ export const importAnswer = z
     state: z.enum(['none', 'wanted', 'done', 'incomplete']),
     take_mail: z.boolean(),
     records: z.array(dnsRecord),
-    file: fileReport.nullable().describe('What became of the zone file that was sent.'),
+    file: fileReport.nullable().describe('The result of the zone file in the request.'),
   })
   .register(components, { id: 'Import' })
 
@@ -238,7 +243,9 @@ export const redirectAnswer = z
     preserve_path: z.boolean(),
     preserve_query_string: z.boolean(),
     is_active: z.boolean(),
-    setup_completed: z.boolean().describe('Its records are published, and were seen.'),
+    setup_completed: z
+      .boolean()
+      .describe('Its records are published, and visible in the public DNS.'),
     created_at: instant,
   })
   .register(components, { id: 'Redirect' })

@@ -16,7 +16,7 @@ export function checkDomainRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'checkDomain',
-        summary: 'Looks at a domain again now',
+        summary: 'Looks at the domain now',
         params: domainParams,
         response: { 200: domain },
         problems: ['domain_not_found'],

@@ -18,9 +18,9 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'cutZone',
-        summary: 'Delegates a domain from the zone of your own that it lies inside',
+        summary: 'Delegates a domain from the enclosing zone in your workspace',
         description:
-          'For a domain whose verdict is `inside_your_zone`: its nameservers are put into that zone. They go when the domain is deleted.',
+          'For a domain whose delegation verdict is `inside_your_zone`: Mailstead adds its NS records to the enclosing zone, and removes them when the domain is deleted.',
         params: domainParams,
         response: { 200: zoneCut },
         problems: [

@@ -18,8 +18,10 @@ const querystring = z.object({
   mail: z
     .enum(['archive', 'delete'])
     .default('archive')
-    .describe('Whether its conversations are kept for a while, or taken away at once.'),
-  dry_run: optionalTruth.describe('Tells what would be done, and does nothing.'),
+    .describe(
+      'Whether Mailstead keeps the conversations of the domain for a while, or deletes them now.',
+    ),
+  dry_run: optionalTruth.describe('Lists what the removal would remove, and changes nothing.'),
 })
 
 /** DELETE /domains/{domain_id}: off every list at once, torn down after the answer. */
@@ -30,7 +32,7 @@ export function deleteDomainRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'deleteDomain',
-        summary: 'Removes a domain, or rehearses that',
+        summary: 'Removes a domain; with `dry_run`, lists what it would remove',
         params: domainParams,
         querystring,
         response: { 200: deletion },

@@ -15,7 +15,7 @@ export function deleteRedirectRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'deleteRedirect',
-        summary: 'Ends the redirect of a domain',
+        summary: 'Removes the redirect of a domain',
         params: domainParams,
         response: { 200: done },
         problems: ['domain_not_found', 'redirect_not_found'],

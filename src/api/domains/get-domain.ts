@@ -15,7 +15,7 @@ export function getDomainRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'getDomain',
-        summary: 'Tells everything of a domain',
+        summary: 'Shows a domain with its records, conditions and delegation',
         params: domainParams,
         response: { 200: domain },
         problems: ['domain_not_found'],

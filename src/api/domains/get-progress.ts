@@ -26,9 +26,9 @@ export function getProgressRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'getProgress',
-        summary: 'Tells someone who waits how far a domain is',
+        summary: 'Shows the progress of a domain',
         description:
-          'With `Accept: text/event-stream` it is a stream of events named `progress`, one for each change.',
+          'With `Accept: text/event-stream` the answer is a stream, with an event `progress` for each change.',
         params: domainParams,
         response: { 200: progressAnswer },
         problems: ['domain_not_found', 'too_many_streams'],

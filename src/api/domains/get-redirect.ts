@@ -16,7 +16,7 @@ export function getRedirectRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'getRedirect',
-        summary: 'Tells where a domain redirects to',
+        summary: 'Shows the redirect of a domain',
         params: domainParams,
         response: { 200: redirectAnswer },
         problems: ['domain_not_found', 'redirect_not_found'],

@@ -14,7 +14,7 @@ export function getRemovalRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'getRemoval',
-        summary: 'Tells how far the clean-up behind a removal is',
+        summary: 'Shows the progress of a removal',
         params: domainParams,
         response: { 200: removalAnswer },
         problems: ['removal_not_found'],

@@ -19,7 +19,7 @@ export function getZoneRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'getZone',
-        summary: 'Gives what the zone holds, as a master file',
+        summary: 'Exports the hosted zone as a master file',
         params: domainParams,
         response: { 200: { content: { 'text/dns': { schema: z.string() } } } },
         problems: [

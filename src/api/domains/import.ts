@@ -22,18 +22,18 @@ const body = z.object({
   take_mail: z
     .boolean()
     .default(false)
-    .describe('Mail that goes elsewhere comes here from now on; `false` changes nothing.'),
+    .describe('Replaces an MX that points elsewhere by ours; `false` changes nothing.'),
   drop: z
     .array(id)
     .max(500)
     .default([])
-    .describe('The `record_id` of records of the domain that are to be served no more.'),
+    .describe('The `record_id` of each record of the domain to remove.'),
   zone_file: z
     .string()
     .max(FILE_LIMIT)
     .optional()
     .describe(
-      `A zone file in BIND format, as the former host exports it; at most ${MAX_OWN_RECORDS} records. It may also be the whole body, as \`text/dns\`.`,
+      `A zone file in BIND format, as the former host exports it; at most ${MAX_OWN_RECORDS} records. You may also send the file alone, as \`text/dns\`.`,
     ),
 })
 const path = `${API_PREFIX}/domains/:domain_id/import`
@@ -55,7 +55,7 @@ function readImport(app: Http, context: ApiContext): void {
   const read = {
     schema: {
       operationId: 'getImport',
-      summary: 'Tells what was found where the name was served before',
+      summary: 'Shows the records that the import found at the former nameservers',
       params: domainParams,
       response: { 200: importAnswer },
       problems: ['domain_not_found'] as const,
@@ -72,7 +72,7 @@ function decideRoute(app: Http, context: ApiContext): void {
   const write = {
     schema: {
       operationId: 'decideImport',
-      summary: 'Decides what becomes of what was found, or adds the records of a zone file',
+      summary: 'Keeps or drops imported records, or adds the records of a zone file',
       params: domainParams,
       body,
       response: { 200: importAnswer },

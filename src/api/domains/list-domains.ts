@@ -11,8 +11,8 @@ import { listItem } from './domain-views.ts'
 const querystring = z.object({
   ...paging,
   cursor,
-  status: optionalText.describe('Only those that have it now.'),
-  search: optionalText.describe('A part of the name.'),
+  status: optionalText.describe('Only domains with this status.'),
+  search: optionalText.describe('Only domains whose name contains this.'),
 })
 
 /** GET /domains: newest first. An unknown status matches nothing. */

@@ -18,7 +18,7 @@ export function listEventsRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'listEvents',
-        summary: 'Tells what happened to a domain, the latest first',
+        summary: 'Lists the events of a domain, the latest first',
         params: domainParams,
         querystring,
         response: { 200: timeline },

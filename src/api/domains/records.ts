@@ -34,13 +34,13 @@ const ttl = z
   .min(TTL.least)
   .max(TTL.most)
   .default(TTL.usual)
-  .describe('How long others may keep it before they ask again, in seconds.')
+  .describe('The TTL of the record, in seconds.')
 const value = z
   .string()
   .min(1)
   .max(VALUE_LIMIT)
   .describe(
-    'Its data as in a zone file, names in it whole, with a dot at the end. That of a TXT is one text without quotes; quoted strings are taken too. Of a type without a name here, `\\\\# length hex` (RFC 3597).',
+    'The rdata in presentation format; names in it are absolute, with a final dot. For TXT, the text without quotes, or quoted strings. For a type without a name here, `\\# length hex` (RFC 3597).',
   )
   .meta({ examples: ['192.0.2.1'] })
 
@@ -49,7 +49,7 @@ const priority = z
   .min(0)
   .max(0xffff)
   .nullish()
-  .describe('What an MX or SRV begins with, where the value leaves it out.')
+  .describe('The preference of an MX or the priority of an SRV, if the value omits it.')
 
 const recordParams = domainParams.extend({ record_id: id })
 const fresh = z.object({
@@ -58,14 +58,14 @@ const fresh = z.object({
     .min(1)
     .max(1024)
     .describe(
-      'Relative to the domain, or whole with a dot at its end; `@` is the domain itself. Odd octets are escaped as in a zone file.',
+      'Relative to the domain, or absolute with a final dot; `@` is the domain itself. Escapes are those of zone files.',
     )
     .meta({ examples: ['www'] }),
   type: z
     .string()
     .max(10)
     .describe(
-      '`A`, `AAAA`, `CAA`, `CNAME`, `DS`, `HTTPS`, `MX`, `NAPTR`, `NS`, `PTR`, `SRV`, `SSHFP`, `SVCB`, `TLSA` or `TXT`, or `TYPE` and a number (RFC 3597); in capitals or not.',
+      '`A`, `AAAA`, `CAA`, `CNAME`, `DS`, `HTTPS`, `MX`, `NAPTR`, `NS`, `PTR`, `SRV`, `SSHFP`, `SVCB`, `TLSA` or `TXT`, or `TYPE` and a number (RFC 3597); in any case.',
     )
     .meta({ examples: ['A'] }),
   value,
@@ -87,7 +87,7 @@ function listRecords(app: Http, context: ApiContext): void {
   const { store } = context
   const schema = {
     operationId: 'listRecords',
-    summary: 'Lists the records of a domain, ours and its own',
+    summary: 'Lists the records of a domain: Mailstead’s and the customer’s',
     params: domainParams,
     response: { 200: recordList },
     problems: ['domain_not_found'],
@@ -130,7 +130,7 @@ function editRecords(app: Http, context: ApiContext): void {
   const update = needs(context, 'domains:update')
   const change = {
     operationId: 'changeRecord',
-    summary: 'Changes one of the records that are not ours',
+    summary: 'Changes one of the customer’s records',
     params: recordParams,
     body: changed,
     response: { 200: recordAnswer },
@@ -150,7 +150,7 @@ function editRecords(app: Http, context: ApiContext): void {
   })
   const removal = {
     operationId: 'removeRecord',
-    summary: 'Removes one of the records that are not ours',
+    summary: 'Removes one of the customer’s records',
     params: recordParams,
     response: { 200: recordRemoved },
     problems: ABSENT,

@@ -14,7 +14,7 @@ const body = z
     compromised: z
       .boolean()
       .default(false)
-      .describe('Every older key is revoked at once when the new one signs.'),
+      .describe('Revokes every older key as soon as the new key signs.'),
   })
   .nullish()
 
@@ -28,7 +28,7 @@ export function rotateDkimRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'rotateDkim',
-        summary: 'Makes a new DKIM key, which signs once it is seen from outside',
+        summary: 'Begins to rotate the DKIM key: a new key signs once its record is public',
         params: domainParams,
         body,
         response: { 202: rotationAnswer },

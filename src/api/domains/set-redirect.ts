@@ -17,17 +17,20 @@ const body = z.object({
     .string()
     .min(1)
     .max(1000)
-    .describe('The host name to go to, without a scheme or a path.')
+    .describe('The host name to redirect to, without scheme or path.')
     .meta({ examples: ['www.example.test'] }),
   status_code: z
     .literal([301, 302, 307, 308])
     .default(301)
-    .describe('The status of the answer to visitors.'),
-  preserve_path: z.boolean().default(true).describe('The path that was asked for is kept.'),
+    .describe('The HTTP status of the redirect.'),
+  preserve_path: z
+    .boolean()
+    .default(true)
+    .describe('Appends the path of the request to the target.'),
   preserve_query_string: z
     .boolean()
     .default(true)
-    .describe('The query that was asked for is kept.'),
+    .describe('Appends the query string of the request to the target.'),
 })
 
 /** POST /domains/{domain_id}/redirect: creates or changes it; the worker publishes its records. */
@@ -38,7 +41,7 @@ export function setRedirectRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'setRedirect',
-        summary: 'Redirects a domain, or changes where to',
+        summary: 'Sets or changes the redirect of a domain',
         params: domainParams,
         body,
         response: { 200: redirectAnswer },

@@ -7,8 +7,11 @@ import { components } from '../openapi/schema.ts'
 const common = {
   event_id: z.uuid(),
   at: instant,
-  domain_id: z.uuid().nullable().describe('Null where it is not of a domain, and for all mail'),
-  stage: z.string().nullable().describe('The condition that it is about'),
+  domain_id: z
+    .uuid()
+    .nullable()
+    .describe('Null for events that are not about a domain, and for events of messages'),
+  stage: z.string().nullable().describe('The condition that the event is about'),
   message: z.string().describe('A sentence for people'),
 }
 
@@ -28,6 +31,6 @@ export const feed = z
   .object({
     ...answerFields,
     events: z.array(event),
-    next_after: z.string().describe('Ask behind it the next time'),
+    next_after: z.string().describe('Send it as `after` to read the next page'),
   })
   .register(components, { id: 'Feed' })

@@ -17,7 +17,9 @@ const position = z.string().regex(/^\d{1,18}$/, 'value is not a position of the 
 const querystring = z.object({
   after: position
     .default('0')
-    .describe('The `next_after` of a page, to go on behind it; `0` begins with the oldest event.'),
+    .describe(
+      'The `next_after` of a page, to read the page after it; `0` begins with the oldest event.',
+    ),
   limit: limitOf(100),
   types: z
     .string()
@@ -43,12 +45,12 @@ export function feedRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'listWorkspaceEvents',
-        summary: 'Tells what happened in a workspace, the oldest first',
+        summary: 'Lists the events of a workspace, the oldest first',
         description:
-          'Events come in one order, and none is ever inserted before one that was read: ask again behind ' +
-          '`next_after`, whenever you like. With `Accept: text/event-stream` it is a stream that stays open; each ' +
-          'event has its position as its id, and `Last-Event-ID` goes on behind it. Events of messages are kept for ' +
-          '30 days, all others for a year.',
+          'Events have one order, and a later event never comes before one that you have read: to poll, send ' +
+          '`next_after` as `after`. With `Accept: text/event-stream` the answer is a stream that stays open; each ' +
+          'event has its position as its id, and `Last-Event-ID` continues after it. Mailstead keeps events of ' +
+          'messages for 30 days, and all others for a year.',
         querystring,
         response: { 200: feed },
         problems: ['too_many_streams'],

@@ -26,7 +26,7 @@ export const cursor = z
   .uuid('value is not a valid uuid')
   .toLowerCase()
   .optional()
-  .describe('The `next_cursor` of a page, to go on after it.')
+  .describe('The `next_cursor` of a page, to read the page after it.')
 
 /** `page` from 1, `limit` 1 to 100. */
 export const paging = { page: wholeNumber(1, 1, 1_000_000), limit: wholeNumber(20, 1, 100) }

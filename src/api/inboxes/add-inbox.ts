@@ -12,17 +12,17 @@ import { inboxCreated } from './answers.ts'
 import { inboxItem } from './inbox-views.ts'
 
 const body = z.object({
-  domain_id: id.describe('The domain it is on, which must be active.'),
+  domain_id: id.describe('The domain of its address, which must be active.'),
   email_prefix: z
     .string()
     .min(1)
     .max(64)
-    .describe('What stands before the `@`.')
+    .describe('The localpart of its address.')
     .meta({ examples: ['kim'] }),
   display_name: headerText
     .min(1)
     .max(255)
-    .describe('The name that recipients see.')
+    .describe('The display name in the From field.')
     .meta({ examples: ['Kim Example'] }),
 })
 
@@ -34,7 +34,7 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'addInbox',
-        summary: 'Makes an inbox on a domain',
+        summary: 'Adds an inbox to a domain',
         body,
         response: { 201: inboxCreated },
         problems: [

@@ -34,7 +34,7 @@ export const inboxCreated = z
         smtp: logIn,
       })
       .nullable()
-      .describe('Shown once; null while there is nothing to log in to.'),
+      .describe('The password, shown once; null if the mailbox has no login.'),
   })
   .register(components, { id: 'SenderAccountCreated' })
 
@@ -63,11 +63,13 @@ const conversation = z
     inbox_id: z.uuid(),
     lead_email: z
       .string()
-      .describe('The author of its messages; empty where they name none, or several.'),
+      .describe('The author of its messages; empty if they name none, or several.'),
     authentication: z
       .object({ spf: z.string(), dkim: z.string(), dmarc: z.string() })
       .nullable()
-      .describe('What was found out about the last message. Only `dmarc` speaks of the author.'),
+      .describe(
+        'The authentication results of the last message. Only `dmarc` is about the author.',
+      ),
     subject: z.string(),
     last_message_preview: z.string(),
     last_message_at: instant,

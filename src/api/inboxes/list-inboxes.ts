@@ -9,10 +9,10 @@ import { inboxItem } from './inbox-views.ts'
 
 const querystring = z.object({
   ...paging,
-  domain_id: id.optional().describe('Only those of this domain.'),
-  status: optionalText.describe('Only those with this `overall_status`.'),
-  inbox_type: optionalText.describe('Only those of this type.'),
-  search: optionalText.describe('A part of the address.'),
+  domain_id: id.optional().describe('Only inboxes of this domain.'),
+  status: optionalText.describe('Only inboxes with this `overall_status`.'),
+  inbox_type: optionalText.describe('Only inboxes of this type.'),
+  search: optionalText.describe('Only inboxes whose address contains this.'),
 })
 
 /** GET /sender-accounts: newest first. */

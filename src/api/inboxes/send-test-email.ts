@@ -13,7 +13,9 @@ import { emailAddress, inboxParams, SUCCESS } from '../http/shapes.ts'
 import { testEmail } from './answers.ts'
 
 const body = z.object({
-  recipient_email: emailAddress.describe('To whom; in the sandbox, someone `@inbox.test`.'),
+  recipient_email: emailAddress.describe(
+    'The recipient; in the sandbox an address at `inbox.test`.',
+  ),
 })
 
 const SEND_LIMIT_MS = 20_000

@@ -14,18 +14,18 @@ const body = z.object({
   name: headerText
     .min(1)
     .max(255)
-    .describe('For you, to tell keys apart.')
+    .describe('A name for you to recognise the key by.')
     .meta({ examples: ['Reads domains'] }),
   scopes: scopes.describe(
-    'What it may do: `resource:action`, `resource:all`, or `*`; no more than the key that asks.',
+    'Its scopes: `resource:action`, `resource:all`, or `*`; no more than the calling key has.',
   ),
   expires_at: z
     .string()
     .max(40)
     .nullish()
     .describe(
-      'When it ends: a time to come, in ISO 8601 with its zone; `null` for never. A key never outlives the ' +
-        'key that makes it: it ends with that one at the latest.',
+      'When it expires: a time in the future, in ISO 8601 with its zone; `null` for never. A key expires no ' +
+        'later than the key that creates it.',
     )
     .meta({ examples: ['2099-12-31T00:00:00Z'] }),
 })
@@ -39,7 +39,7 @@ export function addKeyRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'addKey',
-        summary: 'Makes a key, and shows it this once',
+        summary: 'Creates a key, and shows it once',
         body,
         response: { 201: keyMade },
         problems: ['too_many_keys'],

@@ -24,7 +24,7 @@ const shownFields = {
   created_by_key_id: z
     .uuid()
     .nullable()
-    .describe('The key that made it; null for one that the operator made.'),
+    .describe('The key that created it; null if the operator did.'),
 }
 
 export const keyList = z
@@ -45,10 +45,12 @@ export const keyRevoked = z
     key_id: z.uuid(),
     descendants_revoked: z
       .int()
-      .describe('How many keys that it made, or that those made, were revoked with it.'),
+      .describe(
+        'How many of its descendants were revoked with it: the keys it created, and the keys those created.',
+      ),
     descendants_left: z
       .int()
-      .describe('How many of them still work; with `descendants=true` they are revoked too.'),
+      .describe('How many of its descendants still work; `descendants=true` revokes them too.'),
   })
   .register(components, { id: 'KeyRevoked' })
 
@@ -58,10 +60,10 @@ export const workspaceMade = z
   .object({
     ...answerFields,
     ...workspaceFields,
-    world: z.enum(['live', 'sandbox']).describe('The world its key acts in.'),
+    world: z.enum(['live', 'sandbox']).describe('The world of the calling key.'),
     key_id: z.uuid(),
     key: z.string().describe('Shown this once.'),
-    expires_at: instant.nullable().describe('When the key ends.'),
+    expires_at: instant.nullable().describe('When the key expires.'),
   })
   .register(components, { id: 'WorkspaceMade' })
 

@@ -9,8 +9,8 @@ import { keyRevoked } from './answers.ts'
 
 const querystring = z.object({
   descendants: optionalTruth.describe(
-    'Whether the keys that it made, and those that they made, are revoked too; also those of a key that is ' +
-      'revoked already.',
+    'Also revokes the keys that it created, and the keys that those created; works for a key that is ' +
+      'already revoked.',
   ),
 })
 
@@ -21,7 +21,7 @@ export function deleteKeyRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'revokeKey',
-        summary: 'Revokes a key, alone or with the keys it made',
+        summary: 'Revokes a key, alone or with the keys it created',
         params: keyParams,
         querystring,
         response: { 200: keyRevoked },

@@ -14,7 +14,7 @@ export function getKeyRoute(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'getKey',
-        summary: 'Shows a key that is not revoked, without the key itself',
+        summary: 'Shows a key that is not revoked, without its secret',
         params: keyParams,
         response: { 200: keyShown },
         problems: ['key_not_found'],

@@ -17,15 +17,15 @@ export const OUTGOING_STATES = [
 
 const messageFields = {
   id: z.uuid(),
-  inbox_id: z.uuid().nullable().describe('The inbox it is from, if any.'),
+  inbox_id: z.uuid().nullable().describe('The inbox that sends it, if any.'),
   origin: z.enum(['probe', 'test', 'reply', 'campaign', 'dsn']),
   sender: z.string().describe('The envelope sender.'),
   recipient: z.string(),
-  message_id: z.string().describe('Its Message-ID, in brackets.'),
+  message_id: z.string().describe('Its Message-ID, in angle brackets.'),
   state: z
     .enum(OUTGOING_STATES)
     .describe(
-      'Where it stands. `sent`: the next host has taken it. `delivered`: a report says that it was delivered.',
+      'The state of its delivery. `sent`: the next host accepted it. `delivered`: a report says that it was delivered.',
     ),
   last_reply: z.string().describe('The reply to the last attempt.'),
   created_at: instant,
@@ -48,7 +48,7 @@ export const messageShown = z
       z.object({
         number: z.int(),
         at: instant,
-        host: z.string().describe('Where it was tried.'),
+        host: z.string().describe('The host that the attempt reached.'),
         outcome: z.enum([
           'sent',
           'deferred',

@@ -9,9 +9,9 @@ import { messageList, messageShown, OUTGOING_STATES } from './answers.ts'
 
 const querystring = z.object({
   ...paging,
-  inbox_id: id.optional().describe('Only those of this inbox.'),
-  state: z.enum(OUTGOING_STATES).optional().describe('Only those in this state.'),
-  recipient: emailAddress.optional().describe('Only those to this address.'),
+  inbox_id: id.optional().describe('Only messages of this inbox.'),
+  state: z.enum(OUTGOING_STATES).optional().describe('Only messages in this state.'),
+  recipient: emailAddress.optional().describe('Only messages to this recipient.'),
 })
 
 /** GET /messages and GET /messages/{message_id}: accepted messages and their states. */
@@ -21,7 +21,7 @@ export function messagesRoutes(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'listMessages',
-        summary: 'Lists messages that were sent or are to be, the newest first',
+        summary: 'Lists outgoing messages, the newest first',
         querystring,
         response: { 200: messageList },
       },
@@ -45,7 +45,7 @@ export function messagesRoutes(app: Http, context: ApiContext): void {
     {
       schema: {
         operationId: 'getMessage',
-        summary: 'Shows a message that was sent or is to be, with its attempts',
+        summary: 'Shows an outgoing message with its attempts',
         params: messageParams,
         response: { 200: messageShown },
         problems: ['message_not_found'],

@@ -91,22 +91,23 @@ function documentOf(routes: readonly RouteOptions[]): Document {
 const DESCRIPTION =
   'Custom email domains, from a name to its inboxes. Every call needs an API key. ' +
   'Every error has `detail`; all but 422 have a stable code in `error`. Times are ISO 8601 in UTC, ids are UUIDs, ' +
-  'and fields that are not known are ignored. New fields may be added to answers.'
+  'and unknown fields are ignored. New fields may be added to answers.'
 
 /** Stated once and not per answer, as they rarely depend on the operation. */
 const HEADERS: Record<string, Header> = {
   'X-Request-Id': {
-    description: 'On every answer. Quote it when you report an error; one that you send is kept.',
+    description:
+      'On every answer. Quote it when you report an error. The server keeps the one that you send.',
     schema: { type: 'string' },
   },
   'X-RateLimit-Limit': {
     description:
-      'How often the key, or all keys of its workspace together, may ask within a minute or an hour, ' +
-      'whichever has less left. With the next two on every answer to a valid key, where there is a limit.',
+      'How many requests the key, or all keys of its workspace together, may send in a minute or an hour: the ' +
+      'limit with the fewest left. This header and the next two are on every answer to a valid key, if there is a limit.',
     schema: { type: 'integer' },
   },
   'X-RateLimit-Remaining': {
-    description: 'How often it may still ask within that time.',
+    description: 'How many requests are left in that time.',
     schema: { type: 'integer' },
   },
   'X-RateLimit-Reset': {
@@ -114,12 +115,11 @@ const HEADERS: Record<string, Header> = {
     schema: { type: 'integer' },
   },
   'Retry-After': {
-    description: 'On 429 and 503: in how many seconds to try again.',
+    description: 'On 429 and 503: try again after this many seconds.',
     schema: { type: 'integer' },
   },
   'Idempotency-Replayed': {
-    description:
-      'On an answer that was given before to the same request with its `Idempotency-Key`.',
+    description: 'On an answer repeated from an earlier request with the same `Idempotency-Key`.',
     schema: { type: 'string', const: 'true' },
   },
 }
@@ -184,7 +184,7 @@ const IDEMPOTENCY_KEY: Parameter = {
   in: 'header',
   required: false,
   description:
-    'Sent again with the same key, the request is answered again and done once. Kept for 24 hours.',
+    'A request that is repeated with the same key is executed once, and gets the same answer. The server keeps the answer for 24 hours.',
   schema: { type: 'string', minLength: 1, maxLength: 255, pattern: '^[!-~]+$' },
 }
 
@@ -232,8 +232,8 @@ function problemsOf(route: RouteOptions): Record<string, Answered> {
   const byStatus = Map.groupBy(codes, (code) => String(PROBLEMS[code].status))
   return {
     ...Object.fromEntries([...byStatus].map(([status, all]) => [status, refused(all)])),
-    '422': { description: 'Not valid.', content: as(violations) },
-    default: { description: 'Anything else that went wrong.', content: as(refusal) },
+    '422': { description: 'The request is not valid.', content: as(violations) },
+    default: { description: 'Any other error.', content: as(refusal) },
   }
 }
 

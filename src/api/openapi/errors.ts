@@ -15,7 +15,9 @@ export const violations = z
       z.object({
         loc: z
           .array(z.union([z.string(), z.int()]))
-          .describe('Where: `body`, `query`, `path` or `header`, then the way to the field.'),
+          .describe(
+            'The place of the field: `body`, `query`, `path` or `header`, then the names and indexes that lead to it.',
+          ),
         msg: z.string().describe('A sentence, for people.'),
         type: z.string().describe('The stable kind, for programs.'),
       }),

@@ -30,7 +30,11 @@ export const pagination = z
     pages: z.int(),
     has_next: z.boolean(),
     has_prev: z.boolean(),
-    next_cursor: z.uuid().nullable().optional().describe('For `cursor`; null at the end.'),
+    next_cursor: z
+      .uuid()
+      .nullable()
+      .optional()
+      .describe('Send it as `cursor` to read the next page; null on the last page.'),
     total_is_estimate: z.boolean().optional(),
   })
   .register(components, { id: 'Pagination' })

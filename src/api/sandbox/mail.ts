@@ -9,7 +9,7 @@ import { sandboxMailList, sandboxMailTaken } from './answers.ts'
 import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
 
 const body = z.object({
-  from: emailAddress.describe('The author; one at `inbox.test` if the mail is to be authentic.'),
+  from: emailAddress.describe('The author; an authentic message needs one at `inbox.test`.'),
   to: emailAddress
     .describe('An inbox of a hosted domain.')
     .meta({ examples: ['kim@mail.example.test'] }),
@@ -18,7 +18,9 @@ const body = z.object({
   authentic: z
     .boolean()
     .default(true)
-    .describe('Whether it is signed by `inbox.test`; `false` sends it as a forger would.'),
+    .describe(
+      'Signs the message for `inbox.test`; `false` sends a forged one, without a signature.',
+    ),
 })
 
 const querystring = z.object({ to: emailAddress })
@@ -32,7 +34,7 @@ export function mailRoutes(app: Http, context: SandboxContext): void {
     {
       schema: {
         operationId: 'sendFromOutside',
-        summary: 'Sends mail to an inbox as if from outside',
+        summary: 'Sends a message to an inbox from an outside mailbox',
         body,
         response: { 202: sandboxMailTaken },
         problems: ['test_key_required', 'mail_not_taken'],
@@ -64,7 +66,7 @@ export function mailRoutes(app: Http, context: SandboxContext): void {
     {
       schema: {
         operationId: 'listOutsideMail',
-        summary: 'Lists what arrived at an address @inbox.test',
+        summary: 'Lists the messages that an address at inbox.test received',
         querystring,
         response: { 200: sandboxMailList },
         problems: ['test_key_required'],

@@ -9,9 +9,11 @@ import { SANDBOX_PREFIX, type SandboxContext, sandboxKey } from './context.ts'
 import { domainParam, nameIn } from './domain-param.ts'
 
 const body = z.object({
-  stage: z.enum(LIFECYCLE.map(({ met }) => met)).describe('The stage that is to misbehave.'),
-  outcome: z.enum(OUTCOMES).describe('How: refused, put off, not answered, or answered late.'),
-  times: z.int().min(1).max(1_000_000).default(1).describe('For how many of its calls.'),
+  stage: z.enum(LIFECYCLE.map(({ met }) => met)).describe('The stage whose calls fail.'),
+  outcome: z
+    .enum(OUTCOMES)
+    .describe('What the calls return: a refusal, throttling, no answer, or a late answer.'),
+  times: z.int().min(1).max(1_000_000).default(1).describe('For how many calls.'),
 })
 
 /** `/outcomes/{domain}`: PUT makes a stage fail so many times; DELETE ends that. */
@@ -23,7 +25,7 @@ export function outcomeRoutes(app: Http, context: SandboxContext): void {
     {
       schema: {
         operationId: 'misbehave',
-        summary: 'Makes a stage misbehave, so many times',
+        summary: 'Makes the next calls of a stage fail or slow down',
         params: domainParam,
         body,
         response: { 200: sandboxOutcome },
@@ -45,7 +47,7 @@ export function outcomeRoutes(app: Http, context: SandboxContext): void {
     {
       schema: {
         operationId: 'behave',
-        summary: 'Ends the misbehaving',
+        summary: 'Removes the outcomes set for a name',
         params: domainParam,
         response: { 200: sandboxOutcome },
         problems: ['test_key_required', 'outcome_not_found'],

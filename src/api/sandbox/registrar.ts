@@ -29,18 +29,20 @@ const body = z.object({
     )
     .min(1)
     .max(13)
-    .describe('What the parent zone is to show.'),
+    .describe('The NS records that the parent zone publishes.'),
   ds: z
     .array(dsRdata)
     .max(8)
     .default([])
-    .describe('DS records, as one that another host signed with would leave behind.'),
+    .describe(
+      'The DS records that the parent zone publishes, as a former host with DNSSEC leaves behind.',
+    ),
   delay_seconds: z
     .number()
     .min(0)
     .max(86_400)
     .default(0)
-    .describe('After how long the parent zone shows it, as with slow registries.'),
+    .describe('The delay before the parent zone publishes them, as with slow registries.'),
 })
 
 /** `/registrar/{domain}/nameservers`: plays the customer's registrar in the sandbox's parent zones. */
@@ -53,7 +55,7 @@ export function registrarRoutes(app: Http, context: SandboxContext): void {
     {
       schema: {
         operationId: 'delegateInSandbox',
-        summary: 'Plays the registrar: publishes nameservers',
+        summary: 'Sets the nameservers of a name at the sandbox’s registrar',
         params: domainParam,
         body,
         response: { 200: sandboxDelegation },
@@ -80,7 +82,7 @@ export function registrarRoutes(app: Http, context: SandboxContext): void {
     {
       schema: {
         operationId: 'getSandboxDelegation',
-        summary: 'Tells which nameservers the registrar publishes',
+        summary: 'Shows the nameservers of a name at the sandbox’s registrar',
         params: domainParam,
         response: { 200: sandboxDelegation },
         problems: ['test_key_required', 'delegation_not_found'],
@@ -100,7 +102,7 @@ export function registrarRoutes(app: Http, context: SandboxContext): void {
     {
       schema: {
         operationId: 'undelegateInSandbox',
-        summary: 'Takes the nameservers away again',
+        summary: 'Removes the nameservers of a name at the sandbox’s registrar',
         params: domainParam,
         response: { 200: sandboxDelegation },
         problems: ['test_key_required', 'delegation_not_found'],

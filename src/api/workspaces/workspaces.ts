@@ -13,7 +13,7 @@ const body = z.object({
   name: headerText
     .min(1)
     .max(255)
-    .describe('For you, to tell workspaces apart.')
+    .describe('A name for you to recognise the workspace by.')
     .meta({ examples: ['Acme'] }),
 })
 const querystring = z.object(paging)
@@ -24,9 +24,9 @@ export function workspaceRoutes(app: Http, context: ApiContext): void {
   const add = {
     schema: {
       operationId: 'addWorkspace',
-      summary: 'Makes a workspace with its first key, and shows the key this once',
+      summary: 'Creates a workspace with its first key, and shows the key once',
       description:
-        'For keys of the first workspace with the scope `*`. The first key ends when the key that asks does.',
+        'For keys of the first workspace with the scope `*`. The first key expires with the calling key.',
       body,
       response: { 201: workspaceMade },
       problems: ['installation_key_required'] as const,
