@@ -54,7 +54,7 @@ const body = z.object({
     ),
 })
 
-/** POST /domains: commits the domain, wakes the worker, and waits a little for its zone. */
+/** POST /domains: commits the domain, wakes the worker, and waits some seconds for the zone. */
 export function addDomainRoute(app: Http, context: ApiContext): void {
   const { store } = context
   app.post(
@@ -117,14 +117,14 @@ const refusalOf = (refused: Exclude<AddResult, { is: 'added' }>): Problem =>
     ? new Problem(`domain_${refused.is}`, { domain_id: refused.domainId })
     : new Problem(refused.is)
 
-/** The domain while its zone is awaited; it may be deleted meanwhile. */
+/** Reads the domain again; throws a problem if another request deleted it meanwhile. */
 async function findAdded({ store }: ApiContext, key: ApiKey, id: string): Promise<DomainRow> {
   const row = await findDomain(store, key, id)
   if (!row) throw new Problem('domain_being_removed', { domain_id: id })
   return row
 }
 
-/** The requested accounts, else those for new domains. */
+/** The requested accounts; for a service without a request, the accounts for new domains. */
 function candidatesOf(
   asked: z.infer<typeof body>['providers'],
   { world }: ApiKey,

@@ -38,7 +38,7 @@ const body = z.object({
 })
 const path = `${API_PREFIX}/domains/:domain_id/import`
 
-/** GET and POST …/import: what was found at the former zone host, and what to do with it. */
+/** GET and POST …/import: shows the imported records, and keeps or drops them. */
 export function importRoutes(app: Http, context: ApiContext): void {
   readImport(app, context)
   app.register(async (scope) => {

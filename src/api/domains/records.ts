@@ -25,7 +25,7 @@ import { customerRecordView, recordViewer } from './domain-views.ts'
 import { loadDomain } from './load-domain.ts'
 import { RECORDS, refuseConflict, zoneContentsOf } from './standing-records.ts'
 
-/** A TXT value of 4096 octets, all of them escaped, and its quotation marks. */
+/** Enough for a TXT value of 4096 octets, each escaped, with its quotation marks. */
 const VALUE_LIMIT = 20_000
 
 const TTL = { least: 60, most: 86_400, usual: 300 }
@@ -76,7 +76,7 @@ const changed = z.object({ value, priority, ttl })
 const path = `${API_PREFIX}/domains/:domain_id/records`
 const ABSENT: readonly ProblemCode[] = ['domain_not_found', 'record_not_found', 'record_managed']
 
-/** GET, POST, PUT and DELETE …/records: the customer's own in the hosted zone; ours are read-only. */
+/** GET, POST, PUT and DELETE …/records. Callers can change the customer's records, not ours. */
 export function recordRoutes(app: Http, context: ApiContext): void {
   listRecords(app, context)
   addRecord(app, context)
@@ -164,7 +164,7 @@ function editRecords(app: Http, context: ApiContext): void {
 
 type Params = z.infer<typeof recordParams>
 
-/** The customer's own record; ours and missing ones get different errors. */
+/** A customer's record by its id. Throws `record_managed` for a record of ours. */
 async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, params: Params) {
   const { row: domain } = await loadDomain(store, key, params.domain_id)
   const theirs = await listCustomerRecords(store.db, domain.id)
@@ -175,15 +175,14 @@ async function ownRecord({ store }: ApiContext, key: ReturnType<typeof keyOf>, p
   throw new Problem(isOurs ? 'record_managed' : 'record_not_found')
 }
 
-/** The owner as the caller wrote it: a name of the domain may lack its final dot. */
+/** The owner name and type. A name within the domain may lack its final dot. */
 function ownerAndType(domain: string, body: { name: string; type: string }) {
   const type = rrsetTypeOf(body.type)
-  if (type === undefined)
-    throw invalid('type', `records of the type ${body.type} are not held here`)
+  if (type === undefined) throw invalid('type', `Mailstead hosts no records of type ${body.type}`)
   const name = ownerOf(domain, body.name)
   if (!isWithin(name, absolute(domain))) throw invalid('name', `${name} lies outside ${domain}`)
   if (name === absolute(domain) && (type === 'NS' || type === 'DS')) {
-    throw invalid('name', `the ${type} records of the domain itself are its parent's to keep`)
+    throw invalid('name', `the parent zone holds the ${type} records of the domain itself`)
   }
   return { name, type }
 }
@@ -200,13 +199,13 @@ function ownerOf(domain: string, written: string): string {
 
 type Given = { value: string; priority?: number | null | undefined; ttl: number }
 
-/** In its canonical form; without one, the zone host's sentence refuses it. */
+/** The record in canonical form. The zone host refuses a value that has none. */
 function recordOf(place: { name: string; type: RRsetType }, given: Given): CustomerRecord {
   const value = withPriority(place.type, given)
   return { ...place, value: canonicalOrWritten(place.type, value), ttl: given.ttl }
 }
 
-/** Answers show the leading number of an MX or SRV separately, and requests may send it so. */
+/** Requests may send the first number of an MX or SRV as `priority`, as answers show it. */
 function withPriority(type: RRsetType, { value, priority }: Given): string {
   if (priority === undefined || priority === null) return value
   if (type !== 'MX' && type !== 'SRV') throw invalid('priority', `${type} records have none`)
@@ -217,7 +216,10 @@ function withPriority(type: RRsetType, { value, priority }: Given): string {
   return value
 }
 
-/** Refuses what the zone host cannot hold, conflicts, and too many. `own` is the record to change. */
+/**
+ * Refuses records that the zone host cannot hold, that conflict with others, or that are too many.
+ * `own` is the id of the record to change.
+ */
 async function refuseInTheWay(
   { zoneHost }: ApiContext,
   held: Queryable,

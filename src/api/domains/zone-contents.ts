@@ -6,7 +6,7 @@ import type { Queryable } from '#store/database.ts'
 import { type DomainRow, type RecordRow, recordsOf } from '#store/domains.ts'
 import { Problem } from '../http/problems.ts'
 
-/** How many own records a domain may have. A zone is read and written whole, so there is a limit. */
+/** Limits the customer's records of a domain, because a pass reads and writes the whole zone. */
 export const MAX_OWN_RECORDS = 1000
 
 export function zoneContentsOf(

@@ -1,9 +1,9 @@
-/** Says whether a process lives, and whether it is ready: in the API, and at an address of its own. */
+/** Serves `/healthz` and `/readyz`, in the API and at MAILSTEAD_HEALTH_LISTEN. */
 import type { Endpoint } from '#names/ip.ts'
 import type { Http } from './http.ts'
 import { listenPlain, type PlainAnswer } from './plain-server.ts'
 
-/** The checks by name: `ok`, or a few words on what is wrong. */
+/** The checks by name: each is `ok`, or names its trouble in a few words. */
 export type HealthReport = { isReady: boolean; checks: Readonly<Record<string, string>> }
 export type HealthOptions = { report(): Promise<HealthReport> }
 
@@ -12,7 +12,7 @@ const RETRY_AFTER_S = 2
 /** `/healthz`: the process runs. */
 export const ALIVE: PlainAnswer = { status: 200, body: { status: 'ok' } }
 
-/** `/readyz`: it can do its work, the database included. */
+/** `/readyz`: the process and its database work. */
 export const readiness = ({ isReady, checks }: HealthReport): PlainAnswer => ({
   status: isReady ? 200 : 503,
   body: { status: isReady ? 'ready' : 'not_ready', ...checks },
@@ -27,7 +27,10 @@ export function healthRoutes(app: Http, health: HealthOptions): void {
   })
 }
 
-/** The same for processes of every role, whatever host is asked for. Rejects where the address is taken. */
+/**
+ * Serves both paths at one more address, in processes of every role, for every Host header. Rejects
+ * if another process listens there.
+ */
 export const listenHealth = (
   endpoint: Endpoint,
   health: HealthOptions,

@@ -5,7 +5,7 @@ import type { Scope } from './scopes.ts'
 
 const keys = new WeakMap<FastifyRequest, ApiKey>()
 
-/** Checks the key before anything else of the request. */
+/** The options of a route that authorizes the key before it reads anything else. */
 export function needs({ authorize }: ApiContext, scope?: Scope) {
   return {
     config: { scope },
@@ -15,20 +15,20 @@ export function needs({ authorize }: ApiContext, scope?: Scope) {
   }
 }
 
-/** The key that `needs` let in. */
+/** The key that `needs` authorized. */
 export function keyOf(request: object): ApiKey {
   const key = knownKeyOf(request as FastifyRequest)
   if (!key) throw new Error('a route without `needs` asked for its key')
   return key
 }
 
-/** The same, where the route may need no key. */
+/** As `keyOf`, for routes that may need no key. */
 export const knownKeyOf = (request: FastifyRequest): ApiKey | undefined => keys.get(request)
 
-/** The public one, and the sandbox's. */
+/** The public API, and the sandbox's. */
 const ALL_APIS = '/api'
 
-/** By the route, as a path can be written in several ways; by the path without a route. */
+/** Compares the route, because a path can be spelled in several ways; without a route, the path. */
 function isBelow(prefix: string, { routeOptions, url }: FastifyRequest): boolean {
   const path = routeOptions.url ?? url
   return path.startsWith(`${prefix}/`)

@@ -1,4 +1,4 @@
-/** The scopes of a key: a closed set. Some belong to planned parts of the API. */
+/** The scopes that a key can have. Some are for parts of the API that are only planned. */
 import { z } from 'zod'
 
 const ACTIONS = {
@@ -14,10 +14,10 @@ const ACTIONS = {
 
 type Resource = keyof typeof ACTIONS
 
-/** A scope of a route. */
+/** The scope that a route requires. */
 export type Scope = { [R in Resource]: `${R}:${(typeof ACTIONS)[R][number]}` }[Resource]
 
-/** What a key may have: those, `all` of a resource, and `*` for everything. */
+/** The scopes of keys: those of routes, `all` for a resource, and `*` for everything. */
 export const SCOPES: readonly string[] = [
   '*',
   ...Object.entries(ACTIONS).flatMap(([resource, actions]) =>
@@ -25,7 +25,7 @@ export const SCOPES: readonly string[] = [
   ),
 ]
 
-/** A list of scopes as a caller writes it. The error names an unknown one. */
+/** The list of scopes in a request. The error names the first unknown scope. */
 export const scopes = z
   .array(z.string().regex(/^(\*|[a-z_]+:[a-z]+)$/))
   .min(1)

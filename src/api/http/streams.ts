@@ -6,7 +6,7 @@ import { Problem } from './problems.ts'
 
 const STREAMS_A_KEY = 50
 const HEARTBEAT_MS = 15_000
-/** A waiting client then reopens the stream. */
+/** The server ends a stream after this time; the client reopens it. */
 const LIFE_MS = 3_600_000
 const RETRY_AFTER_S = 10
 
@@ -15,13 +15,13 @@ export type Stream = {
   over: AbortSignal
   /** `id`: where a client that reopens the stream continues. */
   send(event: { name: string; id?: string; data: unknown }): void
-  /** Sends a keep-alive after a silence. */
+  /** Sends a keep-alive comment if the stream was silent for 15 s. */
   beat(): void
-  /** Resolves once the client has read most of what was sent, or the stream is over. */
+  /** Resolves once the send buffer has drained, or the stream is over. */
   room(): Promise<void>
 }
 
-/** The open streams, so that a stop can end them: the server would wait for them. */
+/** The open streams: a stop ends them, because the server waits for open connections. */
 export class Streams {
   readonly #stop = new AbortController()
   readonly #open = new Map<string, number>()

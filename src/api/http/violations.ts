@@ -15,7 +15,7 @@ export type Issue = {
   params?: Record<string, unknown>
 }
 
-/** `part` is where the issue was found, `raw` what was sent there. */
+/** `part` is the part of the request with the issue, `raw` its content. */
 export function violationOf(part: string, raw: unknown, issue: Issue): Violation {
   const loc = [part, ...issue.path.map((key) => (typeof key === 'number' ? key : String(key)))]
   const isMissing = valueAt(raw, issue.path) === undefined && issue.code !== 'custom'

@@ -4,7 +4,7 @@ import { changesOf } from './changes.ts'
 
 export type Wait<T> = {
   domainId: string
-  /** The state known already, answered if the database fails. */
+  /** The state to return if the database fails. */
   known: T
   look: () => Promise<T>
   done: (seen: T) => boolean
@@ -12,8 +12,8 @@ export type Wait<T> = {
 }
 
 /**
- * Looks until `done` or the time limit, again at each change of the domain. Returns the last state seen: a
- * slow worker or a lost database makes an answer early, never wrong.
+ * Reads the domain at each of its changes until `done` accepts it, or the time is up. Returns the
+ * last state read, so a slow worker or a lost database makes the answer early, not wrong.
  */
 export async function waitForDomain<T>(
   store: StoreContext,
@@ -34,7 +34,7 @@ export async function waitForDomain<T>(
   return seen
 }
 
-/** After a change is made, it is answered with `known` if the database fails. */
+/** The result of `ask`; `known` if the database fails, because the change is already committed. */
 export async function askOrKnown<T>(ask: () => Promise<T>, known: T): Promise<T> {
   try {
     return await ask()

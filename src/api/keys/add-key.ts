@@ -81,6 +81,6 @@ function acceptedEnd(written: string | null | undefined, now: Date): Date | unde
   if (written === null || written === undefined) return undefined
   const end = ISO_8601.safeParse(written).success ? new Date(written) : undefined
   if (end && end > now) return end
-  const msg = end ? 'a time in the future is wanted' : 'an ISO 8601 time with its zone is wanted'
+  const msg = end ? 'must be a time in the future' : 'must be an ISO 8601 time with its zone'
   throw new Invalid([{ loc: ['body', 'expires_at'], msg, type: 'value_error.datetime' }])
 }

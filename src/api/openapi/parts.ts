@@ -1,4 +1,4 @@
-/** Pieces of answers that several shapes share. */
+/** Fields that several shapes of answers share. */
 import { z } from 'zod'
 import { LIFECYCLE } from '#domains/lifecycle.ts'
 import type { DomainStatus } from '#domains/types.ts'
