@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 /** The kernel's limit for a Unix socket path, without the terminating zero. */
 const SOCKET_PATH_LIMIT = 107
 
-/** Where the admin socket of a data directory is: in it, unless its path would be too long. */
+/** The path of the admin socket: in the data directory, or in tmp if that path is too long. */
 export function adminSocketPath(dataDir: string): string {
   const path = join(dataDir, 'admin.sock')
   if (Buffer.byteLength(path) <= SOCKET_PATH_LIMIT) return path

@@ -73,12 +73,12 @@ export type Config = {
   readonly [K in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[K]['parse']>
 }
 
-/** Errors in the settings, one sentence each. Contains no value of a secret setting. */
+/** The errors in the settings, a line for each. Never contains the value of a secret setting. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-/** Reads all settings; throws `ConfigError` with everything that is wrong with them. */
+/** Reads all settings; throws a `ConfigError` that names every error. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const wrong: string[] = []
   const entries = Object.entries(SETTINGS).map(([key, setting]) => [
@@ -106,7 +106,7 @@ function readSetting(
   }
 }
 
-/** Where each setting came from, with secrets hidden: what `mailstead config` prints. */
+/** The value and origin of each setting, without secrets: `mailstead config` prints it. */
 export function explainConfig(env: Readonly<Record<string, string | undefined>>) {
   return Object.values(SETTINGS as Record<string, Setting<unknown>>).map(
     ({ name, unit, fallback, sentence, secret }) => {
@@ -135,7 +135,7 @@ function checkTogether(config: Config): void {
   const open = listeners.find(({ address }) => !isLoopback(address))
   if (open)
     throw new ConfigError(
-      `MAILSTEAD_LABORATORY: public listeners are refused, and ${open.address} is one.`,
+      `MAILSTEAD_LABORATORY: a laboratory must not listen at ${open.address}, which is not loopback.`,
     )
 }
 
@@ -178,25 +178,26 @@ function endpoints(defaultPort: number) {
 
 function oneEndpoint(written: string): Endpoint {
   const [endpoint, ...more] = endpoints(8080)(written)
-  if (!endpoint || more.length > 0) throw new Error('one address and port is wanted')
+  if (!endpoint || more.length > 0) throw new Error('must be one address and port')
   return endpoint
 }
 
 function transferKeys(written: string): readonly TsigKey[] {
   const keys = list(written).map(parseTsigKey)
-  if (keys.length > 2) throw new Error('two keys at most are wanted, the second during a change')
+  if (keys.length > 2)
+    throw new Error('must be at most two keys, the second during a change of keys')
   if (new Set(keys.map(({ name }) => name)).size < keys.length)
-    throw new Error('two keys with the same name are given')
+    throw new Error('must not name two keys alike')
   return keys
 }
 
-/** Labels of members and `zones` go before it, and a name holds 255 octets. */
+/** Member names put two labels and `zones` before it, and a name has at most 255 octets. */
 const MAX_CATALOG_LENGTH = 180
 
 function catalogZone(written: string): string | undefined {
   if (written === '') return undefined
   if (written.length > MAX_CATALOG_LENGTH)
-    throw new Error(`${MAX_CATALOG_LENGTH} characters at most are wanted`)
+    throw new Error(`must have at most ${MAX_CATALOG_LENGTH} characters`)
   return hostName(written)
 }
 
@@ -207,7 +208,7 @@ function addresses(written: string): readonly string[] {
 }
 
 function truth(written: string): boolean {
-  if (written !== 'true' && written !== 'false') throw new Error('true or false is wanted')
+  if (written !== 'true' && written !== 'false') throw new Error('must be true or false')
   return written === 'true'
 }
 
@@ -215,12 +216,12 @@ function count(low: number, high: number) {
   return (written: string): number => {
     const number = /^\d{1,15}$/.test(written) ? Number(written) : Number.NaN
     if (!Number.isInteger(number) || number < low || number > high)
-      throw new Error(`a whole number from ${low} to ${high} is wanted`)
+      throw new Error(`must be a whole number from ${low} to ${high}`)
     return number
   }
 }
 
-/** Undefined where nothing is set. */
+/** Undefined if the variable is not set. */
 function optionalCount(low: number, high: number) {
   const parse = count(low, high)
   return (written: string): number | undefined => (written === '' ? undefined : parse(written))
@@ -231,7 +232,7 @@ export type Role = (typeof ROLES)[number]
 
 function roles(written: string): readonly Role[] {
   if (list(written).length === 0)
-    throw new Error(`one role at least is wanted, of ${ROLES.join(', ')}`)
+    throw new Error(`must name at least one role of ${ROLES.join(', ')}`)
   return list(written).map((name) => {
     const role = ROLES.find((known) => known === name)
     if (!role) throw new Error(`there is no role ${name}; there are ${ROLES.join(', ')}`)
@@ -244,7 +245,7 @@ function smarthost(written: string) {
   const url = URL.parse(written)
   const isWhole = url?.hostname && /^\/?$/.test(url.pathname) && url.search === ''
   if (!isWhole || !['smtp:', 'smtps:'].includes(url.protocol))
-    throw new Error('smtp[s]://user:password@host:port is wanted')
+    throw new Error('must be smtp[s]://user:password@host:port')
   const secure = url.protocol === 'smtps:'
   const credentials =
     url.username === ''
@@ -256,32 +257,32 @@ function smarthost(written: string) {
 function bootstrapKey(written: string): string | undefined {
   if (written === '') return undefined
   if (!/^ms_(live|test)_[0-9A-Za-z]{32,}$/.test(written))
-    throw new Error('ms_live_ or ms_test_ and 32 or more letters or digits are wanted')
+    throw new Error('must be ms_live_ or ms_test_, and 32 or more letters or digits')
   return written
 }
 
 function dnsSockets(written: string): 'auto' | 'batched' | 'dgram' {
   if (written !== 'auto' && written !== 'batched' && written !== 'dgram')
-    throw new Error('auto, batched or dgram is wanted')
+    throw new Error('must be auto, batched or dgram')
   return written
 }
 
 function secretKey(written: string): Buffer | undefined {
   if (written === '') return undefined
   const key = Buffer.from(written, 'base64')
-  if (!/^[A-Za-z0-9+/]{43}=$/.test(written)) throw new Error('32 octets in base64 are wanted')
+  if (!/^[A-Za-z0-9+/]{43}=$/.test(written)) throw new Error('must be 32 octets in base64')
   return key
 }
 
 function accountNames(written: string): readonly string[] {
   const names = list(written)
   const isFine = names.length > 0 && names.every((name) => /^[a-z0-9-]{1,40}$/.test(name))
-  if (!isFine) throw new Error('`embedded` or names of accounts are wanted')
+  if (!isFine) throw new Error('must be `embedded` or names of accounts')
   return names
 }
 
 function logLevel(written: string): string {
   if (!['debug', 'info', 'warn', 'error'].includes(written))
-    throw new Error('debug, info, warn or error is wanted')
+    throw new Error('must be debug, info, warn or error')
   return written
 }
