@@ -1,26 +1,29 @@
-/** Master files (RFC 1035 section 5), read and written. Any nameserver loads the output. */
+/** Reads and writes master files (RFC 1035 section 5). Any nameserver can load the output. */
 import { nameBelow } from './name.ts'
 import { canonicalRdata, masterRdata, rdataOfWords, type ServedType } from './rdata.ts'
 import { type RRsetType, rrsetTypeOf } from './rrset.ts'
 import type { Word } from './text.ts'
 import { nameOfType, numberOfType } from './types.ts'
 
-/** One record of a file, on the line where it begins. `value` is absent for types that no zone here holds. */
+/**
+ * One record of a file, with the line where it begins. `value` is absent if no rrset here can have
+ * the type.
+ */
 export type FileRecord = { line: number; name: string; ttl: number } & (
   | { type: RRsetType; value: string }
   | { type: string; value?: undefined }
 )
 
-/** What is wrong with a line, as a sentence. */
+/** An error in a line, as a sentence. */
 export type FileProblem = { line: number; message: string }
 
-/** All records, and every line that could not be read. */
+/** The records of a file, and an error for each line without a readable record. */
 export type FileContents = {
   records: readonly FileRecord[]
   problems: readonly FileProblem[]
 }
 
-/** The TTL of records before the first TTL in the file. RFC 1035 leaves it open; an hour is usual. */
+/** The TTL of records before the first TTL in the file. RFC 1035 defines none; an hour is usual. */
 const USUAL_TTL_S = 3600
 const MAX_TTL_S = 2 ** 31 - 1
 
@@ -29,8 +32,8 @@ export const masterLine = (name: string, ttl: number, type: ServedType, value: s
   `${name}\t${ttl}\tIN\t${type}\t${masterRdata(type, value)}`
 
 /**
- * Reads a file whose origin at its first line is `origin`, an absolute name. Stops after `limit` records
- * with a problem that says so. Never throws at what a file holds.
+ * Reads a file. `origin`, an absolute name, is the initial $ORIGIN. A file with more than `limit`
+ * records ends with a problem. Never throws, whatever the file contains.
  */
 export function readMasterFile(text: string, origin: string, limit: number): FileContents {
   const state: State = { origin, owner: undefined, ttl: undefined, lastTtl: USUAL_TTL_S }
@@ -56,9 +59,9 @@ export function readMasterFile(text: string, origin: string, limit: number): Fil
 type State = {
   origin: string
   owner: string | undefined
-  /** Of the directive $TTL (RFC 2308 section 4). */
+  /** The value of the latest $TTL (RFC 2308 section 4). */
   ttl: number | undefined
-  /** RFC 1035 section 5.1: without one, a record has the TTL of the record before it. */
+  /** RFC 1035 section 5.1: a record without a TTL has that of the record before it. */
   lastTtl: number
 }
 
@@ -110,7 +113,7 @@ function readFields(words: readonly Word[]) {
 
 const UNITS: Record<string, number> = { w: 604_800, d: 86_400, h: 3600, m: 60, s: 1 }
 
-/** Seconds, or numbers with the units that BIND takes, as in `1h30m`. */
+/** Reads seconds, or numbers with the units of BIND, as in `1h30m`. */
 function ttlOf(text: string): number | undefined {
   if (!/^(?:\d{1,10}[wdhms]?)+$/i.test(text)) return undefined
   const parts = text.toLowerCase().matchAll(/(\d+)([wdhms]?)/g)
@@ -118,7 +121,7 @@ function ttlOf(text: string): number | undefined {
   return ttl <= MAX_TTL_S ? ttl : undefined
 }
 
-/** The words between two line ends that are not inside parentheses. */
+/** The words of one entry: a line, or several lines in parentheses. */
 type Entry = { line: number; words: Word[]; isIndented: boolean; problem?: string }
 
 const TOKEN =
@@ -138,7 +141,7 @@ function* entriesOf(text: string): Generator<Entry> {
   if (entry !== undefined) yield { ...entry, problem: 'a parenthesis is not closed' }
 }
 
-/** Adds the words of a line; gives how many parentheses are open at its end. */
+/** Adds the words of a line to the entry; returns how many parentheses are open at its end. */
 function scan(line: string, entry: Entry, depth: number): number {
   for (TOKEN.lastIndex = 0; TOKEN.lastIndex < line.length; ) {
     const found = TOKEN.exec(line)

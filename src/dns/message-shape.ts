@@ -36,7 +36,7 @@ export const rcodeOf = (flags: number): number => flags & 0x0f
 const SECTIONS: readonly Section[] = ['answer', 'authority', 'additional']
 const MAX_NAME_OCTETS = 255
 
-/** Undefined for what is no whole message, or has octets behind its last record. */
+/** Undefined if the octets are no complete message, or more follow its last record. */
 export function shapeOf(message: Buffer): MessageShape | undefined {
   try {
     return readShape(message)

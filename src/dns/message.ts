@@ -29,7 +29,7 @@ export type Message = {
   additionals: readonly MessageRecord[]
 }
 
-/** Throws a RangeError at what is no message. */
+/** Throws a RangeError if the octets are no DNS message. */
 export function readMessage(octets: Uint8Array): Message {
   const reader = new Reader(octets)
   const [id, flags, ...counts] = Array.from({ length: 6 }, () => reader.u16()) as [

@@ -1,6 +1,7 @@
 /**
- * Domain names, as text and as octets. The text of a name is absolute and lowercase, with every odd
- * octet escaped (RFC 1035 section 5.1), so that two names are equal exactly if their texts are.
+ * Domain names, as text and as octets. The text of a name is absolute and lowercase, with all
+ * special octets escaped (RFC 1035 section 5.1): two names are equal if and only if their texts
+ * are.
  */
 import { octetsOfText, textOfOctet } from './text.ts'
 
@@ -29,13 +30,13 @@ export function wildcardOf(encloser: string): string {
   return encloser === '.' ? '*.' : `*.${encloser}`
 }
 
-/** The text of labels that came off the wire. */
+/** The text of a name in wire format. */
 export function nameOf(labels: readonly Buffer[]): string {
-  // RFC 4343 section 3: only the ASCII letters have a case, and odd octets are escaped before it is folded.
+  // RFC 4343 section 3: only ASCII letters have a case. Octets beyond ASCII are escaped by now.
   return writtenName(labels).toLowerCase()
 }
 
-/** The same with the case kept, which matters in names that people read. */
+/** As `nameOf`, in the original case, for names that people read and for 0x20. */
 export function writtenName(labels: readonly Buffer[]): string {
   return labels.map((label) => `${textOfLabel(label)}.`).join('') || '.'
 }
@@ -45,12 +46,16 @@ export function canonicalName(name: string): string {
   return nameOf(labelsOf(name))
 }
 
-/** The octets of a name, uncompressed. Throws a RangeError with a sentence at a name that cannot be one. */
+/**
+ * The uncompressed octets of a name. Throws a RangeError, with a sentence, if it is no domain name.
+ */
 export function nameToWire(name: string): Buffer {
   return wireOf(labelsOf(name))
 }
 
-/** The labels of an uncompressed name, and where it ends. Throws a RangeError where there is none. */
+/**
+ * Reads the labels of an uncompressed name, and its end. Throws a RangeError if there is no name.
+ */
 export function readLabels(octets: Buffer, start = 0): { labels: Buffer[]; end: number } {
   const labels: Buffer[] = []
   for (let at = start; at < octets.length; ) {
@@ -60,24 +65,24 @@ export function readLabels(octets: Buffer, start = 0): { labels: Buffer[]; end: 
     labels.push(octets.subarray(at, at + length))
     at += length
   }
-  throw new RangeError('it holds no whole domain name')
+  throw new RangeError('it contains no complete domain name')
 }
 
-/** RFC 1035 section 5.1: `@` is the origin, and what does not end with a dot lies below the origin. */
+/** RFC 1035 section 5.1: `@` is the origin, and a name without a final dot is relative to it. */
 export function belowOrigin(written: string, origin: string): string {
   if (written === '@') return origin
   if (isAbsolute(written)) return written
   return origin === '.' ? `${written}.` : `${written}.${origin}`
 }
 
-/** The canonical text of such a name. Throws a RangeError with a sentence. */
+/** The canonical text of `belowOrigin`. Throws a RangeError, with a sentence, if it is no name. */
 export function nameBelow(written: string, origin: string): string {
   const labels = labelsOf(belowOrigin(written, origin))
   wireOf(labels)
   return nameOf(labels)
 }
 
-/** Whether a name is written with the dot of the root at its end; an escaped dot is part of a label. */
+/** Whether a name ends with the dot of the root; an escaped dot belongs to a label. */
 export const isAbsolute = (name: string): boolean => /(?:^|[^\\])(?:\\\\)*\.$/.test(name)
 
 const ROOT = Buffer.of(0)

@@ -1,4 +1,4 @@
-/** A query: as it comes off the wire, with what is wrong with it; and as it is sent to others. */
+/** Reads received queries, with their faults, and writes our own. */
 import { nameOf, nameToWire } from './name.ts'
 import { CLASS, numberOfType, RCODE, type Rcode, TYPE, type TypeName } from './types.ts'
 

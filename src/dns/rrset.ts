@@ -1,22 +1,25 @@
-/** The unit of planning, change and service: all records of one name and type (RFC 9499 section 4). */
+/**
+ * An rrset: all records of one name and type (RFC 9499 section 4). Plans and changes are of rrsets.
+ */
 import { nameOfType, numberOfType, TYPE } from './types.ts'
 
-/** The types whose rdata we read and write by their own grammar. */
+/** The types whose rdata has its own presentation format here. */
 // biome-ignore format: a list
 const NAMED_TYPES = [
   'A', 'AAAA', 'CAA', 'CNAME', 'DS', 'HTTPS', 'MX', 'NAPTR', 'NS', 'PTR', 'SRV', 'SSHFP', 'SVCB', 'TLSA', 'TXT',
 ] as const
 export type NamedType = (typeof NAMED_TYPES)[number]
 
-/** RFC 3597 section 5: a type without a grammar here goes by its number, and its rdata in hexadecimal. */
+/** RFC 3597 section 5: any other type has a number for a name, and its rdata is in hexadecimal. */
 export type RRsetType = NamedType | `TYPE${number}`
 
 export const isNamedType = (type: string): type is NamedType =>
   NAMED_TYPES.some((named) => named === type)
 
 /**
- * Types that no rrset of a zone here can have: meta types and questions (RFC 6895 section 3.1), what a
- * signer makes, what belongs to the apex alone, and DNAME, which a server must act upon (RFC 6672).
+ * Types that no rrset of a hosted zone can have: QTYPEs and meta-types (RFC 6895 section 3.1), the
+ * types of DNSSEC signers, types for the apex only, and DNAME, which the nameserver does not
+ * support.
  */
 // biome-ignore format: a list
 const NOT_HELD: ReadonlySet<number> = new Set([
@@ -26,8 +29,8 @@ const NOT_HELD: ReadonlySet<number> = new Set([
 const isMeta = (number: number): boolean => number >= 128 && number <= 255
 
 /**
- * The type of an rrset by its name in any case, or by `TYPE` and its number; a type with a name gets that
- * name. Undefined for a type that no zone here holds.
+ * Reads a type: its name in any case, or `TYPE` and its number. A type in `NAMED_TYPES` gets its
+ * name. Undefined for a type in `NOT_HELD`.
  */
 export function rrsetTypeOf(written: string): RRsetType | undefined {
   const number = numberOfType(written)
@@ -36,7 +39,7 @@ export function rrsetTypeOf(written: string): RRsetType | undefined {
   return isNamedType(name) ? name : `TYPE${number}`
 }
 
-/** Whether it is the canonical name of an rrset type. */
+/** Whether the text is the canonical name of an rrset type. */
 export const isRRsetType = (type: string): type is RRsetType => rrsetTypeOf(type) === type
 
 /**

@@ -19,9 +19,11 @@ const KEYS = [
 type Key = (typeof KEYS)[number]
 
 type Value = {
-  /** From the octets of the value in the record; throws a RangeError with a sentence. */
+  /** Converts presentation to wire format; throws a RangeError with a sentence. */
   read(value: Buffer): Buffer
-  /** The value as it stands behind `=`; undefined for a key that has none. */
+  /**
+   * Converts wire to presentation format, the text after `=`; undefined for keys without a value.
+   */
   write(reader: OctetReader): string | undefined
 }
 
@@ -59,7 +61,9 @@ const ech: Value = {
   write: (reader) => reader.take(reader.left).toString('base64'),
 }
 
-/** RFC 9461 section 5: a path with a variable for the query. Other software refuses a zone without it. */
+/**
+ * RFC 9461 section 5: a URI template with the variable `dns`. Other nameservers refuse any other.
+ */
 const dohpath: Value = {
   read: pathOf,
   write: (reader) => quotedIfOdd(pathOf(reader.take(reader.left))),
@@ -136,7 +140,7 @@ function listOf<T>(reader: OctetReader, next: () => T): T[] {
 const COMMA = 0x2c
 const BACKSLASH = 0x5c
 
-/** RFC 9460 appendix A.1: within a list, a comma or a backslash of an item is escaped once more. */
+/** RFC 9460 appendix A.1: list items escape their commas and backslashes once more. */
 function commaSeparated(value: Buffer): Buffer[] {
   const items: number[][] = [[]]
   for (let at = 0; at < value.length; at++) {
@@ -178,11 +182,15 @@ function readParam({ text }: Word): Param {
 
 type Param = { key: number; value: Buffer }
 
-/** Sections 7.1.1 and 8 of RFC 9460: without the keys that others need the whole record is ignored. */
+/**
+ * RFC 9460 sections 7.1.1 and 8: clients ignore a record that lacks a key that another key
+ * requires.
+ */
 function requireNeeded(params: readonly Param[]): void {
   const given = new Set(params.map(({ key }) => key))
   const lacking = params.flatMap(neededBy).find((key) => !given.has(key))
-  if (lacking !== undefined) throw new RangeError(`${nameOfKey(lacking)} is needed and not there`)
+  if (lacking !== undefined)
+    throw new RangeError(`${nameOfKey(lacking)} is missing, and another parameter requires it`)
 }
 
 function neededBy({ key, value }: Param): number[] {
@@ -191,7 +199,7 @@ function neededBy({ key, value }: Param): number[] {
   return Array.from({ length: value.length / 2 }, (_, i) => value.readUInt16BE(2 * i))
 }
 
-/** Every parameter with its key and length, by ascending key, each key once (RFC 9460 section 2.2). */
+/** RFC 9460 section 2.2: the parameters in ascending order of their keys, each key once. */
 export const svcParams: Field = {
   read(words) {
     const params = words

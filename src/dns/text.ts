@@ -46,7 +46,7 @@ function octetsOfEscape(escaped: string): Buffer {
   return Buffer.of(Number(escaped))
 }
 
-/** One octet as text; those in `special` are escaped, and so is what is not printable ASCII. */
+/** One octet as text; escapes those in `special`, and all but printable ASCII. */
 export function textOfOctet(octet: number, special: string): string {
   if (octet < 0x20 || octet > 0x7e) return decimal(octet)
   const character = String.fromCharCode(octet)

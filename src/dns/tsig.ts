@@ -40,7 +40,7 @@ export type TsigCheck =
   | { is: 'unsigned' }
   /** RFC 8945 section 5.1: a TSIG record is misplaced or malformed. The reply is FORMERR. */
   | { is: 'malformed' }
-  /** `message` is what was signed, without the signature; `signer` signs the reply. */
+  /** `message` is the signed message without its TSIG; `signer` signs the reply. */
   | { is: 'verified'; message: Buffer; signer: TsigSigner }
   /** `refuse` adds the error to a reply whose RCODE is NOTAUTH. */
   | {
@@ -161,7 +161,7 @@ function readTsig(message: Buffer, shape: MessageShape, record: RecordAt): Field
   }
 }
 
-/** RFC 8945 section 4.3.2: what was signed has one record fewer, and the id that its sender gave it. */
+/** RFC 8945 section 4.3.2: the signed message has one record fewer, and the original id. */
 function withoutTsig(message: Buffer, record: RecordAt, originalId: number): Buffer {
   const unsigned = Buffer.from(message.subarray(0, record.start))
   unsigned.writeUInt16BE(originalId, 0)

@@ -1,17 +1,17 @@
 /**
- * TXT values. Their text is the value itself, unquoted and in one piece; one that cannot be written so
- * is written as quoted character-strings (RFC 1035 section 3.3.14). Each value has one such text.
+ * TXT values as text: the joined strings without quotes if that loses nothing, else the quoted
+ * character-strings (RFC 1035 section 3.3.14). Each value has exactly one text.
  */
 import { STRING_OCTETS } from './fields.ts'
 import { octetsOfText, quoted, wordsOf } from './text.ts'
 
-/** The rdata of a value. Throws a RangeError with a sentence at quoted strings that are not ended. */
+/** The rdata of a text. Throws a RangeError, with a sentence, if a quoted string has no end. */
 export function txtToWire(value: string): Buffer {
   if (!value.startsWith('"')) return wireOf(chunks(Buffer.from(value)))
   return wireOf(wordsOf(value).flatMap(({ text }) => chunks(octetsOfText(text))))
 }
 
-/** The text of an rdata. Throws a RangeError where its lengths do not fit. */
+/** The text of rdata. Throws a RangeError if the lengths of its strings are wrong. */
 export function txtFromWire(rdata: Buffer): string {
   const strings = stringsIn(rdata)
   const octets = Buffer.concat(strings)
@@ -20,22 +20,22 @@ export function txtFromWire(rdata: Buffer): string {
   return (isOneText(octets) ? chunks(octets) : strings).map(quoted).join(' ')
 }
 
-/** A value as quoted strings, as master files and zone hosts take it. */
+/** The text as quoted strings, for master files and zone hosts. */
 export const quotedTxt = (value: string): string =>
   stringsIn(txtToWire(value)).map(quoted).join(' ')
 
-/** The joined strings of a value, as readers of a policy or a key join them. */
+/** The joined strings of a text, as receivers join the strings of a policy or a DKIM key. */
 export const joinedTxt = (value: string): string =>
   value.startsWith('"') ? Buffer.concat(stringsIn(txtToWire(value))).toString() : value
 
 /**
- * RFC 7208 section 3.3, RFC 6376 section 3.6.2.2, RFC 8461 section 3.1: the strings of a value that begins
- * with a version are joined. Elsewhere, as in RFC 6763 section 6.1, each string stands for itself.
+ * RFC 7208 section 3.3, RFC 6376 section 3.6.2.2, RFC 8461 section 3.1: receivers join the strings
+ * of a value that begins with `v=`. Elsewhere, as in RFC 6763 section 6.1, each string is separate.
  */
 const isOneText = (octets: Buffer): boolean =>
   octets.subarray(0, 2).toString().toLowerCase() === 'v='
 
-/** Whether the octets are text that people can write and read, and that is not taken for quoted strings. */
+/** Whether the octets are printable UTF-8 text that does not begin with a quotation mark. */
 function isPlain(octets: Buffer): boolean {
   const text = octets.toString()
   return !/^"|\p{Cc}/u.test(text) && Buffer.from(text).equals(octets)
