@@ -1,4 +1,4 @@
-/** Merges the records that the mail services need with our own: what the zone must contain. Pure. */
+/** Computes the records that a zone must contain: those of the mail services, and our own. Pure. */
 
 import { isIPv4, isIPv6 } from 'node:net'
 import type { NeededRecord } from '#drivers/records.ts'
@@ -10,7 +10,7 @@ import type { OwnedRecord } from './ports.ts'
 
 export const RECORD_TTL_S = 300
 
-/** One record per value. SPF policies at one name are merged; equal values appear once. */
+/** Returns one record for each value. Merges the SPF policies of a name, and drops duplicates. */
 export function desiredRecords(
   name: string,
   needed: readonly NeededRecord[],
@@ -30,7 +30,7 @@ export function desiredRecords(
   return [...byKey.values()].map((same) => ({ ...same.at(-1)!, value: mergedValue(same) }))
 }
 
-/** The addresses of the redirect's web server, at the domain itself and at `www`. */
+/** The address records of a redirect, at the domain itself and at `www`. */
 export function redirectRecords(name: string, addresses: readonly string[]): NeededRecord[] {
   const types = { A: addresses.filter(isIPv4), AAAA: addresses.filter(isIPv6) }
   return [name, `www.${name}`].flatMap((host) =>
@@ -50,7 +50,7 @@ export const isOfRedirect = ({ purpose }: OwnedRecord): boolean => purpose === '
 
 export const isOfBounces = ({ purpose }: OwnedRecord): boolean => purpose === 'bounce'
 
-/** Mail works without it, though less well. */
+/** Whether mail works without the record, though less well. */
 export const isOptional = ({ purpose }: { purpose: string }): boolean =>
   purpose === 'redirect' || purpose === 'bounce'
 
@@ -75,10 +75,10 @@ export function withoutConflicting(
   return wanted.filter((record) => !isOptional(record) || !isTaken(record))
 }
 
-/** Types that decide where visitors go. */
+/** The types that decide which web server a visitor reaches. */
 const VISITOR_TYPES: readonly string[] = ['A', 'AAAA', 'CNAME', 'NS']
 
-/** A name has one SPF and one DMARC record: SPF is merged, our DMARC record wins. */
+/** A name has one SPF and one DMARC record: SPF policies are merged, our DMARC record wins. */
 function keyOfOnly({ name, purpose }: OwnedRecord): string | undefined {
   return purpose === 'spf' || purpose === 'dmarc' ? `${purpose} ${name}` : undefined
 }

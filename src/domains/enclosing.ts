@@ -1,15 +1,15 @@
 /**
- * A zone hosted here that encloses a name. Only that zone's NS records delegate the name; they are read
- * from the zone host, because on the wire our own servers would answer.
+ * Finds the hosted zone that encloses a name. Its NS records alone delegate the name. We read them
+ * at the zone host, because a query would reach our own nameserver.
  */
 import { absolute, relative } from '#names/domain-name.ts'
 import type { Ports } from './ports.ts'
 import type { Claim } from './types.ts'
 
-/** `cut`: the nameservers the zone delegates to, sorted, without trailing dots. */
+/** `cut`: the nameservers to which the zone delegates the name, sorted, without trailing dots. */
 export type EnclosingZone = { name: string; sameWorkspace: boolean; cut: readonly string[] }
 
-/** Undefined when the nearest holder above the name, if any, has no zone. */
+/** Undefined if no claim holds a name above, or the nearest holder has no zone. */
 export async function enclosingZone(
   claim: Claim,
   { custody, zoneHost }: Ports,

@@ -158,7 +158,7 @@ function troubleOf(error: unknown): string | undefined {
   ) {
     return error.message
   }
-  // The time limit of a pass, or of a call in it. What was found before is kept.
+  // The time limit of a pass, or of a call in it. Earlier findings of the pass are kept.
   const isTimeUp = error instanceof DOMException && error.name === 'TimeoutError'
   return isTimeUp ? 'The look took longer than it may.' : undefined
 }

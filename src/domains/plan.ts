@@ -15,7 +15,7 @@ export function planZone(current: readonly RRset[], desired: readonly RRset[]): 
 const POPULATED = 10
 const MUCH = 0.3
 
-/** Whether a plan drops much of a populated zone, which is probably a mistake of ours. */
+/** Whether a plan removes much of a populated zone: that is probably our mistake. */
 export function dropsMuch(current: readonly RRset[], changes: readonly Change[]): boolean {
   const drops = changes.filter((change) => 'drop' in change).length
   return current.length >= POPULATED && drops > current.length * MUCH

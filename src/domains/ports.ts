@@ -64,7 +64,7 @@ export type Ports = {
 
 /** Who holds a name; see claims.ts. Each call is one transaction. */
 export type Custody = {
-  /** Every name of the pool, to tell our nameservers from others. */
+  /** Every name of the pool: tells our nameservers from others. */
   readonly pool: readonly string[]
   /** The claim's pair, or a new one that avoids what the parent shows now. */
   drawPair(claim: Claim, shown: readonly string[]): Promise<readonly string[]>
@@ -109,9 +109,9 @@ export type ProbeStore = {
   latest(domain: Domain): Promise<Probe | undefined>
   /** The latest judged probe, if any. */
   lastJudged(domain: Domain): Promise<JudgedProbe | undefined>
-  /** Notes a probe before it is sent, so that its arrival is expected. */
+  /** Stores a probe before we send it, so that the receiver accepts it. */
   open(domain: Domain, probe: { recipient: string; fingerprint: string }): Promise<void>
-  /** Notes that it was sent. */
+  /** Records that we sent the probe. */
   sent(recipient: string): Promise<void>
   forget(domain: Domain): Promise<void>
 }
@@ -120,9 +120,9 @@ export type ProbeStore = {
 export type InboxStore = {
   /** The inboxes that need a mailbox, and an identity where the sender grants them one by one. */
   wanted(domain: Domain): Promise<readonly Identity[]>
-  /** These have both now: marks their inboxes as ready. */
+  /** Marks the inboxes as ready: each has its mailbox and its identity. */
   ready(domain: Domain, localparts: readonly string[]): Promise<void>
-  /** A service refused this inbox its mailbox or its identity. */
+  /** Records that a service refused the mailbox or the identity of an inbox. */
   refused(domain: Domain, localpart: string, refusal: Refusal): Promise<void>
 }
 
@@ -148,7 +148,7 @@ export type ProbeJudgement = {
 
 /** The redirect of a domain's web addresses. */
 export type RedirectStore = {
-  /** Of our servers that answer redirects; empty without any. */
+  /** The addresses of our redirect servers; empty without any. */
   addresses: readonly string[]
   /** Undefined for a domain without a redirect. */
   wanted(domain: Domain): Promise<WantedRedirect | undefined>
@@ -161,33 +161,33 @@ export type WantedRedirect = Omit<Redirect, 'hosts'> & { changedAt: Date }
 
 /** Records what a pass finds, while its lease is valid: see recorder.ts. */
 export type Recorder = Placements & {
-  /** A stage begins; it is shown as waiting before any provider is called. */
+  /** Records that a stage begins: the API shows it as waiting before the stage calls a provider. */
   beginStage(type: ConditionType): Promise<void>
-  /** Of a stage; `next` is the stage that begins now. */
+  /** Records the verdict of a stage; `next` is the stage that begins now. */
   recordVerdict(type: ConditionType, verdict: Verdict, next?: ConditionType): Promise<void>
-  /** The current stage was refused. */
+  /** Records that a provider refused the current stage. */
   recordRefusal(verdict: Verdict): Promise<void>
-  /** The current stage could not be looked at; its verdict stays. */
+  /** Records that the look at the current stage failed; its verdict stays. */
   recordFailedLook(message: string, nextLookMs: number): Promise<void>
   /** The columns to write when the row is given back, due again after that time. */
   nextLookColumns(afterMs: number): NonNullable<Outcome['columns']>
-  /** What the parent showed; written with the next verdict. */
+  /** Sets the report on the delegation; the next verdict writes it. */
   setDelegation(report: DelegationReport): void
-  /** What a stage did; written with the next verdict. */
+  /** Adds an event; the next verdict writes it. */
   addEvent(event: NewEvent): void
-  /** The removal of a stage begins. */
+  /** Sets the current stage of a removal. */
   beginRemoval(stage: ConditionType): void
 }
 
-/** What providers hold for the claim. A call has no effect once another worker took the domain. */
+/** The objects of the claim at providers. Each call throws once another worker took the domain. */
 export type Placements = {
-  /** The stages that made something for the claim that is not removed yet. */
+  /** The stages with an object at a provider that is not removed yet. */
   readonly placements: ReadonlySet<ConditionType>
-  /** Notes that a driver will now make something, so that it will be removed. */
+  /** Records a placement before the driver creates the object, so that a removal finds it. */
   recordPlacement(claim: Claim, stage: ConditionType): Promise<void>
   recordStageRemoved(claim: Claim, stage: ConditionType): Promise<void>
-  /** Everything but the zone is removed. */
+  /** Records that all but the zone is removed. */
   recordTornDown(): Promise<void>
-  /** Nothing of the domain is left anywhere. */
+  /** Records that the domain is removed from all its services. */
   recordDomainRemoved(): Promise<void>
 }

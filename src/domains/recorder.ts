@@ -1,6 +1,6 @@
 /**
- * Records what a pass finds: decides how conditions, status and timeline change, and calls `write` at once.
- * Only this file decides that; it writes nothing itself.
+ * Records the findings of a pass: decides how conditions, status and timeline change, and calls
+ * `write` at once. No other file decides that.
  */
 import type { NewEvent } from '#events/catalogue.ts'
 import type { Clock } from '../clock.ts'
@@ -17,12 +17,12 @@ import type {
   Verdict,
 } from './types.ts'
 
-/** What one look changes; written whole, or not at all. */
+/** The changes that one look causes; a single statement writes them all. */
 export type Findings = {
   conditions: ReadonlyMap<ConditionType, Condition>
   /** In the order of the timeline. */
   events: readonly NewEvent[]
-  /** Undefined leaves what is there. */
+  /** Undefined: keeps the stored report. */
   delegation: DelegationReport | undefined
   status: DomainStatus
   activatedAt: Date | undefined

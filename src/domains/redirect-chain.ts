@@ -1,9 +1,9 @@
 /** Redirects that lead from one domain to the next. Pure. */
 
-/** A browser gives up after some twenty; nobody needs more than this. */
+/** Browsers give up after about twenty redirects; ten are enough. */
 export const REDIRECTS_IN_A_ROW = 10
 
-/** A host that visitors come through, and how many redirects they have followed before. */
+/** A host in a chain of redirects, and the number of redirects before it. */
 export type ChainHost = { host: string; passed: number }
 
 /** Why a redirect of `name` may not begin a chain through these hosts; undefined where it may. */

@@ -1,6 +1,6 @@
-/** What a removal takes away, what stays for a while, and how far it is. Pure. */
+/** Plans a removal, and computes its progress. Pure. */
 
-/** Something that stands, or stood, at a service for a claim. */
+/** An object that exists, or existed, at a service for a claim. */
 export type Placement = {
   stage: string
   /** The account of the service. */
@@ -24,7 +24,10 @@ export type Holdings = {
 
 export type Part = { what: string; provider: string; count: number }
 
-/** What would be removed, in the order of removal, and what is served as long as the parent points here. */
+/**
+ * `removed`: what the removal removes, in order. `kept`: what the zone serves as long as the parent
+ * delegates to us.
+ */
 export function planRemoval(holdings: Holdings): {
   removed: readonly Part[]
   kept: readonly Part[]

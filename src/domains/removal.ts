@@ -68,7 +68,7 @@ async function stillPointsAtUs({ domain, ports, signal }: Pass): Promise<boolean
   return answering === 'nothing' || answering.some((name) => claim.nameservers.includes(name))
 }
 
-/** The nameservers that the parent shows; 'nothing' if it cannot be found or asked. */
+/** The nameservers that the parent shows; 'nothing' if no server of the parent answers. */
 async function nameserversAtParent(name: string, { observer }: Ports, signal: AbortSignal) {
   try {
     const { answers } = await observer.look(name, 'all', 'routine', signal)
@@ -83,7 +83,7 @@ async function nameserversAtParent(name: string, { observer }: Ports, signal: Ab
 const forMailInFlight = (records: readonly OwnedRecord[]): OwnedRecord[] =>
   records.filter(({ purpose }) => ['mx', 'dkim', 'bounce'].includes(purpose))
 
-/** Revokes our DKIM keys, and refuses mail as far as it was ours. */
+/** Revokes our DKIM keys, and publishes that the domain neither sends nor receives mail. */
 async function publishNoMail(pass: Pass): Promise<void> {
   const { domain, ports } = pass
   const kept = await ports.records.list(domain)

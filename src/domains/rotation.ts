@@ -3,8 +3,9 @@
  *
  *   pending ─▶ signing ─▶ retiring ─▶ revoked ─▶ gone
  *
- * A pending key is published beside the one that signs, and takes its place once it was seen from
- * outside. A retiring key stays published for mail in flight, then its record says that it is revoked.
+ * Mailstead publishes a pending key beside the signing key. Once the public DNS shows its record,
+ * the pending key signs. A retiring key stays published for mail in flight, then its record is
+ * revoked.
  */
 import type { KeyRotation, SigningKey } from '#drivers/sender/contract.ts'
 import { days, hours, seconds } from '../clock.ts'
@@ -12,10 +13,10 @@ import { spread } from './spread.ts'
 import type { Pass } from './step.ts'
 import type { Claim } from './types.ts'
 
-/** How long a key is published after its last signature, and how long its record then says revoked. */
+/** How long a key stays published after its last signature, and then its revoked record. */
 const RETIRING_MS = days(7)
 const REVOKED_MS = days(7)
-/** All our nameservers serve a change within a second; a key does not sign before. */
+/** All our nameservers serve a change within a second; a key signs only after this time. */
 const SETTLED_AFTER_MS = seconds(3)
 
 export type RotationAction =
@@ -24,7 +25,7 @@ export type RotationAction =
   | { is: 'revoke'; selector: string }
   | { is: 'drop'; selector: string }
 
-/** What is to be done now, in this order. Pure; `isSeen` says whether a key's record is seen outside. */
+/** The actions due now, in order. Pure. `isSeen`: whether the public DNS shows the key's record. */
 export function planRotation(
   keys: readonly SigningKey[],
   isSeen: (key: SigningKey) => boolean,
@@ -55,8 +56,8 @@ export function planRotation(
 }
 
 /**
- * Spreads rotations: in the last 24th of a key's lifetime each claim has one hour, so that keys made on one
- * day, or all overdue after a change of the setting, do not all rotate at once.
+ * Spreads rotations over time: each claim has its own hour in the last 24th of a key's lifetime. So
+ * keys of the same age, or all overdue after a change of the setting, do not rotate at once.
  */
 function isRotationDue(ageMs: number, claimId: string, everyDays: number, now: Date): boolean {
   const slots = everyDays
@@ -64,11 +65,11 @@ function isRotationDue(ageMs: number, claimId: string, everyDays: number, now: D
   return Math.floor(now.getTime() / hours(1)) % slots === Math.floor(spread(claimId) * slots)
 }
 
-/** Takes the due actions, before the keys' records are read. */
+/** Performs the due actions. Runs before the pass reads the records that the sender needs. */
 export async function rotateKeys(pass: Pass): Promise<void> {
   const { domain, ports } = pass
   const { rotation } = ports.sender
-  // Until it is active a domain has the one key it was registered with.
+  // A domain that was never active has only the key of its registration.
   if (!rotation || domain.activatedAt === undefined) return
   const keys = await rotation.keys(domain.claim, pass.signal)
   const isPending = keys.some(({ state }) => state === 'pending')
@@ -81,7 +82,7 @@ export async function rotateKeys(pass: Pass): Promise<void> {
   if (isBegun || (isPending && !isTaken)) pass.lookOnceSeenMs = SETTLED_AFTER_MS
 }
 
-/** The records that the latest look from outside saw. */
+/** Whether the latest look at the public DNS saw the record of a key. */
 async function seenOutside({ domain, ports }: Pass): Promise<(key: SigningKey) => boolean> {
   const records = await ports.records.list(domain)
   const seen = records.filter(({ status }) => status === 'published').map(({ name }) => name)

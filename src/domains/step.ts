@@ -4,40 +4,43 @@ import { isAnswer, type ParentAnswer } from '#resolver/parent.ts'
 import type { OwnedRecord, Ports } from './ports.ts'
 import type { ConditionType, DelegationReport, Domain, Verdict } from './types.ts'
 
-/** One walk along the stages: the domain as it was when taken, and what the stages share. */
+/** One pass: the domain as the worker took it, and the state that its stages share. */
 export type Pass = {
   domain: Domain
   ports: Ports
   signal: AbortSignal
-  /** What each mail service asked for in this very pass; the records stage merges it. */
+  /** The records that each mail service needs, read in this pass; the records stage merges them. */
   needs: Map<ConditionType, readonly NeededRecord[]>
-  /** The localparts of inboxes that a service refused in this very pass. */
+  /** The localparts of the inboxes that a service refused in this pass. */
   refused: Set<string>
-  /** What stays in the zone when the domain's records are removed. */
+  /** The records that stay in the zone when a removal takes away the others. */
   kept: readonly OwnedRecord[]
-  /** What the parent said before the zone was made; asked once in a pass. */
+  /** The parent's answers before we create the zone; a pass asks once. */
   parentAnswers?: readonly ParentAnswer[]
-  /** Since when a wanted redirect's records have not been seen from outside. */
+  /** Since when the public DNS lacks the records of a redirect. */
   redirectUnseenSince?: Date
-  /** How long after the records are seen from outside another look is needed. */
+  /** How long after the public DNS shows the records the next look is due. */
   lookOnceSeenMs?: number
-  /** Records what the parent showed. */
+  /** Records the delegation that the parent shows. */
   report: (report: DelegationReport) => void
-  /** Records an event for the domain's timeline. */
+  /** Adds an event to the domain's timeline. */
   addEvent: (event: NewEvent) => void
 }
 
-/** The code of a stage. Both acts are safe to repeat and to kill. */
+/** The code of a stage. `ensure` and `remove` are safe to repeat, and to interrupt at any point. */
 export type Step = {
-  /** What the stage must wait for before it makes anything; undefined if nothing. */
+  /** The verdict while the stage must not create anything yet; undefined once it may. */
   gate?(pass: Pass): Promise<Verdict | undefined>
-  /** Does what the condition needs, as far as we can, and gives the verdict. Throws if it cannot look. */
+  /**
+   * Brings the condition about as far as possible, and returns the verdict. Throws if it cannot
+   * look.
+   */
   ensure(pass: Pass): Promise<Verdict>
-  /** Removes what `ensure` made. Absent for steps that make nothing elsewhere. */
+  /** Removes all that `ensure` created. Absent for steps that create nothing at a service. */
   remove?(pass: Pass): Promise<void>
 }
 
-/** The parent's servers gave no credible answer: nothing new is known. */
+/** No server of the parent gave a usable answer: the look says nothing about the delegation. */
 export class CouldNotAsk extends Error {
   override readonly name = 'CouldNotAsk'
 
@@ -46,7 +49,10 @@ export class CouldNotAsk extends Error {
   }
 }
 
-/** What the parent says before the zone is made. While it cannot be asked, nothing is made. */
+/**
+ * The parent's answers before we create the zone. Throws, so that we create nothing, if it has
+ * none.
+ */
 export async function askParentOnce(pass: Pass): Promise<readonly ParentAnswer[]> {
   const { domain, ports, signal } = pass
   if (pass.parentAnswers) return pass.parentAnswers

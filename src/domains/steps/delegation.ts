@@ -81,7 +81,7 @@ async function observe(pass: Pass): Promise<DelegationReport> {
   return withSettledAt(report, former, seenAt)
 }
 
-/** The former report itself, when nothing has changed and nobody asked. */
+/** Returns the former report itself if nothing has changed, and no one requested a look. */
 async function observeParent(pass: Pass): Promise<DelegationReport> {
   const { domain, ports, signal } = pass
   const { name, claim, delegation: former } = domain

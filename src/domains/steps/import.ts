@@ -1,4 +1,6 @@
-/** Part of zone_ready: finds what the name serves now, before its new nameservers are shown. */
+/**
+ * Part of zone_ready: imports the records of the current nameservers, before the API shows ours.
+ */
 import type { RRset } from '#drivers/zone/contract.ts'
 import { relative } from '#names/domain-name.ts'
 import { isAnswer } from '#resolver/parent.ts'
@@ -14,14 +16,14 @@ import { IMPORTING } from '../waits.ts'
 import { heldByHost } from './customers.ts'
 
 /**
- * How long silent nameservers are asked again: records that no server serves cannot be lost. With the last
- * look it takes less than five minutes.
+ * How long the import asks silent nameservers again. After that it gives up, because a move loses
+ * no record that no server serves. With its last look, the import takes less than five minutes.
  */
 const PATIENCE_MS = minutes(4)
-/** Of one look. */
+/** The time limit of one look. */
 const LOOK_LIMIT_MS = seconds(10)
 
-/** Undefined once it is known what the name serves, or that it cannot be known. */
+/** Undefined once the import has ended: with records, without any, or because no server answers. */
 export async function importRecords(pass: Pass): Promise<Verdict | undefined> {
   const { domain, ports } = pass
   if (!domain.importIsWanted) return undefined
@@ -39,7 +41,7 @@ export async function importRecords(pass: Pass): Promise<Verdict | undefined> {
 
 type Found = { records: ReturnType<typeof importedFrom>; outcome: ImportOutcome }
 
-/** Undefined while one of the servers may still answer. */
+/** Undefined while a silent server may still answer. */
 async function find(pass: Pass): Promise<Found | undefined> {
   const nothing = await whyNothing(pass)
   if (nothing) return { records: [], outcome: nothing }
@@ -57,7 +59,7 @@ async function find(pass: Pass): Promise<Found | undefined> {
   return { records, outcome: outcomeOf(survey, leftOut) }
 }
 
-/** By the clock: a late look ends it as well. */
+/** Compares the clock, so that late looks count as well. */
 const isPatient = ({ domain, ports }: Pass): boolean =>
   ports.clock.now().getTime() - domain.createdAt.getTime() < PATIENCE_MS
 
@@ -67,7 +69,7 @@ async function surveyOf(
 ): Promise<Survey | 'silent'> {
   const { name } = domain
   const further = (found: readonly Rr[]) => furtherQuestions(name, found)
-  // Our servers' answers for the name are another claim's, or a tombstone's.
+  // Our own nameservers may serve the zone of another claim, or a tombstone.
   const wanted = { questions, furtherQuestions: further, except: ports.custody.pool }
   const timeUp = AbortSignal.timeout(LOOK_LIMIT_MS)
   try {
@@ -80,7 +82,7 @@ async function surveyOf(
   }
 }
 
-/** Why there is nothing to import, if so. */
+/** The outcome if there is nothing to import: the name does not exist, or is delegated to us. */
 async function whyNothing(pass: Pass): Promise<ImportOutcome | undefined> {
   const answers = (await askParentOnce(pass)).filter(isAnswer)
   const { pool } = pass.ports.custody
@@ -127,7 +129,9 @@ function reportLeftOut({ addEvent }: Pass, leftOut: readonly string[]): void {
   addEvent({ type: 'import.left_out', stage: 'zone_ready', message })
 }
 
-/** A CNAME cannot be at a zone's apex (RFC 1034 section 3.6.2): the records it leads to replace it. */
+/**
+ * A zone's apex cannot have a CNAME (RFC 1034 section 3.6.2): the records of its target replace it.
+ */
 async function withoutAlias({ domain, ports, signal, addEvent }: Pass, found: readonly Rr[]) {
   const { name } = domain
   const isAlias = (rr: Rr) => rr.name === name && rr.type === 'CNAME'

@@ -79,7 +79,7 @@ export const records: Step = {
   },
 }
 
-/** Tells the customer which records are not served; all others are. */
+/** Names the records that the zone does not serve; it serves all others. */
 async function notServed(
   { domain, ports, signal }: Pass,
   { refused }: CustomersMail,
@@ -116,7 +116,7 @@ function obstacleTo(
 const inTheWay = (record: OwnedRecord, { all }: CustomersMail) =>
   all.filter((each) => excludes(each, record))
 
-/** A customer's delegation that would hide a record of ours. */
+/** A delegation of the customer's that would hide our records. */
 function hiddenBy(
   { domain }: Pass,
   { all }: CustomersMail,
