@@ -126,7 +126,7 @@ test('a right that is lacking shows that the key is known: nothing rests, and it
   assert.equal(calls.length, AT_ONCE)
   for (const { reject } of calls.slice(1)) reject(trouble('forbidden'))
   assert.deepEqual(await asked, all('forbidden'))
-  const sentence = 'The account bench needs a hand. It is forbidden.'
+  const sentence = 'The account bench needs its operator. It is forbidden.'
   assert.deepEqual(told, [sentence])
   pass(HOUR_MS)
   const later = ask(signal, 1)

@@ -1,7 +1,8 @@
 /**
- * Controls all calls to one account. Refused credentials stop them at once: repeated tries with a wrong
- * key get our address banned (Mailcow reports them to fail2ban). After ten failures in a row the account
- * rests, so that a provider's outage is reported once, not once a domain.
+ * Controls all calls to one account. Refused credentials stop all calls at once, because repeated
+ * calls with a wrong key get our address banned (Mailcow reports them to fail2ban). After ten
+ * failures in a row the account rests, so that we report an outage of the provider once, not once
+ * for each domain.
  */
 import { orAborted } from '../turns.ts'
 import { DriverError, type DriverErrorKind } from './errors.ts'
@@ -12,9 +13,11 @@ export type Guard = {
    * alone until the account has answered: the others wait for it, and share its failure.
    */
   run<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T>
-  /** Stops calls for so long, because the provider refuses all; `undefined` where it gives no time. */
+  /**
+   * Stops all calls for `ms`, because the provider refuses them; `undefined` if it named no time.
+   */
   rest(ms: number | undefined, sentence: string): void
-  /** Reports to the operator what only an operator can repair: each sentence at most once an hour. */
+  /** Warns the operator of trouble that only an operator can repair; each sentence once an hour. */
   warn(sentence: string): void
 }
 
@@ -67,7 +70,7 @@ export function accountGuard({ account, now, onTrouble, ...options }: GuardOptio
   function warn(sentence: string): void {
     if (now() - (warnedAt.get(sentence) ?? Number.NEGATIVE_INFINITY) < WARN_AGAIN_MS) return
     warnedAt.set(sentence, now())
-    onTrouble(`The account ${account} needs a hand. ${sentence}`)
+    onTrouble(`The account ${account} needs its operator. ${sentence}`)
   }
 
   function throwWhileResting(): void {

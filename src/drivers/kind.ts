@@ -1,14 +1,14 @@
-/** The parts of a driver for an outside service, and what it is given. */
+/** A kind of driver for an outside service, and the tools that its drivers get. */
 import { isIP } from 'node:net'
 import { z } from 'zod'
 import { isLoopback, isPrivateAddress } from '#names/ip.ts'
 import type { Guard } from './guard.ts'
 
-/** `settings` is the schema of its account in the accounts file; unknown fields are refused. */
+/** `settings`: the schema of an account in the accounts file. It refuses unknown fields. */
 export type DriverKind<Driver, Settings> = {
   settings: z.ZodType<Settings>
   open(settings: Settings, tools: Tools): Driver
-  /** The pool for a zone host that lets us choose the names of its nameservers. */
+  /** The nameserver pool of a zone host that lets us choose the names of its nameservers. */
   pool?(settings: Settings): { zone: string; addresses: readonly string[] }
 }
 
@@ -23,8 +23,8 @@ export type Tools = {
 }
 
 /**
- * Runs work while no other work under the same key runs, in this process or another. The work's signal
- * is aborted with `signal`, and when the lock is lost: a later write would undo another worker's.
+ * Runs `work` under an exclusive lock on `key`, across all processes. The signal of the work aborts
+ * with `signal`, and when the lock is lost: a later write could undo another worker's.
  */
 export type Exclusive = <T>(
   key: string,
@@ -32,7 +32,9 @@ export type Exclusive = <T>(
   signal: AbortSignal,
 ) => Promise<T>
 
-/** What a driver must remember of a claim because its provider does not return it. */
+/**
+ * The facts about a claim that a driver must remember, because its provider does not return them.
+ */
 export type Notes = {
   read(claimId: string, key: string): Promise<string | undefined>
   write(claimId: string, key: string, value: string): Promise<void>
@@ -42,7 +44,7 @@ export type Notes = {
   drop(claimId: string, keys: readonly string[]): Promise<void>
   /** Deletes all of its notes. */
   forget(claimId: string): Promise<void>
-  /** Notes a message that was handed over, so that later reports find its claim. */
+  /** Stores a message that the provider accepted, so that later reports find its claim. */
   handedOver(claimId: string, operationId: string, recipient: string): Promise<void>
 }
 
@@ -55,17 +57,14 @@ export const serviceUrl = z.string().transform((written, context) => {
   if (url && (url.protocol === 'https:' || (url.protocol === 'http:' && isNear)) && !url.username) {
     return written.replace(/\/+$/, '')
   }
-  context.addIssue('an https URL is wanted, or an http one of a private address')
+  context.addIssue('must be an https URL, or an http URL of a private address')
   return z.NEVER
 })
 
 /**
- * A key or token: never shown, not even when it is wrong. One that does not fit into a header was copied
- * wrongly, and would appear in the error of the request.
+ * A key or token. No error shows it. The schema refuses one that does not fit into a header,
+ * because the error of the HTTP request would show it.
  */
 export const secret = z
   .string()
-  .regex(
-    /^[\x21-\x7e]+$/,
-    'a key of visible ASCII characters is wanted, without spaces or line breaks',
-  )
+  .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII characters, without spaces or line breaks')

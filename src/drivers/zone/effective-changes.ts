@@ -1,6 +1,9 @@
 import type { Change, RRset } from './contract.ts'
 
-/** The changes that have an effect: drops of existing rrsets, and puts that differ from the present. */
+/**
+ * The changes with an effect: drops of existing rrsets, and puts that differ from the current
+ * rrset.
+ */
 export function effectiveChanges(
   current: readonly RRset[],
   changes: readonly Change[],

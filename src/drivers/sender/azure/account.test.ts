@@ -72,7 +72,7 @@ test('a client without rights is told from one with a wrong secret, and does not
   }
   await registered(denied, newClaim(), signal)
   assert.deepEqual(tools.told, [
-    'The account bench needs a hand. Azure denies us the right to this.',
+    'The account bench needs its operator. Azure denies us the right to this.',
   ])
 })
 
@@ -119,8 +119,8 @@ test('credentials that are revoked in the middle change no verdict, and a later 
 
 // biome-ignore format: a table
 const MISCONFIGURED = [
-  [{ subscription: randomUUID() },       'Azure finds no subscription as the account names it.'],
-  [{ resource_group: 'somewhere-else' }, 'Azure finds no resource group as the account names it.'],
+  [{ subscription: randomUUID() },       'Azure has no subscription with the id in the account.'],
+  [{ resource_group: 'somewhere-else' }, 'Azure has no resource group with the name in the account.'],
 ] as const
 
 for (const [more, message] of MISCONFIGURED) {

@@ -1,4 +1,6 @@
-/** The calls of Azure Resource Manager (Microsoft.Communication, 2025-09-01) that we make. */
+/**
+ * A client of Azure Resource Manager (Microsoft.Communication, 2025-09-01): only the calls we need.
+ */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'
 import type { HttpAnswer, HttpCall, HttpClient } from '../../http.ts'
@@ -61,7 +63,8 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
       if (answer.status === 401) token.drop(bearer)
       return answer
     }
-    // A refused token may have expired early; if a fresh one is refused too, our credentials are wrong.
+    // A refused token may have expired early. If Azure refuses a new one, our credentials are
+    // wrong.
     const { ownMeaning = [] } = call
     const answer = await withToken([...ownMeaning, 401])
     return answer.status === 401 ? withToken(ownMeaning) : answer
@@ -95,13 +98,13 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
   return {
     domainId: domainAt,
     linkKey: `azure links ${communicationService.toLowerCase()}`,
-    /** Makes the service if it is absent. */
+    /** Creates the service if it is absent. */
     async ensureService(
       kind: 'email' | 'communication',
       signal: AbortSignal,
     ): Promise<Provisioned> {
       const path = kind === 'email' ? emailService : communicationService
-      // Never PUT over an existing one: it would remove all links.
+      // A PUT over an existing service would remove all its links.
       const found = await get(path, provisioned, signal)
       const fresh = { location: 'global', properties: { dataLocation: place.data_location } }
       if (found) return found.properties
@@ -128,14 +131,14 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
       accepted(answer, [200, 202])
       return true
     },
-    /** Not running is no error. */
+    /** Cancels a check; succeeds if none runs. */
     async cancel(name: string, verificationType: string, signal: AbortSignal): Promise<void> {
       const path = `${domainAt(name)}/cancelVerification`
       const call = { method: 'POST', path, json: { verificationType }, ownMeaning: [404, 409] }
       const answer = await ask({ ...call, method: 'POST' }, signal)
       if (answer.status !== 404 && answer.status !== 409) accepted(answer, [200, 202, 204])
     },
-    /** The ids as written; none when the service is absent. */
+    /** The ids of the linked domains, as Azure spells them; none if the service is absent. */
     async linkedDomains(signal: AbortSignal): Promise<readonly string[]> {
       const found = await get(communicationService, communication, signal)
       return found?.properties.linkedDomains ?? []
@@ -151,7 +154,7 @@ export function armApi(http: HttpClient, token: Token, place: ArmPlace) {
     },
     listSenders: (name: string, signal: AbortSignal) =>
       names(`${domainAt(name)}/senderUsernames`, signal),
-    /** The code of a refusal; undefined when the sender was made or exists. */
+    /** The code of a refusal; undefined if the sender was created or exists. */
     async putSender(name: string, username: string, displayName: string, signal: AbortSignal) {
       const path = `${domainAt(name)}/senderUsernames/${encodeURIComponent(username)}`
       const json = { properties: { username, displayName } }
@@ -174,7 +177,7 @@ function pathOf(link: string | null | undefined): string | undefined {
   return url ? `${url.pathname}${url.search}` : undefined
 }
 
-/** A fault of the account: it must not fail a domain. */
+/** A refusal of the service is a fault of the account: it must not fail a domain. */
 function refusedService(kind: string, refusal: DriverError): DriverError {
   if (refusal.kind !== 'rejected') return refusal
   return new DriverError('unavailable', `${refusal.message.slice(0, -1)}, for the ${kind} service.`)

@@ -123,7 +123,7 @@ async function ownDomain(
   return domain && isOurs(claim, domain) ? domain : undefined
 }
 
-/** Noted once a failure was reported: the next call then makes the domain again. */
+/** The note of a reported failure: with it, the next call creates the domain again. */
 const FAILED = 'failed'
 
 /** A PUT overwrites an existing domain, stamp included: looking and making need a lock. */

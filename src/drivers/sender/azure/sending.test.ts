@@ -83,7 +83,7 @@ test('where keys are switched off sending waits for an hour, and nothing else do
     })
   }
   assert.equal(sends(emulator), 2)
-  assert.deepEqual(tools.told, [`The account bench needs a hand. ${message}`])
+  assert.deepEqual(tools.told, [`The account bench needs its operator. ${message}`])
   assert.equal((await driver.verifyDomain(claim, signal)).is, 'verified')
   await atService(emulator, 'PATCH', '', { properties: { disableLocalAuth: false } })
   bench.pass(3_600_000)
@@ -105,7 +105,7 @@ test('a subscription that is blocked sends nothing, says so, and goes on with th
       message,
     })
   }
-  assert.deepEqual(tools.told, [`The account bench needs a hand. ${message}`])
+  assert.deepEqual(tools.told, [`The account bench needs its operator. ${message}`])
   assert.equal((await driver.verifyDomain(claim, signal)).is, 'verified')
   emulator.unblockSending()
   await driver.send(claim, await fromStanding(), signal)

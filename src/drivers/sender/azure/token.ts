@@ -51,6 +51,6 @@ export function tokenSource(http: HttpClient, credentials: Credentials, now: () 
   }
 }
 
-/** RFC 6749 section 5.2: 400 for what is wrong with the request, an unknown client among it. */
+/** RFC 6749 section 5.2: 400 for an error in the request, also for an unknown client. */
 export const refusesToSignIn = ({ status, json }: HttpAnswer): Refused | undefined =>
   status === 400 && refusal.safeParse(json).success ? 'credentials' : undefined

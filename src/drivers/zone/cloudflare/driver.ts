@@ -1,7 +1,7 @@
 /**
  * Zones at Cloudflare. It assigns the nameservers and holds one zone a name and account; a new zone gets
  * other nameservers, so an existing one is never made anew. A TXT record carries the claim's stamp;
- * until it exists, our notes tell which claim was making the zone.
+ * until it exists, our notes name the claim that creates the zone.
  */
 import { z } from 'zod'
 import { DriverError } from '../../errors.ts'

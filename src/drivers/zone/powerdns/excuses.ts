@@ -1,6 +1,6 @@
 import type { Excuses } from '../conformance.ts'
 
-const ONE_A_NAME = 'A server holds one zone of a name, so claims take turns at it.'
+const ONE_A_NAME = 'A PowerDNS server can have only one zone with a name, so claims take turns.'
 
 export const excuses: Excuses = {
   'two claims on one name do not see what the other holds': ONE_A_NAME,
