@@ -1,7 +1,7 @@
 /**
- * Tells other processes, and this one, that something has changed. A ring carries no data, only a reason to
- * look: a lost one costs a delay, never a result. NOTIFY takes a global lock at commit, so rings are
- * batched for 10 ms and sent outside of other transactions.
+ * Notifies all processes, this one too, of changes in the database. A ring carries only a topic,
+ * and listeners then look: a lost ring costs a delay, never a result. NOTIFY takes a global lock at
+ * commit, so the doorbell collects rings for 10 ms, and sends them outside of other transactions.
  */
 import { EventEmitter } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -23,7 +23,7 @@ export type Doorbell = AsyncDisposable & {
   on(topic: string, heard: () => void): Disposable
 }
 
-/** Listens on a connection of its own, and opens another when that one is lost. */
+/** Listens on its own connection to Postgres, and reconnects when it loses that. */
 export async function openDoorbell(
   db: QueryExecutorProvider,
   connection: ClientConfig,
@@ -42,7 +42,7 @@ class PgDoorbell implements Doorbell {
   readonly #pending = new Set<string>()
   #client: Client | undefined
   #timer: NodeJS.Timeout | undefined
-  /** The rings on their way, if any. */
+  /** Settles once all rings are sent. */
   #sending: Promise<void> = Promise.resolve()
   #reconnect: NodeJS.Timeout | undefined
   #closed = false
@@ -56,7 +56,7 @@ class PgDoorbell implements Doorbell {
     this.#onError = onError
   }
 
-  /** Opens the connection that listens. A lost one is replaced, however often that must be tried. */
+  /** Opens the listening connection. After a loss it reconnects, without limit. */
   async connect(): Promise<void> {
     const client = new Client({
       ...this.#connection,
@@ -75,7 +75,7 @@ class PgDoorbell implements Doorbell {
       throw error
     }
     client.once('end', () => this.#reconnectSoon())
-    // Rings may have been missed while nobody listened.
+    // Without a connection, this process may have missed rings.
     for (const topic of this.#topics.eventNames()) this.#topics.emit(topic)
   }
 
@@ -96,7 +96,7 @@ class PgDoorbell implements Doorbell {
     this.#closed = true
     clearTimeout(this.#timer)
     clearTimeout(this.#reconnect)
-    // Rings under way are sent first, but a stop does not wait for a hanging database.
+    // Sends the last rings, but does not wait for a database that hangs.
     await Promise.race([this.#sending, delay(LAST_RINGS_MS, undefined, { ref: false })])
     await this.#client?.end().catch(() => undefined)
   }

@@ -1,32 +1,32 @@
 /**
- * Rows that should be looked at now, taken by one worker at a time. This knows nothing of mail: a
- * table takes part by having `next_at`, `lease_until`, `epoch` and `wake`.
+ * Takes due rows, so that one worker at a time works on a row. It needs four columns of a table:
+ * `next_at`, `lease_until`, `epoch` and `wake`.
  *
  *   next_at      when the row is due
- *   lease_until  until when a worker may work on it; then a killed worker's rows are free again
- *   epoch        raised at every taking: it fences off the writes of a stale worker
- *   wake         raised to request another look; a request while the row is taken is not lost
+ *   lease_until  until when the worker that took the row may work on it
+ *   epoch        raised each time a worker takes the row: fences off the writes of a stale worker
+ *   wake         raised to request another look, also while a worker has the row
  *
- * All times are the database's, so that clocks of processes may differ.
+ * All times are those of the database, because the clocks of processes may differ.
  */
 import { type QueryExecutorProvider, type RawBuilder, sql } from 'kysely'
 
-/** `alive` is the predicate of its partial index on `next_at`: which rows may be due at all. */
+/** `alive` is the predicate of the partial index on `next_at`: the rows that can become due. */
 export type DueTable = { name: string; alive: RawBuilder<unknown> }
 export type Taken = { id: string; epoch: string; wake: string; failures: number }
 
-/** Which rows this process can work on at all, as a condition on their columns; by default all. */
+/** The rows that this process can work on, as a condition on their columns; by default all. */
 export type Mine = RawBuilder<unknown>
 
-/** How long a taken row stays taken without renewal. A crash costs at most this long. */
+/** How long a row stays taken without a renewal: after a crash, other workers wait so long. */
 export const LEASE_MS = 6000
 
-/** Another worker took the row meanwhile: the findings of the pass are dropped. */
+/** Another worker took the row meanwhile: this worker must not write its findings. */
 export class LeaseLost extends Error {
   override readonly name = 'LeaseLost'
 }
 
-/** Takes up to `limit` due rows that were never taken: a person waits for the first answer. */
+/** Takes up to `limit` due rows that no worker has taken before: a person waits for them. */
 export const takeFresh = (
   db: QueryExecutorProvider,
   table: DueTable,
@@ -42,14 +42,16 @@ export const takeDue = (
   how: Taking = {},
 ): Promise<Taken[]> => take(db, table, limit, sql`true`, how)
 
-/** Which rows are taken: only `mine`, as `pick` selects, given the rows `underWay` here. */
+/** Which rows to take: of `mine`, those that `pick` selects; `underWay`: rows this process has. */
 export type Taking = {
   mine?: Mine | undefined
   pick?: Pick | undefined
   underWay?: readonly string[]
 }
 
-/** A query for the ids of due rows that meet a condition on their columns; locks them, skips locked ones. */
+/**
+ * A query for ids of due rows that meet the condition `which`; locks them, and skips locked rows.
+ */
 export type Pick = (
   limit: number,
   which: RawBuilder<unknown>,
@@ -81,7 +83,7 @@ async function take(
   return taken.rows
 }
 
-/** Renews the leases. Rows not returned were lost. */
+/** Renews leases. Returns the ids of the rows that this worker still has. */
 export async function renewLeases(
   db: QueryExecutorProvider,
   table: DueTable,
@@ -103,7 +105,7 @@ export async function renewLeases(
 /** Values for columns of a row, by their names. */
 export type Columns = Readonly<Record<string, Date | boolean>>
 
-/** Gives the row back, due again in `afterMs`; at once if it was woken since it was taken. */
+/** Gives the row back, due again in `afterMs`, or now if somebody woke it since it was taken. */
 export async function finish(
   db: QueryExecutorProvider,
   table: DueTable,
@@ -119,7 +121,10 @@ export async function finish(
      where id = ${id} and epoch = ${epoch}`.execute(db)
 }
 
-/** Makes a row due now. Part of the caller's transaction; ring the doorbell after it is committed. */
+/**
+ * Makes a row due now, in the caller's transaction. After the commit, the caller rings the
+ * doorbell.
+ */
 export async function wakeRow(
   db: QueryExecutorProvider,
   table: DueTable,

@@ -3,7 +3,7 @@ import { type EventLoopUtilization, performance } from 'node:perf_hooks'
 const BUSY = 0.6
 const WINDOW_MS = 25
 
-/** Tells whether this process was busy lately, over windows of about 25 ms. */
+/** Watches whether the event loop was busy lately, in windows of about 25 ms. */
 export function eventLoopWatch(): { isBusy(): boolean } {
   let began: EventLoopUtilization = performance.eventLoopUtilization()
   let isBusy = false

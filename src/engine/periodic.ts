@@ -1,16 +1,18 @@
-/** Work that is repeated as long as the process runs. */
+/** Repeats work as long as the process runs. */
 import { setTimeout as delay } from 'node:timers/promises'
 
 export type Periodic = {
   everyMs: number
-  /** Whether the first run is at once, not after the first pause. By default true. */
+  /** Whether the first run begins now, not after a pause. By default true. */
   beginsAtOnce?: boolean
-  /** A stop aborts the signal. Errors are reported, and the next run follows as planned. */
+  /** A stop aborts the signal. An error goes to `onError`; the next run follows as planned. */
   work(signal: AbortSignal): Promise<void>
   onError(error: unknown): void
 }
 
-/** One run ends before the next begins. Disposing aborts the current one, and waits for it. */
+/**
+ * Runs `work` again and again, never twice at once. Disposing aborts the current run, and waits.
+ */
 export function periodically({
   everyMs,
   beginsAtOnce = true,

@@ -1,6 +1,6 @@
 /**
- * Processes the due rows of one table, a bounded number at a time. The caller supplies the work; this takes
- * rows, renews their leases, gives them back, and survives a lost database.
+ * Processes the due rows of one table, up to `atOnce` at a time. The worker takes rows, calls the
+ * caller's `work`, renews leases, gives rows back, and survives a lost database.
  */
 import type { QueryExecutorProvider } from 'kysely'
 import { backOffMs, minutes, seconds } from '../clock.ts'
@@ -24,8 +24,8 @@ import { eventLoopWatch } from './event-loop.ts'
 export type { Taken } from './due-rows.ts'
 
 /**
- * When to look again, and how many looks in a row could not be taken; `columns` of the row are written
- * with it.
+ * When the row is due again, and how many looks in a row failed. The worker writes `columns` to the
+ * row, too.
  */
 export type Outcome = { afterMs: number; failures: number; columns?: Columns }
 
@@ -37,34 +37,40 @@ export type WorkerOptions = {
   /** The doorbell topic that says rows may have become due. */
   topic: string
   atOnce: number
-  /** Which due rows are taken; by default the longest due first. */
+  /** Selects the due rows to take; by default the longest due first. */
   pick?: Pick
-  /** `written`: the work gave the row back itself. A time limit, a lost lease or a stop aborts the signal. */
+  /**
+   * Returns `written` if it gave the row back itself. A time limit, a lost lease or a stop aborts
+   * the signal.
+   */
   work: (row: Taken, signal: AbortSignal) => Promise<Outcome | 'written'>
-  /** The row has been given back after its work. */
+  /** Called after the worker gave the row back. */
   onDone?: (row: Taken) => void
   passLimitMs: number
   /**
-   * Whether rows that were taken before are taken one by one while the process is busy with other work. By
+   * Whether a busy process takes rows one by one, except rows that no worker has taken before. By
    * default true.
    */
   givesWay?: boolean
   onError: (error: unknown, row?: Taken) => void
 }
 
-/** The share of places reserved for rows that were never taken. */
+/** The share of `atOnce` that is reserved for rows that no worker has taken before. */
 const KEPT_FOR_FRESH = 0.25
 const BUSY_PAUSE_MS = 50
 const POLL_MS = 1000
 const LEAST_PAUSE_MS = 10
-/** Without `givesWay`, and with more rows due than places, free places are batched for this long. */
+/**
+ * Without `givesWay`, a full worker collects free places for this long, to take several rows at
+ * once.
+ */
 const GATHER_MS = 20
 const PAUSE_AFTER_ERROR_MS = 500
 const RUNG = 'there may be rows to take'
 /** The pause after work that threw, which probably throws again. */
 const REST = { firstMs: seconds(1), mostMs: minutes(5) }
 
-/** Starts working; disposing it aborts what is under way and waits for it. */
+/** Starts a worker. Disposing it aborts its work, and waits for the end of it. */
 export function startWorker(options: WorkerOptions): AsyncDisposable {
   const worker = new Worker(options)
   return worker
@@ -87,7 +93,7 @@ class Worker implements AsyncDisposable {
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    // A ring between taking and waiting must not be lost: it aborts the wait, even the next one.
+    // A ring between taking and waiting aborts the next wait, so that it is not lost.
     this.#bell = options.doorbell.on(options.topic, () => this.#kick())
     this.#loops = [this.#forever(() => this.#takeAndWait()), this.#forever(() => this.#renew())]
   }
@@ -120,7 +126,7 @@ class Worker implements AsyncDisposable {
     const rows = await takeDue(db, table, free, how())
     for (const row of rows) this.#begin(row)
     if (rows.length > 0) this.#othersTakenAt = performance.now()
-    // With no room left, the next is taken when one of these is done.
+    // A full worker takes the next row when one of these is done.
     this.#isFull = rows.length >= free
     const waitMs = this.#isFull ? BUSY_PAUSE_MS : await untilNextDue(db, table, POLL_MS, mine)
     // A due row that is locked or not picked must not cause queries without a pause.
@@ -135,7 +141,7 @@ class Worker implements AsyncDisposable {
     return this.#options.atOnce - this.#underWay.size
   }
 
-  /** Rows taken before are taken one by one while the process is busy: requests come first. */
+  /** A busy process takes rows one by one, so that API requests come first. */
   #freeForOthers(): number {
     const free = this.#free() - Math.floor(this.#options.atOnce * KEPT_FOR_FRESH)
     if (!this.#givesWay() || !this.#loop.isBusy()) return free
@@ -180,7 +186,7 @@ class Worker implements AsyncDisposable {
     } catch (error) {
       if (error instanceof LeaseLost) return
       if (!this.#stop.signal.aborted) onError(error, row)
-      // Given back at once on a stop, so that the next process need not wait for the lease.
+      // A stopping worker gives the row back, so that the next process does not wait for the lease.
       const outcome = this.#stop.signal.aborted
         ? { afterMs: 0, failures: row.failures }
         : { afterMs: backOffMs(REST, row.failures), failures: row.failures + 1 }
@@ -206,7 +212,7 @@ class Worker implements AsyncDisposable {
   }
 }
 
-/** Waits without ever rejecting: an abort ends it early. */
+/** Waits; an abort ends the wait early. Never rejects. */
 function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.resolve()
   return new Promise((resolve) => {
