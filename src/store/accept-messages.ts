@@ -104,7 +104,9 @@ async function acceptIn(tx: Queryable, round: readonly AcceptRequest[]): Promise
   const { workspaces, accepted } = await holdSenders(tx, round)
   const open = round.flatMap((request) => {
     const workspaceId = workspaces.get(request.claim.claimId)
-    return workspaceId === undefined || accepted.has(request.mail.id) ? [] : [{ ...request, workspaceId }]
+    return workspaceId === undefined || accepted.has(request.mail.id)
+      ? []
+      : [{ ...request, workspaceId }]
   })
   const facts = await factsOf(tx, open)
   const obstacles = new Map(open.map(({ mail }) => [mail, obstacleTo(facts.get(mail)!)]))

@@ -1,4 +1,4 @@
-/** Makes untrusted text fit to store and show: bounded, without deceptive characters. */
+/** Cleans untrusted text for storage and display: limits it, and removes deceptive characters. */
 
 /**
  * C0 and C1 controls, and invisible characters that reorder, join or hide text (Unicode TR 36 section
@@ -8,7 +8,7 @@ const UNFIT = /[\p{Cc}\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff
 
 /** One line of at most `limit` characters. */
 export function cleanText(text: string, limit: number): string {
-  // Somewhat more than is kept, because characters are removed.
+  // More than `limit`, because the next line removes characters.
   const some = text.slice(0, 4 * limit).toWellFormed()
   const line = some.replace(/\s+/g, ' ').replace(UNFIT, '').trim()
   return Array.from(line).slice(0, limit).join('')

@@ -1,4 +1,4 @@
-/** Removes Authentication-Results of outside origin that claim to be ours (RFC 8601 section 5). */
+/** Removes received Authentication-Results fields that claim to be ours (RFC 8601 section 5). */
 import { nameOf, unfolded } from './header.ts'
 
 /** The fields without Authentication-Results that name one of `hosts`, in any spelling. */

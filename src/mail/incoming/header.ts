@@ -1,13 +1,15 @@
-/** The header section of a received message: its fields as octets in latin1, and its end. */
+/**
+ * Reads the header section of a received message. Each octet of a field is one latin1 character.
+ */
 
 /** RFC 5322 sets no limit. Ordinary mail has at most some 20 KiB. */
 const SECTION_LIMIT = 256 * 1024
 const FIELDS_LIMIT = 1000
 
-/** `fields` are without their final CRLF. The body begins at `bodyAt`. */
+/** `fields` lack their final CRLF. The body begins at the offset `bodyAt`. */
 export type Header = { fields: readonly string[]; bodyAt: number }
 
-/** Reads the header section; undefined where it is over the limit. */
+/** Reads the header section; undefined if it is larger than the limits. */
 export function readHeader(raw: Buffer): Header | undefined {
   if (raw.length >= 2 && raw[0] === 13 && raw[1] === 10) return { fields: [], bodyAt: 2 }
   const found = raw.subarray(0, SECTION_LIMIT + 4).indexOf('\r\n\r\n')
@@ -18,7 +20,7 @@ export function readHeader(raw: Buffer): Header | undefined {
   return fields.length > FIELDS_LIMIT ? undefined : { fields: fields.filter(Boolean), bodyAt }
 }
 
-/** The name of a field, lower-case; '' where the line has none. */
+/** The name of a field, in lower case; '' for a line without a field name. */
 export function nameOf(field: string): string {
   return /^([!-9;-~]+)[ \t]*:/.exec(field)?.[1]?.toLowerCase() ?? ''
 }
@@ -30,7 +32,7 @@ export const unfolded = (field: string): string =>
     .replace(/\r\n(?=[ \t])/g, '')
     .trim()
 
-/** Octets of a header section with these fields, and the empty line behind it. */
+/** The octets of a header section with these fields, and the empty line after it. */
 export const writeHeader = (fields: readonly string[]): Buffer =>
   Buffer.from(`${fields.map((field) => `${field}\r\n`).join('')}\r\n`, 'latin1')
 

@@ -1,4 +1,4 @@
-/** Receives a message: judges it once for each world, then keeps it, or takes it as a probe. */
+/** Receives a message: judges it once for each world, then stores it, or judges it as a probe. */
 import { randomUUID } from 'node:crypto'
 import { localpartOf } from '#names/localpart.ts'
 import type { Resolver } from '#resolver/resolver.ts'
@@ -18,11 +18,11 @@ import type { Authentication } from './results.ts'
 import type { Session } from './session.ts'
 import { traceOf } from './trace.ts'
 
-/** The recipients here, and the storage of messages. */
+/** Looks up recipients, and stores messages. */
 export type IncomingStore = RecipientStore & {
-  /** Keeps the content once with all its copies, or throws and keeps nothing. */
+  /** Stores the content once with all its copies, or throws and stores nothing. */
   keep(content: StoredContent, copies: readonly Copy[]): Promise<void>
-  /** Notes a report about a message of ours. Idempotent. */
+  /** Records a report about one of our messages. Idempotent. */
   recordReport(report: Report, about: ReportedMessage): Promise<void>
   judgeProbe(recipient: string, authentication: Authentication): Promise<boolean>
 }
@@ -45,8 +45,9 @@ export type Copy = {
 }
 
 /**
- * The message that a report is about: the one whose bounce address received it; otherwise the one it
- * names, if the report reached its author, or is a complaint, which may arrive anywhere.
+ * The message that a report is about: the message whose bounce address received the report;
+ * otherwise the message that it names, if it reached that message's author. A complaint may reach
+ * any address.
  */
 export type ReportedMessage = { id: string } | { messageId: string; author: string | undefined }
 
@@ -56,13 +57,13 @@ export type ReceiveOptions = {
   worlds: readonly (RecipientWorld & { resolver: Resolver })[]
 }
 
-/** `raw` is over shared memory. */
+/** `raw` is a view of shared memory. */
 export type ReceivedMessage = { raw: Uint8Array; recipients: readonly string[]; session: Session }
 
-/** `isJudged` is false where judging the message cost too much. */
+/** `isJudged` is false if judging the message took too long. */
 export type Received = Refused | { is: 'kept'; isJudged: boolean }
 
-/** Takes a message for all its recipients, or throws: then the client tries again. */
+/** Receives a message for all its recipients, or throws: the client then tries again. */
 export async function receive(
   { raw, recipients, session }: ReceivedMessage,
   { store, workers, worlds }: ReceiveOptions,
@@ -84,10 +85,10 @@ export async function receive(
     const taken = { session, authentication, mailHost, description: inspection.description }
     if (local.is === 'bounce') copies.push(...returnedCopy(local, taken))
     else if (local.is !== 'probe') copies.push(copyFor(local, taken))
-    // An unjudged probe gives no verdict: the next one decides.
+    // An unjudged probe proves nothing: the domain waits for the next probe.
     else if (inspection.isJudged) await store.judgeProbe(local.address, authentication)
   }
-  // Last, and all at once: a retry must not keep twice. Judging a probe again changes nothing.
+  // The last write, in one statement: a retry must not store copies twice. Probes are idempotent.
   if (copies.length > 0) await store.keep(inspection.content, copies)
   return { is: 'kept', isJudged: inspection.isJudged }
 }
@@ -96,10 +97,10 @@ type LocalRecipient = Extract<Recipient, { world: string }>
 
 function asLocal(recipient: Recipient): LocalRecipient {
   if ('world' in recipient) return recipient
-  throw new Error('A recipient went away between RCPT and DATA')
+  throw new Error('A recipient was removed between RCPT and DATA')
 }
 
-/** Two recipients with one mailbox get one copy. */
+/** Recipients that share a mailbox get one copy. */
 function distinct(locals: readonly LocalRecipient[]): readonly LocalRecipient[] {
   const keyOf = (local: LocalRecipient) =>
     local.is === 'customer' ? `${local.claimId} ${local.localpart}` : local.address
@@ -142,7 +143,7 @@ function copyFor(local: StoredRecipient, taken: JudgedMessage): Copy {
   }
 }
 
-/** Mail to a bounce address belongs to the conversation of the message it is about, whatever its author. */
+/** Mail to a bounce address joins the conversation of the message that the address belongs to. */
 function returnedCopy(
   { sent, address }: LocalRecipient & { is: 'bounce' },
   taken: JudgedMessage,

@@ -13,7 +13,7 @@ export type MailDomain =
   | { is: 'tombstone' }
   | { is: 'unknown' }
 
-/** A message of ours, as needed to keep a report on it. */
+/** The fields of one of our messages that a report on it needs. */
 export type SentMessage = {
   id: string
   claimId: string
@@ -37,7 +37,7 @@ export type RecipientWorld = { name: string; mailHost: string; probeHost: string
 /** What kind of recipient an address is. */
 export type Recipient =
   | { is: 'probe'; world: string; address: string }
-  /** The bounce address of a message of ours. */
+  /** The bounce address of one of our messages. */
   | { is: 'bounce'; world: string; address: string; sent: SentMessage }
   /** The installation itself: the operator reads this mail. */
   | { is: 'operator'; world: string; address: string }

@@ -2,14 +2,15 @@ import { PATH_LIMIT } from '#names/localpart.ts'
 import type { QueuedMail } from './mail.ts'
 
 /**
- * The domain of bounce addresses. Each message has its own address, so that any report to it is known to
- * be about that message. It lies below the author's domain, in alignment with it (RFC 9989).
+ * The domain of bounce addresses. Each message has its own bounce address, which identifies the
+ * message in every report. The domain is below the author's domain, and so aligned with it (RFC
+ * 9989).
  */
 export const bounceDomain = (domain: string): string => `bounce.${domain}`
 
 const ID_LENGTH = 32
 
-/** The domain whose bounce domain this is; undefined where the name has another form. */
+/** The author's domain of a bounce domain; undefined for any other name. */
 export const bounceParent = (domain: string): string | undefined =>
   domain.startsWith('bounce.') ? domain.slice('bounce.'.length) : undefined
 
@@ -17,7 +18,9 @@ export const bounceParent = (domain: string): string | undefined =>
 export const hasBounceAddresses = (domain: string): boolean =>
   `b+@${bounceDomain(domain)}`.length + ID_LENGTH <= PATH_LIMIT
 
-/** The envelope sender of the message, where bounces go. */
+/**
+ * The envelope sender of the message: its bounce address, or its author if bounces cannot arrive.
+ */
 export const envelopeSenderOf = ({
   id,
   author,
@@ -29,7 +32,7 @@ export const envelopeSenderOf = ({
 const bounceAddress = (id: string, domain: string): string =>
   `b+${id.replaceAll('-', '')}@${bounceDomain(domain)}`
 
-/** The message and domain of a bounce address; undefined where the address has another form. */
+/** The message id and domain of a bounce address; undefined for any other address. */
 export function readBounceAddress(address: string): { id: string; domain: string } | undefined {
   const [, hex, host] = /^b\+([0-9a-f]{32})@(.+)$/.exec(address.toLowerCase()) ?? []
   const domain = host && bounceParent(host)

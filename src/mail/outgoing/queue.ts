@@ -1,4 +1,7 @@
-/** Decides when accepted messages are attempted: reads and records in batches, and shares places fairly. */
+/**
+ * Makes the attempts of queued messages: loads and records them in batches, and shares places
+ * fairly.
+ */
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { batched } from '../../batched.ts'
 import { backOffMs, days, hours, minutes } from '../../clock.ts'
@@ -9,7 +12,7 @@ import type { Shares, Taking } from './shares.ts'
 /** RFC 5321 section 4.5.4.1: give up after four to five days. */
 const GIVE_UP_AFTER_MS = days(4)
 
-/** A message's state after an attempt, or after it was held back from one. */
+/** The state of a message after an attempt, or after an obstacle prevented the attempt. */
 export type AttemptRecord = {
   row: Taken
   result: AttemptResult
@@ -23,7 +26,7 @@ export type QueueOptions = {
   /** Writes the results of all attempts, and releases their rows. */
   record(attempts: readonly AttemptRecord[]): Promise<void>
   attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult>
-  /** The message will not be tried again. Called before that is recorded, so a crash may repeat it. */
+  /** Called if no attempt follows, before that is recorded: a crash may repeat the call. */
   onFailed(mail: QueuedMail, result: AttemptResult): Promise<void>
   now(): Date
   /** How long an attempt may take; after that it is tried again later. */
@@ -33,7 +36,7 @@ export type QueueOptions = {
 
 const LOADED_AT_ONCE = 50
 const RECORDED_AT_ONCE = 50
-/** A crash repeats messages that were sent within this time and not recorded yet. */
+/** After a crash, the queue repeats messages that it sent within this time and did not record. */
 const RECORDED_WITHIN_MS = 20
 
 export class Queue {

@@ -2,7 +2,7 @@
 import { backOffMs, minutes, seconds } from '../../clock.ts'
 import type { AttemptResult, QueuedMail } from './mail.ts'
 
-/** What must not be taken now: its share is used up, or it rests. */
+/** The workspaces and destinations to skip now: their share is used up, or they rest. */
 export type Taking = {
   /** Workspaces are taken in turn, starting behind this one. */
   after: string

@@ -1,4 +1,4 @@
-/** What TLS destinations require (RFC 8461, MTA-STS). DANE is not supported. */
+/** The MTA-STS policies of destinations (RFC 8461). DANE is not supported. */
 import type { MTASTSPolicy } from 'mailauth'
 import type { Resolver } from '#resolver/resolver.ts'
 import { minutes, seconds } from '../../clock.ts'
@@ -38,8 +38,9 @@ export class TlsPolicies {
   }
 
   /**
-   * Tells which exchangers of the domain may get mail, with verified TLS only; undefined if the domain
-   * enforces no policy. If the first fetch of a policy fails, there is none, as the standard says.
+   * Whether an exchanger of the domain may get mail, with verified TLS only; undefined if the
+   * domain enforces no policy. If the first fetch of a policy fails, there is none, as the standard
+   * says.
    */
   async enforced(domain: string): Promise<((exchanger: string) => boolean) | undefined> {
     const policy = await this.#policyOf(domain)

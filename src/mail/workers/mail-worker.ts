@@ -7,7 +7,9 @@ import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import type { Description } from '../incoming/describe.ts'
 import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
 
-/** A job that threw, or whose worker ended. `description` is what it had found out by then. */
+/**
+ * A job threw, or its worker ended. `description`: the description of the message, if it has one.
+ */
 export class JobLost extends Error {
   override readonly name = 'JobLost'
   readonly description: Description | undefined

@@ -106,7 +106,7 @@ function inspectionOf(result: Result): Inspection {
 
 const NOT_DESCRIBED = { author: '', subject: '', preview: '', root: '' }
 
-/** What was found out about it before its time was up. */
+/** The inspection of a message that took too long: the description, without authentication. */
 function unjudged(
   description: Description = NOT_DESCRIBED,
   { raw, session, hosts }: InspectJob,
