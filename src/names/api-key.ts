@@ -9,14 +9,14 @@ const SHAPE = /^ms_(live|test)_[0-9A-Za-z]{40}$/
 
 export type KeyWorld = 'live' | 'sandbox'
 
-/** A fresh key. It is shown once and stored only as a keyed hash. */
+/** Creates a key. The API shows it once; the store keeps only a keyed hash of it. */
 export function makeApiKey(world: KeyWorld): string {
   const random = Array.from({ length: RANDOM_LENGTH }, () => BASE62[randomInt(62)]).join('')
   const body = `ms_${world === 'live' ? 'live' : 'test'}_${random}`
   return body + checksum(body)
 }
 
-/** The world a well-formed key acts in; undefined for a typo, without asking the database. */
+/** The world of a well-formed key; undefined for a typo, without a query to the database. */
 export function worldOfKey(key: string): KeyWorld | undefined {
   const match = SHAPE.exec(key)
   if (match === null || checksum(key.slice(0, -CHECKSUM_LENGTH)) !== key.slice(-CHECKSUM_LENGTH))
@@ -24,7 +24,7 @@ export function worldOfKey(key: string): KeyWorld | undefined {
   return match[1] === 'live' ? 'live' : 'sandbox'
 }
 
-/** CRC32 of the preceding text, in base62, zero-padded. */
+/** The CRC32 of the text before it, in base62, padded with zeros. */
 function checksum(body: string): string {
   let rest = crc32(body)
   let digits = ''

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { domainToASCII, domainToUnicode } from 'node:url'
 import { getPublicSuffix } from 'tldts'
 
-/** Why a name was refused: `type` as the API names validation errors, `message` a sentence. */
+/** Why the API refuses a name: `type` is the type of the violation, `message` a sentence. */
 export type Refusal = { type: string; message: string }
 
 export type ParsedName = { name: string } | { refusal: Refusal }
@@ -11,8 +11,8 @@ export type ParsedName = { name: string } | { refusal: Refusal }
 const LDH_LABEL = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/
 
 /**
- * A host name a customer may bring: lower-cased, in A-labels (UTS 46, non-transitional), without its
- * trailing dot. `refusalIn` decides whether a world takes it.
+ * Parses a customer's host name: the result is lowercase, in A-labels (UTS 46, non-transitional),
+ * without trailing dot. `refusalIn` decides whether a world accepts it.
  */
 export function parseDomainName(written: string): ParsedName {
   if (written.trim() === '') return refused('value_error.any_str.min_length', 'The name is empty.')
@@ -26,7 +26,7 @@ export function parseDomainName(written: string): ParsedName {
   return sizeRefusal(name) ?? shapeRefusal(name) ?? { name }
 }
 
-/** The longest name below a domain is that of its DKIM key. */
+/** The name of a DKIM key is the longest name that we publish below a domain. */
 const NAME_LIMIT = 253 - 'ms00000000._domainkey.'.length
 const TOO_LONG_FOR_RECORDS = 'The name leaves no room for the names of its mail records.'
 
@@ -42,13 +42,13 @@ function sizeRefusal(name: string) {
   return long ? refused(BAD, 'A label of the name is longer than 63 octets.') : undefined
 }
 
-/** The name in A-labels, lower-case (RFC 5890); undefined where it is no host name. */
+/** The name in A-labels, in lower case (RFC 5890); undefined if it is no host name. */
 export function alabels(written: string): string | undefined {
   const name = toAscii(written.toLowerCase())
   return name?.split('.').every((label) => LDH_LABEL.test(label)) ? name : undefined
 }
 
-/** A-labels. ASCII characters outside LDH are refused, because UTS 46 would map some of them. */
+/** Converts to A-labels. Refuses ASCII characters outside LDH, because UTS 46 maps some of them. */
 function toAscii(name: string): string | undefined {
   if (/[\0-,/:-`{-\x7f]/.test(name)) return undefined
   const ascii = domainToASCII(name)
@@ -56,7 +56,9 @@ function toAscii(name: string): string | undefined {
   return ascii.split('.').every(isMeaningful) ? ascii : undefined
 }
 
-/** RFC 5890 section 2.3.2.1: an A-label stands for a U-label, and comes back from it unchanged. */
+/**
+ * RFC 5890 section 2.3.2.1: an A-label converts to a U-label, and that back to the same A-label.
+ */
 function isMeaningful(label: string): boolean {
   if (!label.startsWith('xn--')) return true
   const unicode = domainToUnicode(label)
@@ -74,7 +76,7 @@ function shapeRefusal(name: string) {
     return refused(BAD, 'A single label is not a domain that can be delegated.')
   if (/^[0-9]+$/.test(labels.at(-1)!)) return refused(BAD, 'This is not a host name.')
   if (getPublicSuffix(name, { allowPrivateDomains: true }) === name) {
-    return refused(BAD, 'This is a public suffix; bring a name registered below it.')
+    return refused(BAD, 'This is a public suffix; add a name that is registered below it.')
   }
   return undefined
 }
@@ -100,24 +102,30 @@ const SANDBOX_TLDS = ['test', 'example']
 export const isWithin = (name: string, zone: string): boolean =>
   zone === '' || name === zone || name.endsWith(`.${zone}`)
 
-/** Whether registries delegate the names below it to others; an unknown TLD counts, too. */
+/** Whether a registry delegates the names below it; also true for an unknown TLD. */
 export const isPublicSuffix = (name: string): boolean =>
   getPublicSuffix(name, { allowPrivateDomains: false }) === name
 
 export const isSpecialUse = (name: string): boolean =>
   SPECIAL_USE.some((zone) => isWithin(name, zone))
 
-/** The names a world takes: the sandbox two reserved TLDs, a laboratory anything, live what is public. */
+/**
+ * The names that a world accepts: two reserved TLDs (sandbox), any (laboratory), public ones
+ * (live).
+ */
 export type NameRules = { sandbox: boolean; laboratory: boolean; platform: readonly string[] }
 
-/** Why this world does not take a well-formed name, if so. */
+/** Why this world refuses a well-formed name; undefined if it accepts the name. */
 export function refusalIn(name: string, rules: NameRules): Refusal | undefined {
   if (rules.platform.some((own) => isWithin(name, own) || isWithin(own, name))) {
-    return { type: BAD, message: "This name is at, above or below one of the platform's own." }
+    return {
+      type: BAD,
+      message: "This name is, encloses or is below one of the platform's own names.",
+    }
   }
   if (rules.sandbox) {
     if (SANDBOX_TLDS.some((tld) => isWithin(name, tld))) return undefined
-    return { type: BAD, message: 'The sandbox takes names below .test and .example only.' }
+    return { type: BAD, message: 'The sandbox accepts only names below .test and .example.' }
   }
   if (!rules.laboratory && isSpecialUse(name)) {
     return { type: BAD, message: 'This is a special-use name, which nobody can delegate.' }
@@ -125,13 +133,13 @@ export function refusalIn(name: string, rules: NameRules): Refusal | undefined {
   return undefined
 }
 
-/** All enclosing names of `a.b.c`, nearest first: `b.c`, `c`. */
+/** All names above a name, nearest first: `b.c` and `c` for `a.b.c`. */
 export function ancestorsOf(name: string): string[] {
   const labels = name.split('.')
   return labels.slice(1).map((_, index) => labels.slice(index + 1).join('.'))
 }
 
-/** An escaped dot at the end of a name is not that of the root (RFC 1035 section 5.1). */
+/** Matches the final dot of an absolute name, but not an escaped dot (RFC 1035 section 5.1). */
 const ENDS_WITH_DOT = /(?:^|[^\\])(?:\\\\)*\.$/
 
 export const absolute = (name: string): string =>

@@ -43,7 +43,10 @@ function addRange(range: string, family: 'ipv4' | 'ipv6'): void {
   privateRanges.addSubnet(network!, Number(bits), family)
 }
 
-/** Whether an address is loopback, private, documentation or otherwise not public. Not an address: true. */
+/**
+ * Whether an address is loopback, private, for documentation or otherwise not public, or no
+ * address.
+ */
 export function isPrivateAddress(written: string): boolean {
   const address = unmapped(written)
   const family = isIP(address)
@@ -63,7 +66,7 @@ function unmapped(address: string): string {
 export const isLoopback = (address: string): boolean =>
   address === '::1' || (isIP(address) === 4 && address.startsWith('127.'))
 
-/** `ip[:port]` or `[ipv6]:port`; undefined when it is neither. */
+/** Parses `ip[:port]` or `[ipv6]:port`; undefined for any other text. */
 export function parseEndpoint(written: string, defaultPort: number): Endpoint | undefined {
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(written.trim())
   const address = match?.[1] ?? match?.[2] ?? (isIP(written.trim()) === 6 ? written.trim() : '')
@@ -71,7 +74,7 @@ export function parseEndpoint(written: string, defaultPort: number): Endpoint | 
   return isIP(address) !== 0 && port <= 65_535 ? { address, port } : undefined
 }
 
-/** A socket address; port 0 asks for a free one. */
+/** A socket address; for port 0 the system chooses a free port. */
 export type Endpoint = { address: string; port: number }
 
 export const writeEndpoint = ({ address, port }: Endpoint): string =>

@@ -1,6 +1,6 @@
 import type { Refusal } from './domain-name.ts'
 
-// RFC 5321 section 4.1.2, Dot-string. Quoted localparts are valid mail but no one can type them.
+// RFC 5321 section 4.1.2, Dot-string. We refuse quoted localparts: valid, but hard to type.
 const DOT_STRING = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/
 
 /** Localparts reserved in every mail domain: those of RFC 2142, and the platform's own. */
@@ -9,7 +9,7 @@ const RESERVED = ['postmaster', 'abuse', 'hostmaster', 'mailer-daemon', 'dmarc',
 export const isReserved = (localpart: string): boolean =>
   RESERVED.includes(localpart) || localpart.startsWith('dmarc-')
 
-/** A localpart for an inbox, lower-cased, or why not. */
+/** Parses the localpart of an inbox: in lower case, or the refusal. */
 export function parseLocalpart(written: string): { localpart: string } | { refusal: Refusal } {
   // Lowercasing turns some other letters into ASCII (U+212A): check before.
   if (/[^\0-\x7f]/.test(written)) return refused('This is not a localpart.')
@@ -23,10 +23,13 @@ export function parseLocalpart(written: string): { localpart: string } | { refus
 
 const refused = (message: string) => ({ refusal: { type: 'value_error.email_prefix', message } })
 
-/** RFC 5321 section 4.5.3.1.3: 256 octets with their angle brackets; some hosts take a little less. */
+/**
+ * RFC 5321 section 4.5.3.1.3: a path has 256 octets, brackets included; some hosts accept a bit
+ * less.
+ */
 export const PATH_LIMIT = 250
 
-/** Splits `Local@Domain.` at its last @; both parts lower-cased. Undefined when there is no such split. */
+/** Splits `Local@Domain.` at its last @, in lower case. Undefined if a part is empty. */
 export function splitAddress(address: string): { localpart: string; domain: string } | undefined {
   const at = address.lastIndexOf('@')
   if (at < 1 || at === address.length - 1) return undefined
@@ -39,11 +42,13 @@ export function splitAddress(address: string): { localpart: string; domain: stri
   }
 }
 
-/** The parts before and after the last @ of an address, as written. */
+/** The parts before and after the last @ of an address, in their original case. */
 export const localpartOf = (address: string): string => address.slice(0, address.lastIndexOf('@'))
 export const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1)
 
-/** An address as RFC 5321 writes a Mailbox, in its plain form: dot-string, dotted host name. */
+/**
+ * Whether the text is a Mailbox of RFC 5321 with a Dot-string and a host name of several labels.
+ */
 export function isAddress(written: string): boolean {
   const parts = splitAddress(written)
   if (parts === undefined || written.length > 254 || /[^\0-\x7f]|\.$/.test(written)) return false
