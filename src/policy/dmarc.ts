@@ -1,19 +1,19 @@
-/** DMARC policy records (RFC 9989): reading, choosing and writing them. */
+/** Reads, chooses and writes DMARC policy records (RFC 9989). */
 
 export type DmarcPolicy = 'none' | 'quarantine' | 'reject'
 const STRENGTH: readonly DmarcPolicy[] = ['none', 'quarantine', 'reject']
 
 export const isDmarc = (txt: string): boolean => /^v\s*=\s*DMARC1\s*(;|$)/.test(txt)
 
-/** What a record found at an enclosing domain asks of its subdomains: `sp`, else `p`, else none. */
+/** The policy of a record for the subdomains of its name: `sp`, else `p`, else none. */
 export function subdomainPolicy(record: string): DmarcPolicy {
   const value = tag(record, 'sp') ?? tag(record, 'p') ?? 'none'
   return STRENGTH.find((policy) => policy === value.toLowerCase()) ?? 'none'
 }
 
 /**
- * Why receivers apply no policy where these TXT values stand (RFC 9989 section 4.10); undefined: they
- * apply one. What is no DMARC record is not counted.
+ * Why receivers apply no policy from these TXT values (RFC 9989 section 4.10); undefined if they
+ * apply one. Ignores values that are no DMARC records.
  */
 export function dmarcFault(values: readonly string[]): string | undefined {
   const records = values.filter(isDmarc)
@@ -21,7 +21,7 @@ export function dmarcFault(values: readonly string[]): string | undefined {
   const [record] = records
   if (record === undefined) return 'there is no DMARC record there'
   const wrong = invalidTag(record)
-  // RFC 9989 section 4.10.1: it counts as `p=none` if it wants reports, else not at all.
+  // RFC 9989 section 4.10.1: receivers treat it as `p=none` if it has a `rua`, else ignore it.
   if (wrong === undefined || wantsReports(record)) return undefined
   return `receivers do not apply it, for its ${wrong}= is none of ${STRENGTH.join(', ')}`
 }
@@ -38,7 +38,7 @@ function invalidTag(record: string): string | undefined {
 const wantsReports = (record: string): boolean =>
   /(?:^|;)\s*rua\s*=\s*[a-z][a-z0-9+.-]*:/i.test(record)
 
-/** What a record asks for its own name. */
+/** The policy of a record for its own name. */
 export function ownPolicy(record: string): DmarcPolicy {
   const value = tag(record, 'p') ?? 'none'
   return STRENGTH.find((policy) => policy === value.toLowerCase()) ?? 'none'
@@ -49,8 +49,8 @@ function tag(record: string, name: string): string | undefined {
 }
 
 /**
- * Reports go nowhere, or to a mailbox of the domain itself, which needs no consent from elsewhere
- * (RFC 9990 section 4). A name that does not exist sends no mail: `np=reject`.
+ * Writes our record. Reports go to a mailbox of the domain itself, if any, which needs no consent
+ * of another domain (RFC 9990 section 4). Names that do not exist send no mail: `np=reject`.
  */
 export function dmarcRecord(policy: DmarcPolicy, reportsTo?: string): string {
   const reports = reportsTo === undefined ? [] : [`rua=mailto:${reportsTo}`]

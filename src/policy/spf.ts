@@ -1,4 +1,4 @@
-/** SPF policies (RFC 7208): reading, merging, counting and writing them. A library evaluates mail. */
+/** Reads, merges, counts and writes SPF policies (RFC 7208). A library evaluates them for mail. */
 import { isIPv6 } from 'node:net'
 
 export * from './spf/cost.ts'
@@ -6,7 +6,7 @@ export { hasMacro } from './spf/domain-spec.ts'
 export { mergeSpf } from './spf/merge.ts'
 export { type BrokenTerm, brokenTermsOf, isSpf, parseSpf } from './spf/parse.ts'
 
-/** A policy that passes these addresses only; without any, nothing. */
+/** A policy that passes only these addresses; without addresses, none. */
 export const spfOfAddresses = (...addresses: readonly string[]): string =>
   ['v=spf1', ...addresses.map(mechanismOf), '-all'].join(' ')
 

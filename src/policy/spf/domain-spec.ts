@@ -1,4 +1,4 @@
-/** Names in SPF terms: the domain-spec of RFC 7208 section 7.1, with its macros. */
+/** Checks names in SPF terms: the domain-spec of RFC 7208 section 7.1, with its macros. */
 import { isIPv4 } from 'node:net'
 
 // RFC 7208 section 7.1. A transformer of zero labels is an error (section 7.3).
@@ -9,14 +9,14 @@ const MACRO_OF_EXPLANATION = /%\{[crt]/i
 
 export const hasMacro = (spec: string): boolean => spec.includes('%')
 
-/** Why this is no macro-string, completing the sentence "the term is broken: …". */
+/** Why the text is no macro-string: the end of a sentence "the term is broken: …". */
 export function faultInMacroString(text: string): string | undefined {
   const unknown = (text.match(MACRO) ?? []).find((macro) => !KNOWN_MACRO.test(macro))
   if (unknown !== undefined) return `there is no macro ${unknown}`
   return text.replace(MACRO, '').includes('%') ? 'its "%" begins no macro' : undefined
 }
 
-/** Why this is no domain-spec. What a macro expands to is not known, and not judged. */
+/** Why the text is no domain-spec. Does not judge the expansions of macros, which are unknown. */
 export function faultInDomainSpec(spec: string): string | undefined {
   if (spec === '') return 'a domain must follow it'
   const fault = faultInMacroString(spec)
@@ -42,8 +42,8 @@ function faultInEnd(tail: string): string | undefined {
 }
 
 /**
- * The grammar allows every visible character in a name. Host names have only these, so a term with others
- * is a mistake (a list of names, say) and never matches.
+ * The grammar allows every visible character in a name. Host names have only letters, digits, `_`
+ * and `-`: a term with other characters, a list of names, say, never matches.
  */
 function faultInName(name: string): string | undefined {
   const labels = name.replace(/\.$/, '').split('.')

@@ -1,15 +1,16 @@
-/** Merges several SPF policies by what they mean (RFC 7208 section 3.2: a name has one record). */
+/** Merges several SPF policies by their meaning (RFC 7208 section 3.2: a name has one record). */
 
 import { hasMacro } from './domain-spec.ts'
 import { networkOf } from './network.ts'
 import { type BrokenTerm, type Directive, type Modifier, parseSpf } from './parse.ts'
 
 /**
- * One policy that passes what any of the given ones passes, and nothing else. Each keeps its order, as
- * the first match decides, and the earlier ones go first. A single one is unchanged, to the octet.
+ * Returns one policy that passes an address if and only if one of the given policies does. The
+ * terms of each policy keep their order, because the first match decides; those of earlier policies
+ * come first. A single policy stays unchanged, to the octet.
  *
- * It ends with the strictest `all` that one of them has. A `+all` does not count: a policy that passes
- * every address is no policy. `owner` is the name whose policies these are, without trailing dot.
+ * The result ends with the strictest `all` of the policies. `+all` does not count, because it
+ * passes every address. `owner` is the name of the policies, without trailing dot.
  *
  * NOTE: where two policies have terms that do not pass (`-ip4:…`), one of the first policy may match an
  * address that the second passes further down: no order of terms expresses both.
@@ -41,7 +42,7 @@ function effectiveOf(policy: string): Effective {
   const modifiers = terms.filter((term) => term.kind === 'modifier')
   const end = matches.findIndex(isAll)
   const all = matches[end]
-  // RFC 7208 section 5.1: what stands behind `all` is never tried.
+  // RFC 7208 section 5.1: receivers never try the mechanisms after `all`.
   if (all?.kind === 'directive') {
     return { terms: matches.slice(0, end), all: all.qualifier, modifiers }
   }
@@ -89,7 +90,7 @@ function distinct(terms: readonly Match[], owner: string | undefined): Match[] {
   })
 }
 
-/** Equal for terms that match the same addresses, as far as their text shows. */
+/** The meaning of a term: equal for terms that, by their text, match the same addresses. */
 function meaningOf(term: Directive, owner = ''): string {
   const { mechanism, address, prefix } = term
   if (mechanism === 'ip4') return `ip ${networkOf(address!, prefix.ip4)}`
@@ -105,7 +106,7 @@ function nameOf({ domain }: Directive, owner: string): string {
 
 const normal = (name: string): string => name.toLowerCase().replace(/\.$/, '')
 
-/** RFC 7208 section 6: modifiers stand anywhere, best at the end. Only the first `exp` is kept. */
+/** RFC 7208 section 6: modifiers should be at the end. Keeps only the first `exp`. */
 function modifiersOf(modifiers: readonly Modifier[]): Modifier[] {
   const keyOf = ({ name, value }: Modifier) => (name === 'exp' ? name : `${name}=${value}`)
   const others = modifiers.filter((modifier) => !isRedirect(modifier))

@@ -1,7 +1,7 @@
-/** Networks by their bits, so that two spellings of one compare equal. */
+/** Compares networks by their bits, because a network has several spellings. */
 import { isIPv4 } from 'node:net'
 
-/** The network of a valid address: its bits within the prefix length. */
+/** A canonical text of the network of a valid address: its bits within the prefix length. */
 export function networkOf(address: string, prefix: number): string {
   const [bits, width] = isIPv4(address) ? [bits4(address), 32] : [bits6(address), 128]
   const open = BigInt(width - prefix)
