@@ -1,4 +1,4 @@
-// The user that Postgres runs as. It refuses root, so root switches to nobody.
+// Chooses the user that runs Postgres. Postgres refuses root, so root switches to the user nobody.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { addAbortListener } from 'node:events'
 import { stat } from 'node:fs/promises'
@@ -12,16 +12,19 @@ const PROBE_LIMIT_MS = 10_000
 export type Account = {
   /** The owner of its files; undefined: the user of this process. */
   readonly owner: Owner | undefined
-  /** What the command starts with. */
+  /** The program and options that come before the command. */
   readonly wrapper: readonly string[]
-  /** The user that spawn sets, where the wrapper does not. */
+  /** The user for `spawn`, if the wrapper does not set it. */
   readonly credentials: Partial<Owner>
 }
 
 /** The directories that the account must be able to reach. */
 export type Reach = { readonly dataDir: string; readonly binDir: string }
 
-/** The best account that can run `postgres` here. Throws, naming the directory to open. */
+/**
+ * The best account that can run `postgres` here. Without one, throws and names the closed
+ * directory.
+ */
 export async function chooseAccount(reach: Reach): Promise<Account> {
   const owner = process.getuid?.() === 0 ? await lookUpNobody() : undefined
   const failures: unknown[] = []
@@ -41,17 +44,17 @@ export function spawnAs(account: Account, argv: readonly string[]): ChildProcess
   const [file = '', ...args] = [...account.wrapper, ...argv]
   return spawn(file, args, {
     ...account.credentials,
-    cwd: '/', // The account may not enter ours.
+    cwd: '/', // The account may lack access to our directory.
     detached: true,
-    // Nothing of our environment, which may hold secrets or PG* settings.
+    // Not our environment, which may contain secrets or PG* settings.
     env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
 }
 
 /**
- * Runs a program to its end. Throws with what it printed if it fails; kills it and throws when it
- * takes longer than `limitMs` or `signal` aborts.
+ * Runs a program to its end. If the program fails, throws with its output. Kills the program and
+ * throws if it runs longer than `limitMs`, or `signal` aborts.
  */
 export async function runAs(
   account: Account,
@@ -81,7 +84,7 @@ function outcome(child: ChildProcess): Promise<{ code: number | string; output: 
   })
 }
 
-// A death signal ends the server when this process dies. Without setpriv, the next start ends it.
+// The kernel signals the server when this process dies. Without setpriv, the next start ends it.
 const ON_OUR_DEATH = ['--pdeathsig', 'INT', '--']
 
 const ORDINARY_ACCOUNTS: readonly Account[] = [

@@ -1,4 +1,4 @@
-// Finds the Postgres that npm installed, and completes it.
+// Finds the Postgres that npm installed, and creates the links that npm omits.
 import { access, readFile, symlink } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,9 +13,9 @@ export async function platformBinDir(): Promise<string> {
   return join(packageDir, 'native/bin')
 }
 
-/** Makes the links between libraries that npm left out. Throws if it cannot make one. */
+/** Creates the links between libraries that npm omits. Throws if it cannot create one. */
 export async function makeLinks(packageDir: string): Promise<void> {
-  // npm packs no links: an install script makes them, unless npm skips scripts.
+  // npm packs no links. An install script creates them, unless npm skips scripts.
   const links: Link[] = JSON.parse(
     await readFile(join(packageDir, 'native/pg-symlinks.json'), 'utf8'),
   )

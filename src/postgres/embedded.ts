@@ -59,7 +59,10 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   return handle(plan.connection, supervisor, started.move())
 }
 
-/** Under root, the server runs as nobody, who must be able to traverse it, but not to list it. */
+/**
+ * Started by root, the server runs as the user nobody, who must traverse this directory, not list
+ * it.
+ */
 export const DIRECTORY_MODE = process.getuid?.() === 0 ? 0o711 : 0o700
 
 async function prepare(

@@ -1,4 +1,4 @@
-// One run of the Postgres server, from the clean-up of an earlier one to its end.
+// Runs the Postgres server once: ends an orphan of an earlier run, starts the server, and ends it.
 import type { ChildProcess } from 'node:child_process'
 import { addAbortListener } from 'node:events'
 import { join } from 'node:path'
@@ -12,12 +12,12 @@ import { endServer } from './processes.ts'
 
 const POLL_MS = 20
 const READY_LIMIT_MS = 30_000
-/** A server that answers that it is starting replays its log. Ending it would undo the work. */
+/** A server that answers "starting up" replays its WAL. If we ended it, it would begin again. */
 const RECOVERY_LIMIT_MS = 600_000
 const LAST_LOG_LIMIT_MS = 500
 const LAST_LOG_LINES = 20
 
-/** The input of a run. */
+/** The parameters of a run. */
 export type ServerPlan = {
   readonly account: Account
   readonly binDir: string
@@ -34,7 +34,7 @@ export type Server = AsyncDisposable & {
   readonly howEnded: string | undefined
   /** Settles with `howEnded`. */
   readonly ended: Promise<string>
-  /** The last lines that it logged. */
+  /** The last lines of its log. */
   readonly lastLogLines: () => Promise<string>
 }
 
@@ -48,7 +48,7 @@ export async function launchServer(plan: ServerPlan, signal: AbortSignal): Promi
   signal.throwIfAborted()
   await using undo = new AsyncDisposableStack()
   const server = undo.use(spawnServer(plan))
-  // Ends the wait for an answer, too.
+  // The end of the server also ends `untilReady`.
   using _ = addAbortListener(signal, () => server[Symbol.asyncDispose]())
   await untilReady(server, plan.connection, signal)
   undo.move()

@@ -1,10 +1,10 @@
-// The place of the server's Unix socket: the data directory, or a short path if needed.
+// Chooses the directory of the server's Unix socket: in the data directory, or a shorter path.
 import { chmod, chown, lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ifPresent, type Owner, readIfPresent, replaceWhole } from '../files.ts'
 
-/** Names the socket file only: nothing listens on a network. */
+/** Part of the name of the socket file: the server does not listen on a network. */
 export const PORT = 5432
 
 /** unix(7): sun_path holds 108 octets with the final NUL; macOS has 104. */
@@ -14,8 +14,9 @@ const MAX_PATH_OCTETS = process.platform === 'darwin' ? 103 : 107
 export type SocketDirectory = AsyncDisposable & { readonly path: string }
 
 /**
- * `<dataDir>/run`, or a temporary directory where that is too long for a socket. `<dataDir>/run-directory`
- * records it for reuse after a kill.
+ * Opens `<dataDir>/run`, or a temporary directory if that path is too long for a socket. The file
+ * `<dataDir>/run-directory` stores the temporary path, so that the next start reuses it after a
+ * kill.
  */
 export async function openSocketDirectory(
   dataDir: string,
@@ -41,7 +42,7 @@ async function openShortDirectory(pathFile: string, owner: Owner | undefined) {
   return { path, [Symbol.asyncDispose]: remove }
 }
 
-// In a world-writable place another user may own that name now.
+// In a world-writable directory, another user may own the path by now.
 async function reusablePath(
   pathFile: string,
   owner: Owner | undefined,

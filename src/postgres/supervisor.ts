@@ -1,4 +1,4 @@
-// Keeps one server running until disposed, however often it dies.
+// Restarts the server each time it ends, until disposed.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backOffMs } from '../clock.ts'
 import type { Server } from './server.ts'
@@ -9,7 +9,7 @@ const HEALTHY_MS = 300_000
 
 type Launch = (signal: AbortSignal) => Promise<Server>
 
-/** `onTrouble`: the server ended or could not be started; `onLog`: it runs again. */
+/** `onTrouble`: the server ended, or a start failed; `onLog`: the server runs again. */
 export type Listeners = {
   readonly onLog: (line: string) => void
   readonly onTrouble: (sentence: string) => void
@@ -25,7 +25,7 @@ export class Supervisor implements AsyncDisposable {
   readonly #stopping = new AbortController()
   readonly #loop: Promise<void>
   #server: Server | undefined
-  /** How many servers in a row could not be started, or did not live long. */
+  /** How many starts in a row failed, or led to a server that ended within `HEALTHY_MS`. */
   #failures = 0
 
   /** Watches `server`, which runs already, and runs `launch` for each next one. */
