@@ -1,7 +1,7 @@
 /**
- * A cache of the delegations by the root and the registries, and of nameservers' addresses, for their TTLs.
- * It never holds an answer, nor, beyond the pass that saw it, the delegation of a name that a customer may
- * register.
+ * Caches the delegations by the root and the registries, and the addresses of nameservers, for
+ * their TTLs. It never caches an answer. It keeps the delegation of a name that a customer can
+ * register only during the pass that saw it.
  */
 import { isPublicSuffix } from '#names/domain-name.ts'
 import type { Urgency } from './pace.ts'
@@ -9,28 +9,28 @@ import type { Reply, Rr } from './reply.ts'
 
 export type NamedServer = { name: string; address: string }
 
-/** A zone and its servers; `isRemembered` when any of it comes from another pass. */
+/** A zone cut and its servers; `isRemembered`: another pass learned some of it. */
 export type Cut = { zone: string; servers: readonly NamedServer[]; isRemembered: boolean }
 
-/** The reply that refers to a zone. */
+/** The referral to a zone. */
 type Known = { referral: Reply; isRemembered: boolean }
 
-/** What all passes of a process share. */
+/** The cache that all passes of a process share. */
 export type SharedCuts = {
   referrals: TtlCache<Reply>
   addresses: TtlCache<readonly string[]>
-  /** The questions for a cut under way, by urgency and zone. */
+  /** The queries for a cut that are under way, by urgency and zone. */
   underWay: Map<string, Promise<unknown>>
-  /** Public suffixes without a cut of their own: there is nothing to wait for. */
+  /** Public suffixes without a zone cut: passes need not wait for each other's queries for one. */
   uncut: TtlCache<true>
 }
 
-/** TTLs of registries' NS sets are days long; a change of servers is known here after this time. */
+/** Registries' NS rrsets have TTLs of days; we learn of new servers after this time. */
 const KEPT_AT_MOST_S = 86_400
 const CUTS = 5000
 const UNCUT_KEPT_S = 600
 const HOSTS = 20_000
-/** No pass meets so many. */
+/** More than any pass sees. */
 const OWN_CUTS = 200
 
 /** `now` is in milliseconds, and never runs backwards. */
@@ -41,7 +41,7 @@ export const sharedCuts = (now: () => number): SharedCuts => ({
   uncut: new TtlCache(CUTS, now),
 })
 
-/** Values kept for their TTL; at the limit, the oldest is removed. */
+/** Keeps values for their TTL; a full cache removes the oldest. */
 class TtlCache<T> {
   readonly #entries = new Map<string, { value: T; until: number }>()
   readonly #limit: number
@@ -69,7 +69,7 @@ class TtlCache<T> {
   }
 }
 
-/** The cuts that one pass knows: the shared ones, and its own, which end with it. */
+/** The cuts that one pass knows: the shared ones, and its own, which no other pass uses. */
 export class Cuts {
   readonly #shared: SharedCuts
   readonly #own = new Map<string, Reply>()
@@ -78,7 +78,7 @@ export class Cuts {
     this.#shared = shared
   }
 
-  /** The reply that refers to the zone, as far as one is known. */
+  /** The referral to the zone, if known. */
   at(zone: string): Known | undefined {
     const own = this.#own.get(zone)
     if (own) return { referral: own, isRemembered: false }
@@ -87,7 +87,7 @@ export class Cuts {
   }
 
   keep(zone: string, referral: Reply): void {
-    // A server that offers recursion may impersonate a registry's: its answers are not shared.
+    // A server that offers recursion may impersonate a registry: passes do not share its answers.
     if (isPublicSuffix(zone) && !referral.recursionAvailable) {
       this.#shared.referrals.put(zone, referral, ttlOf(referral))
     } else {
@@ -96,7 +96,7 @@ export class Cuts {
     }
   }
 
-  /** Also the addresses of its servers, any of which may have become wrong. */
+  /** Forgets a cut and the addresses of its servers, because any of them may be wrong by now. */
   forget({ zone, servers }: Cut): void {
     this.#own.delete(zone)
     this.#shared.referrals.delete(zone)
@@ -112,8 +112,8 @@ export class Cuts {
   }
 
   /**
-   * Asks, unless another pass already asks for the same cut: then waits for its answer and gives
-   * `undefined`. A question of urgency `asked` does not wait for a routine one.
+   * Calls `ask`, unless another pass already asks for the same cut: then waits for the end of that
+   * query, and returns undefined. A query of urgency `asked` does not wait for a routine one.
    */
   async askUnlessUnderWay<T>(
     zone: string,

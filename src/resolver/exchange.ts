@@ -1,7 +1,7 @@
 /**
- * One question to one server, and its answer: over UDP first, over TCP when the answer is truncated or
- * changes the case of our question, without EDNS for servers that do not know it. `node:dns` shows neither
- * flags nor authority nor TTLs.
+ * Sends one query to one server: first over UDP; over TCP if the reply is truncated or changes the
+ * case of the question; without EDNS if the server does not support it. `node:dns` shows neither
+ * flags nor the authority section nor TTLs.
  */
 import { randomInt } from 'node:crypto'
 import { createSocket } from 'node:dgram'
@@ -24,7 +24,7 @@ export type Question = {
 
 export type Server = { address: string; port: number }
 
-/** No usable answer came: this says nothing about what was asked for. */
+/** The server sent no usable reply: that says nothing about the name. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
   readonly outcome: 'timeout' | 'unreachable'
@@ -41,7 +41,7 @@ export class NoAnswer extends Error {
 // The size that travels unfragmented nearly everywhere (DNS Flag Day 2020).
 const UDP_PAYLOAD_SIZE = 1232
 
-/** One try: with or without EDNS, and how long an answer is waited for. */
+/** One try: with or without EDNS, and its time limit. */
 type Try = { edns: boolean; limitMs: number }
 
 /**
@@ -67,7 +67,7 @@ const AT_ONCE: Turn = async () => {}
 
 type Asking = { server: Server; question: Question; signal: AbortSignal; turn: Turn }
 
-/** Asks once, with at most three tries, 7 s in all. Throws `NoAnswer`, or the signal's reason. */
+/** Sends a query, with at most three tries and 7 s. Throws `NoAnswer`, or the signal's reason. */
 export async function exchange(
   server: Server,
   question: Question,
@@ -89,7 +89,7 @@ export async function exchange(
   throw failure
 }
 
-/** Asks as the server needs it: without EDNS, or over TCP, or both. */
+/** One try. Repeats it without EDNS, or over TCP, if the reply demands that. */
 async function askOnce(
   asking: Asking,
   transport: Transport,
@@ -116,11 +116,11 @@ function isAgainstEdns({ rcode }: Message): boolean {
 const MAX_PLAIN_RCODE = 15
 
 type Channel = (wire: Wire) => Promise<void>
-/** Looks at a message; true when it was the awaited one. */
+/** Whether a message is the reply to our query. */
 type Accept = (message: Buffer) => boolean
 type Wire = { server: Server; query: Buffer; accept: Accept; limitMs: number; signal: AbortSignal }
 
-/** The answer, and whether it kept the case of every letter of the question. */
+/** The reply, and whether it repeats the question in the same case. */
 async function send(
   { server, question, signal }: Asking,
   transport: Transport,
@@ -148,7 +148,7 @@ async function send(
   return { message: answer!, hasOurCase: !asked || writtenName(asked.labels) === name }
 }
 
-/** Whether it answers this question, which a server that could not read it may omit. */
+/** Whether the message answers this question. A server without EDNS may omit the question. */
 function isAnswer(message: Message, id: number, { name, type }: Question): boolean {
   if (message.id !== id || !message.isResponse) return false
   const asked = message.questions[0]
@@ -156,7 +156,7 @@ function isAnswer(message: Message, id: number, { name, type }: Question): boole
   return nameOf(asked.labels) === absolute(name) && asked.type === numberOfType(type)
 }
 
-/** A forger must guess the case of every letter too (draft-vixie-dnsext-dns0x20). */
+/** Randomises the case of letters, so that a forger must guess it (draft-vixie-dnsext-dns0x20). */
 const randomCase = (name: string): string =>
   name.replace(/[a-z]/g, (letter) => (randomInt(2) === 0 ? letter : letter.toUpperCase()))
 
@@ -186,14 +186,14 @@ function viaTcp({ server, query, accept, ...limits }: Wire): Promise<void> {
       socket.on('close', () => reject(new NoAnswer('closed', 'the connection was closed')))
       socket.on('connect', () => socket.write(Buffer.concat([lengthOf(query), query])))
       socket.on('data', (chunk) => {
-        // RFC 7766 section 7: an answer is known by its id and question, and others may come first.
+        // RFC 7766 section 7: the id and the question identify a reply; others may come first.
         if (messages(chunk).some(accept)) resolve()
       })
     },
   )
 }
 
-/** Cuts a stream into messages. It holds one message at most, and that is never longer than 65,535 octets. */
+/** Splits a stream into messages. It buffers at most one message, of at most 65,535 octets. */
 function messageReader(): (chunk: Buffer) => Buffer[] {
   let received = Buffer.alloc(0)
   return (chunk) => {
@@ -215,7 +215,7 @@ export function lengthOf(message: Buffer): Buffer {
   return length
 }
 
-/** Wraps a socket in a promise that ends by its result, the time limit or the signal. */
+/** Runs an exchange over a socket until its result, the time limit or the signal. */
 async function settle(
   { limitMs, signal }: { limitMs: number; signal: AbortSignal },
   close: () => void,

@@ -19,7 +19,7 @@ import type { Urgency } from './pace.ts'
 import type { Reply, Rr } from './reply.ts'
 import { LookupFailed } from './resolver.ts'
 
-/** What one server of the parent said, or why it said nothing. */
+/** The answer of one server of the parent, or the reason for none. */
 export type ParentAnswer = NamedServer & {
   transport: Transport
   outcome: ParentOutcome
@@ -183,7 +183,7 @@ function ttlOf({ authorities }: Reply, shown: readonly Rr[]): number | null {
   return soa ? Math.min(soa.ttl, Number(soa.data.split(' ').at(-1))) : null
 }
 
-/** Root servers offer no recursion, and are authoritative for what they do not refer. */
+/** Whether a root server sent the reply: it offers no recursion, and is authoritative or refers. */
 const isOfRoot = (reply: Reply, name: string): boolean =>
   !reply.recursionAvailable &&
   (reply.authoritative || reply.rcode === 'REFUSED' || referralOf(reply, name, '') !== undefined)

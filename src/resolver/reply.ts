@@ -1,4 +1,4 @@
-/** A decoded answer, in our own types. */
+/** Decodes DNS replies. */
 import { type Message, type MessageRecord, readMessage } from '#dns/message.ts'
 import { rdataFromWire, type ServedType } from '#dns/rdata.ts'
 import { CLASS, nameOfRcode, nameOfType } from '#dns/types.ts'
@@ -6,7 +6,7 @@ import { CLASS, nameOfRcode, nameOfType } from '#dns/types.ts'
 /** One record. `name` is in lower case without a trailing dot, `data` the canonical text of its rdata. */
 export type Rr = { name: string; type: string; ttl: number; data: string }
 
-/** An answer to one question. */
+/** A reply to one query. */
 export type Reply = {
   rcode: string
   authoritative: boolean
@@ -40,7 +40,7 @@ function toRr({ name, type, ttl, rdata }: MessageRecord): Rr {
   }
 }
 
-/** Undefined if it is no message. */
+/** Undefined if the octets are no DNS message. */
 export function decode(octets: Uint8Array): Message | undefined {
   try {
     return readMessage(octets)

@@ -2,7 +2,7 @@ import type { TypeName } from '#dns/types.ts'
 import { exchange, NoAnswer, type Server } from './exchange.ts'
 import { type Lookup, LookupFailed, type Resolver } from './resolver.ts'
 
-/** Asks recursive resolvers, in the order given, until one answers. */
+/** Asks the recursive resolvers in their order, until one answers. */
 export function stubResolver(servers: readonly Server[]): Resolver {
   return {
     async resolve(name, type, signal) {

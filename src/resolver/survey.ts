@@ -1,4 +1,6 @@
-/** Asks a name's nameservers what it serves: by zone transfer where allowed, else name by name. */
+/**
+ * Reads the records of a name at its nameservers: by zone transfer if allowed, else name by name.
+ */
 import type { TypeName } from '#dns/types.ts'
 import type { Cut, Cuts } from './cuts.ts'
 import {

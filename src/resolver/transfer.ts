@@ -28,7 +28,7 @@ export async function transferZone(
     socket.write(Buffer.concat([lengthOf(question), question]))
     return await recordsOf(socket, id)
   } catch {
-    // The questions asked instead tell an unreachable server from one that refuses.
+    // The queries that follow tell an unreachable server from one that refuses transfers.
     signal.throwIfAborted()
     return undefined
   } finally {
