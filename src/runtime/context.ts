@@ -31,7 +31,7 @@ export type StartOptions = {
 export type BareRuntime = {
   config: Config
   logger: Logger
-  /** Ends in reverse what was opened. */
+  /** Disposes of all opened parts, in reverse order. */
   opened: AsyncDisposableStack
   /** Logs errors that end nothing. */
   onError(error: unknown): void

@@ -1,4 +1,4 @@
-/** Joins the drivers and stores of a world into the ports of a domain. */
+/** Builds the ports of a domain from the drivers and stores of its world. */
 import type { Ports } from '#domains/ports.ts'
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import { embeddedMailboxDriver } from '#drivers/mailbox/embedded/driver.ts'

@@ -1,4 +1,4 @@
-/** Whether the disk of our own Postgres has room. A full one stops more than mail. */
+/** Watches the free space of the embedded Postgres' disk: a full disk stops more than mail. */
 import { statfs } from 'node:fs/promises'
 
 const LOOKED_AT_EVERY_MS = 5000
@@ -13,7 +13,7 @@ export class FreeSpace {
     this.#leastOctets = leastOctets
   }
 
-  /** At most some seconds old. An unreadable disk does not count as short of space. */
+  /** Whether space is short, as of at most 5 s ago. False if the disk cannot be read. */
   isShort(): Promise<boolean> {
     const now = performance.now()
     if (!this.#look || now - this.#look.at > LOOKED_AT_EVERY_MS)

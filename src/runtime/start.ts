@@ -1,4 +1,4 @@
-/** The composition root: starts what the settings ask for; disposing it ends all in reverse. */
+/** The composition root: starts the roles in the settings. Disposing ends them in reverse order. */
 
 import type { Role } from '#config/settings.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
@@ -30,7 +30,7 @@ import { openWorkers } from './roles/worker.ts'
 import { type LiveState, liveObstacles, liveWorld } from './worlds.ts'
 
 export type Running = AsyncDisposable & {
-  /** The actual address of each listener, for the ready line and tests. */
+  /** The actual address of each listener; the ready line shows it. */
   api: string | undefined
   dns: readonly string[]
   smtp: readonly string[]
@@ -40,8 +40,9 @@ export type Running = AsyncDisposable & {
 }
 
 /**
- * Starts what the settings ask for. Waits for Postgres without limit; meanwhile the nameserver answers, if it
- * has its zones. Throws, with nothing left running, when a part cannot start, or the signal aborts.
+ * Starts the roles in the settings. Waits for Postgres without limit; meanwhile the nameserver
+ * answers, if it has its zones. If a part cannot start or the signal aborts, ends all parts and
+ * throws.
  */
 export async function startMailstead(options: StartOptions): Promise<Running> {
   await using opened = new AsyncDisposableStack()
@@ -98,7 +99,7 @@ async function openRoles(
       ? await openSandbox(runtime, nameserver, accounts.sandbox, workers)
       : undefined
   const firstKeyFile = sandbox ? await firstKey(runtime) : undefined
-  // Only workers query others' servers.
+  // Only workers send queries to outside nameservers.
   const asks = has('worker') && live.isConfigured
   const share = asks ? await openPaceShare(runtime) : () => 0
   const worlds = openWorlds(runtime, live.isConfigured ? share : undefined, sandbox)

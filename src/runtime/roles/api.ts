@@ -57,7 +57,7 @@ export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string
   return `http://${writeEndpoint(api)}`
 }
 
-/** Answers requests while Postgres is awaited. */
+/** Answers requests while the process waits for Postgres. */
 export const openUnavailableApi = ({ config }: BareRuntime): Promise<AsyncDisposable> =>
   startUnavailableApi(config.httpListen)
 
@@ -122,7 +122,7 @@ function defaultAccounts(config: Config, accounts: Accounts): AccountCandidates 
   }
 }
 
-/** Names that nobody may claim: their holder could answer for us. */
+/** The platform's own names. The API refuses claims on them: their holder could answer for us. */
 function ownNames(world: WorldName, config: Config, parts: ApiParts): readonly string[] {
   const zones = [...parts.accounts[world].zones.values()].flatMap(({ pool }) => pool ?? [])
   const pools = new Set(zones.flatMap(({ name }) => ancestorsOf(name)[0] ?? []))

@@ -22,8 +22,8 @@ import { livePlatform } from '../worlds.ts'
 import { readServedNames } from './served-names.ts'
 
 /**
- * The `dns` role before the database is there: serves the zones in its log, and the platform's live names
- * once there are any.
+ * Starts the `dns` role before the database is reachable: serves the zones in its log, and the
+ * platform's live zones if they are configured.
  */
 export async function openNameserver(
   { config, logger, opened, onError }: BareRuntime,
@@ -56,7 +56,7 @@ export async function openNameserver(
   return nameserver
 }
 
-/** With the database: the nameserver follows it until the runtime ends. */
+/** Makes the nameserver follow the database until the runtime ends. */
 export async function followDatabase(
   runtime: Runtime,
   nameserver: Nameserver,
@@ -75,7 +75,7 @@ export async function followDatabase(
   opened.use(await nameserver.follow(feed))
 }
 
-/** Undefined where the settings name no secondary and no key. */
+/** Undefined if the settings name no secondary, no key and no address. */
 function secondariesOf({
   config,
   logger,
@@ -97,7 +97,7 @@ const catalogStoreOf = ({ config, store }: Runtime): CatalogStore | undefined =>
     ? undefined
     : catalogStore(store, absolute(config.catalogZone), CHANGES_KEPT)
 
-/** The platform's zones with serials that rise when the settings change what is in them. */
+/** The platform's zones with their serials, which rise when the settings change their records. */
 export function withSerials(
   { db }: StoreContext,
   zones: readonly ServedZone[],

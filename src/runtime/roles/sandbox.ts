@@ -1,4 +1,4 @@
-/** Composes the sandbox: a registry, outside mailboxes, and failures on demand, on loopback. */
+/** Starts the sandbox on loopback: a registry, outside mailboxes, and failures on demand. */
 import { isIPv6 } from 'node:net'
 import type { Keys } from '#api/http/auth.ts'
 import type { SandboxContext } from '#api/sandbox/context.ts'
@@ -38,9 +38,9 @@ import { withSerials } from './dns.ts'
 export type Sandbox = {
   world: World
   misbehaviour: Misbehaviour
-  /** Names that nobody may add or register. */
+  /** Names that the API refuses to add or register. */
   reserved: readonly string[]
-  /** Sets where mail for hosted domains is received; known only after the world. */
+  /** Sets the listeners for incoming mail, which start after the world exists. */
   setInboundPorts(listeners: readonly Endpoint[]): void
   api(authorize: Keys['authorize']): SandboxContext
 }
@@ -149,7 +149,7 @@ function platformDelegations(): Delegation[] {
   }))
 }
 
-/** Glue for every name of the pool, as a registry carries for hosts below its own TLD. */
+/** Glue for every name of the pool, as a registry publishes for hosts below its own TLD. */
 function poolGlue({ zones }: Accounts): RRset[] {
   const outside = [...zones.values()].flatMap(({ pool }) => pool ?? [])
   return [...sandboxPlatform().pool, ...outside].map(({ name, address }) => ({
@@ -160,7 +160,7 @@ function poolGlue({ zones }: Accounts): RRset[] {
   }))
 }
 
-/** The outstanding outcomes, in memory: usually none, and the parent's servers answer at once. */
+/** The outstanding outcomes, in memory, so that the parent's servers answer without a query. */
 class OutstandingOutcomes {
   readonly #store: StoreContext
   #byName = new Map<string, readonly OutstandingOutcome[]>()
@@ -175,7 +175,7 @@ class OutstandingOutcomes {
 
   hasAny = (name: string): boolean => this.#byName.has(name)
 
-  /** The next outcome of a query to the parent's servers, counted down here only. */
+  /** Takes the next outcome for a query to the parent's servers; counts it down in memory only. */
   takeForParent(asked: string): Outcome | undefined {
     if (this.#byName.size === 0) return undefined
     const found = [asked, ...ancestorsOf(asked)]

@@ -28,7 +28,7 @@ export async function openInbound(
     worlds: [...worlds.values()].map(judgingIn),
   }
   const quotas = quotasOf(config)
-  // An external Postgres has another disk.
+  // The disk of an external Postgres is elsewhere.
   const space =
     config.databaseUrl === ''
       ? new FreeSpace(config.dataDir, config.leastFreeSpaceMb * MIB)
@@ -61,14 +61,14 @@ const quotasOf = (config: Config): Quotas => ({
   workspace: config.quotaPerWorkspaceMb * MIB,
 })
 
-/** Quotas do not apply to `postmaster` and `abuse`: people report full mailboxes there. */
+/** Quotas do not apply to `postmaster` and `abuse`, where people report full mailboxes. */
 async function verdictOfQuotas({ db }: StoreContext, quotas: Quotas, found: Recipient) {
   const inbox = inboxOf(found)
   if (inbox === undefined || isRole(inbox.localpart)) return undefined
   return verdictOnUsage(await mailUsage(db, inbox.claimId, inbox.localpart, quotas), quotas)
 }
 
-/** The inbox that keeps mail to the recipient. */
+/** The inbox that stores mail for the recipient, if any. */
 function inboxOf(found: Recipient) {
   if (found.is === 'customer') return found
   const { claimId, inbox } = found.is === 'bounce' ? found.sent : {}
