@@ -9,11 +9,11 @@ export const SANDBOX = {
     { name: 'a.parent.test', address: '127.0.0.3' },
     { name: 'b.parent.test', address: '127.0.0.4' },
   ],
-  /** Where the sandbox's own mailboxes are, and where their mail comes from. */
+  /** The host of the sandbox's outside mailboxes: it receives and sends their mail. */
   postboxAddress: '127.0.0.5',
   postboxHost: 'postbox.inbox.test',
   mailDomains: ['inbox.test', 'bounces.test', 'defers.test', 'slow.test'],
 } as const
 
-/** Names that sandbox domains may not have, beside the platform's own. */
+/** Names that sandbox domains must not have, besides the platform's own. */
 export const RESERVED_IN_SANDBOX: readonly string[] = [...SANDBOX.mailDomains, 'parent.test']

@@ -1,4 +1,4 @@
-/** Failures on demand: makes a stage of a sandbox domain misbehave, a number of times. */
+/** Failures on demand: the next calls of a stage of a sandbox domain fail or slow down. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ConditionType } from '#domains/types.ts'
 import { DriverError } from '#drivers/errors.ts'
@@ -9,7 +9,7 @@ import type { ClaimRef, ZoneDriver } from '#drivers/zone/contract.ts'
 export const OUTCOMES = ['rejected', 'throttled', 'unavailable', 'slow'] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** Counts an outcome down and says how the stage misbehaves now, if at all. */
+/** Takes the next outcome of a stage, if one is set, and counts it down. */
 export type TakeOutcome = (name: string, stage: ConditionType) => Promise<Outcome | undefined>
 
 const SLOW_MS = 3000
@@ -64,12 +64,22 @@ function before<T>(
 async function applyOutcome(outcome: Outcome | undefined, signal: AbortSignal): Promise<void> {
   if (outcome === 'slow') await delay(SLOW_MS, undefined, { signal })
   if (outcome === 'rejected')
-    throw new DriverError('rejected', 'Refused, as the sandbox was asked to.')
+    throw new DriverError(
+      'rejected',
+      'The sandbox refuses this call, because an outcome demands it.',
+    )
   if (outcome === 'unavailable')
-    throw new DriverError('unavailable', 'Not available, as the sandbox was asked to.')
+    throw new DriverError(
+      'unavailable',
+      'The sandbox does not answer this call, because an outcome demands it.',
+    )
   if (outcome === 'throttled') {
-    throw new DriverError('throttled', 'Throttled, as the sandbox was asked to.', {
-      retryAfterMs: THROTTLED_MS,
-    })
+    throw new DriverError(
+      'throttled',
+      'The sandbox throttles this call, because an outcome demands it.',
+      {
+        retryAfterMs: THROTTLED_MS,
+      },
+    )
   }
 }

@@ -1,6 +1,6 @@
 /**
- * The sandbox's registry: a root and the zones `test.` and `example.`, served by real DNS on loopback
- * through the same code that serves the hosted zones.
+ * The sandbox's registry: serves a root zone, `test.` and `example.` over DNS on loopback, with the
+ * code that serves the hosted zones.
  */
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute, isWithin } from '#names/domain-name.ts'
@@ -23,7 +23,7 @@ export type Delegation = {
 export type ParentOptions = {
   /** The delegations of the platform's own names, and the records of the sandbox's mail domains. */
   fixed: { delegations: readonly Delegation[]; rrsets: readonly RRset[] }
-  /** The outcome set for a look at a name, if any. */
+  /** Takes the outcome for a query for a name, if one is set. */
   outcomeFor: (name: string) => Outcome | undefined
   onError: (error: unknown) => void
 }
@@ -122,7 +122,7 @@ function tldZone(
   }
 }
 
-/** Answers, or fails as requested: no answer, a late one, or an error. */
+/** Answers a query, or fails as its outcome demands: no answer, a late one, or an error. */
 async function answerWith(
   query: Uint8Array,
   zones: Zones,

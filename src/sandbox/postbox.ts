@@ -1,6 +1,6 @@
 /**
- * The sandbox's own mailboxes: the outside world that mail is sent to and comes from. Mail to `@inbox.test`
- * is kept; the other domains reject, defer or delay.
+ * The sandbox's outside mailboxes: they receive mail from the hosted domains, and send mail to
+ * them. They store mail to `inbox.test`; the other domains refuse, defer or delay it.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { RRset } from '#drivers/zone/contract.ts'
@@ -37,7 +37,7 @@ export type PostboxOptions = {
 
 const SLOW_MS = 30_000
 
-/** Receives for the sandbox's mail domains, on loopback and a free port. */
+/** Starts the SMTP server of the sandbox's mail domains, on loopback and a free port. */
 export function startPostbox({ tls, resolver, workers, keep, onError }: PostboxOptions) {
   return listenInbound({
     address: SANDBOX.postboxAddress,
@@ -83,7 +83,7 @@ async function answerFor(address: string, signal: AbortSignal): Promise<Recipien
   return { is: 'refused', code: 550, enhanced: '5.7.1', text: 'We do not relay' }
 }
 
-/** The records of these domains in the sandbox's zone `test.`, for mail to and from them. */
+/** The records of the mail domains in the sandbox's zone `test.`: MX, SPF, DKIM and DMARC. */
 export function postboxRecords(key: DkimKey): RRset[] {
   const exchangers = SANDBOX.mailDomains.map(
     (name): RRset => ({
@@ -120,7 +120,7 @@ export type OutsideMail = {
   authentic: boolean
 }
 
-/** Sends a mail from outside: signed for its domain if authentic, else forged. */
+/** Sends a message from an outside mailbox: signed if `authentic`, else without a signature. */
 export async function sendFromOutside(
   mail: OutsideMail,
   sign: (raw: Uint8Array, domain: string) => Promise<Buffer>,
