@@ -1,6 +1,6 @@
 /**
- * Keeps the names in memory in step with the database: follows every change within a second, and keeps
- * the last state while the database is unreachable.
+ * Follows the names in the database: reads every change within a second, and keeps the last state
+ * while the database is unreachable.
  */
 
 /** Reads the names from their store; passed in by the composition root. */
@@ -17,10 +17,10 @@ export type Feed<Item> = {
 
 type Changed = Position & { names: readonly string[] }
 
-/** Up to where the changes of a database have been read. */
+/** A position in the changes of a database. */
 export type Position = { mark: string; database: string }
 
-/** Keeps what was read for the next process. No call rejects. */
+/** Stores names for the next process. No call rejects. */
 export type Journal<Item> = {
   /** Up to where it is complete. It goes back when a write failed. */
   position(): Promise<Position | undefined>

@@ -1,7 +1,8 @@
 /**
- * The nameserver role: answers for the hosted zones and the platform's own. It follows every change in
- * the database within a second, and serves its last good zones while that is unreachable, also after a
- * restart. Other threads answer queries; this one only keeps the store of zones up to date.
+ * The `dns` role: serves the hosted zones and the platform's own. It follows every change in the
+ * database within a second. While the database is unreachable, it serves the last zones that it
+ * read, also after a restart. Other threads answer queries; this thread keeps their store of zones
+ * up to date.
  */
 import { randomBytes } from 'node:crypto'
 import { absolute, relative } from '#names/domain-name.ts'
@@ -19,27 +20,27 @@ import { type EncodedName, encodeName, readPayload, type ServedName } from './se
 import { zoneJournal } from './zone-log/journal.ts'
 import type { ZoneLog } from './zone-log/zone-log.ts'
 
-/** Reads the zones from their store; passed in by the composition root. */
+/** Reads the zones in the database; the composition root provides it. */
 export type ZoneFeed = Feed<ServedName> & {
-  /** Wakes the domains whose name a query asked for while they wait for their delegation. */
+  /** Wakes domains that wait for their delegation, because a query for their name arrived. */
   wake(ids: readonly string[]): Promise<void>
-  /** The store of the catalog, where the settings of secondaries name one. */
+  /** The store of the catalog zone, if the settings name one. */
   catalog?: CatalogStore | undefined
 }
 
 export type NameserverOptions = {
   listen: readonly Endpoint[]
   platform: readonly ServedZone[]
-  /** The zones served before, until the database is reachable. Not open yet. */
+  /** The zones of earlier runs; the nameserver opens it. */
   log: ZoneLog
-  /** Without them, zone transfers are refused. */
+  /** Without secondaries, the nameserver refuses zone transfers. */
   secondaries?: SecondariesSettings | undefined
   onError: (error: unknown) => void
-  /** Receives notes for the operator. Without it, none are given. */
+  /** Receives notes for the operator. */
   onNote?: (note: string) => void
-  /** How packets are read and sent. `auto` by default. */
+  /** How the nameserver reads and sends packets. `auto` by default. */
   sockets?: SocketsChoice
-  /** Threads for UDP; by the number of cores by default. */
+  /** The number of threads for UDP; by default it depends on the number of cores. */
   udpThreads?: number
   /** By default: no rate limit, and a cookie key of this process's own. */
   defence?: Partial<Omit<Defence, 'threads'>>
@@ -59,7 +60,7 @@ export type Nameserver = AsyncDisposable & {
    * and cannot read them. It may be called again after it rejected, or after its result was disposed of.
    */
   follow(feed: ZoneFeed): Promise<AsyncDisposable>
-  /** Milliseconds since its zones were last compared with the database; 0 before it follows one. */
+  /** Milliseconds since it last compared its zones with the database; 0 before `follow`. */
   staleMs(): number
   /** Listens at one more address. */
   listen(endpoint: Endpoint): Promise<Listener>
@@ -68,8 +69,8 @@ export type Nameserver = AsyncDisposable & {
 }
 
 /**
- * Listens at once if the log has all zones, however old; otherwise once they are read. Without all zones
- * it would refuse queries for some of ours.
+ * Starts the nameserver. It listens now if the log has all zones, however old, else once it has
+ * read them: without all zones it would refuse queries for some.
  */
 export async function startNameserver(options: NameserverOptions): Promise<Nameserver> {
   await using opened = new AsyncDisposableStack()
@@ -133,7 +134,7 @@ function startThreads(
   })
 }
 
-/** Keeps the hosted zones in step with log and database; wakes domains that wait for a query. */
+/** Updates the store of zones from log and database; wakes the domains that a query asks for. */
 class HostedZones {
   readonly #store: ZoneStore
   readonly #secondaries: Secondaries | undefined
@@ -180,7 +181,7 @@ class HostedZones {
     return { caughtUp, [Symbol.asyncDispose]: () => following.disposeAsync() }
   }
 
-  /** Wakes the domains that wait at a name; the query was for that name or one below it. */
+  /** Wakes the domains of a name, after a query for the name or a name below it. */
   wakeFor(name: string): void {
     const ids = this.#waiting.get(relative(name))
     if (ids && this.#feed && this.#mayWake(name)) {
@@ -188,7 +189,7 @@ class HostedZones {
     }
   }
 
-  /** Serves this for a name from now on. */
+  /** Replaces the zone of a name. */
   take({ name, payload }: EncodedName): void {
     const { waiting, memberId, blob } = payload ? readPayload(payload) : NOTHING_SERVED
     if (waiting.length > 0) this.#waiting.set(name, waiting)
@@ -198,7 +199,10 @@ class HostedZones {
     else this.#store.delete(lowercaseWire(absolute(name)), changed)
   }
 
-  /** A zone that cannot be served affects no other, and its name keeps what was served before. */
+  /**
+   * Encodes a zone. If that fails, reports the error: the nameserver goes on serving the former
+   * zone.
+   */
   #encode(served: ServedName): EncodedName[] {
     const { onError } = this.#options
     try {
@@ -209,7 +213,7 @@ class HostedZones {
     }
   }
 
-  /** Each thread reports a name once in a while; this limits how often all of them wake its domains. */
+  /** Limits how often the threads, which each report a name now and then, wake its domains. */
   #mayWake(name: string): boolean {
     const now = performance.now()
     if (now - (this.#woken.get(name) ?? Number.NEGATIVE_INFINITY) < WAKE_EVERY_MS) return false

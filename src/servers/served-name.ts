@@ -1,4 +1,4 @@
-/** What is served for a name, as read from the database and as kept in the log of zones. */
+/** The zone of a name: as the database stores it, and encoded for the log of zones. */
 import { absolute } from '#names/domain-name.ts'
 import { encodeWaiting, encodeZone, type Unserved } from './dns/store/encode.ts'
 import { FORMAT } from './dns/store/layout.ts'
@@ -6,7 +6,7 @@ import type { ServedZone } from './dns/zone.ts'
 
 export type ServedName = { name: string; zone: ServedZone | undefined; waiting: readonly string[] }
 
-/** Without a payload if nothing is served for the name, and nothing waits for a query. */
+/** `payload` is absent if the name has no zone, and no domain waits for a query. */
 export type EncodedName = { name: string; payload: Uint8Array | undefined }
 
 /** Identifies the payloads' format; to be changed with it, so that old logs start anew. */

@@ -1,4 +1,4 @@
-/** What a listener for DNS queries takes and returns. */
+/** The types of listeners for DNS queries. */
 import type { Transport } from './answer.ts'
 
 export type Answer = (
@@ -7,7 +7,7 @@ export type Answer = (
   remote: string,
 ) => Buffer | undefined | Promise<Buffer | undefined>
 
-/** The messages of a reply, each made when it is taken; undefined for queries that `Answer` answers. */
+/** A reply as a stream of messages; undefined for queries that `Answer` answers. */
 export type AnswerFirst = (
   query: Buffer,
   transport: Transport,
@@ -16,12 +16,12 @@ export type AnswerFirst = (
 
 export type ListenOptions = {
   address: string
-  /** 0 means any port that is free for both UDP and TCP. */
+  /** For 0, the listener chooses a port that is free for UDP and TCP. */
   port: number
-  /** Called before `answer`: answers secondaries. */
+  /** Answers secondaries; the listener calls it before `answer`. */
   answerFirst?: AnswerFirst
   answer: Answer
-  /** Receives every failure. None of them ends the server. */
+  /** Receives every error. No error ends the listener. */
   onError: (error: unknown) => void
 }
 

@@ -1,4 +1,4 @@
-/** All redirects, in memory: an unknown name costs no database query. */
+/** Keeps all redirects in memory, so that no request needs a database query. */
 import { type Feed, Follower } from '../follower.ts'
 import type { Redirect } from './location.ts'
 

@@ -1,7 +1,7 @@
 /**
- * The offset in the log of each name's latest record: 8 octets a slot, at most half of the slots in use,
- * so that a million names take 16 MiB. Names are not kept: where hashes are equal, the name is read from
- * the record.
+ * Maps each name to the offset of its latest record in the log. A hash table of 8 octets a slot, at
+ * most half full: a million names take 16 MiB. It does not store the names: for equal hashes it
+ * reads the name in the record.
  */
 import { randomInt } from 'node:crypto'
 import { UNIT } from './format.ts'
@@ -19,11 +19,11 @@ export class RecordOffsets {
   readonly #seed = randomInt(2 ** 32)
   #hashes: Uint32Array
   #units: Uint32Array
-  /** Which names were seen since `clearSeen`. */
+  /** The slots of the names seen since `clearSeen`. */
   #seen: Uint8Array
   #size = 0
 
-  /** Has room for that many names without growing, which takes a moment for each million. */
+  /** Allocates slots for `names` names, because growing takes time: a moment for each million. */
   constructor(nameAt: NameAt, names = 0) {
     const slots = Math.max(FIRST_SLOTS, 2 ** Math.ceil(Math.log2(2 * names + 2)))
     this.#nameAt = nameAt
@@ -42,7 +42,7 @@ export class RecordOffsets {
     return units === EMPTY ? undefined : units * UNIT
   }
 
-  /** Returns the offset of the record before it. */
+  /** Sets the offset of the name's latest record; returns the former one. */
   set(name: string, at: number): number | undefined {
     if (2 * (this.#size + 1) > this.#units.length) this.#grow()
     const hash = this.#hash(name)
@@ -55,7 +55,7 @@ export class RecordOffsets {
     return units === EMPTY ? undefined : units * UNIT
   }
 
-  /** Returns the offset of its record. */
+  /** Removes a name; returns the offset of its record. */
   delete(name: string): number | undefined {
     const slot = this.#slotOf(name, this.#hash(name))
     const units = this.#units[slot]!
@@ -79,7 +79,7 @@ export class RecordOffsets {
     this.#seen.fill(0)
   }
 
-  /** As `set`, for a name whose offset stays the same. */
+  /** Marks a name as seen, without a new offset. */
   markSeen(name: string): void {
     const slot = this.#slotOf(name, this.#hash(name))
     if (this.#units[slot] !== EMPTY) this.#seen[slot] = 1

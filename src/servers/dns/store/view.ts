@@ -1,4 +1,4 @@
-/** A reader's view of the store. A reader announces an epoch while it holds positions. */
+/** A reader's view of the store of zones. A reader announces an epoch while it uses positions. */
 import type { WireName } from '../wire-name.ts'
 import { HEADER, SLAB_UNIT_BITS, UNIT_BITS } from './layout.ts'
 import {
@@ -21,7 +21,7 @@ export class StoreView {
   /** The slabs as Buffers, which copy faster. */
   readonly #slabs: Buffer[] = []
 
-  /** Without a slot: for a reader in the writer's own thread, where the two cannot interleave. */
+  /** `slot` is absent for a reader in the writer's thread: the two never run at the same time. */
   constructor(shared: Shared, slot?: number) {
     this.shared = shared
     this.#word = slot === undefined ? undefined : readerWord(slot)
@@ -42,7 +42,7 @@ export class StoreView {
     if (this.#word !== undefined) Atomics.store(this.shared.control, this.#word, IDLE)
   }
 
-  /** Takes over memory that the writer is about to use. */
+  /** Adds memory that the writer is about to use. */
   grow(growth: Growth): void {
     if ('slab' in growth) this.shared.slabs[growth.at] = growth.slab
     else this.shared.indexes.set(growth.index.number, growth.index)
