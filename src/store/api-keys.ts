@@ -16,10 +16,10 @@ export type ApiKey = {
 /** The workspace that exists from the first start. */
 export const FIRST_WORKSPACE = '00000000-0000-7000-8000-000000000001'
 
-/** The bootstrap key has this id and no row. */
+/** The id of the bootstrap key, which has no row. */
 export const BOOTSTRAP_KEY_ID = FIRST_WORKSPACE
 
-/** Whether a key is the installation's own: one of the first workspace, with all scopes. */
+/** Whether a key can manage the installation: a key of the first workspace with all scopes. */
 export const isOfInstallation = ({ workspaceId, scopes }: ApiKey): boolean =>
   workspaceId === FIRST_WORKSPACE && scopes.includes('*')
 
@@ -28,9 +28,9 @@ export type WantedKey = {
   world: WorldName
   name: string
   scopes: readonly string[]
-  /** Without one, it works until it is revoked. */
+  /** Undefined: the key works until it is revoked. */
   expiresAt?: Date | undefined
-  /** The key that makes it; none for an operator. */
+  /** The key that creates it; absent if the operator does. */
   createdByKeyId?: string
 }
 
@@ -39,7 +39,7 @@ export type ApiKeyRow = Pick<
   'id' | 'name' | 'scopes' | 'expires_at' | 'created_at' | 'last_used_at' | 'created_by_key_id'
 >
 
-/** The columns shown. */
+/** The columns that the API shows. */
 const SHOWN = [
   'id',
   'name',
@@ -60,7 +60,7 @@ export async function createApiKey(
   return { key, ...kept }
 }
 
-/** Stores a key that works from now on; only as its keyed hash. */
+/** Stores a key, only as its keyed hash. */
 export async function insertApiKey(
   { db, vault }: StoreContext,
   key: string,
@@ -79,7 +79,7 @@ export async function insertApiKey(
   return { keyId: id, createdAt: rows[0]!.createdAt }
 }
 
-/** Inserts events; follows a CTE `changed` with keys. */
+/** Inserts an event for each key in the CTE `changed`. */
 export const insertKeyEvents = (
   type: EventType,
   message: RawBuilder<unknown>,
@@ -146,7 +146,7 @@ export async function readApiKey(
     .executeTakeFirst()
 }
 
-/** Notes that a key was used now, to the minute. */
+/** Records that a key was used now, at most once a minute. */
 export async function recordApiKeyUse({ db }: StoreContext, keyId: string): Promise<void> {
   await db
     .updateTable('api_keys')

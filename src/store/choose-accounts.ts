@@ -7,7 +7,7 @@ export type AccountCandidates = { [Service in keyof DomainAccounts]: readonly st
 
 const COLUMNS = { zone: 'zone_driver', sender: 'sender_driver', mailbox: 'mailbox_driver' } as const
 
-/** From each list the account with the fewest domains; the first if tied. */
+/** Chooses, for each service, the account with the fewest domains; of equals, the first. */
 export async function chooseAccounts(
   context: StoreContext,
   world: WorldName,

@@ -83,7 +83,7 @@ export async function readFeed(
   const rows = await page()
   if (rows.length === limit) return rows
   let isNumbered = false
-  // What is left after so many, the next reader numbers.
+  // The next reader numbers the rest.
   for (let times = 0; times < NUMBERINGS && (await numberEvents(context, owner)); times++)
     isNumbered = true
   return isNumbered ? page() : rows

@@ -55,7 +55,7 @@ test('who lost the turn is told, and takes nothing from who has it', async ({ si
   )
   await assert.rejects(lost, {
     kind: 'unavailable',
-    message: 'Another process may be at the same work by now.',
+    message: 'Another process may do the same work by now.',
   })
   assert.ok(await turnOf(key))
 })
@@ -72,7 +72,7 @@ test('who could not renew the turn is told', async ({ signal }) => {
     },
     signal,
   )
-  await assert.rejects(lost, { message: 'Another process may be at the same work by now.' })
+  await assert.rejects(lost, { message: 'Another process may do the same work by now.' })
 })
 
 test('work is aborted with who asked for it', async () => {

@@ -7,7 +7,7 @@ import { orAborted, takeTurns } from '../turns.ts'
 import type { StoreContext } from './context.ts'
 import type { Database } from './database.ts'
 
-/** A turn ends this long after its last renewal: its process has died. */
+/** A turn ends so long after its last renewal, because its process has died. */
 const LEASE_MS = 8000
 const LOOK_MS = 50
 const WAIT_LIMIT_MS = 30_000
@@ -15,8 +15,9 @@ const WAIT_LIMIT_MS = 30_000
 type Turn = { db: Database; key: string; holder: string; leaseMs: number }
 
 /**
- * Turns: between processes by a row with a lease, so that no connection is held while a provider works;
- * within this process by a queue. A waiter gives up when its signal aborts.
+ * Runs work under exclusive locks. Processes take turns by a row with a lease, so that no
+ * connection is held during calls to a provider; within this process, a queue orders the work. A
+ * waiter gives up when its signal aborts.
  */
 export function exclusiveStore(
   { db }: Pick<StoreContext, 'db'>,
@@ -55,18 +56,18 @@ async function takeTurn({ db, key, holder, leaseMs }: Turn, signal: AbortSignal)
     if (taken.rows.length > 0) return
     await delay(LOOK_MS, undefined, { signal })
   }
-  throw new DriverError('unavailable', 'Another process is at the same work for too long.')
+  throw new DriverError('unavailable', 'Another process has done the same work for too long.')
 }
 
 /**
- * Renews the lease four times in its duration. The turn is lost when a renewal finds it taken, or none
- * succeeds for two thirds of it: another may begin at any moment.
+ * Renews the lease four times in its duration. The turn is lost if another process has taken it, or
+ * if no renewal succeeds for two thirds of the lease: another process may take it soon.
  */
 function keepLease(turn: Turn): { lost: AbortSignal; stop(): void } {
   const loss = new AbortController()
   let renewedMs = performance.now()
   const lose = () =>
-    loss.abort(new DriverError('unavailable', 'Another process may be at the same work by now.'))
+    loss.abort(new DriverError('unavailable', 'Another process may do the same work by now.'))
   const look = async () => {
     const nowMs = performance.now()
     if (nowMs - renewedMs > (turn.leaseMs * 2) / 3) return lose()

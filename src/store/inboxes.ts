@@ -120,7 +120,7 @@ export function inboxStore({ db }: StoreContext): InboxStore {
   }
 }
 
-/** Inserts events; follows a CTE `changed` with inboxes. */
+/** Inserts an event for each inbox in the CTE `changed`. */
 export const insertInboxEvents = (
   type: EventType,
   message: RawBuilder<unknown>,

@@ -37,18 +37,18 @@ export type OutgoingMessageRow = {
   claim_id: string
   inbox_id: string | null
   origin: Origin
-  /** The account of the sender service; `embedded` when sent from here. */
+  /** The account of the sender service; `embedded` for the embedded sender. */
   account: string
   message_id: string
   /** The whole address. */
   author: string
   recipient: string
   recipient_domain: string
-  /** Null once the message is final and needs its octets no more. */
+  /** Null once the state is final, because no attempt needs the octets. */
   content_id: string | null
   state: Generated<OutgoingState>
   last_reply: Generated<string>
-  /** When the transfer of a message that is never repeated began. */
+  /** When the DATA of a message began; only for messages that we never send twice. */
   data_at: Date | null
   created_at: Generated<Date>
   finished_at: Date | null

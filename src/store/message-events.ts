@@ -6,7 +6,9 @@ import { insertEvents, NEW_ID } from './events.ts'
 export const MESSAGE_EVENT_COLUMNS: RawBuilder<unknown> = sql`
   m.id, m.workspace_id, m.world, m.inbox_id, m.recipient, m.origin, m.state, m.last_reply`
 
-/** Inserts events; follows a CTE `changed` with the changed messages. An arrived probe gets no event. */
+/**
+ * Inserts an event for each message in the CTE `changed`, except for probes that were delivered.
+ */
 export const insertMessageEvents: RawBuilder<unknown> = insertEvents(sql`
   select ${NEW_ID}, workspace_id, world, null::uuid, 'message.' || state, null,
          case state

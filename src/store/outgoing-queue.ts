@@ -1,4 +1,4 @@
-/** The queue of outgoing messages: what is next, what an attempt needs, how it ended. */
+/** The queue of outgoing messages: picks the next ones, loads them, and records their attempts. */
 import { type RawBuilder, sql } from 'kysely'
 import { decodedContent } from '#mail/content.ts'
 import type { Sending } from '#mail/outgoing/gate.ts'

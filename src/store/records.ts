@@ -8,7 +8,7 @@ import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { PassCache } from './pass-cache.ts'
 
-/** Our records of a domain, for one pass. Unchanged observations are not written again. */
+/** Reads and writes our records of a domain, for one pass. Writes only changes. */
 export function ownedRecordStore({ db }: StoreContext): OwnedRecordStore {
   const known = new PassCache<readonly OwnedRecord[]>()
   const list = ({ id }: Domain) => known.get(id, () => listRecords(db, id))
@@ -40,7 +40,7 @@ async function listRecords(db: Queryable, domainId: string): Promise<OwnedRecord
   }))
 }
 
-/** All at once, and in one order, so that two writers do not deadlock. */
+/** Writes all records in one statement, in one order, so that two writers do not deadlock. */
 async function replaceRecords(
   db: Queryable,
   domainId: string,

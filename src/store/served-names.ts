@@ -22,7 +22,7 @@ export async function touchName(tx: Queryable, name: string): Promise<void> {
 export const ON_CONFLICT_TOUCH = sql`on conflict (name) do update
   set changed = pg_current_xact_id(), serial = served_names.serial + 1`
 
-/** `database` identifies the database and its history: if it differs, the mark is void. */
+/** `database` identifies the database and its history: a mark of another database is void. */
 export type Changes = { names: readonly string[]; mark: string; database: string }
 
 /**
