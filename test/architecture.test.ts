@@ -190,7 +190,7 @@ const LINES = 400
 const READS_ENVIRONMENT: Record<string, string> = {
   'config/settings.ts': 'the settings',
   'main.ts': 'hands it to config/settings.ts, with --role',
-  'cli/ask-product.ts': 'hands it to config/settings.ts',
+  'cli/admin-client.ts': 'hands it to config/settings.ts',
   'cli/show-config.ts': 'hands it to config/settings.ts',
   'postgres/account.ts': 'PATH, for the child process and nothing else of ours',
 }

@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startPostgres } from '#postgres/embedded.ts'
-import { keptCertificate, keptSandboxKey } from '#runtime/data-directory.ts'
+import { ensureCertificate, ensureSandboxKey } from '#runtime/data-directory.ts'
 import { prepareStock, prepareTemplate } from './database.ts'
 
 const IS_TORTURE = process.env.MAILSTEAD_TORTURE === 'true'
@@ -79,7 +79,10 @@ async function test(files: readonly string[]): Promise<void> {
     await prepareStock(postgres.connection)
     const keepsakes = join(dataDir, 'keepsakes')
     await mkdir(keepsakes)
-    await Promise.all([keptCertificate(keepsakes, 'mx.mailstead.test'), keptSandboxKey(keepsakes)])
+    await Promise.all([
+      ensureCertificate(keepsakes, 'mx.mailstead.test'),
+      ensureSandboxKey(keepsakes),
+    ])
     // Journeys wait for half of their time, those of endurance do not.
     const atOnce = files === LONG ? availableParallelism() : 2 * availableParallelism()
     const concurrency = `--test-concurrency=${atOnce}`

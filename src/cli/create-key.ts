@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 import { FIRST_WORKSPACE } from '#store/api-keys.ts'
-import { askProduct } from './ask-product.ts'
+import { callAdminApi } from './admin-client.ts'
 
-/** Makes an API key through the running product and prints it. */
+/** Creates an API key in the running process, and prints it. */
 export async function createKey(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -19,7 +19,7 @@ export async function createKey(args: string[]): Promise<void> {
     scopes: values.scopes.split(','),
     workspace_id: values.workspace,
   }
-  const { status, body } = await askProduct('POST', '/keys', wanted)
-  if (status !== 201) throw new Error(`The key was not made: ${JSON.stringify(body.detail)}`)
+  const { status, body } = await callAdminApi('POST', '/keys', wanted)
+  if (status !== 201) throw new Error(`Mailstead created no key: ${JSON.stringify(body.detail)}`)
   process.stdout.write(`${body.key}\n`)
 }

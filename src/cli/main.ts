@@ -1,4 +1,4 @@
-/** `npm run mailstead -- …`: commands that need no key, over the admin socket. */
+/** `npm run mailstead -- …`: commands without an API key, over the admin socket. */
 import { createKey } from './create-key.ts'
 import { abandonRemoval, listOrphans } from './removals.ts'
 import { showConfig } from './show-config.ts'
@@ -11,12 +11,12 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
 }
 
 const USAGE = `mailstead keys create --name NAME [--world sandbox|live] [--scopes SCOPE,…]
-                        make an API key; it is shown once
+                        create an API key, and show it once
 mailstead removals abandon DOMAIN_ID
-                        give up what of a removal waits for outside services
+                        give up the stages of a removal that wait for outside services
 mailstead removals orphans
-                        what was given up, and may still stand there
-mailstead config        every setting, its value and where that came from
+                        list the stages given up, whose objects may still exist
+mailstead config        show every setting, its value and its origin
 `
 
 const [first = '', second = '', ...rest] = process.argv.slice(2)

@@ -1,22 +1,22 @@
 import { parseArgs } from 'node:util'
-import { askProduct } from './ask-product.ts'
-import type { Answer } from './exchange.ts'
+import { callAdminApi } from './admin-client.ts'
+import type { SocketAnswer } from './socket-request.ts'
 
-/** Gives up the removal stages that wait for outside services; prints what may be left there. */
+/** Gives up the stages of a removal that wait for outside services, and prints them. */
 export async function abandonRemoval(args: string[]): Promise<void> {
   const { positionals } = parseArgs({ args, allowPositionals: true })
   const [domainId = ''] = positionals
   const path = `/removals/${encodeURIComponent(domainId)}/abandon`
-  printOrphans(await askProduct('POST', path, {}))
+  printOrphans(await callAdminApi('POST', path, {}))
 }
 
-/** Prints all given-up stages. */
+/** Prints all stages that the operator gave up. */
 export async function listOrphans(): Promise<void> {
-  printOrphans(await askProduct('GET', '/orphans'))
+  printOrphans(await callAdminApi('GET', '/orphans'))
 }
 
-function printOrphans({ status, body }: Answer): void {
-  if (status !== 200) throw new Error(`It was refused: ${JSON.stringify(body.detail)}`)
+function printOrphans({ status, body }: SocketAnswer): void {
+  if (status !== 200) throw new Error(`Mailstead refused it: ${JSON.stringify(body.detail)}`)
   for (const { at, account, stage, domain, claim } of body.orphans as Record<string, string>[]) {
     process.stdout.write(`${at} ${account} ${stage} ${domain} (claim ${claim})\n`)
   }

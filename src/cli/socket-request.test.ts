@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryDirectory } from '../../test/directories.ts'
-import { exchange } from './exchange.ts'
+import { requestOverSocket } from './socket-request.ts'
 
 /** Posts to a socket where this is said to whoever connects. */
 async function posted(answer: (socket: Socket) => void, limitMs = 10_000) {
@@ -16,7 +16,13 @@ async function posted(answer: (socket: Socket) => void, limitMs = 10_000) {
   })
   await once(server.listen(socketPath), 'listening')
   try {
-    return await exchange({ socketPath, method: 'POST', path: '/keys', content: {}, limitMs })
+    return await requestOverSocket({
+      socketPath,
+      method: 'POST',
+      path: '/keys',
+      content: {},
+      limitMs,
+    })
   } finally {
     server.close()
   }
@@ -31,11 +37,11 @@ test('an answer is its status and its JSON', async () => {
 
 // biome-ignore format: a table
 const UNANSWERED: [what: string, answer: (socket: Socket) => void, limitMs: number, sentence: RegExp][] = [
-  ['silence',                        () => undefined,                             50,     /^Mailstead does not answer at .+admin\.sock\.$/],
+  ['silence',                        () => undefined,                             50,     /^Mailstead does not answer at .+admin\.sock in time\.$/],
   ['half an answer, then silence',   (socket) => void socket.write('HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{'), 50, /^Mailstead does not answer/],
-  ['what is no JSON',                saying('<html>'),                            10_000, /^What answers at .+admin\.sock cannot be understood\.$/],
-  ['what is no HTTP',                (socket) => void socket.end('220 smtp\r\n'), 10_000, /cannot be understood/],
-  ['a connection that is cut',       (socket) => void socket.destroy(),           10_000, /cannot be understood/],
+  ['what is no JSON',                saying('<html>'),                            10_000, /^The server at .+admin\.sock does not answer as Mailstead does\.$/],
+  ['what is no HTTP',                (socket) => void socket.end('220 smtp\r\n'), 10_000, /does not answer as Mailstead does/],
+  ['a connection that is cut',       (socket) => void socket.destroy(),           10_000, /does not answer as Mailstead does/],
 ]
 
 for (const [what, answer, limitMs, sentence] of UNANSWERED) {
@@ -52,7 +58,7 @@ test('told in a sentence: nothing runs there', async () => {
     content: {},
     limitMs: 1000,
   }
-  await assert.rejects(exchange(nowhere), {
-    message: 'Mailstead does not run here: nothing answers at /nonexistent/admin.sock.',
+  await assert.rejects(requestOverSocket(nowhere), {
+    message: 'Mailstead does not run here: no process listens at /nonexistent/admin.sock.',
   })
 })

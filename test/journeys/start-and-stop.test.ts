@@ -59,7 +59,7 @@ test('a first start makes a key and says where; a second one finds everything as
   const env = { ...process.env, MAILSTEAD_DATA_DIR: directory.path }
   await assert.rejects(run(process.execPath, unknown, { env }), {
     code: 1,
-    stderr: 'The key was not made: "Workspace not found"\n',
+    stderr: 'Mailstead created no key: "Workspace not found"\n',
   })
 
   assert.equal(await first.stop(), 0)
