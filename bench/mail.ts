@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { compose } from '#mail/outgoing/compose.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
-import { keptCertificate } from '#runtime/data-directory.ts'
+import { ensureCertificate } from '#runtime/data-directory.ts'
 import { openOutgoing } from '#runtime/roles/mail-queue.ts'
 import { acceptMessage } from '#store/accept-messages.ts'
 import type { StoreContext } from '#store/context.ts'
@@ -88,7 +88,7 @@ async function relayed(
 }
 
 async function certificateIn(path: string): Promise<[cert: string, key: string]> {
-  const { cert, key } = await keptCertificate(path, 'sink.test')
+  const { cert, key } = await ensureCertificate(path, 'sink.test')
   const paths: [string, string] = [join(path, 'cert.pem'), join(path, 'key.pem')]
   await Promise.all([writeFile(paths[0], cert), writeFile(paths[1], key)])
   return paths

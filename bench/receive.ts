@@ -10,7 +10,7 @@ import { compose } from '#mail/outgoing/compose.ts'
 import { sign } from '#mail/outgoing/sign.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { Resolver } from '#resolver/resolver.ts'
-import { keptCertificate } from '#runtime/data-directory.ts'
+import { ensureCertificate } from '#runtime/data-directory.ts'
 import { openInbound } from '#runtime/roles/smtp.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { newDomain, newInbox } from '../test/domains-in-store.ts'
@@ -114,7 +114,7 @@ async function openOurs(opened: AsyncDisposableStack, path: string, publicKey: s
     quotaPerWorkspaceMb: 0,
   }
   const onError = (error: unknown) => console.error(error)
-  const tls = await keptCertificate(path, MAIL_HOST)
+  const tls = await ensureCertificate(path, MAIL_HOST)
   const runtime = { config, store, tls, opened, onError }
   const workers = opened.use(new MailWorkers())
   const worlds = new Map([['live', world]])

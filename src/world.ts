@@ -3,7 +3,7 @@
 import type { PoolName } from '#domains/claims.ts'
 import type { Reach } from '#resolver/iterate.ts'
 import type { Resolver } from '#resolver/resolver.ts'
-import type { View } from '#resolver/view.ts'
+import type { DnsView } from '#resolver/view.ts'
 import type { Clock } from './clock.ts'
 
 export type World = Reach & {
@@ -12,7 +12,7 @@ export type World = Reach & {
   /** For the MX of outgoing mail and for judging incoming mail. */
   resolver: Resolver
   /** The public DNS, for one pass. */
-  view(): View
+  view(): DnsView
   clock: Clock
   /** Least time between two looks at one name's parent, in milliseconds. */
   soonestLookMs: number

@@ -4,7 +4,7 @@ import type { Answer } from 'dns-packet'
 import { a, NXDOMAIN, ns, REFUSED, type Said, serve, soa } from '../../test/nameserver.ts'
 import { unpaced } from './pace.ts'
 import { LookupFailed } from './resolver.ts'
-import { viewsThrough } from './view.ts'
+import { dnsViews } from './view.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
@@ -25,8 +25,8 @@ await serve(opened, GOOD, port, () => said.good)
 await serve(opened, LAME, port, () => said.lame)
 
 const reach = { rootHints: [ROOT], dnsPort: () => port, mayConnect: () => true, pace: unpaced }
-const view = viewsThrough(reach, () => performance.now())
-const aliases = viewsThrough({ ...reach, rootHints: ['127.0.0.67'] }, () => performance.now())
+const view = dnsViews(reach, () => performance.now())
+const aliases = dnsViews({ ...reach, rootHints: ['127.0.0.67'] }, () => performance.now())
 await serve(opened, '127.0.0.67', port, (name) => ALIASES[name]!)
 
 /** Servers are asked in random order: so often, each comes first at some time. */
@@ -142,7 +142,7 @@ for (const [what, referrals] of NOWHERE) {
       const zone = name.split('.').slice(-2).join('.')
       return { aa: false, authorities: [ns(zone, referrals[zone]!)] }
     })
-    const { publicDns } = viewsThrough(
+    const { publicDns } = dnsViews(
       { ...reach, rootHints: ['127.0.0.68'], dnsPort: () => own },
       () => performance.now(),
     )()

@@ -3,7 +3,7 @@ import { after, test } from 'node:test'
 import type { Answer } from 'dns-packet'
 import { a, NXDOMAIN, ns, REFUSED, type Said, serve, soa } from '../../test/nameserver.ts'
 import { unpaced } from './pace.ts'
-import { viewsThrough } from './view.ts'
+import { dnsViews } from './view.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
@@ -44,7 +44,7 @@ const reach = {
   mayConnect: () => true,
   pace: unpaced,
 }
-const { observer } = viewsThrough(reach, () => performance.now())()
+const { observer } = dnsViews(reach, () => performance.now())()
 const signal = AbortSignal.timeout(20_000)
 
 // biome-ignore format: a table

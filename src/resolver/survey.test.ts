@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { after, test } from 'node:test'
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode } from 'dns-packet'
 import { unpaced } from './pace.ts'
-import { viewsThrough } from './view.ts'
+import { dnsViews } from './view.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
@@ -96,7 +96,7 @@ for (const [, address, messages] of ZONES) {
   await serveTransfer(address, port, messages)
 }
 const reach = { rootHints: [ROOT], dnsPort: () => port, mayConnect: () => true, pace: unpaced }
-const { survey } = viewsThrough(reach, () => performance.now())().surveyor
+const { survey } = dnsViews(reach, () => performance.now())().surveyor
 
 async function found(name: string): Promise<string[]> {
   const questions = [{ name, type: 'A' as const }]

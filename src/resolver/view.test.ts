@@ -6,7 +6,7 @@ import { a, NXDOMAIN, ns, REFUSED, type Said, serve, soa } from '../../test/name
 import type { Reach } from './iterate.ts'
 import type { Urgency } from './pace.ts'
 import { LookupFailed } from './resolver.ts'
-import { type View, viewsThrough } from './view.ts'
+import { type DnsView, dnsViews } from './view.ts'
 
 const opened = new AsyncDisposableStack()
 after(() => opened.disposeAsync())
@@ -90,14 +90,14 @@ const reach = (pace: Reach['pace'] = async () => {}): Reach => ({
 /** A clock of its own for each, so that the TTLs of one test are not those of another. */
 function views(pace?: Reach['pace']) {
   const clock = { ms: 0 }
-  return { clock, view: viewsThrough(reach(pace), () => clock.ms) }
+  return { clock, view: dnsViews(reach(pace), () => clock.ms) }
 }
 
 const signal = AbortSignal.timeout(60_000)
 const RECORDS = ['', '_dmarc.', 's1._domainkey.', '_smtp._tls.', 'autoconfig.']
 
 /** What a pass over a healthy domain asks. */
-async function pass({ observer, publicDns }: View, name: string): Promise<void> {
+async function pass({ observer, publicDns }: DnsView, name: string): Promise<void> {
   const { answers } = await observer.look(name, 'one', 'routine', signal)
   assert.deepEqual(answers[0]!.nameservers, PAIR)
   await observer.serving(name, PAIR, signal)

@@ -8,7 +8,7 @@ import { type Observer, parentObserver } from './parent.ts'
 import type { Resolver } from './resolver.ts'
 import { type Surveyor, surveyor } from './survey.ts'
 
-export type View = {
+export type DnsView = {
   observer: Observer
   /** Answers as a resolver with an empty cache gets them. */
   publicDns: Resolver
@@ -16,7 +16,7 @@ export type View = {
 }
 
 /** Gives each pass a view of its own. `now` is in milliseconds, and never runs backwards. */
-export function viewsThrough(reach: Reach, now: () => number): () => View {
+export function dnsViews(reach: Reach, now: () => number): () => DnsView {
   const shared = sharedCuts(now)
   let turn = 0
   return () => {

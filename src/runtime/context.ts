@@ -16,7 +16,7 @@ import type { StoreContext } from '#store/context.ts'
 import { type Database, openDatabase } from '#store/database.ts'
 import { migrate, NewerSchema } from '#store/migrate.ts'
 import { openVault } from '#store/vault.ts'
-import { keptCertificate, keptSecretKey, writeFirstKey } from './data-directory.ts'
+import { ensureCertificate, ensureSecretKey, writeFirstKey } from './data-directory.ts'
 
 export type StartOptions = {
   config: Config
@@ -96,7 +96,7 @@ export async function openRuntime(bare: BareRuntime, connection: Connection): Pr
   const store = { db, doorbell, vault }
   if (usesSecrets(config) && !(await isRightKey(store))) throw new ConfigError(WRONG_KEY)
   await ensureWorkspace(store, FIRST_WORKSPACE, 'First workspace')
-  const tls = await keptCertificate(config.dataDir, config.mailHost)
+  const tls = await ensureCertificate(config.dataDir, config.mailHost)
   return { ...bare, store, tls }
 }
 
@@ -117,7 +117,7 @@ const usesSecrets = ({ roles }: Config): boolean =>
 async function secretKeyOf(config: Config, logger: Logger, db: Database): Promise<Buffer> {
   if (config.secretKey) return config.secretKey
   if (!usesSecrets(config)) return randomBytes(32)
-  return keptSecretKey(config.dataDir, {
+  return ensureSecretKey(config.dataDir, {
     mayMake: !(await hasSecrets(db)),
     onMade: (path) =>
       logger.warn({ path }, 'made the key that encrypts secrets; keep a copy of it elsewhere'),

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ConfigError } from '#config/settings.ts'
 import { temporaryDirectory } from '../../test/directories.ts'
-import { keptSecretKey } from './data-directory.ts'
+import { ensureSecretKey } from './data-directory.ts'
 
 test('the key that encrypts secrets is made once, for its owner alone, and kept', async () => {
   await using directory = await temporaryDirectory()
   const made: string[] = []
-  const first = await keptSecretKey(directory.path, {
+  const first = await ensureSecretKey(directory.path, {
     mayMake: true,
     onMade: (path) => made.push(path),
   })
@@ -18,7 +18,7 @@ test('the key that encrypts secrets is made once, for its owner alone, and kept'
   assert.equal(first.length, 32)
   assert.equal((await stat(path)).mode & 0o777, 0o600)
   assert.deepEqual(
-    await keptSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
+    await ensureSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
     first,
   )
 })
@@ -28,7 +28,7 @@ test('first starts at once end with one key, which one of them made', async () =
   let made = 0
   const keys = await Promise.all(
     Array.from({ length: 20 }, () =>
-      keptSecretKey(directory.path, { mayMake: true, onMade: () => made++ }),
+      ensureSecretKey(directory.path, { mayMake: true, onMade: () => made++ }),
     ),
   )
   const kept = await readFile(join(directory.path, 'secret.key'), 'utf8')
@@ -57,7 +57,7 @@ for (const [what, content] of REFUSED) {
     const path = join(directory.path, 'secret.key')
     await writeFile(path, content)
     await assert.rejects(
-      keptSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
+      ensureSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
       (error) => {
         assert.ok(error instanceof ConfigError)
         assert.ok(error.message.startsWith(`${path} does not hold 32 octets in base64.`))
@@ -72,7 +72,7 @@ test('a key that somebody put back with an editor is taken', async () => {
   await using directory = await temporaryDirectory()
   await writeFile(join(directory.path, 'secret.key'), `${KEY}\n`)
   assert.deepEqual(
-    await keptSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
+    await ensureSecretKey(directory.path, { mayMake: true, onMade: assert.fail }),
     Buffer.alloc(32, 7),
   )
 })

@@ -25,7 +25,7 @@ async function keep(
 const KEY_OCTETS = 32
 
 /** 32 octets that encrypt the installation's secrets. Created if `mayMake` says that there are none yet. */
-export async function keptSecretKey(
+export async function ensureSecretKey(
   dataDir: string,
   { mayMake, onMade }: { mayMake: boolean; onMade(path: string): void },
 ): Promise<Buffer> {
@@ -44,14 +44,14 @@ export async function keptSecretKey(
 }
 
 /** The key in the data directory, if there is one already. */
-export const presentSecretKey = async (dataDir: string): Promise<string | undefined> =>
+export const readSecretKey = async (dataDir: string): Promise<string | undefined> =>
   readIfPresent(join(dataDir, 'secret.key'))
 
 const missing = (path: string): string =>
   `There is no ${path}, and the database has secrets that it encrypted. Put back the copy that was kept elsewhere, or set MAILSTEAD_SECRET_KEY: without the key no API key is known and no DKIM key can be read.`
 
 /** A self-signed certificate for STARTTLS: other MTAs encrypt to it without trusting it (RFC 7435). */
-export async function keptCertificate(
+export async function ensureCertificate(
   dataDir: string,
   host: string,
 ): Promise<{ key: string; cert: string }> {
@@ -70,7 +70,7 @@ export async function keptCertificate(
 }
 
 /** The key that mail from the sandbox's own mailboxes is signed with. */
-export async function keptSandboxKey(dataDir: string): Promise<DkimKey> {
+export async function ensureSandboxKey(dataDir: string): Promise<DkimKey> {
   const { content } = await keep(dataDir, 'sandbox-dkim.json', async () => {
     const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
       modulusLength: 2048,

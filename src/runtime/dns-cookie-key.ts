@@ -4,10 +4,10 @@
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import type { Config } from '#config/settings.ts'
-import { presentSecretKey } from './data-directory.ts'
+import { readSecretKey } from './data-directory.ts'
 
 export async function dnsCookieKey({ secretKey, dataDir }: Config): Promise<Buffer> {
-  const kept = secretKey ? undefined : await presentSecretKey(dataDir)
+  const kept = secretKey ? undefined : await readSecretKey(dataDir)
   const key = secretKey ?? (kept ? Buffer.from(kept.trim(), 'base64') : randomBytes(32))
   return createHmac('sha256', key).update('mailstead dns cookies').digest()
 }

@@ -7,7 +7,7 @@ import { embeddedSenderDriver } from '#drivers/sender/embedded/driver.ts'
 import { unconfigured } from '#drivers/unconfigured.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import { embeddedZoneDriver } from '#drivers/zone/embedded/driver.ts'
-import type { View } from '#resolver/view.ts'
+import type { DnsView } from '#resolver/view.ts'
 import type { SendingLimits } from '#store/accept-messages.ts'
 import type { StoreContext } from '#store/context.ts'
 import { custodyStore } from '#store/custody.ts'
@@ -80,7 +80,7 @@ export function portsBuilder(parts: PortsParts): (chosen: DomainAccounts) => Por
 }
 
 /** By account. Embedded drivers are made for the pass, and use the pass's view of the public DNS. */
-function drivers(parts: PortsParts, { publicDns }: View) {
+function drivers(parts: PortsParts, { publicDns }: DnsView) {
   const {
     store,
     world,

@@ -11,7 +11,7 @@ import { paced, paceExcept, shareOf, unpaced } from '#resolver/pace.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import { ROOT_HINTS } from '#resolver/root-hints.ts'
 import { stubResolver } from '#resolver/stub.ts'
-import { viewsThrough } from '#resolver/view.ts'
+import { dnsViews } from '#resolver/view.ts'
 import { SANDBOX } from '#sandbox/names.ts'
 import { systemClock } from '../clock.ts'
 import { type Platform, probeHostOf, type World } from '../world.ts'
@@ -107,7 +107,7 @@ export function liveWorld(config: Config, share: () => number): World {
     name: 'live',
     smtpPort: () => 25,
     resolver: configuredResolver(config),
-    view: viewsThrough(reach, () => performance.now()),
+    view: dnsViews(reach, () => performance.now()),
     clock: systemClock,
     soonestLookMs: 2000,
     platform,
@@ -134,7 +134,7 @@ export function sandboxWorld(ports: SandboxPorts): World {
     mayConnect: isLoopback,
     pace: unpaced,
   }
-  const view = viewsThrough(reach, () => performance.now())
+  const view = dnsViews(reach, () => performance.now())
   return {
     ...reach,
     name: 'sandbox',

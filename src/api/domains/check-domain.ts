@@ -5,7 +5,7 @@ import { keyOf, needs } from '../http/route.ts'
 import { domainParams } from '../http/shapes.ts'
 import { waitForDomain } from '../http/wait.ts'
 import { domain } from './answers.ts'
-import { everythingOf } from './get-domain.ts'
+import { domainDetails } from './get-domain.ts'
 import { loadDomain } from './load-domain.ts'
 
 /** POST /domains/{domain_id}/check: looks again now, and answers with the result. Changes nothing itself. */
@@ -34,7 +34,7 @@ export function checkDomainRoute(app: Http, context: ApiContext): void {
         done: ({ row }) => hasBeenLookedAt(row, askedAtEpoch),
         limitMs: context.waitMs,
       })
-      return everythingOf(seen, context)
+      return domainDetails(seen, context)
     },
   )
 }

@@ -23,11 +23,11 @@ export function getDomainRoute(app: Http, context: ApiContext): void {
       ...needs(context, 'domains:read'),
     },
     async (request) =>
-      everythingOf(await loadDomain(store, keyOf(request), request.params.domain_id), context),
+      domainDetails(await loadDomain(store, keyOf(request), request.params.domain_id), context),
   )
 }
 
 /** A domain with all that belongs to it. */
-export async function everythingOf(known: KnownDomain, { store, now }: ApiContext) {
+export async function domainDetails(known: KnownDomain, { store, now }: ApiContext) {
   return details({ ...known, ...(await relatedRowsOf(store, known.row.id)) }, now())
 }

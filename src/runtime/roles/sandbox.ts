@@ -30,7 +30,7 @@ import {
 import type { World } from '../../world.ts'
 import type { Accounts } from '../accounts.ts'
 import type { Runtime } from '../context.ts'
-import { keptSandboxKey } from '../data-directory.ts'
+import { ensureSandboxKey } from '../data-directory.ts'
 import type { Misbehaviour } from '../domain-ports.ts'
 import { sandboxPlatform, sandboxWorld } from '../worlds.ts'
 import { withSerials } from './dns.ts'
@@ -61,7 +61,7 @@ export async function openSandbox(
   for (const { address, port } of accounts.servers) ports.dns.set(address, port)
   for (const zone of await withSerials(store, platformZones(platform))) nameserver.serve(zone)
 
-  const key = await keptSandboxKey(config.dataDir)
+  const key = await ensureSandboxKey(config.dataDir)
   const outcomes = new OutstandingOutcomes(store)
   await outcomes.reload()
   const parent = opened.use(

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { after, test } from 'node:test'
 import type { Received } from '#mail/incoming/receive.ts'
-import { keptCertificate } from '#runtime/data-directory.ts'
+import { ensureCertificate } from '#runtime/data-directory.ts'
 import { until } from '../../../test/client.ts'
 import { temporaryDirectory } from '../../../test/directories.ts'
 import { sendMail } from '../../../test/smtp.ts'
@@ -12,7 +12,7 @@ import { type InboundLimits, listenInbound } from './inbound.ts'
 
 const directory = await temporaryDirectory()
 after(() => directory[Symbol.asyncDispose]())
-const tls = await keptCertificate(directory.path, 'mx.product.example')
+const tls = await ensureCertificate(directory.path, 'mx.product.example')
 
 const KEPT: Received = { is: 'kept', isJudged: true }
 const RECIPIENTS = ['kim@acme.example']
