@@ -266,7 +266,7 @@ describe('a server that dies', { concurrency: true }, () => {
     process.kill(before, 'SIGKILL')
     await eventually(async () => server.pid !== undefined && server.pid !== before)
     assert.deepEqual(await query(server.connection, 'select * from kept'), [{ one: 1 }])
-    assert.ok(log.includes('Postgres ended by itself (SIGKILL); it is started again in 100 ms'))
+    assert.ok(log.includes('Postgres ended by itself (SIGKILL); Mailstead restarts it in 100 ms'))
   })
 })
 

@@ -11,12 +11,12 @@ describe('a server that dies', { concurrency: true }, () => {
     await using supervisor = new Supervisor(deadServer(), launch, hearing(said))
     await eventually(async () => said.length >= 6)
     assert.deepEqual(said.slice(0, 6), [
-      'Postgres ended by itself (exit code 1); it is started again in 100 ms',
-      'Postgres ended by itself (exit code 1); it is started again in 200 ms',
-      'Postgres ended by itself (exit code 1); it is started again in 400 ms',
-      'Postgres ended by itself (exit code 1); it is started again in 800 ms',
-      'Postgres ended by itself (exit code 1); it is started again in 1600 ms',
-      'Postgres ended by itself (exit code 1); it is started again in 3200 ms',
+      'Postgres ended by itself (exit code 1); Mailstead restarts it in 100 ms',
+      'Postgres ended by itself (exit code 1); Mailstead restarts it in 200 ms',
+      'Postgres ended by itself (exit code 1); Mailstead restarts it in 400 ms',
+      'Postgres ended by itself (exit code 1); Mailstead restarts it in 800 ms',
+      'Postgres ended by itself (exit code 1); Mailstead restarts it in 1600 ms',
+      'Postgres ended by itself (exit code 1); Mailstead restarts it in 3200 ms',
     ])
     assert.equal(supervisor.pid, undefined)
   })

@@ -64,7 +64,7 @@ export class Supervisor implements AsyncDisposable {
     let trouble = ending
     for (;;) {
       const ms = pauseMs(this.#failures++)
-      this.#listeners.onTrouble(`${trouble}; it is started again in ${ms} ms`)
+      this.#listeners.onTrouble(`${trouble}; Mailstead restarts it in ${ms} ms`)
       try {
         return await this.#restart(ms)
       } catch (error) {

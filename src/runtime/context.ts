@@ -49,7 +49,7 @@ export async function openBareRuntime(
 ): Promise<BareRuntime> {
   await mkdir(config.dataDir, { recursive: true, mode: DIRECTORY_MODE })
   opened.use(await lockDataDirectory(config.dataDir, 'process.pid').catch(refuseSecond))
-  const onError = (error: unknown) => logger.error({ err: error }, 'trouble')
+  const onError = (error: unknown) => logger.error({ err: error }, 'unexpected error')
   return { config, logger, opened, onError }
 }
 
@@ -69,7 +69,7 @@ export async function openServer(
   if (config.databaseUrl !== '') return connectionTo(config.databaseUrl)
   const postgres = await startPostgres({
     dataDir: join(config.dataDir, 'postgres'),
-    onLog: (line) => logger.debug({ postgres: line }, 'postgres says'),
+    onLog: (line) => logger.debug({ postgres: line }, 'log of Postgres'),
     onTrouble: (sentence) => logger.error(sentence),
     ...(signal ? { signal } : {}),
   })
@@ -120,7 +120,7 @@ async function secretKeyOf(config: Config, logger: Logger, db: Database): Promis
   return ensureSecretKey(config.dataDir, {
     mayMake: !(await hasSecrets(db)),
     onMade: (path) =>
-      logger.warn({ path }, 'made the key that encrypts secrets; keep a copy of it elsewhere'),
+      logger.warn({ path }, 'created the key that encrypts secrets: keep a copy of it elsewhere'),
   })
 }
 

@@ -60,7 +60,7 @@ export async function startMailstead(options: StartOptions): Promise<Running> {
   const { roles: open } = options.config
   options.logger.info({ roles: open, ...listenersOf(roles) }, 'started')
   const obstacles = live.isConfigured ? live.obstacles : []
-  for (const obstacle of obstacles) options.logger.warn(`live domains are refused: ${obstacle}`)
+  for (const obstacle of obstacles) options.logger.warn(`refuses live domains: ${obstacle}`)
   opened.defer(() => options.logger.info({ roles: open }, 'stops'))
   const closing = opened.move()
   return { ...roles, [Symbol.asyncDispose]: () => closing.disposeAsync() }

@@ -50,7 +50,8 @@ test('a stream outlives looks that could not be taken', async () => {
   const reading = response.text()
   await sql`insert into blinks default values`.execute(db)
   await until(
-    async () => logLines.filter((line) => line.includes('no look was taken')).length,
+    async () =>
+      logLines.filter((line) => line.includes('could not read the progress of a domain')).length,
     (count) => count > 1,
   )
   await isBack()

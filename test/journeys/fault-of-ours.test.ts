@@ -12,7 +12,7 @@ const { client, store } = house
 const faults = () =>
   house.logLines
     .map((line) => JSON.parse(line))
-    .filter(({ msg }) => msg === 'a look at a domain failed')
+    .filter(({ msg }) => msg === 'a pass over a domain failed')
 
 test('is shown by the domain, logged with its name, repeated ever more slowly, and holds up no other', async () => {
   // No key pair can be unsealed, as with the secret.key of another installation.

@@ -17,7 +17,7 @@ export function getProgressRoute(app: Http, context: ApiContext): void {
   const { store } = context
   const streams = new Streams()
   const onError = (error: unknown) => {
-    app.log.error({ err: error }, 'no look was taken')
+    app.log.error({ err: error }, 'could not read the progress of a domain')
     return undefined
   }
   app.addHook('preClose', async () => streams.end())

@@ -78,7 +78,7 @@ export function feedRoute(app: Http, context: ApiContext): void {
           (error: unknown) => !(error instanceof Problem),
         )
       const onError = (error: unknown) => {
-        app.log.error({ err: error }, 'no events were read')
+        app.log.error({ err: error }, 'could not read events')
         return undefined
       }
       await streams.send(reply, key.keyId, (stream) =>

@@ -141,7 +141,7 @@ function answerError(
   const problem = problemOf(error, options)
   if (!problem) request.log.error({ err: error }, 'internal error')
   if (problem?.code === 'database_away')
-    request.log.warn({ err: error }, 'the database did not do what was asked')
+    request.log.warn({ err: error }, 'the database refused a statement')
   const { code, message, fields, retryAfterS } =
     problem ?? new Problem('internal', { request_id: request.id })
   const { status } = PROBLEMS[code]

@@ -42,7 +42,7 @@ export function answerOnce(app: Http, { store }: ApiContext): void {
     claims.delete(request)
     // The change is made and needs its answer, even if storing that fails: the claim's lease then ends.
     await settle(claim, reply, payload).catch((error) =>
-      request.log.error({ err: error }, 'an answer was not kept for its Idempotency-Key'),
+      request.log.error({ err: error }, 'could not store an answer under its Idempotency-Key'),
     )
     return payload
   })

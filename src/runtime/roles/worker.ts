@@ -24,7 +24,7 @@ export function openWorkers(runtime: Runtime, worlds: Worlds, ports: PortsOf): v
       if (change.to === 'FAILED') logger.warn(change, 'domain failed')
       else logger.info(change, 'domain changed its status')
     },
-    onFault: (error, domain) => logger.error({ err: error, domain }, 'a look at a domain failed'),
+    onFault: (error, domain) => logger.error({ err: error, domain }, 'a pass over a domain failed'),
   }
   const load = (row: Taken) => loadForPass(store, row, ports)
   // Rows of a world that is off here are for another process, or wait until it is on.

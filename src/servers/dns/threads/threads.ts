@@ -125,7 +125,7 @@ export class DnsThreads implements AsyncDisposable {
   #warnOfSmallBuffer({ address }: Endpoint, { receiveBufferOctets: octets }: Listener): void {
     if (octets === undefined || octets >= WANTED_BUFFER_OCTETS) return
     this.#onNote(
-      `The kernel keeps ${octets} octets of a burst of DNS queries at ${address}, not ${WANTED_BUFFER_OCTETS}: raise net.core.rmem_max`,
+      `The kernel buffers ${octets} octets of DNS queries at ${address}, not ${WANTED_BUFFER_OCTETS}: raise net.core.rmem_max`,
     )
   }
 }
@@ -142,7 +142,9 @@ async function startUdp(
     return { sockets: 'batched', threads: await startAll(shared, 'packets', count) }
   } catch (error) {
     if (sockets === 'batched') throw error
-    onNote(`DNS packets cannot be read in batches here, and are read one by one: ${error}`)
+    onNote(
+      `This system cannot read DNS packets in batches. The nameserver reads them one by one: ${error}`,
+    )
     return { sockets: 'dgram', threads: await startAll(alone, 'datagrams', 1) }
   }
 }

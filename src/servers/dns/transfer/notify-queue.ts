@@ -146,7 +146,7 @@ export class NotifyQueue implements Disposable {
   #answered(): void {
     if (!this.#isSilent) return
     this.#isSilent = false
-    this.#options.onTrouble(`The secondary ${writeEndpoint(this.#secondary)} takes NOTIFY again.`)
+    this.#options.onTrouble(`The secondary ${writeEndpoint(this.#secondary)} answers NOTIFY again.`)
   }
 
   #failed({ apex, tries }: Notice, giveUp: () => void): void {
