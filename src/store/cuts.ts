@@ -27,7 +27,7 @@ export async function addCut(
   const result = await context.db.transaction().execute(async (tx): Promise<CutResult> => {
     const above = await zoneAbove(tx, domain)
     if (above?.workspace_id !== domain.workspace_id) return { is: 'not_inside' }
-    if (!(await isStanding(tx, [above.id, domain.id]))) return { is: 'gone' }
+    if (!(await areActive(tx, [above.id, domain.id]))) return { is: 'gone' }
     await check(tx, above)
     const cut = nameservers.map((each) => {
       return { name: absolute(domain.name), type: 'NS' as const, value: absolute(each), ttl: TTL_S }

@@ -8,7 +8,7 @@ import { keyOf, needs } from '../http/route.ts'
 import { domainParams, SUCCESS } from '../http/shapes.ts'
 import { zoneCut } from './answers.ts'
 import { loadDomain } from './load-domain.ts'
-import { refuseConflict, standingOf } from './standing-records.ts'
+import { readZoneContents, refuseConflict } from './zone-contents.ts'
 
 /** POST /domains/{domain_id}/cut: delegates a name inside a zone of the same workspace. */
 export function cutZoneRoute(app: Http, context: ApiContext): void {
@@ -39,7 +39,7 @@ export function cutZoneRoute(app: Http, context: ApiContext): void {
       if (nameservers.length === 0) throw new Problem('domain_not_ready')
       const delegation = { name: absolute(row.name), type: 'NS' } as const
       const result = await addCut(store, row, nameservers, async (held, above) =>
-        refuseConflict(delegation, await standingOf(held, above)),
+        refuseConflict(delegation, await readZoneContents(held, above)),
       )
       if (result.is !== 'cut') throw new Problem(REFUSALS[result.is])
       const { zone } = result

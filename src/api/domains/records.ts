@@ -20,10 +20,10 @@ import type { Http } from '../http/http.ts'
 import { Invalid, Problem, type ProblemCode } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { domainParams, id, SUCCESS } from '../http/shapes.ts'
-import { recordList, recordRemoved, recordAnswer } from './answers.ts'
+import { recordAnswer, recordList, recordRemoved } from './answers.ts'
 import { customerRecordView, recordViewer } from './domain-views.ts'
 import { loadDomain } from './load-domain.ts'
-import { RECORDS, refuseConflict, zoneContentsOf } from './standing-records.ts'
+import { MAX_OWN_RECORDS, refuseConflict, zoneContentsOf } from './zone-contents.ts'
 
 /** Enough for a TXT value of 4096 octets, each escaped, with its quotation marks. */
 const VALUE_LIMIT = 20_000

@@ -23,9 +23,13 @@ export function zoneContentsOf(
   }
 }
 
-/** Reads what stands in the zone of a locked domain. */
-export const standingOf = async (held: Queryable, domain: DomainRow) =>
-  standingIn(domain, await recordsOf(held, domain.id), await listCustomerRecords(held, domain.id))
+/** Reads the records in the zone of a locked domain. */
+export const readZoneContents = async (held: Queryable, domain: DomainRow) =>
+  zoneContentsOf(
+    domain,
+    await recordsOf(held, domain.id),
+    await listCustomerRecords(held, domain.id),
+  )
 
 /** Throws `record_conflict`, with the reason, when the zone cannot hold the record. */
 export function refuseConflict(

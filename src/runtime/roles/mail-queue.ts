@@ -87,7 +87,7 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
     table: OUTGOING,
     mine: messagesOfLane(lane, [...worlds.keys()]),
     topic,
-    pick: (limit, which) => inTurn(limit, which, queue.taking),
+    pick: (limit, which) => pickMessages(limit, which, queue.taking),
     atOnce,
     passLimitMs: PASS_LIMIT_MS,
     givesWay: false,

@@ -1,15 +1,18 @@
-/** What our nameservers are given for a name: the zone of the claim that is served. */
+/** Reads the zone that our nameservers serve for a name: that of one of its claims. */
 import { withCustomers } from '#domains/customer-records.ts'
 import { chooseServed, isWokenByQuery, SET_UP } from '#domains/serving.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { absolute } from '#names/domain-name.ts'
 import type { ServedZone } from '#servers/dns/zone.ts'
-import type { FedName } from '#servers/fed-name.ts'
+import type { ServedName } from '#servers/served-name.ts'
 import type { Database } from '#store/database.ts'
 import { domainsNamed, importedAt, type ZoneRow, zonesNamed } from '#store/served-names.ts'
 
 /** What is served for each name, and the domains that a query for it wakes. */
-export async function readServedNames(db: Database, names: readonly string[]): Promise<FedName[]> {
+export async function readServedNames(
+  db: Database,
+  names: readonly string[],
+): Promise<ServedName[]> {
   if (names.length === 0) return []
   const [zones, domains] = await Promise.all([zonesNamed(db, names), domainsNamed(db, names)])
   const served = new Map<string, ZoneRow>()
