@@ -63,18 +63,6 @@ const LAYERS: Record<string, Row> = {
     ],
     types: ['drivers/zone/contract.ts', 'mail/incoming/*'],
   },
-  sandbox: {
-    uses: [
-      'dns/*',
-      'names/*',
-      'policy/*',
-      'drivers/errors.ts',
-      'mail/*',
-      'servers/dns/*',
-      'servers/smtp/*',
-    ],
-    types: [...CONTRACTS, 'domains/types.ts', 'resolver/resolver.ts', `${EMBEDDED}/*`],
-  },
   store: {
     uses: [
       'clock.ts',
@@ -109,7 +97,6 @@ const LAYERS: Record<string, Row> = {
       `${EMBEDDED}/*`,
       'engine/doorbell.ts',
       'mail/*',
-      'sandbox/*',
       'servers/dns/transfer/source.ts',
       'servers/dns/zone.ts',
     ],
@@ -132,7 +119,6 @@ const LAYERS: Record<string, Row> = {
       'events/*',
       'mail/outgoing/compose.ts',
       'mail/outgoing/gate.ts',
-      'sandbox/outcomes.ts',
       'store/*',
     ],
     types: [
@@ -141,7 +127,6 @@ const LAYERS: Record<string, Row> = {
       'domains/types.ts',
       'drivers/sender/contract.ts',
       'mail/*',
-      'sandbox/*',
     ],
   },
   config: { uses: ['dns/*', 'names/*'] },
@@ -150,6 +135,8 @@ const LAYERS: Record<string, Row> = {
   cli: { uses: ['config/*', 'store/api-keys.ts'] },
   /** The composition root puts all of them together, so it may see all of them. */
   runtime: { uses: ['*'] },
+  /** A plug-in of the runtime: it is given the product's parts, and adds a world and routes. */
+  sandbox: { uses: ['*'] },
 }
 
 /** The files at the top of src/. */
@@ -166,19 +153,19 @@ const TOP: Record<string, Row> = {
 /** Whose business a package is. */
 const PACKAGES: Record<string, readonly string[]> = {
   'dns-packet': ['servers/dns/dig.ts'],
-  fastify: ['api/*'],
+  fastify: ['api/*', 'sandbox/api/*'],
   'fastify-type-provider-zod': ['api/http/http.ts'],
   koffi: ['servers/dns/threads/batched-socket.ts'],
-  kysely: ['store/*', 'engine/*'],
+  kysely: ['store/*', 'engine/*', 'sandbox/rows.ts'],
   mailauth: ['mail/outgoing/tls-policies.ts', 'mail/incoming/authenticate.ts'],
   nodemailer: ['mail/outgoing/*'],
   pg: ['store/*', 'engine/doorbell.ts', 'postgres/*', 'runtime/context.ts'],
   pino: ['api/*', 'runtime/*', 'main.ts'],
-  'postal-mime': ['mail/*', 'api/sandbox/mail.ts'],
+  'postal-mime': ['mail/*', 'sandbox/api/mail.ts'],
   selfsigned: ['runtime/data-directory.ts'],
   'smtp-server': ['servers/smtp/*'],
   tldts: ['names/*'],
-  zod: ['api/*', 'drivers/*', 'events/*', 'runtime/accounts.ts'],
+  zod: ['api/*', 'drivers/*', 'events/*', 'runtime/accounts.ts', 'sandbox/api/*'],
 }
 
 /** Layers written `../store/…` instead of `#store/…` here and there. */
@@ -203,6 +190,7 @@ const READS_CLOCK: readonly string[] = [
   'store/*', // Times of rows, where the database's own are not used.
   'api/*', // When something was asked.
   'sandbox/parent.ts', // When a registry publishes.
+  'sandbox/api/*', // When something was asked.
   'mail/incoming/trace.ts', // When a message came in.
 ]
 
@@ -279,6 +267,16 @@ for (const [name, row] of Object.entries(TOP)) {
     for (const found of importsOf(`src/${name}`).filter(isOurs)) assertAllowed(found, row)
   })
 }
+
+test('one line of the product names the sandbox', () => {
+  const named = SOURCES.filter((file) => layerOf(file) !== 'sandbox')
+    .flatMap(importsOf)
+    .filter(({ target }) => target.startsWith('sandbox/'))
+  assert.deepEqual(
+    named.map(({ file, target }) => [file, target]),
+    [['src/runtime/start.ts', 'sandbox/sandbox.ts']],
+  )
+})
 
 test('across layers an import is written #layer/file.ts, within one ./file.ts', () => {
   for (const found of SOURCES.flatMap(importsOf).filter(isOurs)) {

@@ -3,6 +3,7 @@
 import type { Role } from '#config/settings.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { writeEndpoint } from '#names/ip.ts'
+import { openSandbox } from '#sandbox/sandbox.ts'
 import type { Nameserver } from '#servers/nameserver.ts'
 import type { StoreContext } from '#store/context.ts'
 import type { PortsOf } from '#store/domain-passes.ts'
@@ -24,9 +25,9 @@ import { openApi, openUnavailableApi } from './roles/api.ts'
 import { followDatabase, openNameserver } from './roles/dns.ts'
 import { openOutgoing } from './roles/mail-queue.ts'
 import { openRedirects, redirectAddresses } from './roles/redirect.ts'
-import { openSandbox, type Sandbox } from './roles/sandbox.ts'
 import { openInbound } from './roles/smtp.ts'
 import { openWorkers } from './roles/worker.ts'
+import type { Sandbox } from './sandbox.ts'
 import { type LiveState, liveObstacles, liveWorld } from './worlds.ts'
 
 export type Running = AsyncDisposable & {

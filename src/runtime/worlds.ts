@@ -1,18 +1,17 @@
-/** Makes the values of `World`: all differences between live and sandbox, in one place. */
+/** The live world, as configured, and what prevents it. */
 import { getServers } from 'node:dns'
 import { isIPv6 } from 'node:net'
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import type { Config } from '#config/settings.ts'
 import { nameserverPool } from '#domains/claims.ts'
 import { isSpecialUse } from '#names/domain-name.ts'
-import { isLoopback, isPrivateAddress, parseEndpoint } from '#names/ip.ts'
+import { isPrivateAddress, parseEndpoint } from '#names/ip.ts'
 import type { Reach } from '#resolver/iterate.ts'
-import { paced, paceExcept, shareOf, unpaced } from '#resolver/pace.ts'
+import { paced, paceExcept, shareOf } from '#resolver/pace.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import { ROOT_HINTS } from '#resolver/root-hints.ts'
 import { stubResolver } from '#resolver/stub.ts'
 import { dnsViews } from '#resolver/view.ts'
-import { SANDBOX } from '#sandbox/names.ts'
 import { systemClock } from '../clock.ts'
 import { type Platform, probeHostOf, type World } from '../world.ts'
 
@@ -35,19 +34,6 @@ const orListening = (
   given: readonly string[],
   listening: readonly { address: string }[],
 ): readonly string[] => (given.length > 0 ? given : listening.map(({ address }) => address))
-
-/** Fixed names, everything on one loopback address. */
-export function sandboxPlatform(): Platform {
-  const { nameserverZone, mailHost } = SANDBOX
-  return {
-    nameserverZone,
-    pool: nameserverPool(nameserverZone, ['127.0.0.1']),
-    mailHost,
-    mailHostAddresses: ['127.0.0.1'],
-    sourceAddresses: ['127.0.0.1'],
-    probeHost: probeHostOf(mailHost),
-  }
-}
 
 /** Why this installation cannot serve live domains, in sentences; empty when it can. */
 export type LiveState = { isConfigured: boolean; obstacles: readonly string[] }
@@ -120,33 +106,6 @@ const isOurs = ({ pool }: Platform, asked: string): boolean =>
 /** Without one, queries and mail over IPv6 would only time out. */
 const isGlobalIPv6 = (each?: NetworkInterfaceInfo): boolean =>
   each?.family === 'IPv6' && !isPrivateAddress(each.address)
-
-export type SandboxPorts = {
-  dns(address: string): number | undefined
-  smtp(address: string): number | undefined
-}
-
-export function sandboxWorld(ports: SandboxPorts): World {
-  const reach: Reach = {
-    rootHints: SANDBOX.rootAddresses,
-    // Port 9 is discard: nothing of the sandbox listens at other addresses.
-    dnsPort: (address) => ports.dns(address) ?? 9,
-    mayConnect: isLoopback,
-    pace: unpaced,
-  }
-  const view = dnsViews(reach, () => performance.now())
-  return {
-    ...reach,
-    name: 'sandbox',
-    smtpPort: (address) => ports.smtp(address) ?? 9,
-    resolver: { resolve: (...question) => view().publicDns.resolve(...question) },
-    view,
-    clock: systemClock,
-    // The parent is our own, so the rate may be high.
-    soonestLookMs: 200,
-    platform: sandboxPlatform(),
-  }
-}
 
 function configuredResolver(config: Config): Resolver {
   if (config.resolvers.length > 0) return stubResolver(config.resolvers)

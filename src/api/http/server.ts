@@ -1,4 +1,4 @@
-/** The public API and the sandbox's, in one HTTP server. */
+/** The HTTP server of the public API, and of a sandbox's. */
 import type { Endpoint } from '#names/ip.ts'
 import { getMailRoute } from '../conversations/get-mail.ts'
 import { listRepliesRoute } from '../conversations/list-replies.ts'
@@ -31,15 +31,11 @@ import { messagesRoutes } from '../messages/messages.ts'
 import { receiveEventsRoute } from '../messages/receive-events.ts'
 import { describeApi } from '../openapi/document.ts'
 import { openapiRoutes } from '../openapi/routes.ts'
-import type { SandboxContext } from '../sandbox/context.ts'
-import { mailRoutes } from '../sandbox/mail.ts'
-import { outcomeRoutes } from '../sandbox/outcomes.ts'
-import { registrarRoutes } from '../sandbox/registrar.ts'
 import { getWorkspaceRoute } from '../workspaces/get-workspace.ts'
 import { workspaceRoutes } from '../workspaces/workspaces.ts'
 import type { ApiContext } from './context.ts'
 import { type HealthOptions, healthRoutes } from './health.ts'
-import { createHttp, type HttpOptions } from './http.ts'
+import { createHttp, type Http, type HttpOptions } from './http.ts'
 import { answerOnce } from './idempotency.ts'
 import { limitRequests } from './rate-limit.ts'
 
@@ -76,13 +72,12 @@ const ROUTES = [
   cutZoneRoute,
   workspaceRoutes,
 ]
-const SANDBOX_ROUTES = [registrarRoutes, outcomeRoutes, mailRoutes]
 
 export type ApiOptions = HttpOptions & {
   listen: Endpoint
   context: ApiContext
-  /** Absent where the sandbox is off: its calls then answer 403 or 404. */
-  sandbox: SandboxContext | undefined
+  /** Adds the routes of a sandbox. */
+  addRoutes: ((app: Http) => void) | undefined
   health: HealthOptions
 }
 
@@ -97,7 +92,7 @@ export async function startApi(options: ApiOptions): Promise<AsyncDisposable & E
   limitRequests(app, options.context)
   answerOnce(app, options.context)
   for (const route of ROUTES) route(app, options.context)
-  if (options.sandbox) for (const route of SANDBOX_ROUTES) route(app, options.sandbox)
+  options.addRoutes?.(app)
   await app.listen({ host: options.listen.address, port: options.listen.port })
   const bound = app.server.address()
   const port = typeof bound === 'object' && bound ? bound.port : options.listen.port

@@ -19,9 +19,9 @@ import type { BareRuntime, Runtime } from '../context.ts'
 import type { Health } from '../health.ts'
 import { recordKeyUses } from '../key-uses.ts'
 import { deleteExpired } from '../retention.ts'
+import type { Sandbox } from '../sandbox.ts'
 import { type LiveState, livePlatform } from '../worlds.ts'
 import { redirectAddresses } from './redirect.ts'
-import type { Sandbox } from './sandbox.ts'
 
 export type ApiParts = {
   ports: PortsOf
@@ -34,7 +34,7 @@ export type ApiParts = {
 /** The `api` role: the public API, the sandbox's, and the admin socket. Returns the API's URL. */
 export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string> {
   const { config, logger, store, opened, onError } = runtime
-  const { health } = parts
+  const { health, sandbox } = parts
   const uses = opened.use(recordKeyUses(store, onError))
   const { authorize, identify, forget } = keyChecker({
     used: ({ keyId }) => uses.record(keyId),
@@ -48,7 +48,7 @@ export async function openApi(runtime: Runtime, parts: ApiParts): Promise<string
     isOurHost: hostCheck(config),
     isDatabaseAway,
     context: { store, authorize, identify, forgetKeys: forget, ...contextOf(config, parts) },
-    sandbox: parts.sandbox?.api(authorize),
+    addRoutes: sandbox && ((app) => sandbox.addRoutes(app, authorize)),
     health,
   })
   opened.use(api)

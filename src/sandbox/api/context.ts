@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
+import { Problem } from '#api/http/problems.ts'
 import type { AttemptResult } from '#mail/outgoing/mail.ts'
-import type { OutsideMail } from '#sandbox/postbox.ts'
 import type { ApiKey } from '#store/api-keys.ts'
 import type { StoreContext } from '#store/context.ts'
-import { Problem } from '../http/problems.ts'
+import type { OutsideMail } from '../postbox.ts'
 
 export const SANDBOX_PREFIX = '/api/sandbox/v1'
 

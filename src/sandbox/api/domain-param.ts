@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { Invalid } from '#api/http/problems.ts'
 import { parseDomainName } from '#names/domain-name.ts'
-import { Invalid } from '../http/problems.ts'
 
 /** The `{domain}` of the sandbox's paths; a name written otherwise is the same name. */
 export const domainParam = z.object({ domain: z.string().max(1000) })

@@ -1,11 +1,11 @@
 /** The sandbox's state as rows, so that a restart changes nothing in it. */
 import { sql } from 'kysely'
 import type { ConditionType } from '#domains/types.ts'
-import type { Outcome } from '#sandbox/outcomes.ts'
-import type { Delegation } from '#sandbox/parent.ts'
-import type { PostboxMessage } from '#sandbox/postbox.ts'
+import type { StoreContext } from '#store/context.ts'
 import { newId } from '../ids.ts'
-import type { StoreContext } from './context.ts'
+import type { Outcome } from './outcomes.ts'
+import type { Delegation } from './parent.ts'
+import type { PostboxMessage } from './postbox.ts'
 
 export async function listDelegations({ db }: StoreContext): Promise<Delegation[]> {
   const rows = await db.selectFrom('sandbox_delegations').selectAll().execute()

@@ -1,49 +1,36 @@
 /** Starts the sandbox on loopback: a registry, outside mailboxes, and failures on demand. */
 import { isIPv6 } from 'node:net'
-import type { Keys } from '#api/http/auth.ts'
-import type { SandboxContext } from '#api/sandbox/context.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import { Sessions } from '#mail/outgoing/sessions.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { absolute, ancestorsOf } from '#names/domain-name.ts'
-import type { Endpoint } from '#names/ip.ts'
-import { RESERVED_IN_SANDBOX, SANDBOX } from '#sandbox/names.ts'
+import type { Accounts } from '#runtime/accounts.ts'
+import type { Runtime } from '#runtime/context.ts'
+import { ensureSandboxKey } from '#runtime/data-directory.ts'
+import { withSerials } from '#runtime/roles/dns.ts'
+import type { Sandbox } from '#runtime/sandbox.ts'
+import type { Nameserver } from '#servers/nameserver.ts'
+import { platformZones } from '#servers/platform-zones.ts'
+import type { StoreContext } from '#store/context.ts'
+import { sandboxRoutes } from './api/routes.ts'
+import { RESERVED_IN_SANDBOX, SANDBOX } from './names.ts'
 import {
   misbehavingMailbox,
   misbehavingSender,
   misbehavingZone,
   type Outcome,
   type TakeOutcome,
-} from '#sandbox/outcomes.ts'
-import { type Delegation, startParentZones } from '#sandbox/parent.ts'
-import { postboxRecords, sendFromOutside, startPostbox } from '#sandbox/postbox.ts'
-import type { Nameserver } from '#servers/nameserver.ts'
-import { platformZones } from '#servers/platform-zones.ts'
-import type { StoreContext } from '#store/context.ts'
+} from './outcomes.ts'
+import { type Delegation, startParentZones } from './parent.ts'
+import { postboxRecords, sendFromOutside, startPostbox } from './postbox.ts'
 import {
   keepSandboxMessage,
   listDelegations,
   listOutcomes,
   type OutstandingOutcome,
   takeOutcome,
-} from '#store/sandbox.ts'
-import type { World } from '../../world.ts'
-import type { Accounts } from '../accounts.ts'
-import type { Runtime } from '../context.ts'
-import { ensureSandboxKey } from '../data-directory.ts'
-import type { Misbehaviour } from '../domain-ports.ts'
-import { sandboxPlatform, sandboxWorld } from '../worlds.ts'
-import { withSerials } from './dns.ts'
-
-export type Sandbox = {
-  world: World
-  misbehaviour: Misbehaviour
-  /** Names that the API refuses to add or register. */
-  reserved: readonly string[]
-  /** Sets the listeners for incoming mail, which start after the world exists. */
-  setInboundPorts(listeners: readonly Endpoint[]): void
-  api(authorize: Keys['authorize']): SandboxContext
-}
+} from './rows.ts'
+import { sandboxPlatform, sandboxWorld } from './world.ts'
 
 /** Opens the sandbox beside the nameserver, which serves its hosted zones too. */
 export async function openSandbox(
@@ -112,28 +99,29 @@ export async function openSandbox(
     setInboundPorts(listeners) {
       for (const { address, port } of listeners) ports.smtp.set(address, port)
     },
-    api: (authorize) => ({
-      store,
-      reserved,
-      republish,
-      authorize: (request) => authorize(request, undefined),
-      reloadOutcomes: () => outcomes.reload(),
-      sendFromOutside: (mail) =>
-        sendFromOutside(
-          mail,
-          (raw, domain) => workers.sign(raw, domain, key),
-          {
-            resolver: world.resolver,
-            sessions,
-            mailHost: SANDBOX.postboxHost,
-            smtpPort: world.smtpPort,
-            mayConnect: world.mayConnect,
-            sourceAddresses: [SANDBOX.postboxAddress],
-            smarthost: undefined,
-          },
-          AbortSignal.timeout(60_000),
-        ),
-    }),
+    addRoutes: (app, authorize) =>
+      sandboxRoutes(app, {
+        store,
+        reserved,
+        republish,
+        authorize: (request) => authorize(request, undefined),
+        reloadOutcomes: () => outcomes.reload(),
+        sendFromOutside: (mail) =>
+          sendFromOutside(
+            mail,
+            (raw, domain) => workers.sign(raw, domain, key),
+            {
+              resolver: world.resolver,
+              sessions,
+              mailHost: SANDBOX.postboxHost,
+              smtpPort: world.smtpPort,
+              mayConnect: world.mayConnect,
+              sourceAddresses: [SANDBOX.postboxAddress],
+              smarthost: undefined,
+            },
+            AbortSignal.timeout(60_000),
+          ),
+      }),
   }
 }
 

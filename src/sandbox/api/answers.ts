@@ -3,8 +3,8 @@
  * that answers have these shapes.
  */
 import { z } from 'zod'
-import { answerFields, instant, stage } from '../openapi/parts.ts'
-import { components } from '../openapi/schema.ts'
+import { answerFields, instant, stage } from '#api/openapi/parts.ts'
+import { components } from '#api/openapi/schema.ts'
 
 export const sandboxDelegation = z
   .object({
