@@ -273,7 +273,8 @@ function openWorld(changes: Partial<Domain> = {}) {
       forget: async () => void Object.assign(state, { probe: undefined }),
     },
     inboxes: {
-      wanted: async () => [{ localpart: 'kim', displayName: 'Kim' }],
+      list: async () => ({ wanted: [{ localpart: 'kim', displayName: 'Kim' }], unwanted: [] }),
+      removed: async () => undefined,
       ready: async () => undefined,
       refused: async () => assert.fail('nobody refuses here'),
     },

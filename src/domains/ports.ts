@@ -118,12 +118,17 @@ export type ProbeStore = {
 
 /** The inboxes of a domain, whose mailboxes a pass creates and removes. */
 export type InboxStore = {
-  /** The inboxes that need a mailbox, and an identity where the sender grants them one by one. */
-  wanted(domain: Domain): Promise<readonly Identity[]>
+  /**
+   * The inboxes that need a mailbox, and an identity where the sender grants them one by one; and the localparts
+   * of deleted inboxes that may still have them.
+   */
+  list(domain: Domain): Promise<{ wanted: readonly Identity[]; unwanted: readonly string[] }>
   /** Marks the inboxes as ready: each has its mailbox and its identity. */
   ready(domain: Domain, localparts: readonly string[]): Promise<void>
   /** Records that a service refused the mailbox or the identity of an inbox. */
   refused(domain: Domain, localpart: string, refusal: Refusal): Promise<void>
+  /** Marks deleted inboxes as removed at the services. */
+  removed(domain: Domain, localparts: readonly string[]): Promise<void>
 }
 
 export type Probe = {

@@ -47,6 +47,8 @@ export const EVENTS = {
   'inbox.created':        [inbox, 'An inbox was added.'],
   'inbox.ready':          [inbox, 'An inbox can send and receive.'],
   'inbox.refused':        [inbox.extend({ reason: z.string() }), 'A service refused the mailbox or the identity of an inbox.'],
+  'inbox.paused':         [inbox, 'An inbox was paused: its messages wait.'],
+  'inbox.resumed':        [inbox, 'A paused inbox was resumed.'],
   'inbox.deleted':        [inbox, 'An inbox was deleted.'],
   'message.received':     [z.object({ inbox_id: id, reply_id: id.describe('The id of the conversation'), from: z.string() }), 'An inbox received a message.'],
   'message.sent':         [outgoing, 'The recipient’s exchanger, or the sender service, accepted a message.'],

@@ -18,6 +18,7 @@ import { newId } from '../ids.ts'
 import { conditionsInJson, toConditions, withDates } from './conditions.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Database, perDatabase, type Queryable } from './database.ts'
+import type { InboxRow } from './inboxes.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
 import type { WorldName } from './tables.ts'
 
@@ -173,7 +174,7 @@ async function factsOf(
   return facts
 }
 
-type Inboxes = ReadonlyMap<string, { daily_limit: number; removed_at: Date | null }>
+type Inboxes = ReadonlyMap<string, Pick<InboxRow, 'daily_limit' | 'removed_at' | 'status'>>
 
 /** Locks the inboxes, so that two messages at once do not both take the last place of one. */
 async function holdInboxes(tx: Queryable, open: readonly AcceptRequest[]): Promise<Inboxes> {
@@ -181,7 +182,7 @@ async function holdInboxes(tx: Queryable, open: readonly AcceptRequest[]): Promi
   if (ids.length === 0) return new Map()
   const rows = await tx
     .selectFrom('inboxes')
-    .select(['id', 'daily_limit', 'removed_at'])
+    .select(['id', 'daily_limit', 'removed_at', 'status'])
     .where('id', '=', sql<string>`any(${ids}::uuid[])`)
     .orderBy('id')
     .forNoKeyUpdate()
@@ -191,7 +192,9 @@ async function holdInboxes(tx: Queryable, open: readonly AcceptRequest[]): Promi
 
 function inboxFact(id: string | undefined, inboxes: Inboxes): Facts['inbox'] {
   if (id === undefined) return 'none'
-  return inboxes.get(id)?.removed_at === null ? 'there' : 'removed'
+  const inbox = inboxes.get(id)
+  if (inbox?.removed_at !== null) return 'removed'
+  return inbox.status === 'PAUSED' ? 'paused' : 'there'
 }
 
 async function reachedLimits(

@@ -2,102 +2,49 @@
 import { type RawBuilder, type Selectable, sql } from 'kysely'
 import type { InboxStore } from '#domains/ports.ts'
 import type { EventType } from '#events/catalogue.ts'
-import { newId } from '../ids.ts'
-import { type StoreContext, TOPICS } from './context.ts'
-import { type Queryable, violates } from './database.ts'
-import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
-import { wakeDomain } from './due-tables.ts'
-import { insertDomainEvent, insertEvents, NEW_ID } from './events.ts'
+import type { StoreContext } from './context.ts'
+import { ownedBy, type Tenant } from './domains.ts'
+import { insertEvents, NEW_ID } from './events.ts'
 import type { Tables } from './tables.ts'
 
 export type InboxRow = Selectable<Tables['inboxes']>
 
-export type ReserveResult =
-  | { is: 'reserved'; inbox: InboxRow }
-  | { is: 'exists' }
-  | { is: 'full'; current: number; max: number }
-  | { is: 'domain_gone' }
-
-/** Reserves an address within the domain's capacity, and wakes the domain to make it. */
-export async function reserveInbox(
-  { db, doorbell }: StoreContext,
-  domain: DomainRow,
-  wanted: { localpart: string; displayName: string },
-): Promise<ReserveResult> {
-  try {
-    const result = await db.transaction().execute((tx) => reserve(tx, domain, wanted))
-    if (result.is === 'reserved') doorbell.ring(TOPICS.domainsDue)
-    return result
-  } catch (error) {
-    if (violates(error, 'inboxes_one_an_address')) return { is: 'exists' }
-    throw error
-  }
-}
-
-/**
- * Holds the domain's row, but not its key: a pass that makes inboxes ready holds their rows, and needs the key of the
- * domain for its events.
- */
-async function reserve(
-  tx: Queryable,
-  domain: DomainRow,
-  wanted: { localpart: string; displayName: string },
-): Promise<ReserveResult> {
-  const held = await tx
-    .selectFrom('domains')
-    .select('max_inboxes')
-    .where('id', '=', domain.id)
-    .where('removal_requested_at', 'is', null)
-    .forNoKeyUpdate()
-    .executeTakeFirst()
-  if (!held) return { is: 'domain_gone' }
-  const { count } = await tx
-    .selectFrom('inboxes')
-    .select((e) => e.fn.countAll<string>().as('count'))
-    .where('domain_id', '=', domain.id)
-    .where('removed_at', 'is', null)
-    .executeTakeFirstOrThrow()
-  if (Number(count) >= held.max_inboxes)
-    return { is: 'full', current: Number(count), max: held.max_inboxes }
-  const inbox = await tx
-    .insertInto('inboxes')
-    .values({
-      id: newId(),
-      workspace_id: domain.workspace_id,
-      world: domain.world,
-      domain_id: domain.id,
-      localpart: wanted.localpart,
-      address: `${wanted.localpart}@${domain.name}`,
-      display_name: wanted.displayName,
-      status: 'PENDING',
-      removed_at: null,
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow()
-  const message = `The inbox ${inbox.address} was added.`
-  const data = { inbox_id: inbox.id, address: inbox.address }
-  await insertDomainEvent(tx, domain.id, { type: 'inbox.created', message, data })
-  await wakeDomain(tx, domain.id)
-  return { is: 'reserved', inbox }
-}
-
 /** A domain's inboxes, for one pass. */
 export function inboxStore({ db }: StoreContext): InboxStore {
   return {
-    async wanted({ id }) {
+    async list({ id }) {
       const rows = await db
         .selectFrom('inboxes')
-        .select(['localpart', 'display_name'])
+        .select(['localpart', 'display_name', 'removed_at'])
         .where('domain_id', '=', id)
-        .where('removed_at', 'is', null)
+        .where((is) => is.or([is('removed_at', 'is', null), is('torn_down_at', 'is', null)]))
         .execute()
-      return rows.map((row) => ({ localpart: row.localpart, displayName: row.display_name }))
+      const [wanted, removed] = [
+        rows.filter(({ removed_at }) => removed_at === null),
+        rows.filter(({ removed_at }) => removed_at !== null),
+      ]
+      return {
+        wanted: wanted.map((row) => ({ localpart: row.localpart, displayName: row.display_name })),
+        unwanted: removed.map(({ localpart }) => localpart),
+      }
+    },
+    async removed({ id }, localparts) {
+      if (localparts.length === 0) return
+      await db
+        .updateTable('inboxes')
+        .set({ torn_down_at: sql`now()` })
+        .where('domain_id', '=', id)
+        .where('localpart', 'in', [...localparts])
+        .where('removed_at', 'is not', null)
+        .where('torn_down_at', 'is', null)
+        .execute()
     },
     async ready({ id }, localparts) {
       if (localparts.length === 0) return
       await sql`
         with changed as (
-          update inboxes set status = 'ACTIVE', problem = null
+          update inboxes
+             set status = case status when 'PENDING' then 'ACTIVE' else status end, problem = null
            where domain_id = ${id} and localpart = any(${[...localparts]}::text[])
              and (status = 'PENDING' or problem is not null) and removed_at is null
           returning *)
@@ -142,6 +89,22 @@ export function findInbox(
     .where((is) => is.and(ownedBy(tenant)))
     .where('removed_at', 'is', null)
     .executeTakeFirst()
+}
+
+/** The tenant's inboxes among these ids, also removed ones. */
+export async function inboxesById(
+  { db }: StoreContext,
+  tenant: Tenant,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, InboxRow>> {
+  if (ids.length === 0) return new Map()
+  const rows = await db
+    .selectFrom('inboxes')
+    .selectAll()
+    .where('id', 'in', [...ids])
+    .where((is) => is.and(ownedBy(tenant)))
+    .execute()
+  return new Map(rows.map((row) => [row.id, row]))
 }
 
 export type InboxFilter = {

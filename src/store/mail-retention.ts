@@ -8,7 +8,7 @@ import { deleteUnusedContents } from './message-contents.ts'
 const DROPPED_AT_ONCE = 500
 const DROPS = 1000
 
-/** Deletes the expired mail of removed domains, in batches. */
+/** Deletes the expired mail of removed domains and inboxes, in batches. */
 export async function dropMailOfRemoved({ db }: StoreContext): Promise<void> {
   await dropMessages(
     db,
@@ -16,11 +16,17 @@ export async function dropMailOfRemoved({ db }: StoreContext): Promise<void> {
     select m.id from messages m join claims c on c.id = m.claim_id join domains d on d.id = c.domain_id
      where d.mail_until <= now()`,
   )
+  await dropMessages(
+    db,
+    sql`
+    select m.id from messages m join threads t on t.id = m.thread_id join inboxes i on i.id = t.inbox_id
+     where i.mail_until <= now()`,
+  )
   await dropThreads(
     db,
     sql`
     select t.id from threads t join inboxes i on i.id = t.inbox_id join domains d on d.id = i.domain_id
-     where d.mail_until <= now()`,
+     where d.mail_until <= now() or i.mail_until <= now()`,
   )
 }
 

@@ -39,7 +39,7 @@ export async function listThreads(
             .innerJoin('domains as d', 'd.id', 'i.domain_id')
             .select('i.id')
             .whereRef('i.id', '=', 'threads.inbox_id')
-            .where('d.mail_until', '<=', sql<Date>`now()`),
+            .where(sql<boolean>`d.mail_until <= now() or i.mail_until <= now()`),
         ),
       ),
     )
@@ -68,7 +68,7 @@ export async function listThreads(
   }
 }
 
-/** The former inbox of a removed domain. */
+/** The former inbox of a conversation: it, or its domain, was removed. */
 export type Archive = { domain: string; address: string; at: Date }
 export type ShownThread = ThreadRow & { archive: Archive | undefined }
 
@@ -80,14 +80,14 @@ async function archivesOf(
   const removed = await db
     .selectFrom('inboxes as i')
     .innerJoin('domains as d', 'd.id', 'i.domain_id')
-    .select(['i.id', 'i.address', 'd.name', 'd.removal_requested_at'])
+    .select(['i.id', 'i.address', 'd.name', 'i.removed_at'])
     .where('i.id', '=', (of) => of.fn.any(of.val(inboxes)))
-    .where('d.removal_requested_at', 'is not', null)
+    .where('i.removed_at', 'is not', null)
     .execute()
   return new Map(
-    removed.map(({ id, address, name, removal_requested_at }) => [
+    removed.map(({ id, address, name, removed_at }) => [
       id,
-      { domain: name, address, at: removal_requested_at! },
+      { domain: name, address, at: removed_at! },
     ]),
   )
 }

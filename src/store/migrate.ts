@@ -27,6 +27,7 @@ import * as dataAt from '../../migrations/0023-data-at.ts'
 import * as events from '../../migrations/0024-events.ts'
 import * as canary from '../../migrations/0025-canary.ts'
 import * as forgottenDomains from '../../migrations/0026-forgotten-domains.ts'
+import * as inboxLives from '../../migrations/0027-inbox-lives.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -57,6 +58,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0024-events': events,
   '0025-canary': canary,
   '0026-forgotten-domains': forgottenDomains,
+  '0027-inbox-lives': inboxLives,
 }
 
 /** The database has a migration that this code does not know. */

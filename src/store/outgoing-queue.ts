@@ -78,7 +78,7 @@ type LoadedRow = {
   account: string
   origin: QueuedMail['origin']
   inbox_id: string | null
-  is_inbox_removed: boolean
+  inbox: QueuedMail['inbox']
   message_id: string
   author: string
   bounces_arrive: boolean
@@ -102,7 +102,8 @@ export async function loadQueued(
 ): Promise<QueuedMail[]> {
   const { rows } = await sql<LoadedRow>`
     select m.id, m.workspace_id, m.world, m.claim_id, c.name as domain, m.account, m.origin, m.inbox_id,
-           i.removed_at is not null as is_inbox_removed, m.message_id, m.author, m.recipient,
+           case when m.inbox_id is null then 'none' when i.id is null or i.removed_at is not null then 'removed'
+                when i.status = 'PAUSED' then 'paused' else 'there' end as inbox, m.message_id, m.author, m.recipient,
            m.recipient_domain, m.created_at, m.data_at, m.epoch, t.encoding, t.content, k.selector, k.private_key, k.public_key,
            ${bouncesArrive} as bounces_arrive
       from outgoing_messages m
@@ -149,7 +150,7 @@ function queuedMail(row: LoadedRow, domain: Sending, key: DkimKey | undefined): 
       account: row.account,
       origin: row.origin,
       inboxId: row.inbox_id ?? undefined,
-      inbox: row.inbox_id === null ? 'none' : row.is_inbox_removed ? 'removed' : 'there',
+      inbox: row.inbox,
       domain,
       messageId: row.message_id,
       author: localpartOf(row.author),

@@ -54,6 +54,7 @@ export type Tables = {
     status: Generated<string>
     created_at: Generated<Date>
   }
+  bulk_jobs: BulkJobRow
   campaign_inboxes: { campaign_id: string; inbox_id: string }
   threads: ThreadRow
   messages: MessageRow
@@ -245,6 +246,16 @@ type DkimKeyRow = {
   occasion: Generated<Occasion>
 }
 
+/** A bulk request: its results by row, in order. */
+type BulkJobRow = {
+  id: string
+  workspace_id: string
+  world: WorldName
+  kind: 'add_inboxes' | 'delete_inboxes'
+  results: JSONColumnType<readonly Record<string, unknown>[]>
+  created_at: Generated<Date>
+}
+
 type InboxRow = {
   id: string
   workspace_id: string
@@ -260,6 +271,10 @@ type InboxRow = {
   problem: JSONColumnType<Refusal> | null
   created_at: Generated<Date>
   removed_at: Date | null
+  /** When the services had nothing left of a removed inbox. */
+  torn_down_at: Date | null
+  /** Until when the conversations of a removed inbox are kept; null: as those of its domain. */
+  mail_until: Date | null
 }
 
 type ThreadRow = {

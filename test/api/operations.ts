@@ -3,7 +3,7 @@ import type { Answer, Client } from '../client.ts'
 
 /** `{domain}` and `{inbox}` stand for the ids of a domain and of an inbox. */
 export type Operation = {
-  method: 'GET' | 'POST' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   path: string
   scope: string
   body: string | undefined
@@ -26,6 +26,15 @@ export const OPERATIONS: readonly Operation[] = [
   operation('POST',   '/sender-accounts/coldsend-native',      'sender_accounts:create', 'domain_not_found', '{"domain_id":"{domain}","email_prefix":"op","display_name":"Op"}'),
   operation('GET',    '/sender-accounts',                      'sender_accounts:read',   undefined),
   operation('POST',   '/sender-accounts/{inbox}/test-email',   'sender_accounts:update', 'sender_account_not_found', '{"recipient_email":"someone@inbox.test"}'),
+  operation('GET',    '/sender-accounts/{inbox}',              'sender_accounts:read',   'sender_account_not_found'),
+  operation('PUT',    '/sender-accounts/{inbox}',              'sender_accounts:update', 'sender_account_not_found', '{"daily_limit":50}'),
+  operation('GET',    '/sender-accounts/{inbox}/health',       'sender_accounts:read',   'sender_account_not_found'),
+  operation('POST',   '/sender-accounts/{inbox}/test',         'sender_accounts:update', 'sender_account_not_found'),
+  operation('POST',   '/sender-accounts/{inbox}/pause',        'sender_accounts:update', 'sender_account_not_found'),
+  operation('POST',   '/sender-accounts/{inbox}/resume',       'sender_accounts:update', 'sender_account_not_found'),
+  operation('POST',   '/sender-accounts/coldsend-native/bulk', 'sender_accounts:create', 'domain_not_found', '{"domain_id":"{domain}","inboxes":[{"email_prefix":"bulk","display_name":"Bulk"}]}'),
+  operation('POST',   '/sender-accounts/bulk/delete',          'sender_accounts:delete', undefined, '{"inbox_ids":["{inbox}"],"confirm_deletion":true}'),
+  operation('DELETE', '/sender-accounts/{inbox}',              'sender_accounts:delete', 'sender_account_not_found'),
   operation('GET',    '/messages',                             'sender_accounts:read',   undefined),
   operation('GET',    '/replies',                              'replies:read',           undefined),
   operation('GET',    '/events',                               'events:read',            undefined),

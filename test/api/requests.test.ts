@@ -41,7 +41,13 @@ test('a method that a path does not have is refused, and does no harm', async ()
   const { body: added } = await client.post('/domains', { domain: 'methods.test' })
   const paths = OPERATIONS.map(({ path }) => path.replaceAll(/\{\w+\}/g, added.domain_id))
   for (const path of new Set(paths)) {
+    const has = (method: string) =>
+      OPERATIONS.some(
+        (each) =>
+          each.method === method && each.path.replaceAll(/\{\w+\}/g, added.domain_id) === path,
+      )
     for (const method of ['PUT', 'PATCH', 'OPTIONS', 'PROPFIND']) {
+      if (has(method)) continue
       const { status, body } = await client.request(method, `/api/public/v1${path}`, {})
       assert.ok([404, 405].includes(status), `${method} ${path}: ${status}`)
       assert.ok(['not_found', 'method_not_allowed'].includes(body.error))

@@ -159,6 +159,10 @@ export const progressAnswer = z
   })
   .register(components, { id: 'Progress' })
 
+export const blocker = z
+  .object({ type: z.string(), id: z.uuid(), name: z.string(), status: z.string() })
+  .register(components, { id: 'Blocker' })
+
 const deleted = z.object({ ...answerFields, ...domainFields, deleted: z.literal(true) })
 const part = z.object({ what: z.string(), provider: z.string(), count: z.int() })
 
@@ -166,9 +170,7 @@ const rehearsal = z.object({
   ...answerFields,
   ...domainFields,
   deleted: z.literal(false),
-  blockers: z.array(
-    z.object({ type: z.string(), id: z.uuid(), name: z.string(), status: z.string() }),
-  ),
+  blockers: z.array(blocker),
   would_remove: z.array(part),
   would_keep: z
     .array(part)

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { ClaimLimits } from '#domains/claims.ts'
+import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import type { SenderDriver, SenderEvents } from '#drivers/sender/contract.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import type { NameRules } from '#names/domain-name.ts'
@@ -35,6 +36,7 @@ export type ApiContext = {
   accounts(world: WorldName): AccountCandidates
   defaults(world: WorldName): AccountCandidates
   sender(domain: DomainRow): SenderDriver
+  mailbox(domain: DomainRow): MailboxDriver
   zoneHost(world: WorldName, accounts: DomainAccounts): ZoneDriver
   /** What a sender account may post to us; undefined if unknown, or if it posts nothing. */
   senderEvents(account: string): SenderEvents | undefined

@@ -21,7 +21,11 @@ import { rotateDkimRoute } from '../domains/rotate-dkim.ts'
 import { setRedirectRoute } from '../domains/set-redirect.ts'
 import { feedRoute } from '../events/feed.ts'
 import { addInboxRoute } from '../inboxes/add-inbox.ts'
+import { bulkAddRoutes } from '../inboxes/bulk-add.ts'
+import { bulkDeleteRoute } from '../inboxes/bulk-delete.ts'
+import { inboxHealthRoutes } from '../inboxes/inbox-health.ts'
 import { listInboxesRoute } from '../inboxes/list-inboxes.ts'
+import { oneInboxRoutes } from '../inboxes/one-inbox.ts'
 import { sendTestEmailRoute } from '../inboxes/send-test-email.ts'
 import { addKeyRoute } from '../keys/add-key.ts'
 import { deleteKeyRoute } from '../keys/delete-key.ts'
@@ -59,6 +63,10 @@ const ROUTES = [
   deleteRedirectRoute,
   addInboxRoute,
   listInboxesRoute,
+  oneInboxRoutes,
+  bulkAddRoutes,
+  bulkDeleteRoute,
+  inboxHealthRoutes,
   sendTestEmailRoute,
   listRepliesRoute,
   messagesRoutes,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { parseLocalpart } from '#names/localpart.ts'
-import { findInbox, reserveInbox } from '#store/inboxes.ts'
+import { findInbox } from '#store/inboxes.ts'
+import { reserveInboxes } from '#store/reserve-inboxes.ts'
 import { loadDomain } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -9,7 +9,9 @@ import { keyOf, needs } from '../http/route.ts'
 import { headerText, id } from '../http/shapes.ts'
 import { waitForDomain } from '../http/wait.ts'
 import { inboxCreated } from './answers.ts'
+import { PROBLEM_OF } from './bulk-add.ts'
 import { inboxItem } from './inbox-views.ts'
+import { readLocalpart } from './localpart.ts'
 
 const body = z.object({
   domain_id: id.describe('The domain of its address, which must be active.'),
@@ -41,6 +43,7 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
           'domain_not_found',
           'domain_not_active',
           'inbox_exists',
+          'inbox_being_removed',
           'inbox_capacity_reached',
         ],
       },
@@ -53,15 +56,16 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
       const { row } = await loadDomain(store, key, domain_id)
       if (row.status !== 'ACTIVE')
         throw new Problem('domain_not_active', { domain_status: row.status })
-      const reserved = await reserveInbox(store, row, { localpart, displayName: display_name })
-      if (reserved.is === 'exists') throw new Problem('inbox_exists')
-      if (reserved.is === 'domain_gone') throw new Problem('domain_not_found')
+      const wanted = { localpart, displayName: display_name }
+      const [reserved] = (await reserveInboxes(store, row, [wanted])) ?? []
+      if (!reserved) throw new Problem('domain_not_found')
       if (reserved.is === 'full') {
         throw new Problem('inbox_capacity_reached', {
           max_inboxes: reserved.max,
           current_inboxes: reserved.current,
         })
       }
+      if (reserved.is !== 'reserved') throw new Problem(PROBLEM_OF[reserved.is])
       const inbox = await waitForDomain(store, {
         domainId: row.id,
         known: reserved.inbox,
@@ -78,7 +82,7 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
 }
 
 function acceptedLocalpart(written: string): string {
-  const parsed = parseLocalpart(written)
+  const parsed = readLocalpart(written)
   if ('localpart' in parsed) return parsed.localpart
   const { message, type } = parsed.refusal
   throw new Invalid([{ loc: ['body', 'email_prefix'], msg: message, type }])

@@ -50,6 +50,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
           'domain_not_active',
           'sending_stopped',
           'inbox_not_ready',
+          'inbox_paused',
           'sending_limit_reached',
           'provider_refused',
           'provider_unavailable',
@@ -66,6 +67,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
       if (row.status !== 'ACTIVE')
         throw new Problem('domain_not_active', { domain_status: row.status })
       if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
+      if (inbox.status === 'PAUSED') throw new Problem('inbox_paused')
       if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
       const recipient = request.body.recipient_email.toLowerCase()
       const mail = await compose(

@@ -7,7 +7,10 @@ export const mailDomain: Step = {
     const { records } = await ports.mailbox.ensureDomain(domain.claim, signal)
     needs.set('mail_domain_ready', records)
     const present = await ports.mailbox.listMailboxes(domain.claim, signal)
-    const inboxes = (await ports.inboxes.wanted(domain)).map(({ localpart }) => localpart)
+    const listed = await ports.inboxes.list(domain)
+    const inboxes = listed.wanted.map(({ localpart }) => localpart)
+    for (const localpart of listed.unwanted)
+      await ports.mailbox.removeMailbox(domain.claim, localpart, signal)
     const wanted = [...standingLocalparts(domain.claim), ...inboxes]
     for (const localpart of wanted.filter((each) => !present.includes(each))) {
       const refusal = await ports.mailbox.ensureMailbox(domain.claim, localpart, signal)
@@ -17,6 +20,7 @@ export const mailDomain: Step = {
       refused.add(localpart)
     }
     if (!ports.sender.identities) {
+      await ports.inboxes.removed(domain, listed.unwanted)
       await ports.inboxes.ready(
         domain,
         inboxes.filter((localpart) => !refused.has(localpart)),

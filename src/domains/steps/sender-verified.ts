@@ -15,12 +15,17 @@ export const senderVerified: Step = {
   },
 }
 
-/** Grants each inbox an identity; leaves those made by hand alone. A refusal holds up only its inbox. */
+/**
+ * Grants each inbox an identity, and revokes those of deleted inboxes; leaves those made by hand alone. A
+ * refusal holds up only its inbox.
+ */
 async function grantIdentities(
   { domain, ports, signal, refused }: Pass,
   identities: Identities,
 ): Promise<void> {
-  const wanted = await ports.inboxes.wanted(domain)
+  const { wanted, unwanted } = await ports.inboxes.list(domain)
+  for (const localpart of unwanted) await identities.remove(domain.claim, localpart, signal)
+  await ports.inboxes.removed(domain, unwanted)
   const granted = await identities.list(domain.claim, signal)
   for (const inbox of wanted) {
     const isThere = granted.includes(inbox.localpart)

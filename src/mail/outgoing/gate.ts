@@ -13,7 +13,7 @@ export type ReachedLimit = {
 export type Facts = {
   domain: Sending
   /** `none`: no inbox sent the message. */
-  inbox: 'none' | 'there' | 'removed'
+  inbox: 'none' | 'there' | 'paused' | 'removed'
   octets: number
   /** Empty at an attempt: accepted messages are counted already. */
   reached: readonly ReachedLimit[]
@@ -39,10 +39,12 @@ const domainMaySend: Check = ({ domain }) => {
   return undefined
 }
 
-const inboxIsThere: Check = ({ inbox }) =>
-  inbox === 'removed'
-    ? { is: 'ended', check: 'inbox_is_there', reply: '5.7.1 the inbox has been removed' }
-    : undefined
+const inboxMaySend: Check = ({ inbox }) => {
+  const check = 'inbox_may_send'
+  if (inbox === 'removed') return { is: 'ended', check, reply: '5.7.1 the inbox has been removed' }
+  if (inbox === 'paused') return { is: 'held', check, reply: '4.7.1 held: the inbox is paused' }
+  return undefined
+}
 
 const messageIsOfSize: Check = ({ octets }) =>
   octets > CONTENT_LIMIT
@@ -58,7 +60,7 @@ const limitsHaveRoom: Check = ({ reached }) => {
 /** Every check; the first objection is reported. */
 export const READY_TO_SEND: readonly Check[] = [
   domainMaySend,
-  inboxIsThere,
+  inboxMaySend,
   messageIsOfSize,
   limitsHaveRoom,
 ]

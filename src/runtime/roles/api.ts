@@ -83,6 +83,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
       Object.values(parts.accounts).flatMap(({ senders }) => senders.get(account)?.events ?? [])[0],
     zoneHost: (world, accounts) => parts.ports(world, accounts)!.zone,
     sender: (row) => parts.ports(row.world, accountsOfDomain(row))!.sender,
+    mailbox: (row) => parts.ports(row.world, accountsOfDomain(row))!.mailbox,
     rates: ratesOf(config),
     maxKeys: config.keysPerWorkspace,
     archivedMailDays: config.archivedMailDays,
