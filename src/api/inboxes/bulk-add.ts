@@ -16,16 +16,18 @@ const row = z.object({
   email_prefix: z
     .string()
     .max(1000)
+    .describe('The localpart of its address.')
     .meta({ examples: ['kim'] }),
   display_name: z
     .string()
     .max(1000)
+    .describe('The display name in the From field.')
     .meta({ examples: ['Kim Example'] }),
 })
 
 const body = z.object({
   domain_id: id.describe('The domain of their addresses, which must be active.'),
-  inboxes: z.array(row).min(1).max(100),
+  inboxes: z.array(row).min(1).max(100).describe('The inboxes, each judged by itself.'),
 })
 
 const displayName = headerText.min(1).max(255)

@@ -9,7 +9,7 @@ import { id, SUCCESS } from '../http/shapes.ts'
 import { bulkDeleted } from './answers.ts'
 
 const body = z.object({
-  inbox_ids: z.array(id).min(1).max(100),
+  inbox_ids: z.array(id).min(1).max(100).describe('The inboxes to delete.'),
   confirm_deletion: z.literal(true).describe('Must be `true`.'),
 })
 
