@@ -10,6 +10,7 @@ import { detection } from './detection.ts'
 import { dns } from './dns.ts'
 import { takeFigures, writeFigures } from './figures.ts'
 import { handler } from './handler.ts'
+import { inboxes } from './inboxes.ts'
 import { lists } from './lists.ts'
 import { lives } from './lives.ts'
 import { mail } from './mail.ts'
@@ -19,6 +20,7 @@ import { zoneLog } from './zone-log.ts'
 const FIGURES = {
   detection,
   lives,
+  inboxes,
   lists,
   handler,
   crowd,

@@ -6,16 +6,16 @@ export const mailDomain: Step = {
   async ensure({ domain, ports, signal, needs, refused }) {
     const { records } = await ports.mailbox.ensureDomain(domain.claim, signal)
     needs.set('mail_domain_ready', records)
-    const present = await ports.mailbox.listMailboxes(domain.claim, signal)
+    const present = new Set(await ports.mailbox.listMailboxes(domain.claim, signal))
     const listed = await ports.inboxes.list(domain)
-    const inboxes = listed.wanted.map(({ localpart }) => localpart)
+    const inboxes = new Set(listed.wanted.map(({ localpart }) => localpart))
     for (const localpart of listed.unwanted)
       await ports.mailbox.removeMailbox(domain.claim, localpart, signal)
     const wanted = [...standingLocalparts(domain.claim), ...inboxes]
-    for (const localpart of wanted.filter((each) => !present.includes(each))) {
+    for (const localpart of wanted.filter((each) => !present.has(each))) {
       const refusal = await ports.mailbox.ensureMailbox(domain.claim, localpart, signal)
       if (!refusal) continue
-      if (!inboxes.includes(localpart)) return failed(refusal.reason, refusal.message)
+      if (!inboxes.has(localpart)) return failed(refusal.reason, refusal.message)
       await ports.inboxes.refused(domain, localpart, refusal)
       refused.add(localpart)
     }
@@ -23,7 +23,7 @@ export const mailDomain: Step = {
       await ports.inboxes.removed(domain, listed.unwanted)
       await ports.inboxes.ready(
         domain,
-        inboxes.filter((localpart) => !refused.has(localpart)),
+        [...inboxes].filter((localpart) => !refused.has(localpart)),
       )
     }
     return met

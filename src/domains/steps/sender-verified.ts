@@ -26,9 +26,9 @@ async function grantIdentities(
   const { wanted, unwanted } = await ports.inboxes.list(domain)
   for (const localpart of unwanted) await identities.remove(domain.claim, localpart, signal)
   await ports.inboxes.removed(domain, unwanted)
-  const granted = await identities.list(domain.claim, signal)
+  const granted = new Set(await identities.list(domain.claim, signal))
   for (const inbox of wanted) {
-    const isThere = granted.includes(inbox.localpart)
+    const isThere = granted.has(inbox.localpart)
     const refusal = isThere ? undefined : await identities.ensure(domain.claim, inbox, signal)
     if (refusal) await ports.inboxes.refused(domain, inbox.localpart, refusal)
     else if (!refused.has(inbox.localpart)) await ports.inboxes.ready(domain, [inbox.localpart])
