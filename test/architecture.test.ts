@@ -81,6 +81,8 @@ const LAYERS: Record<string, Row> = {
       'domains/redirect-chain.ts',
       'domains/sending.ts',
       'mail/outgoing/gate.ts',
+      'mail/reports/dead-address.ts',
+      'domains/inbox-requests.ts',
       // What the rows of a domain mean: its conditions now, and what a pass will write.
       'domains/conditions.ts',
       'domains/lifecycle.ts',

@@ -57,6 +57,7 @@ export const EVENTS = {
   'message.bounced':      [outgoing, 'A report says that a message could not be delivered.'],
   'message.complained':   [outgoing, 'A report says that the recipient complained about a message.'],
   'message.unknown':      [outgoing, 'No reply came for a message: it may have arrived, and is not sent again.'],
+  'suppression.added':    [z.object({ suppression_id: id, address: z.string().nullable(), reason: z.string() }), 'The workspace sends no more mail to an address.'],
   'key.created':          [key, 'An API key was created.'],
   'key.revoked':          [key, 'An API key was revoked.'],
 } as const satisfies Record<string, readonly [data: z.ZodObject, says: string]>

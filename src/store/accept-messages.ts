@@ -20,6 +20,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import { type Database, perDatabase, type Queryable } from './database.ts'
 import type { InboxRow } from './inboxes.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
+import { recipientHash, suppressedAmong } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
 
 /** Messages of any 24 hours; 0: no limit. */
@@ -36,6 +37,7 @@ type AcceptRequest = {
   claim: Pick<ClaimRef, 'claimId' | 'name'>
   mail: OutgoingMail
   acceptance: Acceptance
+  recipientHash: Buffer
 }
 /** False when the claim is not registered with the embedded sender. */
 type Answer = boolean | Error
@@ -54,7 +56,8 @@ export async function acceptMessage(
   mail: OutgoingMail,
   acceptance: Acceptance,
 ): Promise<boolean> {
-  const answer = await acceptorOf(context.db)({ claim, mail, acceptance })
+  const hash = recipientHash(context.vault, mail.recipient)
+  const answer = await acceptorOf(context.db)({ claim, mail, acceptance, recipientHash: hash })
   if (answer instanceof Error) throw answer
   if (answer && isEmbedded(acceptance))
     context.doorbell.ring(mail.origin === 'probe' ? TOPICS.probesDue : TOPICS.outgoingDue)
@@ -156,22 +159,50 @@ async function factsOf(
     asked.map(({ claim }) => claim.claimId),
     new Date(),
   )
+  const suppressed = await suppressedOf(tx, asked)
   const facts = new Map<OutgoingMail, Facts>()
   for (const request of open) {
     const { mail, claim } = request
     const octets = mail.content.length
     // A probe is sent before the domain is active.
     if (mail.origin === 'probe')
-      facts.set(mail, { domain: 'allowed', inbox: 'none', octets, reached: [] })
+      facts.set(mail, {
+        domain: 'allowed',
+        inbox: 'none',
+        recipient: 'accepts',
+        octets,
+        reached: [],
+      })
     else
       facts.set(mail, {
         domain: sending.get(claim.claimId) ?? 'ended',
         inbox: inboxFact(mail.inboxId, inboxes),
+        recipient: suppressed.has(mail) ? 'suppressed' : 'accepts',
         octets,
         reached: await reachedLimits(tx, request, inboxes),
       })
   }
   return facts
+}
+
+/** The messages whose recipients get no mail from their workspace. */
+async function suppressedOf(
+  tx: Queryable,
+  requests: readonly OpenRequest[],
+): Promise<ReadonlySet<OutgoingMail>> {
+  const suppressed = new Set<OutgoingMail>()
+  const byOwner = Map.groupBy(
+    requests,
+    ({ workspaceId, acceptance }) => `${workspaceId} ${acceptance.world}`,
+  )
+  for (const theirs of byOwner.values()) {
+    const { workspaceId, acceptance } = theirs[0]!
+    const hashes = theirs.map((request) => request.recipientHash)
+    const found = await suppressedAmong(tx, { workspaceId, world: acceptance.world }, hashes)
+    for (const request of theirs)
+      if (found.has(request.recipientHash.toString('hex'))) suppressed.add(request.mail)
+  }
+  return suppressed
 }
 
 type Inboxes = ReadonlyMap<string, Pick<InboxRow, 'daily_limit' | 'removed_at' | 'status'>>
@@ -251,9 +282,10 @@ async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): 
         ${column(({ mail }) => domainOf(mail.recipient).toLowerCase())}::text[],
         ${column((request) => (isEmbedded(request.acceptance) ? 0 : HANDING_OVER_MS))}::int[],
         ${column(() => newId())}::uuid[], ${column(({ mail }) => mail.content.length)}::int[],
-        ${ends}::int[], ${contents.map(({ length }) => length)}::int[])
+        ${ends}::int[], ${contents.map(({ length }) => length)}::int[],
+        ${column((request) => request.recipientHash)}::bytea[])
         as w (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id, author, recipient,
-              recipient_domain, wait_ms, content_id, octets, content_end, content_length)
+              recipient_domain, wait_ms, content_id, octets, content_end, content_length, recipient_hash)
     ), content as (
       insert into message_contents (id, encoding, octets, content)
       select content_id, 'zstd', octets,
@@ -261,9 +293,9 @@ async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): 
         from new
     )
     insert into outgoing_messages (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,
-        author, recipient, recipient_domain, content_id, next_at)
+        author, recipient, recipient_domain, content_id, next_at, recipient_hash)
       select id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,
-             author, recipient, recipient_domain, content_id, now() + wait_ms * interval '1 ms'
+             author, recipient, recipient_domain, content_id, now() + wait_ms * interval '1 ms', recipient_hash
         from new`.execute(tx)
 }
 

@@ -4,6 +4,7 @@ import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import type { OutgoingState } from './mail-tables.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
+import { suppressRecipients } from './suppressions.ts'
 
 /** Stores a sender service's reports on messages. A repeated event changes nothing. */
 export async function keepReports(
@@ -60,7 +61,8 @@ async function recordReport(tx: Queryable, account: string, report: DeliveryRepo
              finished_at = coalesce(finished_at, now())
        where id = ${operationId} and account = ${account} and recipient = ${recipient}
          and state <> 'cancelled'
-      returning ${MESSAGE_EVENT_COLUMNS})
+      returning ${MESSAGE_EVENT_COLUMNS}),
+    ${suppressRecipients('bounced', sql`${state === 'bounced'}::boolean`)}
     ${insertMessageEvents}`.execute(tx)
 }
 

@@ -44,6 +44,8 @@ export type OutgoingMessageRow = {
   author: string
   recipient: string
   recipient_domain: string
+  /** By which the recipient is found among the suppressions. */
+  recipient_hash: Buffer | null
   /** Null once the state is final, because no attempt needs the octets. */
   content_id: string | null
   state: Generated<OutgoingState>

@@ -2,9 +2,10 @@
 import { type RawBuilder, sql } from 'kysely'
 import { insertEvents, NEW_ID } from './events.ts'
 
-/** The columns of `outgoing_messages m` that `insertMessageEvents` needs. */
+/** The columns of `outgoing_messages m` that `insertMessageEvents` and `suppressRecipients` need. */
 export const MESSAGE_EVENT_COLUMNS: RawBuilder<unknown> = sql`
-  m.id, m.workspace_id, m.world, m.inbox_id, m.recipient, m.origin, m.state, m.last_reply`
+  m.id, m.workspace_id, m.world, m.inbox_id, m.recipient, m.origin, m.state, m.last_reply,
+  m.recipient_hash`
 
 /**
  * Inserts an event for each message in the CTE `changed`, except for probes that were delivered.

@@ -2,12 +2,14 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { ReportedMessage } from '#mail/incoming/receive.ts'
 import type { SentMessage } from '#mail/incoming/recipient.ts'
+import { isDeadAddress } from '#mail/reports/dead-address.ts'
 import type { Report } from '#mail/reports/read-report.ts'
 import { localpartOf } from '#names/localpart.ts'
 import type { StoreContext } from './context.ts'
 import type { OutgoingState } from './mail-tables.ts'
 import { deleteUnusedContents } from './message-contents.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
+import { suppressRecipients } from './suppressions.ts'
 
 /** The message with this id, if this domain sent it and is not removed. */
 export async function findSentMessage(
@@ -58,6 +60,7 @@ export async function recordReport(
 ): Promise<void> {
   if (is === 'delayed') return
   const { state, from } = STATES[is]
+  const isUnwanted = sql`${is === 'complaint' || (is === 'failed' && isDeadAddress(reply))}::boolean`
   await sql`
     with changed as (
       update outgoing_messages m
@@ -68,7 +71,7 @@ export async function recordReport(
       returning ${MESSAGE_EVENT_COLUMNS}, before.content_id
     ), new_events as (
       ${insertMessageEvents}
-    ), kept as (
+    ), ${suppressRecipients(is === 'complaint' ? 'complained' : 'bounced', isUnwanted)}, kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply)
       select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = changed.id),
              ${host}, ${state}, ${reply} from changed

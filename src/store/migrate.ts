@@ -28,6 +28,7 @@ import * as events from '../../migrations/0024-events.ts'
 import * as canary from '../../migrations/0025-canary.ts'
 import * as forgottenDomains from '../../migrations/0026-forgotten-domains.ts'
 import * as inboxLives from '../../migrations/0027-inbox-lives.ts'
+import * as suppressions from '../../migrations/0028-suppressions.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -59,6 +60,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0025-canary': canary,
   '0026-forgotten-domains': forgottenDomains,
   '0027-inbox-lives': inboxLives,
+  '0028-suppressions': suppressions,
 }
 
 /** The database has a migration that this code does not know. */

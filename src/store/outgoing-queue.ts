@@ -6,12 +6,14 @@ import type { DkimKey } from '#mail/outgoing/key.ts'
 import type { QueuedMail } from '#mail/outgoing/mail.ts'
 import type { AttemptRecord } from '#mail/outgoing/queue.ts'
 import type { Taking } from '#mail/outgoing/shares.ts'
+import { isDeadAddress } from '#mail/reports/dead-address.ts'
 import { localpartOf } from '#names/localpart.ts'
 import { sendingOf } from './accept-messages.ts'
 import type { StoreContext } from './context.ts'
 import { sealLabel } from './dkim-keys.ts'
 import { deleteUnusedContents } from './message-contents.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
+import { isSuppressed, suppressRecipients } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
 
 /** Probes have their own lane, so that no customer's mail delays a domain. */
@@ -79,6 +81,7 @@ type LoadedRow = {
   origin: QueuedMail['origin']
   inbox_id: string | null
   inbox: QueuedMail['inbox']
+  is_suppressed: boolean
   message_id: string
   author: string
   bounces_arrive: boolean
@@ -105,7 +108,7 @@ export async function loadQueued(
            case when m.inbox_id is null then 'none' when i.id is null or i.removed_at is not null then 'removed'
                 when i.status = 'PAUSED' then 'paused' else 'there' end as inbox, m.message_id, m.author, m.recipient,
            m.recipient_domain, m.created_at, m.data_at, m.epoch, t.encoding, t.content, k.selector, k.private_key, k.public_key,
-           ${bouncesArrive} as bounces_arrive
+           ${bouncesArrive} as bounces_arrive, m.origin <> 'probe' and ${isSuppressed} as is_suppressed
       from outgoing_messages m
       join claims c on c.id = m.claim_id
       left join inboxes i on i.id = m.inbox_id
@@ -151,6 +154,7 @@ function queuedMail(row: LoadedRow, domain: Sending, key: DkimKey | undefined): 
       origin: row.origin,
       inboxId: row.inbox_id ?? undefined,
       inbox: row.inbox,
+      recipientIs: row.is_suppressed ? 'suppressed' : 'accepts',
       domain,
       messageId: row.message_id,
       author: localpartOf(row.author),
@@ -187,8 +191,9 @@ export async function recordAttempts(
         ${column(({ result }) => result.conversation ?? null)}::text[],
         ${column(({ afterMs }) => afterMs)}::float8[], ${column(({ failures }) => failures)}::int[],
         ${column(({ isAttempt }) => isAttempt)}::boolean[],
-        ${column(({ result }) => result.isUnanswered === true)}::boolean[])
-        as e (id, epoch, wake, state, reply, host, conversation, after_ms, failures, is_attempt, is_unanswered)
+        ${column(({ result }) => result.isUnanswered === true)}::boolean[],
+        ${column(({ result }) => result.is === 'failed' && isDeadAddress(result.reply))}::boolean[])
+        as e (id, epoch, wake, state, reply, host, conversation, after_ms, failures, is_attempt, is_unanswered, is_dead)
     ), held as (
       select m.id from outgoing_messages m join ended e on e.id = m.id order by m.id for no key update of m
     ), changed as (
@@ -200,10 +205,10 @@ export async function recordAttempts(
              next_at = case when m.wake <> e.wake then now() else now() + e.after_ms * interval '1 ms' end
         from ended e, held, outgoing_messages before
        where m.id = held.id and m.id = e.id and m.epoch = e.epoch and before.id = m.id and m.finished_at is null
-      returning ${MESSAGE_EVENT_COLUMNS}, before.content_id, e.host, e.conversation, e.is_attempt
+      returning ${MESSAGE_EVENT_COLUMNS}, before.content_id, e.host, e.conversation, e.is_attempt, e.is_dead
     ), new_events as (
       ${insertMessageEvents}
-    ), kept as (
+    ), ${suppressRecipients('bounced', sql`is_dead and is_attempt`)}, kept as (
       insert into attempts (outgoing_message_id, number, host, outcome, reply, conversation)
         select n.id, (select coalesce(max(a.number), 0) + 1 from attempts a where a.outgoing_message_id = n.id),
                n.host, n.state, n.last_reply, n.conversation

@@ -55,6 +55,7 @@ export type Tables = {
     created_at: Generated<Date>
   }
   bulk_jobs: BulkJobRow
+  suppressions: SuppressionRow
   campaign_inboxes: { campaign_id: string; inbox_id: string }
   threads: ThreadRow
   messages: MessageRow
@@ -244,6 +245,22 @@ type DkimKeyRow = {
   state: KeyState
   since: Generated<Date>
   occasion: Generated<Occasion>
+}
+
+/** An address that gets no mail. */
+type SuppressionRow = {
+  id: string
+  /** Null: of the installation. */
+  workspace_id: string | null
+  world: WorldName
+  /** A keyed hash of the address. */
+  hash: Buffer
+  /** Null once it is erased. */
+  address: string | null
+  reason: 'bounced' | 'complained' | 'unsubscribed' | 'manual'
+  origin: 'message' | 'api' | 'import'
+  detail: Generated<string>
+  created_at: Generated<Date>
 }
 
 /** A bulk request: its results by row, in order. */

@@ -7,6 +7,7 @@ const ACTIONS = {
   campaigns: ['create', 'read', 'update', 'delete', 'pause', 'activate'],
   leads: ['create', 'read', 'delete'],
   replies: ['create', 'read', 'update'],
+  suppressions: ['create', 'read', 'delete'],
   events: ['read'],
   webhooks: ['create', 'read', 'update', 'delete'],
   keys: ['create', 'read', 'delete'],

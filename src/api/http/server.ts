@@ -35,6 +35,7 @@ import { messagesRoutes } from '../messages/messages.ts'
 import { receiveEventsRoute } from '../messages/receive-events.ts'
 import { describeApi } from '../openapi/document.ts'
 import { openapiRoutes } from '../openapi/routes.ts'
+import { suppressionRoutes } from '../suppressions/suppressions.ts'
 import { getWorkspaceRoute } from '../workspaces/get-workspace.ts'
 import { workspaceRoutes } from '../workspaces/workspaces.ts'
 import type { ApiContext } from './context.ts'
@@ -68,6 +69,7 @@ const ROUTES = [
   bulkDeleteRoute,
   inboxHealthRoutes,
   sendTestEmailRoute,
+  suppressionRoutes,
   listRepliesRoute,
   messagesRoutes,
   getMailRoute,

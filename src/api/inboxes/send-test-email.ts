@@ -23,6 +23,7 @@ const SEND_LIMIT_MS = 20_000
 function asProblem(error: unknown): never {
   if (!(error instanceof NotAccepted)) throw error
   const { obstacle } = error
+  if (obstacle.check === 'recipient_is_not_suppressed') throw new Problem('recipient_suppressed')
   if (obstacle.is !== 'limited') throw new Problem('sending_stopped', { reason: obstacle.check })
   const { of, limit, endsAt } = obstacle.reached
   const fields = { limit_of: of, limit, limit_ends_at: endsAt.toISOString() }
@@ -52,6 +53,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
           'inbox_not_ready',
           'inbox_paused',
           'sending_limit_reached',
+          'recipient_suppressed',
           'provider_refused',
           'provider_unavailable',
         ],

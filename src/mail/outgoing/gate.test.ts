@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CONTENT_LIMIT, type Facts, obstacleTo, type ReachedLimit } from './gate.ts'
 
-const READY: Facts = { domain: 'allowed', inbox: 'there', octets: 5000, reached: [] }
+const READY: Facts = {
+  domain: 'allowed',
+  inbox: 'there',
+  recipient: 'accepts',
+  octets: 5000,
+  reached: [],
+}
 const reached = (of: ReachedLimit['of'], hour: number): ReachedLimit => ({
   of,
   limit: 10,
@@ -16,6 +22,7 @@ const CASES: [what: string, facts: Partial<Facts>, is: string | undefined, check
   ['a domain that is held',        { domain: 'held' },                            'held',    'domain_may_send'],
   ['a domain that is gone',        { domain: 'ended' },                           'ended',   'domain_may_send'],
   ['an inbox that is gone',        { inbox: 'removed' },                          'ended',   'inbox_may_send'],
+  ['a suppressed recipient',        { recipient: 'suppressed' },                   'ended',   'recipient_is_not_suppressed'],
   ['an inbox that is paused',      { inbox: 'paused' },                           'held',    'inbox_may_send'],
   ['both',                         { domain: 'held', inbox: 'removed' },          'held',    'domain_may_send'],
   ['a size that nobody takes',     { octets: CONTENT_LIMIT + 1 },                 'ended',   'message_is_of_size'],

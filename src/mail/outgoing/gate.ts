@@ -14,6 +14,7 @@ export type Facts = {
   domain: Sending
   /** `none`: no inbox sent the message. */
   inbox: 'none' | 'there' | 'paused' | 'removed'
+  recipient: 'accepts' | 'suppressed'
   octets: number
   /** Empty at an attempt: accepted messages are counted already. */
   reached: readonly ReachedLimit[]
@@ -46,6 +47,15 @@ const inboxMaySend: Check = ({ inbox }) => {
   return undefined
 }
 
+const recipientIsNotSuppressed: Check = ({ recipient }) =>
+  recipient === 'suppressed'
+    ? {
+        is: 'ended',
+        check: 'recipient_is_not_suppressed',
+        reply: '5.7.1 the recipient gets no mail from here',
+      }
+    : undefined
+
 const messageIsOfSize: Check = ({ octets }) =>
   octets > CONTENT_LIMIT
     ? { is: 'ended', check: 'message_is_of_size', reply: '5.3.4 the message is too big' }
@@ -61,6 +71,7 @@ const limitsHaveRoom: Check = ({ reached }) => {
 export const READY_TO_SEND: readonly Check[] = [
   domainMaySend,
   inboxMaySend,
+  recipientIsNotSuppressed,
   messageIsOfSize,
   limitsHaveRoom,
 ]

@@ -45,6 +45,7 @@ export type QueuedMail = OutgoingMail & {
   destination: string
   inbox: Facts['inbox']
   domain: Facts['domain']
+  recipientIs: Facts['recipient']
   createdAt: Date
   /** A transfer had begun, and it must not be sent again. */
   isInDoubt: boolean

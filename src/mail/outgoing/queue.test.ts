@@ -18,6 +18,7 @@ const MAIL: QueuedMail = {
   origin: 'test',
   inboxId: undefined,
   inbox: 'none',
+  recipientIs: 'accepts',
   domain: 'allowed',
   messageId: '<x@acme.example>',
   author: 'kim',

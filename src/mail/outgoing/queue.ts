@@ -107,8 +107,14 @@ function asRecorded({ origin }: QueuedMail, result: AttemptResult): AttemptResul
   return isLost && !SENT_AGAIN[origin] ? { ...result, is: 'unknown', reply: UNKNOWN } : result
 }
 
-function heldBack({ domain, inbox, content }: QueuedMail): AttemptResult | undefined {
-  const obstacle = obstacleTo({ domain, inbox, octets: content.length, reached: [] })
+function heldBack({ domain, inbox, recipientIs, content }: QueuedMail): AttemptResult | undefined {
+  const obstacle = obstacleTo({
+    domain,
+    inbox,
+    recipient: recipientIs,
+    octets: content.length,
+    reached: [],
+  })
   return obstacle && { is: obstacle.is === 'ended' ? 'failed' : 'deferred', reply: obstacle.reply }
 }
 
