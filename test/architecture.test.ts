@@ -127,6 +127,7 @@ const LAYERS: Record<string, Row> = {
       'domains/claims.ts',
       'domains/customer-records.ts',
       'domains/types.ts',
+      'drivers/mailbox/contract.ts',
       'drivers/sender/contract.ts',
       'mail/*',
     ],

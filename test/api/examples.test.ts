@@ -37,6 +37,8 @@ const samplesFor = ({ method }: Described): Samples => ({
   record_id: method === 'DELETE' ? UNKNOWN_ID : record.body.record.record_id,
   key_id: UNKNOWN_ID,
   message_id: UNKNOWN_ID,
+  job_id: UNKNOWN_ID,
+  suppression_id: UNKNOWN_ID,
   domain: 'example.test',
 })
 

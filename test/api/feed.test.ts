@@ -44,6 +44,11 @@ test('a life is told whole: domain, inbox, mail out and in, key, and the end', a
     () => sendMail(house.smtp, ['kim@told.test'], 'From: ann@outside.test\r\n\r\nHello\r\n'),
     (code) => code === 250,
   )
+  // A removal would take what is still queued.
+  await until(
+    () => allOf(client),
+    (told) => told.some(({ type }) => type === 'message.sent'),
+  )
   const { body: made } = await client.post('/keys', { name: 'second', scopes: ['events:read'] })
   await client.delete(`/keys/${made.key_id}`)
   await client.delete(`/domains/${domain.domain_id}`)

@@ -42,6 +42,11 @@ await until(
   ({ status }) => status === 200,
 )
 const [message] = (await client.get('/messages')).body.messages
+const { body: job } = await client.post('/sender-accounts/coldsend-native/bulk', {
+  domain_id: domain.domain_id,
+  inboxes: [{ email_prefix: 'no address', display_name: 'None' }],
+})
+const { body: suppression } = await client.post('/suppressions', { email_address: 'x@inbox.test' })
 const key = await createApiKey(store, { ...live, world: 'sandbox', name: 'a key' })
 const { body: removed } = await client.post('/domains', { domain: 'matrix-removed.test' })
 await client.delete(`/domains/${removed.domain_id}`)
@@ -52,6 +57,8 @@ const THEIRS: Samples = {
   inbox_id: inbox.inbox_id,
   key_id: key.keyId,
   message_id: message.id,
+  job_id: job.job_id,
+  suppression_id: suppression.suppression_id,
   record_id: domain.dns_records[0].record_id,
 }
 const ANYTHING: Samples = { domain: 'matrix.test', email_prefix: newId().slice(0, 8) }

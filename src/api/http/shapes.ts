@@ -50,8 +50,10 @@ export function pagination({ page, limit }: { page: number; limit: number }, tot
   return { page, limit, total, pages, has_next: page < pages, has_prev: page > 1 && pages > 0 }
 }
 
-/** Text for a header: no control characters (RFC 5322 section 2.2). */
-export const headerText = z.string().regex(/^[^\p{Cc}]*$/u, 'control characters are not allowed')
+/** Text for a header: no control characters (RFC 5322 section 2.2), and no half of a surrogate pair. */
+export const headerText = z
+  .string()
+  .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'control characters are not allowed')
 
 /** One address in its plain form. */
 export const emailAddress = z

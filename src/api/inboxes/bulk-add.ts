@@ -138,7 +138,7 @@ function readRows(rows: readonly Row[]) {
     return read.map((each, index) => {
       const said =
         each.refusal !== undefined ? refused(each.refusal) : outcome(results.next().value!)
-      return { row: index, email_prefix: each.email_prefix, ...said }
+      return { row: index, email_prefix: storable(each.email_prefix), ...said }
     })
   }
   return { requests: valid, answer }
@@ -151,6 +151,9 @@ function readRow({ email_prefix, display_name }: Row) {
   if (!name.success) return { refusal: `display_name: ${name.error.issues[0]!.message}` }
   return { localpart: parsed.localpart, displayName: name.data }
 }
+
+/** Postgres holds neither U+0000 nor half of a surrogate pair. */
+const storable = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd')
 
 const refused = (message: string) => ({
   success: false,
