@@ -10,7 +10,7 @@ const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
   config: showConfig,
 }
 
-const USAGE = `mailstead keys create --name NAME [--world sandbox|live] [--scopes SCOPE,…]
+const USAGE = `mailstead keys create --name NAME [--world sandbox|live] [--scopes SCOPE,…] [--workspace ID]
                         create an API key, and show it once
 mailstead removals abandon DOMAIN_ID
                         give up the stages of a removal that wait for outside services

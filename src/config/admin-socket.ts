@@ -3,8 +3,8 @@ import { mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-/** The kernel's limit for a Unix socket path, without the terminating zero. */
-const SOCKET_PATH_LIMIT = 107
+/** unix(7): sun_path holds 108 octets with the final NUL; macOS has 104. */
+const SOCKET_PATH_LIMIT = process.platform === 'darwin' ? 103 : 107
 
 /** The path of the admin socket: in the data directory, or in tmp if that path is too long. */
 export function adminSocketPath(dataDir: string): string {

@@ -71,7 +71,9 @@ export function parseEndpoint(written: string, defaultPort: number): Endpoint | 
   const match = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(written.trim())
   const address = match?.[1] ?? match?.[2] ?? (isIP(written.trim()) === 6 ? written.trim() : '')
   const port = Number(match?.[3] ?? defaultPort)
-  return isIP(address) !== 0 && port <= 65_535 ? { address, port } : undefined
+  // RFC 3986 section 3.2.2: an address in brackets is one of IPv6.
+  const isWritten = match?.[1] === undefined ? isIP(address) !== 0 : isIP(address) === 6
+  return isWritten && port <= 65_535 ? { address, port } : undefined
 }
 
 /** A socket address; for port 0 the system chooses a free port. */

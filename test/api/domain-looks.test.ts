@@ -143,6 +143,11 @@ test('a key has fifty streams at most, and room again once one is closed', async
   const refused = await openStream(body.domain_id)
   const { status, headers } = refused
   refuses({ status, headers, body: await refused.json() }, 429, 'too_many_streams')
+  const feed = await fetch(`${client.base}/api/public/v1/events`, {
+    headers: { 'x-api-key': client.key!, accept: 'text/event-stream' },
+  })
+  assert.equal(feed.status, 429, 'the limit is one for all streams')
+  await feed.body!.cancel()
   assert.ok(Number(headers.get('retry-after')) > 0)
   assert.equal((await client.get(at('/progress'))).status, 200, 'without a stream it may ask on')
   const other = await house.clientOf({})

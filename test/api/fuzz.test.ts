@@ -214,7 +214,9 @@ async function rows(): Promise<Record<string, number>> {
     select 'domains' as name, count(*) as n from domains
     union all select 'inboxes', count(*) from inboxes
     union all select 'api_keys', count(*) from api_keys
-    union all select 'messages', count(*) from messages where envelope_sender <> ''`.execute(store.db)
+    union all select 'messages', count(*) from messages where envelope_sender <> ''`.execute(
+    store.db,
+  )
   return Object.fromEntries(counted.map(({ name, n }) => [name, Number(n)]))
 }
 

@@ -5,7 +5,7 @@ import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { domainParams } from '../http/shapes.ts'
-import { type Stream, Streams } from '../http/streams.ts'
+import { type Stream, streamsOf } from '../http/streams.ts'
 import { progressAnswer } from './answers.ts'
 import { progress } from './domain-views.ts'
 import { loadDomain } from './load-domain.ts'
@@ -15,12 +15,11 @@ const SCOPE = 'domains:read'
 /** GET /domains/{domain_id}/progress: a short progress; as a stream on request. */
 export function getProgressRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  const streams = new Streams()
+  const streams = streamsOf(app)
   const onError = (error: unknown) => {
     app.log.error({ err: error }, 'could not read the progress of a domain')
     return undefined
   }
-  app.addHook('preClose', async () => streams.end())
   app.get(
     `${API_PREFIX}/domains/:domain_id/progress`,
     {

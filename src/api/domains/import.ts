@@ -110,8 +110,10 @@ async function plannedFile(context: ApiContext, held: Queryable, row: DomainRow,
   const host = context.zoneHost(row.world, accountsOfDomain(row))
   const plan = planFile(file, zone, host, MAX_OWN_RECORDS)
   if (plan.is === 'unreadable') throw unreadable(plan.problems)
-  if (theirs.length + plan.records.length > 2 * MAX_OWN_RECORDS) {
-    throw new Problem('too_many_records', { max_records: MAX_OWN_RECORDS })
+  // A file may add as many again as a domain may have one by one.
+  const most = 2 * MAX_OWN_RECORDS
+  if (theirs.length + plan.records.length > most) {
+    throw new Problem('too_many_records', { max_records: most })
   }
   return plan
 }

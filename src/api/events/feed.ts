@@ -8,7 +8,7 @@ import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { limitOf, SUCCESS } from '../http/shapes.ts'
-import { type Stream, Streams } from '../http/streams.ts'
+import { type Stream, streamsOf } from '../http/streams.ts'
 import { feed } from './answers.ts'
 import { eventView } from './event-view.ts'
 
@@ -38,8 +38,7 @@ const READ_AT_ONCE = 100
 /** GET /events: the events of the workspace, oldest first; as a stream on request. */
 export function feedRoute(app: Http, context: ApiContext): void {
   const { store } = context
-  const streams = new Streams()
-  app.addHook('preClose', async () => streams.end())
+  const streams = streamsOf(app)
   app.get(
     `${API_PREFIX}/events`,
     {

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
+import type { Http } from './http.ts'
 import { Problem } from './problems.ts'
 
 const STREAMS_A_KEY = 50
@@ -21,8 +22,20 @@ export type Stream = {
   room(): Promise<void>
 }
 
+/** The streams of a server: the limit of a key is one for all its routes. */
+export function streamsOf(app: Http): Streams {
+  const known = ofServer.get(app)
+  if (known) return known
+  const streams = new Streams()
+  app.addHook('preClose', async () => streams.end())
+  ofServer.set(app, streams)
+  return streams
+}
+
+const ofServer = new WeakMap<Http, Streams>()
+
 /** The open streams: a stop ends them, because the server waits for open connections. */
-export class Streams {
+class Streams {
   readonly #stop = new AbortController()
   readonly #open = new Map<string, number>()
 
