@@ -75,6 +75,7 @@ const LAYERS: Record<string, Row> = {
       'drivers/errors.ts',
       'engine/due-rows.ts',
       'mail/content.ts',
+      'mail/incoming/results.ts',
       'migrations/*',
       // Pure rules that a transaction asks about the rows that it has locked.
       'domains/claims.ts',
@@ -119,6 +120,7 @@ const LAYERS: Record<string, Row> = {
       'drivers/errors.ts',
       'drivers/zone/contract.ts',
       'events/*',
+      'mail/incoming/clean.ts',
       'mail/outgoing/compose.ts',
       'mail/outgoing/gate.ts',
       'store/*',

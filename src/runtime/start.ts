@@ -93,7 +93,8 @@ async function openRoles(
     await followDatabase(runtime, nameserver, live.isConfigured)
     health.add('zones', zonesCheck(nameserver.staleMs))
   }
-  const workers = has('smtp') || has('worker') ? runtime.opened.use(new MailWorkers()) : undefined
+  const readsMail = has('smtp') || has('worker') || has('api')
+  const workers = readsMail ? runtime.opened.use(new MailWorkers()) : undefined
   const isWhole = has('api') && has('worker') && has('smtp')
   const sandbox =
     nameserver && workers && isWhole && !config.laboratory
@@ -110,9 +111,10 @@ async function openRoles(
   if (has('worker')) openWorkers(runtime, worlds, ports)
   if (has('worker') && workers) openOutgoing({ runtime, worlds, accounts, workers })
   const redirect = has('redirect') ? await openRedirects(runtime, sandbox !== undefined) : []
-  const api = has('api')
-    ? await openApi(runtime, { ports, accounts, sandbox, live, health })
-    : undefined
+  const api =
+    has('api') && workers
+      ? await openApi(runtime, { ports, accounts, sandbox, workers, live, health })
+      : undefined
   health.started()
   return {
     api,

@@ -20,6 +20,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import { type Database, perDatabase, type Queryable } from './database.ts'
 import type { InboxRow } from './inboxes.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
+import { insertSentCopies } from './sent-copies.ts'
 import { recipientHash, suppressedAmong } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
 
@@ -116,6 +117,10 @@ async function acceptIn(tx: Queryable, round: readonly AcceptRequest[]): Promise
   const obstacles = new Map(open.map(({ mail }) => [mail, obstacleTo(facts.get(mail)!)]))
   const ready = open.filter(({ mail }) => !obstacles.get(mail))
   if (ready.length > 0) await insertMessages(tx, ready)
+  const copies = ready.flatMap(({ mail: { id, sentCopy } }) =>
+    sentCopy ? { ...sentCopy, outgoingId: id } : [],
+  )
+  await insertSentCopies(tx, copies)
   return round.map(({ claim, mail }) => {
     const obstacle = obstacles.get(mail)
     return obstacle ? new NotAccepted(obstacle) : workspaces.has(claim.claimId)

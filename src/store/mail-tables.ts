@@ -28,6 +28,8 @@ export type MessageRow = {
   trace: string
   authentication: JSONColumnType<Authentication>
   received_at: Generated<Date>
+  /** Of a copy of a sent message; null for a received one. */
+  outgoing_id: string | null
 }
 
 export type OutgoingMessageRow = {

@@ -72,7 +72,7 @@ export async function listThreads(
 export type Archive = { domain: string; address: string; at: Date }
 export type ShownThread = ThreadRow & { archive: Archive | undefined }
 
-async function archivesOf(
+export async function archivesOf(
   db: Queryable,
   rows: readonly ThreadRow[],
 ): Promise<Map<string, Archive>> {

@@ -29,6 +29,7 @@ import * as canary from '../../migrations/0025-canary.ts'
 import * as forgottenDomains from '../../migrations/0026-forgotten-domains.ts'
 import * as inboxLives from '../../migrations/0027-inbox-lives.ts'
 import * as suppressions from '../../migrations/0028-suppressions.ts'
+import * as sentCopies from '../../migrations/0029-sent-copies.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -61,6 +62,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0026-forgotten-domains': forgottenDomains,
   '0027-inbox-lives': inboxLives,
   '0028-suppressions': suppressions,
+  '0029-sent-copies': sentCopies,
 }
 
 /** The database has a migration that this code does not know. */

@@ -34,6 +34,9 @@ const { body: inbox } = await client.post('/sender-accounts/coldsend-native', {
   email_prefix: 'kim',
   display_name: 'Kim',
 })
+const mail = { from: 'ann@inbox.test', to: inbox.email_address, subject: 'Hello' }
+await client.sandbox('POST', '/mail', mail)
+const [thread] = (await client.get('/replies')).body.conversations
 const document = await documentOf(client)
 
 // --- What is sent
@@ -90,6 +93,7 @@ function samples({ method }: Described): Samples {
     key_id: UNKNOWN_ID,
     message_id: UNKNOWN_ID,
     job_id: UNKNOWN_ID,
+    thread_id: thread.thread_id,
     suppression_id: UNKNOWN_ID,
     record_id: UNKNOWN_ID,
     domain: `fuzz-${count}.test`,
@@ -214,7 +218,8 @@ async function rows(): Promise<Record<string, number>> {
     select 'domains' as name, count(*) as n from domains
     union all select 'inboxes', count(*) from inboxes
     union all select 'api_keys', count(*) from api_keys
-    union all select 'messages', count(*) from messages where envelope_sender <> ''`.execute(
+    union all select 'messages', count(*) from messages
+               where envelope_sender <> '' and outgoing_id is null`.execute(
     store.db,
   )
   return Object.fromEntries(counted.map(({ name, n }) => [name, Number(n)]))

@@ -3,7 +3,7 @@ import type { Answer, Client } from '../client.ts'
 
 /** `{domain}` and `{inbox}` stand for the ids of a domain and of an inbox. */
 export type Operation = {
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   path: string
   scope: string
   body: string | undefined

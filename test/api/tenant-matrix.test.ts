@@ -46,6 +46,8 @@ const { body: job } = await client.post('/sender-accounts/coldsend-native/bulk',
   domain_id: domain.domain_id,
   inboxes: [{ email_prefix: 'no address', display_name: 'None' }],
 })
+await client.sandbox('POST', '/mail', { from: 'ann@inbox.test', to: 'kim@matrix.test', subject: 'x' })
+const [thread] = (await client.get('/replies')).body.conversations
 const { body: suppression } = await client.post('/suppressions', { email_address: 'x@inbox.test' })
 const key = await createApiKey(store, { ...live, world: 'sandbox', name: 'a key' })
 const { body: removed } = await client.post('/domains', { domain: 'matrix-removed.test' })
@@ -58,6 +60,7 @@ const THEIRS: Samples = {
   key_id: key.keyId,
   message_id: message.id,
   job_id: job.job_id,
+  thread_id: thread.thread_id,
   suppression_id: suppression.suppression_id,
   record_id: domain.dns_records[0].record_id,
 }

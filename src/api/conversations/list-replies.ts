@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import type { Authentication } from '#mail/incoming/results.ts'
 import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { id, optionalText, optionalTruth, pagination, paging, SUCCESS } from '../http/shapes.ts'
-import { conversationList } from '../inboxes/answers.ts'
+import { conversationList } from './answers.ts'
+import { conversationView } from './conversation-views.ts'
 
 const querystring = z.object({
   ...paging,
@@ -43,23 +43,7 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
       return {
         ...SUCCESS,
         message: 'Conversations retrieved successfully',
-        conversations: rows.map((row) => ({
-          thread_id: row.id,
-          inbox_id: row.inbox_id,
-          lead_email: row.lead_email,
-          subject: row.subject,
-          last_message_preview: row.last_message_preview,
-          authentication: row.last_authentication && shownResults(row.last_authentication),
-          last_message_at: row.last_message_at.toISOString(),
-          is_read: row.is_read,
-          is_starred: row.is_starred,
-          category: row.category,
-          campaign_id: row.campaign_id,
-          is_archived: row.archive !== undefined,
-          archived_domain_name: row.archive?.domain ?? null,
-          archived_inbox_email: row.archive?.address ?? null,
-          archived_at: row.archive?.at.toISOString() ?? null,
-        })),
+        conversations: rows.map(conversationView),
         total_count: total,
         unread_count: unread,
         page,
@@ -71,9 +55,3 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
     },
   )
 }
-
-const shownResults = ({ spf, dkim, dmarc }: Authentication) => ({
-  spf: spf.result,
-  dkim: dkim.result,
-  dmarc: dmarc.result,
-})

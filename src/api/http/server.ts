@@ -2,6 +2,8 @@
 import type { Endpoint } from '#names/ip.ts'
 import { getMailRoute } from '../conversations/get-mail.ts'
 import { listRepliesRoute } from '../conversations/list-replies.ts'
+import { replyRoute } from '../conversations/reply.ts'
+import { threadRoutes } from '../conversations/threads.ts'
 import { activateDomainRoute } from '../domains/activate-domain.ts'
 import { addDomainRoute } from '../domains/add-domain.ts'
 import { checkDomainRoute } from '../domains/check-domain.ts'
@@ -71,6 +73,8 @@ const ROUTES = [
   sendTestEmailRoute,
   suppressionRoutes,
   listRepliesRoute,
+  threadRoutes,
+  replyRoute,
   messagesRoutes,
   getMailRoute,
   receiveEventsRoute,

@@ -31,6 +31,8 @@ export const cursor = z
 /** `page` from 1, `limit` 1 to 100. */
 export const paging = { page: wholeNumber(1, 1, 1_000_000), limit: wholeNumber(20, 1, 100) }
 
+export const threadParams = z.object({ thread_id: id })
+
 export const keyParams = z.object({ key_id: id })
 
 /** Of an outgoing message. */

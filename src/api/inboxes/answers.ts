@@ -1,5 +1,5 @@
 /**
- * The shapes of answers about inboxes and conversations, for OpenAPI and clients. They do not serialise
+ * The shapes of answers about inboxes, for OpenAPI and clients. They do not serialise
  * answers: tests check that answers have these shapes.
  */
 import { z } from 'zod'
@@ -148,44 +148,3 @@ export const testEmail = z
     message_id: z.string(),
   })
   .register(components, { id: 'TestEmail' })
-
-const conversation = z
-  .object({
-    thread_id: z.uuid(),
-    inbox_id: z.uuid(),
-    lead_email: z
-      .string()
-      .describe('The author of its messages; empty if they name none, or several.'),
-    authentication: z
-      .object({ spf: z.string(), dkim: z.string(), dmarc: z.string() })
-      .nullable()
-      .describe(
-        'The authentication results of the last message. Only `dmarc` is about the author.',
-      ),
-    subject: z.string(),
-    last_message_preview: z.string(),
-    last_message_at: instant,
-    is_read: z.boolean(),
-    is_starred: z.boolean(),
-    category: z.string().nullable(),
-    campaign_id: z.uuid().nullable(),
-    is_archived: z.boolean().describe('Whether its domain has been removed.'),
-    archived_domain_name: z.string().nullable(),
-    archived_inbox_email: z.string().nullable(),
-    archived_at: instant.nullable(),
-  })
-  .register(components, { id: 'Conversation' })
-
-export const conversationList = z
-  .object({
-    ...answerFields,
-    conversations: z.array(conversation),
-    total_count: z.int(),
-    unread_count: z.int(),
-    page: z.int(),
-    limit: z.int(),
-    total_pages: z.int(),
-    has_next: z.boolean(),
-    has_prev: z.boolean(),
-  })
-  .register(components, { id: 'ConversationList' })

@@ -1,9 +1,7 @@
 import { z } from 'zod'
 import { compose } from '#mail/outgoing/compose.ts'
-import { NotAccepted } from '#mail/outgoing/gate.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
-import { sendingOf } from '../domains/domain-views.ts'
 import { loadDomain } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -11,6 +9,7 @@ import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { emailAddress, inboxParams, SUCCESS } from '../http/shapes.ts'
 import { testEmail } from './answers.ts'
+import { asProblem, mustSend } from './sending.ts'
 
 const body = z.object({
   recipient_email: emailAddress.describe(
@@ -19,20 +18,6 @@ const body = z.object({
 })
 
 const SEND_LIMIT_MS = 20_000
-
-function asProblem(error: unknown): never {
-  if (!(error instanceof NotAccepted)) throw error
-  const { obstacle } = error
-  if (obstacle.check === 'recipient_is_not_suppressed') throw new Problem('recipient_suppressed')
-  if (obstacle.is !== 'limited') throw new Problem('sending_stopped', { reason: obstacle.check })
-  const { of, limit, endsAt } = obstacle.reached
-  const fields = { limit_of: of, limit, limit_ends_at: endsAt.toISOString() }
-  throw new Problem(
-    'sending_limit_reached',
-    fields,
-    Math.ceil((endsAt.getTime() - Date.now()) / 1000),
-  )
-}
 
 /** POST /sender-accounts/{inbox_id}/test-email: one message from the inbox, handed to its sender. */
 export function sendTestEmailRoute(app: Http, context: ApiContext): void {
@@ -65,12 +50,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
       const inbox = await findInbox(store, key, request.params.inbox_id)
       if (!inbox) throw new Problem('sender_account_not_found')
       const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
-      const sending = sendingOf(row, conditions, context.now())
-      if (row.status !== 'ACTIVE')
-        throw new Problem('domain_not_active', { domain_status: row.status })
-      if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
-      if (inbox.status === 'PAUSED') throw new Problem('inbox_paused')
-      if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
+      mustSend(inbox, row, conditions, context.now())
       const recipient = request.body.recipient_email.toLowerCase()
       const mail = await compose(
         {

@@ -13,6 +13,14 @@ export type Authentication = {
 
 export type Results = Omit<Authentication, 'header'>
 
+/** For messages of our own, which nobody checks. */
+export const NOT_CHECKED: Authentication = {
+  spf: { result: 'none', domain: '', aligned: false },
+  dkim: { result: 'none', domain: '', aligned: false },
+  dmarc: { result: 'none', policy: 'none' },
+  header: '',
+}
+
 /** The author and the session of a message. */
 export type Attributed = { session: Session; author: string }
 

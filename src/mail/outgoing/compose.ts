@@ -12,11 +12,15 @@ export type PlainMessage = {
   subject: string
   text: string
   headers?: Readonly<Record<string, string>>
+  /** The message that it answers, and those before it (RFC 5322 section 3.6.4). */
+  inReplyTo?: string
+  references?: readonly string[]
 }
 
 /** A message of an author at `domain`, with its own Message-ID there. */
 export async function compose(message: PlainMessage, domain: string): Promise<OutgoingMail> {
   const { origin, inboxId, author, recipient, subject, text, headers = {} } = message
+  const { inReplyTo, references } = message
   const messageId = `<${randomUUID()}@${domain}>`
   const content = await new MailComposer({
     from: { name: author.displayName, address: `${author.localpart}@${domain}` },
@@ -25,6 +29,8 @@ export async function compose(message: PlainMessage, domain: string): Promise<Ou
     text,
     headers: { ...headers },
     messageId,
+    ...(inReplyTo === undefined ? {} : { inReplyTo }),
+    ...(references === undefined ? {} : { references: [...references] }),
     newline: '\r\n',
     disableFileAccess: true,
     disableUrlAccess: true,

@@ -17,6 +17,9 @@ export const SENT_AGAIN: Readonly<Record<Origin, boolean>> = {
   campaign: false,
 }
 
+/** Where a message stands among those that its inbox sent. */
+export type SentCopy = { threadId: string; subject: string; preview: string }
+
 export type OutgoingMail = {
   /** Our id, a UUID: the same however often the message is handed over. */
   id: string
@@ -30,6 +33,8 @@ export type OutgoingMail = {
   messageId: string
   /** The finished message, unsigned: signing comes last. */
   content: Buffer
+  /** Kept in the conversation that the message belongs to. */
+  sentCopy?: SentCopy | undefined
 }
 
 /** A message that waits for its next attempt. */

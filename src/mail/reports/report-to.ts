@@ -3,6 +3,7 @@ import type { StoredContent } from '../content.ts'
 import { threadWith } from '../incoming/describe.ts'
 import { readHeader } from '../incoming/header.ts'
 import type { Copy } from '../incoming/receive.ts'
+import { NOT_CHECKED } from '../incoming/results.ts'
 import type { QueuedMail } from '../outgoing/mail.ts'
 import { composeDsn } from './dsn.ts'
 
@@ -29,14 +30,6 @@ export function reportTo(
     preview: report.text.replace(/\s+/g, ' ').slice(0, 200),
     threadKey: threadWith(recipient, messageId),
     trace: 'Return-Path: <>\r\n',
-    authentication: OUR_OWN,
+    authentication: NOT_CHECKED,
   }
-}
-
-/** Our own messages are not judged. */
-const OUR_OWN = {
-  spf: { result: 'none', domain: '', aligned: false },
-  dkim: { result: 'none', domain: '', aligned: false },
-  dmarc: { result: 'none', policy: 'none' },
-  header: '',
 }

@@ -4,11 +4,12 @@
  */
 
 import type { Resolver } from '#resolver/resolver.ts'
-import { bufferOf } from '../content.ts'
+import { bufferOf, type StoredContent } from '../content.ts'
 import { askDns } from '../incoming/ask-dns.ts'
 import type { Description } from '../incoming/describe.ts'
 import { withoutForgedResults } from '../incoming/forged-results.ts'
 import { readHeader, writeHeader } from '../incoming/header.ts'
+import type { Reading } from '../incoming/read.ts'
 import { HEADER_TOO_BIG, type Refused } from '../incoming/refused.ts'
 import { notJudged } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
@@ -79,6 +80,22 @@ export class MailWorkers implements AsyncDisposable {
     return bufferOf(result.raw)
   }
 
+  /** What a stored message says; undefined where it takes too long to read. */
+  async read(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined> {
+    const none = async () => ({ code: 'ESERVFAIL', message: 'Reading asks nothing' })
+    // Stored octets are compressed: they may become many times as many.
+    const isSmall = content.content.byteLength <= SMALL_OCTETS / 10
+    const worker = isSmall ? this.#small : this.#large
+    try {
+      const result = await worker.run({ is: 'read', content }, none)
+      if (result.is !== 'read') throw new Error('A mail worker did other work than asked')
+      return result.reading
+    } catch (error) {
+      if (error instanceof JobLost) return undefined
+      throw error
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#small[Symbol.asyncDispose](), this.#large[Symbol.asyncDispose]()])
   }
@@ -100,7 +117,8 @@ export class MailWorkers implements AsyncDisposable {
 }
 
 function inspectionOf(result: Result): Inspection {
-  if (result.is === 'signed') throw new Error('A mail worker did other work than asked')
+  if (result.is === 'signed' || result.is === 'read')
+    throw new Error('A mail worker did other work than asked')
   return result.is === 'refused' ? result : { ...result, isJudged: true }
 }
 

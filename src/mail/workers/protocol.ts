@@ -2,6 +2,7 @@
 import type { StoredContent } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import type { Description } from '../incoming/describe.ts'
+import type { Reading } from '../incoming/read.ts'
 import type { Refused } from '../incoming/refused.ts'
 import type { Authentication } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
@@ -17,7 +18,8 @@ export type InspectJob = {
 }
 
 export type SignJob = { is: 'sign'; raw: Uint8Array; domain: string; key: DkimKey }
-export type Job = InspectJob | SignJob
+export type ReadJob = { is: 'read'; content: Omit<StoredContent, 'octets'> }
+export type Job = InspectJob | SignJob | ReadJob
 
 export type Inspected = {
   is: 'inspected'
@@ -27,7 +29,11 @@ export type Inspected = {
   content: StoredContent
 }
 
-export type Result = Refused | Inspected | { is: 'signed'; raw: Uint8Array }
+export type Result =
+  | Refused
+  | Inspected
+  | { is: 'signed'; raw: Uint8Array }
+  | { is: 'read'; reading: Reading }
 
 export type ToWorker =
   | { is: 'job'; id: number; job: Job }

@@ -6,6 +6,7 @@ import { startApi } from '#api/http/server.ts'
 import { startUnavailableApi } from '#api/http/unavailable-api.ts'
 import { adminSocketPath, makeAdminDirectory } from '#config/admin-socket.ts'
 import type { Config } from '#config/settings.ts'
+import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
 import { isLoopback, writeEndpoint } from '#names/ip.ts'
 import { BOOTSTRAP_KEY_ID, FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
@@ -27,6 +28,8 @@ export type ApiParts = {
   ports: PortsOf
   accounts: Record<WorldName, Accounts>
   sandbox: Sandbox | undefined
+  /** For messages to be read: strangers wrote them. */
+  workers: MailWorkers
   live: LiveState
   health: Health
 }
@@ -86,6 +89,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     mailbox: (row) => parts.ports(row.world, accountsOfDomain(row))!.mailbox,
     rates: ratesOf(config),
     maxKeys: config.keysPerWorkspace,
+    readMessage: (content) => parts.workers.read(content),
     archivedMailDays: config.archivedMailDays,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),

@@ -1,0 +1,89 @@
+/** The shapes of answers about conversations. */
+import { z } from 'zod'
+import { answerFields, instant } from '../openapi/parts.ts'
+import { components } from '../openapi/schema.ts'
+
+const results = z
+  .object({ spf: z.string(), dkim: z.string(), dmarc: z.string() })
+  .register(components, { id: 'AuthenticationResults' })
+
+const conversationFields = {
+  thread_id: z.uuid(),
+  inbox_id: z.uuid(),
+  lead_email: z
+    .string()
+    .describe('The author of its messages; empty if they name none, or several.'),
+  authentication: results
+    .nullable()
+    .describe(
+      'The authentication results of the last message received. Only `dmarc` is about the author.',
+    ),
+  subject: z.string(),
+  last_message_preview: z.string(),
+  last_message_at: instant,
+  is_read: z.boolean(),
+  is_starred: z.boolean(),
+  category: z.string().nullable(),
+  campaign_id: z.uuid().nullable(),
+  is_archived: z.boolean().describe('Whether its inbox or its domain has been removed.'),
+  archived_domain_name: z.string().nullable(),
+  archived_inbox_email: z.string().nullable(),
+  archived_at: instant.nullable(),
+}
+
+export const conversationList = z
+  .object({
+    ...answerFields,
+    conversations: z.array(
+      z.object(conversationFields).register(components, { id: 'Conversation' }),
+    ),
+    total_count: z.int(),
+    unread_count: z.int(),
+    page: z.int(),
+    limit: z.int(),
+    total_pages: z.int(),
+    has_next: z.boolean(),
+    has_prev: z.boolean(),
+  })
+  .register(components, { id: 'ConversationList' })
+
+export const conversationShown = z
+  .object({ ...answerFields, ...conversationFields })
+  .register(components, { id: 'ConversationShown' })
+
+const message = z
+  .object({
+    message_id: z.uuid(),
+    direction: z.enum(['received', 'sent']),
+    author: z.string(),
+    recipient: z.string(),
+    subject: z.string(),
+    text: z.string().nullable().describe('Null if the message takes too long to read.'),
+    is_cut: z.boolean().describe('Whether the message has more text.'),
+    attachments: z.array(
+      z.object({ filename: z.string(), content_type: z.string(), octets: z.int() }),
+    ),
+    authentication: results.nullable().describe('Null for a message that was sent.'),
+    outgoing_message_id: z.uuid().nullable().describe('Of `GET /messages/{message_id}`.'),
+    state: z.string().nullable().describe('Of a message that was sent, for 30 days.'),
+    at: instant,
+  })
+  .register(components, { id: 'ConversationMessage' })
+
+export const messagesShown = z
+  .object({ ...answerFields, thread_id: z.uuid(), messages: z.array(message) })
+  .register(components, { id: 'ConversationMessages' })
+
+export const replySent = z
+  .object({
+    ...answerFields,
+    thread_id: z.uuid(),
+    outgoing_message_id: z.uuid(),
+    message_id: z.string().describe('Its Message-ID.'),
+    recipient_email: z.string(),
+    authentication: results
+      .nullable()
+      .describe('Of the message that is answered: whether its author is who it names.'),
+    sent_at: instant,
+  })
+  .register(components, { id: 'ReplySent' })

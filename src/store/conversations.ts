@@ -1,0 +1,96 @@
+/** One conversation: its thread, its messages, and what its reader notes. */
+import { sql } from 'kysely'
+import type { StoredContent } from '#mail/content.ts'
+import type { Authentication } from '#mail/incoming/results.ts'
+import type { StoreContext } from './context.ts'
+import { ownedBy, type Tenant } from './domains.ts'
+import type { OutgoingState } from './mail-tables.ts'
+import { archivesOf, type ShownThread } from './messages.ts'
+
+/** Undefined for one that is not there, or whose mail has expired. */
+export async function findThread(
+  { db }: StoreContext,
+  tenant: Tenant,
+  id: string,
+): Promise<ShownThread | undefined> {
+  const row = await db
+    .selectFrom('threads')
+    .selectAll()
+    .where('id', '=', id)
+    .where((is) => is.and(ownedBy(tenant)))
+    .where(isKept)
+    .executeTakeFirst()
+  if (!row) return undefined
+  const archives = await archivesOf(db, [row])
+  return { ...row, archive: archives.get(row.inbox_id) }
+}
+
+const isKept = sql<boolean>`not exists (
+  select from inboxes i join domains d on d.id = i.domain_id
+   where i.id = threads.inbox_id and (d.mail_until <= now() or i.mail_until <= now()))`
+
+export type ThreadNotes = { isRead?: boolean; togglesStar?: boolean }
+
+/** False for a conversation that is not there. */
+export async function noteThread(
+  { db }: StoreContext,
+  tenant: Tenant,
+  id: string,
+  { isRead, togglesStar = false }: ThreadNotes,
+): Promise<boolean> {
+  const { numUpdatedRows } = await db
+    .updateTable('threads')
+    .set({
+      is_read: sql`coalesce(${isRead ?? null}::boolean, is_read)`,
+      is_starred: sql`is_starred <> ${togglesStar}`,
+    })
+    .where('id', '=', id)
+    .where((is) => is.and(ownedBy(tenant)))
+    .where(isKept)
+    .executeTakeFirst()
+  return numUpdatedRows > 0n
+}
+
+export type ThreadMessage = {
+  id: string
+  author: string
+  recipient: string
+  subject: string
+  at: Date
+  authentication: Authentication
+  content: Omit<StoredContent, 'octets'>
+  /** Null for a received message; of a sent one the id of the outgoing message. */
+  outgoingId: string | null
+  /** Null once the outgoing message has expired. */
+  state: OutgoingState | null
+}
+
+/** The latest messages of a conversation, the oldest of them first. */
+export async function messagesOfThread(
+  { db }: StoreContext,
+  threadId: string,
+  limit: number,
+): Promise<ThreadMessage[]> {
+  const rows = await db
+    .selectFrom('messages as m')
+    .innerJoin('message_contents as t', 't.id', 'm.content_id')
+    .leftJoin('outgoing_messages as o', 'o.id', 'm.outgoing_id')
+    .select(['m.id', 'm.author', 'm.recipient', 'm.subject', 'm.received_at', 'm.authentication'])
+    .select(['m.outgoing_id', 'o.state', 't.encoding', 't.content'])
+    .where('m.thread_id', '=', threadId)
+    .orderBy('m.received_at', 'desc')
+    .orderBy('m.id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.toReversed().map((row) => ({
+    id: row.id,
+    author: row.author,
+    recipient: row.recipient,
+    subject: row.subject,
+    at: row.received_at,
+    authentication: row.authentication,
+    content: { encoding: row.encoding, content: row.content },
+    outgoingId: row.outgoing_id,
+    state: row.state,
+  }))
+}
