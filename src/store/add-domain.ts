@@ -5,8 +5,8 @@ import { newId } from '../ids.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
 import { type DomainRow, ownedBy, type Tenant } from './domains.ts'
-import { insertDomainEvent } from './events.ts'
-import { touchName } from './served-names.ts'
+import { insertDomainEvents } from './events.ts'
+import { ON_CONFLICT_TOUCH } from './served-names.ts'
 
 export type NewDomain = {
   name: string
@@ -44,80 +44,73 @@ export async function addDomain(
 }
 
 async function insertDomain(tx: Queryable, tenant: Tenant, wanted: NewDomain): Promise<AddResult> {
-  await lockKeyTree(tx, tenant, wanted.name)
+  await lockName(tx, tenant, wanted.name)
   const other = await standing(tx, tenant, wanted.name)
   if (other) return other
   const obstacle = obstacleToAdding(await countsOf(tx, tenant, wanted.name), wanted.limits)
   if (obstacle) return { is: obstacle }
-  const domainId = newId()
-  const { name, mayActivate, drivers } = wanted
-  const domain = await tx
-    .insertInto('domains')
-    .values({
-      id: domainId,
-      workspace_id: tenant.workspaceId,
-      world: tenant.world,
-      name,
-      may_activate: mayActivate,
-      import_state: wanted.importRecords ? 'wanted' : 'none',
-      take_mail: wanted.takeMail,
-      zone_driver: drivers.zone,
-      sender_driver: drivers.sender,
-      mailbox_driver: drivers.mailbox,
-    })
-    .returningAll()
-    .executeTakeFirstOrThrow()
-  await claimName(tx, tenant, name, domainId, drivers.zone)
-  await touchName(tx, name)
-  await insertDomainEvent(tx, domainId, { type: 'domain.created', message: `${name} was added.` })
-  return { is: 'added', domain }
+  const unused = await unusedClaim(tx, tenant, wanted)
+  return { is: 'added', domain: await insertRows(tx, tenant, wanted, unused) }
+}
+
+/** The domain, its claim, its first event and its name among those served, in one statement. */
+async function insertRows(
+  tx: Queryable,
+  { workspaceId, world }: Tenant,
+  { name, mayActivate, importRecords, takeMail, drivers }: NewDomain,
+  unused: string | undefined,
+): Promise<DomainRow> {
+  const claim =
+    unused === undefined
+      ? sql`
+        insert into claims (id, domain_id, workspace_id, world, name)
+        select ${newId()}::uuid, id, workspace_id, world, name from domain`
+      : sql`
+        update claims c set domain_id = domain.id, released_at = null from domain where c.id = ${unused}`
+  const created = { type: 'domain.created', message: `${name} was added.` } as const
+  const { rows } = await sql<DomainRow>`
+    with domain as (
+      insert into domains (id, workspace_id, world, name, may_activate, import_state, take_mail, zone_driver,
+                           sender_driver, mailbox_driver)
+      values (${newId()}, ${workspaceId}, ${world}, ${name}, ${mayActivate},
+              ${importRecords ? 'wanted' : 'none'}, ${takeMail}, ${drivers.zone}, ${drivers.sender},
+              ${drivers.mailbox})
+      returning *
+    ), claim as (${claim}), events as (${insertDomainEvents(sql`domain`, [created])}), touched as (
+      insert into served_names (name) select name from domain ${ON_CONFLICT_TOUCH})
+    select * from domain`.execute(tx)
+  return rows[0]!
 }
 
 /** Serialises adds of one name, because the limits are counted. */
-async function lockKeyTree(tx: Queryable, { world }: Tenant, name: string): Promise<void> {
+async function lockName(tx: Queryable, { world }: Tenant, name: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`${world} ${name}`}, 0))`.execute(tx)
 }
 
-/** The same workspace gets its pair again until the parent has shown it; afterwards always a new one. */
-async function claimName(
+/**
+ * A claim that the workspace had on the name before: it gets its pair again until the parent has shown it, and
+ * afterwards always a new one.
+ */
+async function unusedClaim(
   tx: Queryable,
-  tenant: Tenant,
-  name: string,
-  domainId: string,
-  zoneDriver: string,
-): Promise<void> {
+  { workspaceId, world }: Tenant,
+  { name, drivers }: NewDomain,
+): Promise<string | undefined> {
   const unused = await tx
     .selectFrom('claims as c')
     .innerJoin('domains as d', 'd.id', 'c.domain_id')
     .select('c.id')
-    .where('c.workspace_id', '=', tenant.workspaceId)
-    .where('c.world', '=', tenant.world)
+    .where('c.workspace_id', '=', workspaceId)
+    .where('c.world', '=', world)
     .where('c.name', '=', name)
     .where('c.shown_at', 'is', null)
     .where('d.removed_at', 'is not', null)
     // A pair of one zone host proves nothing at another.
-    .where('d.zone_driver', '=', zoneDriver)
+    .where('d.zone_driver', '=', drivers.zone)
     .forNoKeyUpdate()
     .executeTakeFirst()
-  if (unused) {
-    await tx.deleteFrom('placements').where('claim_id', '=', unused.id).execute()
-    await tx
-      .updateTable('claims')
-      .set({ domain_id: domainId, released_at: null })
-      .where('id', '=', unused.id)
-      .execute()
-    return
-  }
-  await tx
-    .insertInto('claims')
-    .values({
-      id: newId(),
-      domain_id: domainId,
-      workspace_id: tenant.workspaceId,
-      world: tenant.world,
-      name,
-    })
-    .execute()
+  if (unused) await tx.deleteFrom('placements').where('claim_id', '=', unused.id).execute()
+  return unused?.id
 }
 
 async function standing(

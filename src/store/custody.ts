@@ -8,8 +8,7 @@ import { DriverError } from '#drivers/errors.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import { type Queryable, violates } from './database.ts'
-import { wakeDomain } from './due-tables.ts'
-import { touchName } from './served-names.ts'
+import { ON_CONFLICT_TOUCH } from './served-names.ts'
 import type { WorldName } from './tables.ts'
 
 const DRAWS = 8
@@ -85,7 +84,7 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
 
     async confirm(claim) {
       if (await this.holds(claim)) return
-      await db.transaction().execute((tx) => makeHolder(tx, world, claim))
+      await makeHolder(db, world, claim)
       doorbell.ring(TOPICS.servedNames)
       doorbell.ring(TOPICS.domainsDue)
     },
@@ -120,15 +119,11 @@ export function custodyStore(context: StoreContext, world: WorldName, pools: Poo
       return left !== undefined
     },
 
-    async setPointsAtPool({ claimId, name }, pointsAtPool) {
-      await db.transaction().execute(async (tx) => {
-        await tx
-          .updateTable('claims')
-          .set({ points_at_pool: pointsAtPool })
-          .where('id', '=', claimId)
-          .execute()
-        await touchName(tx, name)
-      })
+    async setPointsAtPool({ claimId }, pointsAtPool) {
+      await sql`
+        with shown as (
+          update claims set points_at_pool = ${pointsAtPool} where id = ${claimId} returning name)
+        insert into served_names (name) select name from shown ${ON_CONFLICT_TOUCH}`.execute(db)
       doorbell.ring(TOPICS.servedNames)
     },
   }
@@ -163,29 +158,41 @@ async function enclosingHolder(
 }
 
 /**
- * Makes the claim the holder of its name, and wakes the domains concerned. Locks rows of domains first, by
- * id, as everywhere: a removal locks the domain's row before the holder's.
+ * Makes the claim the holder of its name, and wakes the domains concerned: other claims on the name, and the
+ * domains below it, which must look whether the new zone cuts them off. Each part waits for the one before it, so
+ * that rows of domains are locked first and in the order of their ids, as everywhere: a removal locks the domain's row
+ * before the holder's.
  */
-async function makeHolder(tx: Queryable, world: WorldName, claim: Claim): Promise<void> {
-  const concerned = [...(await othersOn(tx, world, claim)), ...(await below(tx, world, claim.name))]
-  for (const id of [...new Set(concerned)].toSorted()) await wakeDomain(tx, id)
-  await tx
-    .insertInto('holders')
-    .values({ world, name: claim.name, claim_id: claim.claimId })
-    .onConflict((c) =>
-      c.columns(['world', 'name']).doUpdateSet((e) => ({
-        claim_id: claim.claimId,
-        epoch: e('holders.epoch', '+', '1'),
-        since: new Date(),
-      })),
-    )
-    .execute()
-  await tx
-    .updateTable('claims')
-    .set((e) => ({ shown_at: e.fn.coalesce('shown_at', e.val(new Date())) }))
-    .where('id', '=', claim.claimId)
-    .execute()
-  await touchName(tx, claim.name)
+async function makeHolder(
+  db: Queryable,
+  world: WorldName,
+  { claimId, name }: Claim,
+): Promise<void> {
+  await sql`
+    with concerned as (
+      select domain_id from claims
+       where world = ${world} and name = ${name} and id <> ${claimId} and released_at is null
+      union
+      (select domain_id from claims
+        where world = ${world} and released_at is null
+          and reverse(name) like reverse('.' || ${name}::text) || '%'
+        order by domain_id limit ${WOKEN_BELOW})
+    ), held as (
+      select id from domains where id in (select domain_id from concerned) order by id for no key update
+    ), woken as (
+      update domains d set wake = wake + 1, next_at = least(next_at, now()) from held where d.id = held.id
+      returning d.id
+    ), holder as (
+      insert into holders (world, name, claim_id)
+      select ${world}, ${name}, ${claimId}::uuid from (select count(*) from woken) locked
+      on conflict (world, name) do update
+         set claim_id = excluded.claim_id, epoch = holders.epoch + 1, since = now()
+      returning claim_id
+    ), shown as (
+      update claims c set shown_at = coalesce(shown_at, now()) from holder where c.id = holder.claim_id
+      returning c.id)
+    insert into served_names (name) select ${name} from (select count(*) from shown) locked
+    ${ON_CONFLICT_TOUCH}`.execute(db)
 }
 
 /** Undefined when another process drew the same pair in the same moment. */
@@ -223,35 +230,4 @@ async function drawOnce(
     throw error
   }
   return pair
-}
-
-/** Includes the former holder, and claims that never held the name. */
-async function othersOn(
-  tx: Queryable,
-  world: WorldName,
-  { claimId, name }: Claim,
-): Promise<string[]> {
-  const others = await tx
-    .selectFrom('claims')
-    .select('domain_id')
-    .where('world', '=', world)
-    .where('name', '=', name)
-    .where('id', '<>', claimId)
-    .where('released_at', 'is', null)
-    .execute()
-  return others.flatMap(({ domain_id }) => domain_id ?? [])
-}
-
-/** The domains below the name: each must look whether the new zone cuts it off. */
-async function below(tx: Queryable, world: WorldName, name: string): Promise<string[]> {
-  const claims = await tx
-    .selectFrom('claims')
-    .select('domain_id')
-    .where('world', '=', world)
-    .where('released_at', 'is', null)
-    .where(sql<boolean>`reverse(name) like reverse('.' || ${name}::text) || '%'`)
-    .orderBy('domain_id')
-    .limit(WOKEN_BELOW)
-    .execute()
-  return claims.flatMap(({ domain_id }) => domain_id ?? [])
 }

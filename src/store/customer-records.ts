@@ -32,14 +32,13 @@ export function customerRecordStore({ db }: StoreContext): CustomerRecordStore {
       return { wanted: of(false), unwanted: of(true) }
     },
     async keepImported({ id }, records, { state, note }) {
-      await db.transaction().execute(async (tx) => {
+      const done = { import_state: state, import_note: note }
+      const write = async (tx: Queryable) => {
         await insertRecords(tx, id, records, 'imported')
-        await tx
-          .updateTable('domains')
-          .set({ import_state: state, import_note: note })
-          .where('id', '=', id)
-          .execute()
-      })
+        await tx.updateTable('domains').set(done).where('id', '=', id).execute()
+      }
+      // Most new names serve nothing elsewhere.
+      await (records.length === 0 ? write(db) : db.transaction().execute(write))
     },
     async drop({ id }, records) {
       for (const record of records) {

@@ -1,6 +1,7 @@
 /** A conversation: its messages, what its reader notes, and answers to it. */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { sql } from 'kysely'
 import { type Json, until } from '../client.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
 import { sendMail } from '../smtp.ts'

@@ -219,9 +219,7 @@ async function rows(): Promise<Record<string, number>> {
     union all select 'inboxes', count(*) from inboxes
     union all select 'api_keys', count(*) from api_keys
     union all select 'messages', count(*) from messages
-               where envelope_sender <> '' and outgoing_id is null`.execute(
-    store.db,
-  )
+               where envelope_sender <> '' and outgoing_id is null`.execute(store.db)
   return Object.fromEntries(counted.map(({ name, n }) => [name, Number(n)]))
 }
 

@@ -46,7 +46,11 @@ const { body: job } = await client.post('/sender-accounts/coldsend-native/bulk',
   domain_id: domain.domain_id,
   inboxes: [{ email_prefix: 'no address', display_name: 'None' }],
 })
-await client.sandbox('POST', '/mail', { from: 'ann@inbox.test', to: 'kim@matrix.test', subject: 'x' })
+await client.sandbox('POST', '/mail', {
+  from: 'ann@inbox.test',
+  to: 'kim@matrix.test',
+  subject: 'x',
+})
 const [thread] = (await client.get('/replies')).body.conversations
 const { body: suppression } = await client.post('/suppressions', { email_address: 'x@inbox.test' })
 const key = await createApiKey(store, { ...live, world: 'sandbox', name: 'a key' })
