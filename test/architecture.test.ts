@@ -158,6 +158,7 @@ const TOP: Record<string, Row> = {
 /** Whose business a package is. */
 const PACKAGES: Record<string, readonly string[]> = {
   'dns-packet': ['servers/dns/dig.ts'],
+  'html-to-text': ['mail/incoming/text.ts'],
   fastify: ['api/*', 'sandbox/api/*'],
   'fastify-type-provider-zod': ['api/http/http.ts'],
   koffi: ['servers/dns/threads/batched-socket.ts'],

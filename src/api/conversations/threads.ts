@@ -63,14 +63,14 @@ export function threadRoutes(app: Http, context: ApiContext): void {
     summary: 'Marks a conversation as read, or as unread',
     body: z
       .object({ is_read: z.boolean().default(true).describe('`false` marks it as unread.') })
-      .default({ is_read: true }),
+      .nullish(),
   }
   app.patch(
     `${THREAD}/read`,
     { schema: read, ...needs(context, 'replies:update') },
     async (request) => {
       const { thread_id } = request.params
-      await noteThread(store, keyOf(request), thread_id, { isRead: request.body.is_read })
+      await noteThread(store, keyOf(request), thread_id, { isRead: request.body?.is_read ?? true })
       return show(request, thread_id, 'Conversation changed.')
     },
   )

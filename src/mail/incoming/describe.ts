@@ -5,6 +5,7 @@ import { alabels } from '#names/domain-name.ts'
 import { type Report, readReport } from '../reports/read-report.ts'
 import { cleanText } from './clean.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
+import { textOf } from './text.ts'
 
 export type Description = {
   /** The single address of the single From field; '' where there is none, or several. */
@@ -35,6 +36,7 @@ const FIELDS_READ: readonly string[] = [
 const FIELD_OCTETS = 4096
 const BODY_OCTETS = 64 * 1024
 const BODY_LINES = 500
+const HTML_LIMIT = 8000
 const MAX_DEPTH = 8
 
 /** Parses the first part of the message. A body that cannot be parsed leaves the preview empty. */
@@ -46,7 +48,7 @@ export async function describe(header: Header, body: Buffer): Promise<Descriptio
   return {
     author: authorOf(header.fields.filter((field) => nameOf(field) === 'from')),
     subject: cleanText(mail?.subject ?? '', LIMIT.subject),
-    preview: cleanText(mail?.text ?? '', LIMIT.preview),
+    preview: cleanText(mail ? textOf(mail, HTML_LIMIT) : '', LIMIT.preview),
     root: rootOf([...all('references'), ...all('in-reply-to'), ...all('message-id')]),
     report: mail && readReport(mail, failedRecipients),
   }

@@ -3,6 +3,7 @@ import PostalMime, { type Email } from 'postal-mime'
 import { decodedContent, type StoredContent } from '../content.ts'
 import { cleanLines, cleanText } from './clean.ts'
 import { nameOf, readHeader, unfolded } from './header.ts'
+import { textOf } from './text.ts'
 
 export type Reading = {
   /** The text, or that of the HTML; '' where neither can be read. */
@@ -16,6 +17,7 @@ export type Reading = {
 }
 
 const TEXT_LIMIT = 20_000
+const HTML_LIMIT = 100_000
 const ATTACHMENTS = 50
 const REFERENCES = 20
 /** Of a larger message only its beginning is read. */
@@ -32,7 +34,7 @@ export async function read(content: Omit<StoredContent, 'octets'>): Promise<Read
       .slice(0, 1)
       .flatMap((field) => unfolded(field.slice(0, FIELD_OCTETS)).match(/<[^<>\s]{1,900}>/g) ?? [])
   const mail = await parsed(octets.subarray(0, OCTETS_READ))
-  const text = cleanLines(mail?.text ?? '', TEXT_LIMIT + 1)
+  const text = cleanLines(mail ? textOf(mail, HTML_LIMIT) : '', TEXT_LIMIT + 1)
   const [messageId = ''] = idsIn('message-id')
   const earlier = idsIn('references')
   const before = earlier.length > 0 ? earlier : idsIn('in-reply-to').slice(0, 1)

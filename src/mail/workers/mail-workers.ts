@@ -83,11 +83,8 @@ export class MailWorkers implements AsyncDisposable {
   /** What a stored message says; undefined where it takes too long to read. */
   async read(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined> {
     const none = async () => ({ code: 'ESERVFAIL', message: 'Reading asks nothing' })
-    // Stored octets are compressed: they may become many times as many.
-    const isSmall = content.content.byteLength <= SMALL_OCTETS / 10
-    const worker = isSmall ? this.#small : this.#large
     try {
-      const result = await worker.run({ is: 'read', content }, none)
+      const result = await this.#large.run({ is: 'read', content }, none)
       if (result.is !== 'read') throw new Error('A mail worker did other work than asked')
       return result.reading
     } catch (error) {
