@@ -58,14 +58,26 @@ export type ThreadMessage = {
   subject: string
   at: Date
   authentication: Authentication
-  content: Omit<StoredContent, 'octets'>
+  contentId: string
   /** Null for a received message; of a sent one the id of the outgoing message. */
   outgoingId: string | null
   /** Null once the outgoing message has expired. */
   state: OutgoingState | null
 }
 
-/** The latest messages of a conversation, the oldest of them first. */
+/** The octets of a message, which may be as many as a message can have; undefined once they are deleted. */
+export function findContent(
+  { db }: StoreContext,
+  contentId: string,
+): Promise<Omit<StoredContent, 'octets'> | undefined> {
+  return db
+    .selectFrom('message_contents')
+    .select(['encoding', 'content'])
+    .where('id', '=', contentId)
+    .executeTakeFirst()
+}
+
+/** The latest messages of a conversation, the oldest of them first; without their octets. */
 export async function messagesOfThread(
   { db }: StoreContext,
   threadId: string,
@@ -73,10 +85,9 @@ export async function messagesOfThread(
 ): Promise<ThreadMessage[]> {
   const rows = await db
     .selectFrom('messages as m')
-    .innerJoin('message_contents as t', 't.id', 'm.content_id')
     .leftJoin('outgoing_messages as o', 'o.id', 'm.outgoing_id')
     .select(['m.id', 'm.author', 'm.recipient', 'm.subject', 'm.received_at', 'm.authentication'])
-    .select(['m.outgoing_id', 'o.state', 't.encoding', 't.content'])
+    .select(['m.outgoing_id', 'm.content_id', 'o.state'])
     .where('m.thread_id', '=', threadId)
     .orderBy('m.received_at', 'desc')
     .orderBy('m.id', 'desc')
@@ -89,7 +100,7 @@ export async function messagesOfThread(
     subject: row.subject,
     at: row.received_at,
     authentication: row.authentication,
-    content: { encoding: row.encoding, content: row.content },
+    contentId: row.content_id,
     outgoingId: row.outgoing_id,
     state: row.state,
   }))

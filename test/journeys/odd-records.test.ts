@@ -49,7 +49,7 @@ const REFUSED: [what: string, record: object, sentence: RegExp][] = [
   ['a length that is not that of the digits', { name: 'a', type: 'TYPE65280', value: '\\# 3 c0000201' },                  /length behind/],
   ['an unknown type in words',               { name: 'a', type: 'TYPE65280', value: 'hello' },                           /RFC 3597/],
   ['a parameter twice',                      { name: 'a', type: 'HTTPS', value: '1 . port=1 port=2' },                   /port is given twice/],
-  ['a parameter that is needed, and not there', { name: 'a', type: 'HTTPS', value: '1 . mandatory=alpn' },                /alpn is needed/],
+  ['a parameter that is needed, and not there', { name: 'a', type: 'HTTPS', value: '1 . mandatory=alpn' },                /alpn is missing/],
   ['a path without a place for the question', { name: 'a', type: 'SVCB', value: '1 . dohpath=/x' },                      /\{\?dns\}/],
   ['a digest that is too short',             { name: 'sub', type: 'DS', value: '1 13 2 abcd' },                          /32 octets, not 2/],
   ['a DS of the domain itself',              { name: '@', type: 'DS', value: '1 13 2 abcd' },                            /parent/],

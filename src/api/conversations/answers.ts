@@ -58,7 +58,7 @@ const message = z
     author: z.string(),
     recipient: z.string(),
     subject: z.string(),
-    text: z.string().nullable().describe('Null if the message takes too long to read.'),
+    text: z.string().nullable().describe('Null if it could not be read in time.'),
     is_cut: z.boolean().describe('Whether the message has more text.'),
     attachments: z.array(
       z.object({ filename: z.string(), content_type: z.string(), octets: z.int() }),

@@ -13,7 +13,7 @@ import { SUCCESS, threadParams } from '../http/shapes.ts'
 import { asProblem, mustSend } from '../inboxes/sending.ts'
 import { replySent } from './answers.ts'
 import { resultsView } from './conversation-views.ts'
-import { THREAD } from './threads.ts'
+import { readingOf, THREAD } from './threads.ts'
 
 const body = z.object({
   body: z
@@ -107,9 +107,9 @@ const answerTo = (subject: string): string =>
   (/^re:/i.test(subject) ? subject : `Re: ${subject}`).slice(0, SUBJECT)
 
 /** RFC 5322 section 3.6.4: the last message, and all that it refers to. */
-async function threading({ store, readMessage }: ApiContext, threadId: string) {
-  const [last] = await messagesOfThread(store, threadId, 1)
-  const reading = last && (await readMessage(last.content))
+async function threading(context: ApiContext, threadId: string) {
+  const [last] = await messagesOfThread(context.store, threadId, 1)
+  const reading = last && (await readingOf(context, last))
   if (!reading?.messageId) return {}
   const { messageId, references } = reading
   return { inReplyTo: messageId, references: [...references, messageId] }

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import type { Reading } from '#mail/incoming/read.ts'
 import {
+  findContent,
   findThread,
   messagesOfThread,
   noteThread,
@@ -12,6 +14,9 @@ import { keyOf, needs } from '../http/route.ts'
 import { limitOf, SUCCESS, threadParams } from '../http/shapes.ts'
 import { conversationShown, messagesShown } from './answers.ts'
 import { conversationView, resultsView } from './conversation-views.ts'
+
+/** A request waits this long for messages to be read; those that are left have no text. */
+const READ_FOR_MS = 10_000
 
 export const THREAD = `${API_PREFIX}/replies/threads/:thread_id`
 
@@ -51,8 +56,12 @@ export function threadRoutes(app: Http, context: ApiContext): void {
         throw new Problem('conversation_not_found')
       const rows = await messagesOfThread(store, thread_id, request.query.limit)
       const messages = []
-      // One at a time: each may be as large as a message can be.
-      for (const row of rows) messages.push(await messageView(context, row))
+      const until = performance.now() + READ_FOR_MS
+      // One at a time: each may be as large as a message can be. The latest are read first.
+      for (const row of rows.toReversed()) {
+        const reading = performance.now() < until ? await readingOf(context, row) : undefined
+        messages.unshift(messageView(row, reading))
+      }
       return { ...SUCCESS, message: 'Messages retrieved successfully', thread_id, messages }
     },
   )
@@ -91,8 +100,16 @@ export function threadRoutes(app: Http, context: ApiContext): void {
   )
 }
 
-async function messageView({ readMessage }: ApiContext, row: ThreadMessage) {
-  const reading = await readMessage(row.content)
+/** What a message says; undefined if that cannot be read in time. */
+export async function readingOf(
+  { store, readMessage }: ApiContext,
+  { contentId }: ThreadMessage,
+): Promise<Reading | undefined> {
+  const content = await findContent(store, contentId)
+  return content && readMessage(content)
+}
+
+function messageView(row: ThreadMessage, reading: Reading | undefined) {
   const isSent = row.outgoingId !== null
   return {
     message_id: row.id,
