@@ -8,7 +8,8 @@ import { ensureCertificate } from '#runtime/data-directory.ts'
 import { until } from '../../../test/client.ts'
 import { temporaryDirectory } from '../../../test/directories.ts'
 import { sendMail } from '../../../test/smtp.ts'
-import { type InboundLimits, listenInbound } from './inbound.ts'
+import { listenInbound } from './inbound.ts'
+import type { ListenerLimits } from './listener.ts'
 
 const directory = await temporaryDirectory()
 after(() => directory[Symbol.asyncDispose]())
@@ -19,7 +20,7 @@ const RECIPIENTS = ['kim@acme.example']
 const LETTER = `Subject: x\r\n\r\n${'a line of text\r\n'.repeat(3000)}`
 
 /** A server whose deliveries end when they are let. */
-async function listen(limits: Partial<InboundLimits>, address = '127.0.0.1') {
+async function listen(limits: Partial<ListenerLimits>, address = '127.0.0.1') {
   const waiting: ((received: Received) => void)[] = []
   const server = await listenInbound({
     address,
