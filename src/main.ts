@@ -47,11 +47,13 @@ function readSettings(): Config {
   )
 }
 
-function readyLine({ api, dns, smtp, redirect, firstKeyFile }: Running): string {
+function readyLine({ api, dns, smtp, submission, redirect, firstKeyFile }: Running): string {
   const parts = [
     api && `API ${api}`,
     dns.length > 0 && `DNS ${dns.join(' ')}`,
     smtp.length > 0 && `SMTP ${smtp.join(' ')}`,
+    submission.startTls.length > 0 && `submission ${submission.startTls.join(' ')}`,
+    submission.implicitTls.length > 0 && `with TLS ${submission.implicitTls.join(' ')}`,
     redirect.length > 0 && `redirects ${redirect.join(' ')}`,
   ]
   const key = firstKeyFile ? ` Your first test key is in ${firstKeyFile}` : ''

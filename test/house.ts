@@ -28,6 +28,8 @@ export const FREE_PORTS = {
   MAILSTEAD_HTTP_LISTEN: '127.0.0.1:0',
   MAILSTEAD_DNS_LISTEN: '127.0.0.1:0',
   MAILSTEAD_SMTP_LISTEN: '127.0.0.1:0',
+  MAILSTEAD_SUBMISSION_LISTEN: '127.0.0.1:0',
+  MAILSTEAD_SUBMISSIONS_LISTEN: '127.0.0.1:0',
 }
 
 /** Tests ask as often as they like, but for those of the limits. */

@@ -25,6 +25,8 @@ export const SETTINGS = {
   dnsRateLimit: setting('MAILSTEAD_DNS_RATE_LIMIT', 'replies a second', '200', 'How many replies one prefix, a /24 or a /56, gets over UDP about the same name; a quarter as many errors; 0 for no limit. Loopback has no limit.', count(0, 1_000_000)),
   dnsSockets: setting('MAILSTEAD_DNS_SOCKETS', 'auto, batched or dgram', 'auto', "How UDP packets are read: many in one system call (Linux on x64 and arm64), or one by one through Node's own sockets.", dnsSockets),
   smtpListen: setting('MAILSTEAD_SMTP_LISTEN', 'address:port, …', '127.0.0.1:2525', 'Where mail is received.', endpoints(25)),
+  submissionListen: setting('MAILSTEAD_SUBMISSION_LISTEN', 'address:port, …', '127.0.0.1:2587', 'Where mail programs hand in mail, with STARTTLS.', endpoints(587)),
+  submissionsListen: setting('MAILSTEAD_SUBMISSIONS_LISTEN', 'address:port, …', '127.0.0.1:2465', 'Where mail programs hand in mail, with TLS from the start.', endpoints(465)),
   nameserverZone: setting('MAILSTEAD_NAMESERVER_ZONE', 'domain name', 'ns.mailstead.test', "The parent of the nameserver pool's names.", hostName),
   nameserverAddresses: setting('MAILSTEAD_NAMESERVER_ADDRESSES', 'addresses', '', "The addresses of the pool's names; the DNS listen addresses by default.", addresses),
   mailHost: setting('MAILSTEAD_MAIL_HOST', 'host name', 'mx.mailstead.test', 'The host that MX records point to, and our name in EHLO.', hostName),
@@ -129,6 +131,8 @@ function checkTogether(config: Config): void {
     config.httpListen,
     ...config.dnsListen,
     ...config.smtpListen,
+    ...config.submissionListen,
+    ...config.submissionsListen,
     ...config.redirectListen,
     ...config.healthListen,
   ]

@@ -50,6 +50,8 @@ export const EVENTS = {
   'inbox.paused':         [inbox, 'An inbox was paused: its messages wait.'],
   'inbox.resumed':        [inbox, 'A paused inbox was resumed.'],
   'inbox.deleted':        [inbox, 'An inbox was deleted.'],
+  'inbox.password_created': [inbox.extend({ password_id: z.string(), name: z.string() }), 'An app password of an inbox was created.'],
+  'inbox.password_revoked': [inbox.extend({ password_id: z.string(), name: z.string() }), 'An app password of an inbox was revoked.'],
   'message.received':     [z.object({ inbox_id: id, reply_id: id.describe('The id of the conversation'), from: z.string() }), 'An inbox received a message.'],
   'message.sent':         [outgoing, 'The recipient’s exchanger, or the sender service, accepted a message.'],
   'message.delivered':    [outgoing, 'A report says that a message was delivered.'],

@@ -26,6 +26,7 @@ import { followDatabase, openNameserver } from './roles/dns.ts'
 import { openOutgoing } from './roles/mail-queue.ts'
 import { openRedirects, redirectAddresses } from './roles/redirect.ts'
 import { openInbound } from './roles/smtp.ts'
+import { openSubmission } from './roles/submission.ts'
 import { openWorkers } from './roles/worker.ts'
 import type { Sandbox } from './sandbox.ts'
 import { type LiveState, liveObstacles, liveWorld } from './worlds.ts'
@@ -35,6 +36,8 @@ export type Running = AsyncDisposable & {
   api: string | undefined
   dns: readonly string[]
   smtp: readonly string[]
+  /** With STARTTLS, and with TLS from the start. */
+  submission: { startTls: readonly string[]; implicitTls: readonly string[] }
   redirect: readonly string[]
   firstKeyFile: string | undefined
   store: StoreContext
@@ -74,12 +77,11 @@ type Opening = {
   health: Health
 }
 
-const listenersOf = ({ api, dns, smtp, redirect }: Awaited<ReturnType<typeof openRoles>>) => ({
-  api,
-  dns,
-  smtp,
-  redirect,
-})
+const listenersOf = ({
+  firstKeyFile,
+  store,
+  ...listeners
+}: Omit<Running, typeof Symbol.asyncDispose>) => listeners
 
 async function openRoles(
   { runtime, nameserver, live, health }: Opening,
@@ -108,18 +110,26 @@ async function openRoles(
   const ports = portsOf(runtime, worlds, accounts, sandbox)
   const smtp = workers && has('smtp') ? await openInbound(runtime, worlds, workers) : []
   sandbox?.setInboundPorts(smtp)
+  const submission =
+    workers && has('smtp')
+      ? await openSubmission(runtime, worlds, workers)
+      : { startTls: config.submissionListen, implicitTls: config.submissionsListen }
   if (has('worker')) openWorkers(runtime, worlds, ports)
   if (has('worker') && workers) openOutgoing({ runtime, worlds, accounts, workers })
   const redirect = has('redirect') ? await openRedirects(runtime, sandbox !== undefined) : []
   const api =
     has('api') && workers
-      ? await openApi(runtime, { ports, accounts, sandbox, workers, live, health })
+      ? await openApi(runtime, { ports, accounts, sandbox, workers, submission, live, health })
       : undefined
   health.started()
   return {
     api,
     dns: nameserver?.listeners.map(writeEndpoint) ?? [],
     smtp: smtp.map(writeEndpoint),
+    submission: {
+      startTls: submission.startTls.map(writeEndpoint),
+      implicitTls: submission.implicitTls.map(writeEndpoint),
+    },
     redirect: redirect.map(writeEndpoint),
     firstKeyFile,
     store,

@@ -4,6 +4,7 @@ import { zstdCompressSync } from 'node:zlib'
 import { type RawBuilder, sql } from 'kysely'
 import { sendingObstacle } from '#domains/sending.ts'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
+import type { StoredContent } from '#mail/content.ts'
 import {
   type Facts,
   NotAccepted,
@@ -34,11 +35,18 @@ export type Acceptance = {
   limits: SendingLimits
 }
 
+/** A message to accept; its content may be in the form in which it is stored. */
+export type AcceptedMail = Omit<OutgoingMail, 'content'> & { content: Buffer | StoredContent }
+
+/** A further recipient of a message, with the id of the message to it. */
+export type FurtherRecipient = Pick<OutgoingMail, 'id' | 'recipient' | 'sentCopy'>
+
 type AcceptRequest = {
   claim: Pick<ClaimRef, 'claimId' | 'name'>
-  mail: OutgoingMail
+  mail: AcceptedMail
   acceptance: Acceptance
-  recipientHash: Buffer
+  /** Each becomes a message of its own; all of them share the octets. */
+  recipients: readonly (FurtherRecipient & { hash: Buffer })[]
 }
 /** False when the claim is not registered with the embedded sender. */
 type Answer = boolean | Error
@@ -48,19 +56,25 @@ const TOGETHER = { atOnce: 50, withinMs: 0, underWay: 4 }
 const HANDING_OVER_MS = 5 * 60_000
 
 /**
- * Accepts a message once, by its id. False when the claim is not registered with the embedded sender. Throws
- * `NotAccepted`.
+ * Accepts a message once, by its id, for all its recipients or for none. False when the claim is not registered
+ * with the embedded sender. Throws `NotAccepted`.
  */
 export async function acceptMessage(
   context: StoreContext,
   claim: AcceptRequest['claim'],
-  mail: OutgoingMail,
+  mail: AcceptedMail,
   acceptance: Acceptance,
+  further: readonly FurtherRecipient[] = [],
 ): Promise<boolean> {
-  const hash = recipientHash(context.vault, mail.recipient)
-  const answer = await acceptorOf(context.db)({ claim, mail, acceptance, recipientHash: hash })
+  const recipients = [mail, ...further].map(({ id, recipient, sentCopy }) => ({
+    id,
+    recipient,
+    sentCopy,
+    hash: recipientHash(context.vault, recipient),
+  }))
+  const answer = await acceptorOf(context.db)({ claim, mail, acceptance, recipients })
   if (answer instanceof Error) throw answer
-  if (answer && isEmbedded(acceptance))
+  if (answer && handingOverMs({ claim, mail, acceptance, recipients }) === 0)
     context.doorbell.ring(mail.origin === 'probe' ? TOPICS.probesDue : TOPICS.outgoingDue)
   return answer
 }
@@ -98,7 +112,13 @@ const isAlone = ({ mail, acceptance }: AcceptRequest): boolean =>
   !isEmbedded(acceptance) ||
   acceptance.limits.workspace > 0 ||
   acceptance.limits.installation > 0 ||
-  mail.content.length > MAX_BATCHED_OCTETS
+  storedOctets(mail) > MAX_BATCHED_OCTETS
+
+const storedOctets = ({ content }: AcceptedMail): number =>
+  'encoding' in content ? content.content.length : content.length
+
+const octetsOf = ({ content }: AcceptedMail): number =>
+  'encoding' in content ? content.octets : content.length
 
 const sharesLimit = ({ mail: one }: AcceptRequest, { mail: other }: AcceptRequest): boolean =>
   one.id === other.id || (one.inboxId !== undefined && one.inboxId === other.inboxId)
@@ -117,8 +137,8 @@ async function acceptIn(tx: Queryable, round: readonly AcceptRequest[]): Promise
   const obstacles = new Map(open.map(({ mail }) => [mail, obstacleTo(facts.get(mail)!)]))
   const ready = open.filter(({ mail }) => !obstacles.get(mail))
   if (ready.length > 0) await insertMessages(tx, ready)
-  const copies = ready.flatMap(({ mail: { id, sentCopy } }) =>
-    sentCopy ? { ...sentCopy, outgoingId: id } : [],
+  const copies = ready.flatMap(({ recipients }) =>
+    recipients.flatMap(({ id, sentCopy }) => (sentCopy ? { ...sentCopy, outgoingId: id } : [])),
   )
   await insertSentCopies(tx, copies)
   return round.map(({ claim, mail }) => {
@@ -156,7 +176,7 @@ type OpenRequest = AcceptRequest & { workspaceId: string }
 async function factsOf(
   tx: Queryable,
   open: readonly OpenRequest[],
-): Promise<ReadonlyMap<OutgoingMail, Facts>> {
+): Promise<ReadonlyMap<AcceptedMail, Facts>> {
   const inboxes = await holdInboxes(tx, open)
   const asked = open.filter(({ mail }) => mail.origin !== 'probe')
   const sending = await sendingOf(
@@ -165,10 +185,10 @@ async function factsOf(
     new Date(),
   )
   const suppressed = await suppressedOf(tx, asked)
-  const facts = new Map<OutgoingMail, Facts>()
+  const facts = new Map<AcceptedMail, Facts>()
   for (const request of open) {
     const { mail, claim } = request
-    const octets = mail.content.length
+    const octets = octetsOf(mail)
     // A probe is sent before the domain is active.
     if (mail.origin === 'probe')
       facts.set(mail, {
@@ -190,22 +210,23 @@ async function factsOf(
   return facts
 }
 
-/** The messages whose recipients get no mail from their workspace. */
+/** The messages with a recipient that gets no mail from their workspace. */
 async function suppressedOf(
   tx: Queryable,
   requests: readonly OpenRequest[],
-): Promise<ReadonlySet<OutgoingMail>> {
-  const suppressed = new Set<OutgoingMail>()
+): Promise<ReadonlySet<AcceptedMail>> {
+  const suppressed = new Set<AcceptedMail>()
   const byOwner = Map.groupBy(
     requests,
     ({ workspaceId, acceptance }) => `${workspaceId} ${acceptance.world}`,
   )
   for (const theirs of byOwner.values()) {
     const { workspaceId, acceptance } = theirs[0]!
-    const hashes = theirs.map((request) => request.recipientHash)
+    const hashes = theirs.flatMap(({ recipients }) => recipients.map(({ hash }) => hash))
     const found = await suppressedAmong(tx, { workspaceId, world: acceptance.world }, hashes)
     for (const request of theirs)
-      if (found.has(request.recipientHash.toString('hex'))) suppressed.add(request.mail)
+      if (request.recipients.some(({ hash }) => found.has(hash.toString('hex'))))
+        suppressed.add(request.mail)
   }
   return suppressed
 }
@@ -235,27 +256,31 @@ function inboxFact(id: string | undefined, inboxes: Inboxes): Facts['inbox'] {
 
 async function reachedLimits(
   tx: Queryable,
-  { mail, workspaceId, acceptance: { world, limits } }: OpenRequest,
+  { mail, recipients, workspaceId, acceptance: { world, limits } }: OpenRequest,
   inboxes: Inboxes,
 ): Promise<ReachedLimit[]> {
   const inbox = mail.inboxId === undefined ? undefined : inboxes.get(mail.inboxId)
   const ofWorkspace = sql`workspace_id = ${workspaceId} and world = ${world}`
+  const ofInbox = sql`inbox_id = ${mail.inboxId}`
+  const messages = recipients.length
   const reached = [
-    inbox && (await reachedLimit(tx, 'inbox', inbox.daily_limit, sql`inbox_id = ${mail.inboxId}`)),
-    await reachedLimit(tx, 'workspace', limits.workspace, ofWorkspace),
-    await reachedLimit(tx, 'installation', limits.installation, sql`world = ${world}`),
+    inbox && (await reachedLimit(tx, 'inbox', inbox.daily_limit, ofInbox, messages)),
+    await reachedLimit(tx, 'workspace', limits.workspace, ofWorkspace, messages),
+    await reachedLimit(tx, 'installation', limits.installation, sql`world = ${world}`, messages),
   ]
   return reached.filter((each) => each !== undefined)
 }
 
 /**
- * Whether the last 24 hours reached the limit. The message that is `limit` back decides when the next may be.
+ * Whether the last 24 hours leave too little room for so many `messages`. The one that must be forgotten first
+ * decides when they may be accepted.
  */
 async function reachedLimit(
   tx: Queryable,
   of: ReachedLimit['of'],
   limit: number,
   whose: RawBuilder<unknown>,
+  messages: number,
 ): Promise<ReachedLimit | undefined> {
   if (limit === 0 && of !== 'inbox') return undefined
   if (of !== 'inbox')
@@ -264,45 +289,56 @@ async function reachedLimit(
     select created_at + interval '24 hours' as "endsAt" from outgoing_messages
      where ${whose} and created_at > now() - interval '24 hours' and origin <> 'probe'
        and state <> 'cancelled'
-     order by created_at desc offset ${Math.max(0, limit - 1)} limit 1`.execute(tx)
-  if (limit > 0) return rows[0] && { of, limit, endsAt: rows[0].endsAt }
+     order by created_at desc offset ${Math.max(0, limit - messages)} limit 1`.execute(tx)
+  if (limit >= messages) return rows[0] && { of, limit, endsAt: rows[0].endsAt }
   return { of, limit, endsAt: new Date(Date.now() + 86_400_000) }
 }
 
 async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): Promise<void> {
-  const column = <T>(of: (request: OpenRequest) => T) => requests.map(of)
-  const contents = column(({ mail }) => zstdCompressSync(mail.content))
-  const { octets, ends } = concatenated(contents)
+  const contents = requests.map(({ mail }) => stored(mail.content))
+  const contentIds = requests.map(() => newId())
+  const { octets, ends } = concatenated(contents.map(({ content }) => content))
+  const messages = requests.flatMap((request, index) =>
+    request.recipients.map((to) => ({ ...request, to, contentId: contentIds[index]! })),
+  )
+  const column = <T>(of: (message: (typeof messages)[number]) => T) => messages.map(of)
   await sql`
-    with new as (
-      select * from unnest(
-        ${column(({ mail }) => mail.id)}::uuid[], ${column(({ workspaceId }) => workspaceId)}::uuid[],
-        ${column(({ acceptance }) => acceptance.world)}::text[],
-        ${column(({ claim }) => claim.claimId)}::uuid[],
-        ${column(({ mail }) => mail.inboxId ?? null)}::uuid[], ${column(({ mail }) => mail.origin)}::text[],
-        ${column(({ acceptance }) => acceptance.account)}::text[],
-        ${column(({ mail }) => mail.messageId)}::text[],
-        ${column(({ mail, claim }) => `${mail.author}@${claim.name}`)}::text[],
-        ${column(({ mail }) => mail.recipient)}::text[],
-        ${column(({ mail }) => domainOf(mail.recipient).toLowerCase())}::text[],
-        ${column((request) => (isEmbedded(request.acceptance) ? 0 : HANDING_OVER_MS))}::int[],
-        ${column(() => newId())}::uuid[], ${column(({ mail }) => mail.content.length)}::int[],
-        ${ends}::int[], ${contents.map(({ length }) => length)}::int[],
-        ${column((request) => request.recipientHash)}::bytea[])
-        as w (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id, author, recipient,
-              recipient_domain, wait_ms, content_id, octets, content_end, content_length, recipient_hash)
-    ), content as (
+    with content as (
       insert into message_contents (id, encoding, octets, content)
-      select content_id, 'zstd', octets,
-             substring(${octets}::bytea from content_end - content_length + 1 for content_length)
-        from new
+      select id, encoding, octets, substring(${octets}::bytea from ends - length + 1 for length)
+        from unnest(
+          ${contentIds}::uuid[], ${contents.map(({ encoding }) => encoding)}::text[],
+          ${contents.map((each) => each.octets)}::int[], ${ends}::int[],
+          ${contents.map(({ content }) => content.length)}::int[]) as c (id, encoding, octets, ends, length)
     )
     insert into outgoing_messages (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,
         author, recipient, recipient_domain, content_id, next_at, recipient_hash)
       select id, workspace_id, world, claim_id, inbox_id, origin, account, message_id,
              author, recipient, recipient_domain, content_id, now() + wait_ms * interval '1 ms', recipient_hash
-        from new`.execute(tx)
+        from unnest(
+          ${column(({ to }) => to.id)}::uuid[], ${column(({ workspaceId }) => workspaceId)}::uuid[],
+          ${column(({ acceptance }) => acceptance.world)}::text[],
+          ${column(({ claim }) => claim.claimId)}::uuid[],
+          ${column(({ mail }) => mail.inboxId ?? null)}::uuid[], ${column(({ mail }) => mail.origin)}::text[],
+          ${column(({ acceptance }) => acceptance.account)}::text[],
+          ${column(({ mail }) => mail.messageId)}::text[],
+          ${column(({ mail, claim }) => `${mail.author}@${claim.name}`)}::text[],
+          ${column(({ to }) => to.recipient)}::text[],
+          ${column(({ to }) => domainOf(to.recipient).toLowerCase())}::text[],
+          ${column(handingOverMs)}::int[], ${column(({ contentId }) => contentId)}::uuid[],
+          ${column(({ to }) => to.hash)}::bytea[])
+          as w (id, workspace_id, world, claim_id, inbox_id, origin, account, message_id, author, recipient,
+                recipient_domain, wait_ms, content_id, recipient_hash)`.execute(tx)
 }
+
+/** How long the queue leaves the message to the caller, who hands it to an outside service. */
+const handingOverMs = ({ acceptance, mail }: AcceptRequest): number =>
+  isEmbedded(acceptance) || mail.origin === 'submission' ? 0 : HANDING_OVER_MS
+
+const stored = (content: Buffer | StoredContent): StoredContent =>
+  'encoding' in content
+    ? content
+    : { encoding: 'zstd', octets: content.length, content: zstdCompressSync(content) }
 
 /** Whether these claims may send, by their domains' conditions. */
 export async function sendingOf(

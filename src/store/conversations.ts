@@ -25,6 +25,21 @@ export async function findThread(
   return { ...row, archive: archives.get(row.inbox_id) }
 }
 
+/** The ids of the inbox's conversations with these keys. */
+export async function threadsByKey(
+  { db }: StoreContext,
+  inboxId: string,
+  keys: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await db
+    .selectFrom('threads')
+    .select(['id', 'thread_key'])
+    .where('inbox_id', '=', inboxId)
+    .where('thread_key', '=', sql<string>`any(${[...keys]}::text[])`)
+    .execute()
+  return new Map(rows.map(({ id, thread_key }) => [thread_key, id]))
+}
+
 const isKept = sql<boolean>`not exists (
   select from inboxes i join domains d on d.id = i.domain_id
    where i.id = threads.inbox_id and (d.mail_until <= now() or i.mail_until <= now()))`

@@ -67,15 +67,16 @@ export function inboxStore({ db }: StoreContext): InboxStore {
   }
 }
 
-/** Inserts an event for each inbox in the CTE `changed`. */
+/** Inserts an event for each inbox in the CTE `changed`, or for each row that is `joined` to it. */
 export const insertInboxEvents = (
   type: EventType,
   message: RawBuilder<unknown>,
   data: RawBuilder<unknown> = sql`'{}'::jsonb`,
+  joined: RawBuilder<unknown> = sql``,
 ) =>
   insertEvents(sql`
     select ${NEW_ID}, workspace_id, world, domain_id, ${type}, null, ${message},
-           jsonb_build_object('inbox_id', id, 'address', address) || ${data} from changed`)
+           jsonb_build_object('inbox_id', changed.id, 'address', address) || ${data} from changed ${joined}`)
 
 export function findInbox(
   { db }: StoreContext,

@@ -40,6 +40,15 @@ export async function suppressedAmong(
   return new Set(rows.map(({ hash }) => hash.toString('hex')))
 }
 
+/** Whether the address gets no mail from the workspace. */
+export async function isSuppressedFor(
+  { db, vault }: StoreContext,
+  tenant: Tenant,
+  address: string,
+): Promise<boolean> {
+  return (await suppressedAmong(db, tenant, [recipientHash(vault, address)])).size > 0
+}
+
 /**
  * Part of a statement: suppresses the recipients of the messages in the CTE `changed` that meet `which`, and
  * inserts the events. An address that is on the list already stays as it is.

@@ -46,6 +46,7 @@ export type Tables = {
   mail_domains: { claim_id: string; world: WorldName; name: string; created_at: Generated<Date> }
   mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
   inboxes: InboxRow
+  app_passwords: AppPasswordRow
   campaigns: {
     id: string
     workspace_id: string
@@ -292,6 +293,17 @@ type InboxRow = {
   torn_down_at: Date | null
   /** Until when the conversations of a removed inbox are kept; null: as those of its domain. */
   mail_until: Date | null
+}
+
+/** With which a mail program logs in to an inbox. */
+type AppPasswordRow = {
+  id: string
+  inbox_id: string
+  name: string
+  hash: string
+  created_at: Generated<Date>
+  expires_at: Date | null
+  last_used_at: Date | null
 }
 
 type ThreadRow = {

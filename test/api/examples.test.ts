@@ -39,6 +39,7 @@ const samplesFor = ({ method }: Described): Samples => ({
   message_id: UNKNOWN_ID,
   job_id: UNKNOWN_ID,
   thread_id: UNKNOWN_ID,
+  password_id: 'aaaaaaaa',
   suppression_id: UNKNOWN_ID,
   domain: 'example.test',
 })

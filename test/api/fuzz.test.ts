@@ -94,6 +94,7 @@ function samples({ method }: Described): Samples {
     message_id: UNKNOWN_ID,
     job_id: UNKNOWN_ID,
     thread_id: thread.thread_id,
+    password_id: 'aaaaaaaa',
     suppression_id: UNKNOWN_ID,
     record_id: UNKNOWN_ID,
     domain: `fuzz-${count}.test`,

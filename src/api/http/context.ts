@@ -16,6 +16,9 @@ import type { WorldName } from '#store/tables.ts'
 import type { Keys } from './auth.ts'
 import type { Scope } from './scopes.ts'
 
+export type LogInServer = { host: string; port: number; tls: 'implicit' | 'starttls' }
+export type LogInServers = { imap: LogInServer | null; smtp: LogInServer }
+
 /** What the routes work with. */
 export type ApiContext = {
   store: StoreContext
@@ -44,6 +47,8 @@ export type ApiContext = {
   senderEvents(account: string): SenderEvents | undefined
   /** What a stored message says; undefined where it takes too long to read. */
   readMessage(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined>
+  /** Where mail programs log in; undefined where they cannot. */
+  logInServers(world: WorldName): LogInServers | undefined
   /** How long the mail of a removed domain is kept, in days. */
   archivedMailDays: number
   /** How long a call may wait for the worker, in milliseconds. */

@@ -4,6 +4,7 @@ import { z } from 'zod'
 const ACTIONS = {
   domains: ['create', 'read', 'update', 'delete'],
   sender_accounts: ['create', 'read', 'update', 'delete'],
+  app_passwords: ['create', 'read', 'delete'],
   campaigns: ['create', 'read', 'update', 'delete', 'pause', 'activate'],
   leads: ['create', 'read', 'delete'],
   replies: ['create', 'read', 'update'],

@@ -23,8 +23,10 @@ import { rotateDkimRoute } from '../domains/rotate-dkim.ts'
 import { setRedirectRoute } from '../domains/set-redirect.ts'
 import { feedRoute } from '../events/feed.ts'
 import { addInboxRoute } from '../inboxes/add-inbox.ts'
+import { appPasswordRoutes } from '../inboxes/app-passwords.ts'
 import { bulkAddRoutes } from '../inboxes/bulk-add.ts'
 import { bulkDeleteRoute } from '../inboxes/bulk-delete.ts'
+import { exportInboxesRoute } from '../inboxes/export-inboxes.ts'
 import { inboxHealthRoutes } from '../inboxes/inbox-health.ts'
 import { listInboxesRoute } from '../inboxes/list-inboxes.ts'
 import { oneInboxRoutes } from '../inboxes/one-inbox.ts'
@@ -70,6 +72,8 @@ const ROUTES = [
   bulkAddRoutes,
   bulkDeleteRoute,
   inboxHealthRoutes,
+  appPasswordRoutes,
+  exportInboxesRoute,
   sendTestEmailRoute,
   suppressionRoutes,
   listRepliesRoute,

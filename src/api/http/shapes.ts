@@ -1,6 +1,7 @@
 /** Pieces of request and answer that several routes share. */
 import { z } from 'zod'
 import { isAddress } from '#names/localpart.ts'
+import { Invalid } from './problems.ts'
 
 /** A UUID; case does not matter (RFC 9562 section 4). */
 export const id = z.uuid('value is not a valid uuid').toLowerCase()
@@ -73,3 +74,21 @@ export const emailAddress = z
 
 /** A field of every answer that is no error. */
 export const SUCCESS = { success: true } as const
+
+/** A time in the future that a caller may set. Read with `readFutureTime`. */
+export const futureTime = z
+  .string()
+  .max(40)
+  .nullish()
+  .meta({ examples: ['2099-12-31T00:00:00Z'] })
+
+const ISO_8601 = z.iso.datetime({ offset: true })
+
+/** The time in the body's `expires_at`; undefined for never. Throws `Invalid` for one in the past. */
+export function readFutureTime(written: string | null | undefined, now: Date): Date | undefined {
+  if (written === null || written === undefined) return undefined
+  const end = ISO_8601.safeParse(written).success ? new Date(written) : undefined
+  if (end && end > now) return end
+  const msg = end ? 'must be a time in the future' : 'must be an ISO 8601 time with its zone'
+  throw new Invalid([{ loc: ['body', 'expires_at'], msg, type: 'value_error.datetime' }])
+}

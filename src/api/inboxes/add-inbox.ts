@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { findInbox } from '#store/inboxes.ts'
+import { createAppPassword } from '#store/app-passwords.ts'
+import { findInbox, type InboxRow } from '#store/inboxes.ts'
 import { reserveInboxes } from '#store/reserve-inboxes.ts'
 import { loadDomain } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
@@ -73,12 +74,19 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
         done: ({ status }) => status !== 'PENDING',
         limitMs: context.waitMs,
       })
-      // No submission server exists yet, so there is nothing to log in to.
-      return reply
-        .status(201)
-        .send({ ...inboxItem(inbox, 'Sender account created.'), credentials: null })
+      const credentials = await firstCredentials(context, inbox)
+      return reply.status(201).send({ ...inboxItem(inbox, 'Sender account created.'), credentials })
     },
   )
+}
+
+/** The first app password of a new inbox; null where mail programs cannot log in. */
+async function firstCredentials({ store, logInServers }: ApiContext, inbox: InboxRow) {
+  const servers = logInServers(inbox.world)
+  if (!servers) return null
+  const wanted = { name: 'First password', expiresAt: undefined }
+  const made = await createAppPassword(store, inbox.id, wanted, 1)
+  return made ? { username: inbox.address, password: made.password, ...servers } : null
 }
 
 function acceptedLocalpart(written: string): string {

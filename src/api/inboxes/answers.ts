@@ -22,7 +22,15 @@ const inboxFields = {
   domain_id: z.uuid().nullable(),
   created_at: instant,
 }
-const logIn = z.object({ host: z.string(), port: z.int(), tls: z.string() })
+const logIn = z.object({
+  host: z.string(),
+  port: z.int(),
+  tls: z.enum(['implicit', 'starttls']).describe('TLS from the start, or by STARTTLS.'),
+})
+const logInServers = {
+  imap: logIn.nullable().describe('Null if the mailbox service has no IMAP.'),
+  smtp: logIn,
+}
 
 export const inboxCreated = z
   .object({
@@ -31,11 +39,10 @@ export const inboxCreated = z
       .object({
         username: z.string(),
         password: z.string(),
-        imap: logIn.nullable(),
-        smtp: logIn,
+        ...logInServers,
       })
       .nullable()
-      .describe('The password, shown once; null if the mailbox has no login.'),
+      .describe('The password, shown once; null if mail programs cannot log in.'),
   })
   .register(components, { id: 'SenderAccountCreated' })
 
@@ -148,3 +155,34 @@ export const testEmail = z
     message_id: z.string(),
   })
   .register(components, { id: 'TestEmail' })
+
+const appPasswordFields = {
+  password_id: z.string(),
+  name: z.string(),
+  created_at: instant,
+  expires_at: instant.nullable(),
+  last_used_at: instant.nullable().describe('To the minute.'),
+}
+
+export const appPasswordMade = z
+  .object({
+    ...answerFields,
+    inbox_id: z.uuid(),
+    ...appPasswordFields,
+    username: z.string(),
+    password: z.string().describe('Shown this once.'),
+    ...logInServers,
+  })
+  .register(components, { id: 'AppPasswordMade' })
+
+export const appPasswordList = z
+  .object({
+    ...answerFields,
+    inbox_id: z.uuid(),
+    app_passwords: z.array(z.object(appPasswordFields).register(components, { id: 'AppPassword' })),
+  })
+  .register(components, { id: 'AppPasswordList' })
+
+export const appPasswordRevoked = z
+  .object({ ...answerFields, inbox_id: z.uuid(), password_id: z.string() })
+  .register(components, { id: 'AppPasswordRevoked' })

@@ -4,10 +4,10 @@ import { makeKey } from '#store/key-tree.ts'
 import { allows, insufficientScopes } from '../http/auth.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
-import { Invalid, Problem } from '../http/problems.ts'
+import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { scopes } from '../http/scopes.ts'
-import { headerText, SUCCESS } from '../http/shapes.ts'
+import { futureTime, headerText, readFutureTime, SUCCESS } from '../http/shapes.ts'
 import { keyMade } from './answers.ts'
 
 const body = z.object({
@@ -19,18 +19,11 @@ const body = z.object({
   scopes: scopes.describe(
     'Its scopes: `resource:action`, `resource:all`, or `*`; no more than the calling key has.',
   ),
-  expires_at: z
-    .string()
-    .max(40)
-    .nullish()
-    .describe(
-      'When it expires: a time in the future, in ISO 8601 with its zone; `null` for never. A key expires no ' +
-        'later than the key that creates it.',
-    )
-    .meta({ examples: ['2099-12-31T00:00:00Z'] }),
+  expires_at: futureTime.describe(
+    'When it expires: a time in the future, in ISO 8601 with its zone; `null` for never. A key expires no ' +
+      'later than the key that creates it.',
+  ),
 })
-
-const ISO_8601 = z.iso.datetime({ offset: true })
 
 /** POST /keys: a key for the same workspace and world, with no more scopes than the caller's. */
 export function addKeyRoute(app: Http, context: ApiContext): void {
@@ -50,7 +43,7 @@ export function addKeyRoute(app: Http, context: ApiContext): void {
       const caller = keyOf(request)
       const { name } = request.body
       const granted = heldBy(caller, request.body.scopes)
-      const wished = acceptedEnd(request.body.expires_at, context.now())
+      const wished = readFutureTime(request.body.expires_at, context.now())
       const wanted = { name, scopes: granted, expiresAt: wished }
       const made = await makeKey(context.store, caller, wanted, context.maxKeys)
       if (made.is === 'maker_ended') throw new Problem('api_key_invalid')
@@ -75,12 +68,4 @@ function heldBy(caller: ApiKey, asked: readonly string[]): readonly string[] {
   const missing = asked.filter((scope) => !allows(caller.scopes, scope))
   if (missing.length > 0) throw insufficientScopes(missing, caller)
   return [...new Set(asked)]
-}
-
-function acceptedEnd(written: string | null | undefined, now: Date): Date | undefined {
-  if (written === null || written === undefined) return undefined
-  const end = ISO_8601.safeParse(written).success ? new Date(written) : undefined
-  if (end && end > now) return end
-  const msg = end ? 'must be a time in the future' : 'must be an ISO 8601 time with its zone'
-  throw new Invalid([{ loc: ['body', 'expires_at'], msg, type: 'value_error.datetime' }])
 }

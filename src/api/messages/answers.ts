@@ -18,7 +18,7 @@ export const OUTGOING_STATES = [
 const messageFields = {
   id: z.uuid(),
   inbox_id: z.uuid().nullable().describe('The inbox that sends it, if any.'),
-  origin: z.enum(['probe', 'test', 'reply', 'campaign', 'dsn']),
+  origin: z.enum(['probe', 'test', 'reply', 'submission', 'campaign', 'dsn']),
   sender: z.string().describe('The envelope sender.'),
   recipient: z.string(),
   message_id: z.string().describe('Its Message-ID, in angle brackets.'),

@@ -12,6 +12,7 @@ import {
   type SuppressionRow,
 } from '#store/suppressions.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
+import { csvRow } from '../http/csv.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
@@ -204,17 +205,13 @@ const view = ({ id, address, reason, origin, detail, created_at }: SuppressionRo
 })
 
 async function* csvOf(store: StoreContext, of: SuppressionList): AsyncGenerator<string> {
-  yield 'email_address,reason,origin,created_at\r\n'
+  yield csvRow(['email_address', 'reason', 'origin', 'created_at'])
   let after: string | undefined
   do {
     const filter = { limit: EXPORTED_AT_ONCE, after, reason: undefined, search: undefined }
     const rows = await listSuppressions(store, of, filter)
     for (const { address, reason, origin, created_at } of rows)
-      yield `${cell(address ?? '')},${reason},${origin},${created_at.toISOString()}\r\n`
+      yield csvRow([address ?? '', reason, origin, created_at.toISOString()])
     after = rows.length === EXPORTED_AT_ONCE ? rows.at(-1)?.id : undefined
   } while (after !== undefined)
 }
-
-/** RFC 4180 section 2; a spreadsheet must not take an address for a formula. */
-const cell = (text: string): string =>
-  `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`

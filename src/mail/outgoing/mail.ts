@@ -2,8 +2,8 @@
 import type { Facts } from './gate.ts'
 import type { DkimKey } from './key.ts'
 
-/** Why the message was made. */
-export type Origin = 'probe' | 'test' | 'reply' | 'campaign' | 'dsn'
+/** Why the message was made; `submission`: a mail program sent it. */
+export type Origin = 'probe' | 'test' | 'reply' | 'submission' | 'campaign' | 'dsn'
 
 /**
  * Whether a message is sent again after a transfer that ended without an answer: at least once, or at
@@ -13,6 +13,7 @@ export const SENT_AGAIN: Readonly<Record<Origin, boolean>> = {
   probe: true,
   test: true,
   reply: true,
+  submission: true,
   dsn: true,
   campaign: false,
 }

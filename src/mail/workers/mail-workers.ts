@@ -15,6 +15,7 @@ import { notJudged } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
 import { TooBusy } from '../incoming/too-busy.ts'
 import type { DkimKey } from '../outgoing/key.ts'
+import type { Prepared, Submission } from '../submission/prepare.ts'
 import { JobLost, MailWorker } from './mail-worker.ts'
 import type { Inspected, InspectJob, Result } from './protocol.ts'
 
@@ -93,6 +94,17 @@ export class MailWorkers implements AsyncDisposable {
     }
   }
 
+  /** Makes a submitted message ready to leave. Throws `TooBusy` where that takes too long. */
+  async prepare(submission: Submission): Promise<Refused | Prepared> {
+    const none = async () => ({ code: 'ESERVFAIL', message: 'Preparing asks nothing' })
+    const worker = submission.raw.byteLength <= SMALL_OCTETS ? this.#small : this.#large
+    const result = await worker.run({ is: 'prepare', submission }, none).catch((error: unknown) => {
+      throw error instanceof JobLost ? new TooBusy(error.message) : error
+    })
+    if (result.is === 'prepared' || result.is === 'refused') return result
+    throw new Error('A mail worker did other work than asked')
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#small[Symbol.asyncDispose](), this.#large[Symbol.asyncDispose]()])
   }
@@ -114,9 +126,9 @@ export class MailWorkers implements AsyncDisposable {
 }
 
 function inspectionOf(result: Result): Inspection {
-  if (result.is === 'signed' || result.is === 'read')
-    throw new Error('A mail worker did other work than asked')
-  return result.is === 'refused' ? result : { ...result, isJudged: true }
+  if (result.is === 'refused') return result
+  if (result.is !== 'inspected') throw new Error('A mail worker did other work than asked')
+  return { ...result, isJudged: true }
 }
 
 const NOT_DESCRIBED = { author: '', subject: '', preview: '', root: '' }

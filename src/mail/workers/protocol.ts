@@ -7,6 +7,7 @@ import type { Refused } from '../incoming/refused.ts'
 import type { Authentication } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
 import type { DkimKey } from '../outgoing/key.ts'
+import type { Prepared, Submission } from '../submission/prepare.ts'
 
 export type InspectJob = {
   is: 'inspect'
@@ -19,7 +20,8 @@ export type InspectJob = {
 
 export type SignJob = { is: 'sign'; raw: Uint8Array; domain: string; key: DkimKey }
 export type ReadJob = { is: 'read'; content: Omit<StoredContent, 'octets'> }
-export type Job = InspectJob | SignJob | ReadJob
+export type PrepareJob = { is: 'prepare'; submission: Submission }
+export type Job = InspectJob | SignJob | ReadJob | PrepareJob
 
 export type Inspected = {
   is: 'inspected'
@@ -34,6 +36,7 @@ export type Result =
   | Inspected
   | { is: 'signed'; raw: Uint8Array }
   | { is: 'read'; reading: Reading }
+  | Prepared
 
 export type ToWorker =
   | { is: 'job'; id: number; job: Job }

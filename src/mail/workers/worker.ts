@@ -1,10 +1,11 @@
-/** The thread that inspects and signs messages. It may be ended at any time, and keeps no state. */
+/** The thread that inspects, prepares and signs messages. It may be ended at any time, and keeps no state. */
 import { parentPort } from 'node:worker_threads'
 import { bufferOf } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import { inspect } from '../incoming/inspect.ts'
 import { read } from '../incoming/read.ts'
 import { sign } from '../outgoing/sign.ts'
+import { prepare } from '../submission/prepare.ts'
 import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
 
 const port = parentPort!
@@ -35,6 +36,7 @@ async function resultOf(id: number, job: Job): Promise<Result> {
   if (job.is === 'sign')
     return { is: 'signed', raw: await sign(bufferOf(job.raw), job.domain, job.key) }
   if (job.is === 'read') return { is: 'read', reading: await read(job.content) }
+  if (job.is === 'prepare') return prepare(job.submission)
   const askAs = (host: number) => (name: string, type: string) => ask(id, host, name, type)
   return inspect(job, askAs, (description) => post({ is: 'described', id, description }))
 }

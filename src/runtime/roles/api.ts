@@ -1,6 +1,6 @@
 import { startAdmin } from '#api/admin/admin.ts'
 import { keyChecker } from '#api/http/auth.ts'
-import type { ApiContext } from '#api/http/context.ts'
+import type { ApiContext, LogInServers } from '#api/http/context.ts'
 import type { ProblemCode } from '#api/http/problems.ts'
 import { startApi } from '#api/http/server.ts'
 import { startUnavailableApi } from '#api/http/unavailable-api.ts'
@@ -23,6 +23,7 @@ import { deleteExpired } from '../retention.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { type LiveState, livePlatform } from '../worlds.ts'
 import { redirectAddresses } from './redirect.ts'
+import type { SubmissionListeners } from './submission.ts'
 
 export type ApiParts = {
   ports: PortsOf
@@ -30,6 +31,8 @@ export type ApiParts = {
   sandbox: Sandbox | undefined
   /** For messages to be read: strangers wrote them. */
   workers: MailWorkers
+  /** Where this process, or another, takes mail from mail programs. */
+  submission: SubmissionListeners
   live: LiveState
   health: Health
 }
@@ -90,10 +93,24 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     rates: ratesOf(config),
     maxKeys: config.keysPerWorkspace,
     readMessage: (content) => parts.workers.read(content),
+    logInServers: (world) => logInServers(world, config, parts),
     archivedMailDays: config.archivedMailDays,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
   }
+}
+
+/** In the sandbox, whose mail host has no address elsewhere, at the address that the server listens at. */
+function logInServers(
+  world: WorldName,
+  { mailHost }: Config,
+  { submission: { implicitTls, startTls } }: ApiParts,
+): LogInServers | undefined {
+  const [listener] = [...implicitTls, ...startTls]
+  if (!listener) return undefined
+  const tls = implicitTls.length > 0 ? ('implicit' as const) : ('starttls' as const)
+  const host = world === 'sandbox' ? listener.address : mailHost
+  return { imap: null, smtp: { host, port: listener.port, tls } }
 }
 
 /** A workspace's default limit allows this many busy keys. */

@@ -1,0 +1,5 @@
+/** One row of a CSV file (RFC 4180); no spreadsheet takes a cell for a formula. */
+export const csvRow = (cells: readonly string[]): string => `${cells.map(cell).join(',')}\r\n`
+
+const cell = (text: string): string =>
+  `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`
