@@ -10,6 +10,7 @@ import {
   obstacleTo,
   type ReachedLimit,
   type Sending,
+  type Stop,
 } from '#mail/outgoing/gate.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
 import { domainOf } from '#names/localpart.ts'
@@ -20,6 +21,7 @@ import { type StoreContext, TOPICS } from './context.ts'
 import { type Database, perDatabase, type Queryable } from './database.ts'
 import type { InboxRow } from './inboxes.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
+import { type RawStop, stopInJson } from './sending-stops.ts'
 import { insertSentCopies } from './sent-copies.ts'
 import { recipientHash, suppressedAmong } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
@@ -106,12 +108,12 @@ const sharesLimit = ({ mail: one }: AcceptRequest, { mail: other }: AcceptReques
 const isEmbedded = ({ account }: Acceptance): boolean => account === 'embedded'
 
 async function acceptIn(tx: Queryable, round: readonly AcceptRequest[]): Promise<Answer[]> {
-  const { workspaces, accepted } = await holdSenders(tx, round)
+  const { workspaces, accepted, stop } = await holdSenders(tx, round)
   const open = round.flatMap((request) => {
     const workspaceId = workspaces.get(request.claim.claimId)
     return workspaceId === undefined || accepted.has(request.mail.id)
       ? []
-      : [{ ...request, workspaceId }]
+      : [{ ...request, workspaceId, stop }]
   })
   const facts = await factsOf(tx, open)
   const obstacles = new Map(open.map(({ mail }) => [mail, obstacleTo(facts.get(mail)!)]))
@@ -128,30 +130,41 @@ async function acceptIn(tx: Queryable, round: readonly AcceptRequest[]): Promise
 }
 
 /**
- * The workspaces of the registered claims, and which messages are accepted already. Locks each registration,
+ * The workspaces of the registered claims, which messages are accepted already, and the stop of all sending. Locks each registration,
  * so that a removal also takes what is queued.
  */
-async function holdSenders(
-  tx: Queryable,
-  round: readonly AcceptRequest[],
-): Promise<{ workspaces: ReadonlyMap<string, string>; accepted: ReadonlySet<string> }> {
+async function holdSenders(tx: Queryable, round: readonly AcceptRequest[]): Promise<Senders> {
   const claimIds = [...new Set(round.map(({ claim }) => claim.claimId))]
   const ids = round.map(({ mail }) => mail.id)
   const registered = sql`join sender_domains s on s.claim_id = c.id`
   const embedded = round.every(({ acceptance }) => isEmbedded(acceptance))
-  const { rows } = await sql<{ claimId: string; workspaceId: string; accepted: string[] }>`
+  const { rows } = await sql<SenderRow>`
     select c.id as "claimId", c.workspace_id as "workspaceId",
-           array(select id::text from outgoing_messages where id = any(${ids}::uuid[])) as accepted
+           array(select id::text from outgoing_messages where id = any(${ids}::uuid[])) as accepted, ${stopInJson} as stop
       from claims c ${embedded ? registered : sql``}
      where c.id = any(${claimIds}::uuid[]) order by c.id
            ${embedded ? sql`for key share of s` : sql``}`.execute(tx)
+  const stop = rows[0]?.stop
   return {
     workspaces: new Map(rows.map(({ claimId, workspaceId }) => [claimId, workspaceId])),
     accepted: new Set(rows.flatMap((row) => row.accepted)),
+    stop: stop ? { ...stop, at: new Date(stop.at) } : undefined,
   }
 }
 
-type OpenRequest = AcceptRequest & { workspaceId: string }
+type SenderRow = {
+  claimId: string
+  workspaceId: string
+  accepted: string[]
+  stop: RawStop | null
+}
+type Senders = {
+  workspaces: ReadonlyMap<string, string>
+  accepted: ReadonlySet<string>
+  stop: Stop | undefined
+}
+
+type OpenRequest = AcceptRequest & { workspaceId: string; stop: Stop | undefined }
 
 async function factsOf(
   tx: Queryable,
@@ -167,9 +180,9 @@ async function factsOf(
   const suppressed = await suppressedOf(tx, asked)
   const facts = new Map<OutgoingMail, Facts>()
   for (const request of open) {
-    const { mail, claim } = request
+    const { mail, claim, stop } = request
     const octets = mail.content.length
-    // A probe is sent before the domain is active.
+    // A probe is sent before the domain is active. While all sending is stopped, it waits in the queue.
     if (mail.origin === 'probe')
       facts.set(mail, {
         domain: 'allowed',
@@ -180,6 +193,7 @@ async function factsOf(
       })
     else
       facts.set(mail, {
+        stop,
         domain: sending.get(claim.claimId) ?? 'ended',
         inbox: inboxFact(mail.inboxId, inboxes),
         recipient: suppressed.has(mail) ? 'suppressed' : 'accepts',
@@ -285,7 +299,7 @@ async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): 
         ${column(({ mail, claim }) => `${mail.author}@${claim.name}`)}::text[],
         ${column(({ mail }) => mail.recipient)}::text[],
         ${column(({ mail }) => domainOf(mail.recipient).toLowerCase())}::text[],
-        ${column((request) => (isEmbedded(request.acceptance) ? 0 : HANDING_OVER_MS))}::int[],
+        ${column(handingOverMs)}::int[],
         ${column(() => newId())}::uuid[], ${column(({ mail }) => mail.content.length)}::int[],
         ${ends}::int[], ${contents.map(({ length }) => length)}::int[],
         ${column((request) => request.recipientHash)}::bytea[])
@@ -303,6 +317,9 @@ async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): 
              author, recipient, recipient_domain, content_id, now() + wait_ms * interval '1 ms', recipient_hash
         from new`.execute(tx)
 }
+
+const handingOverMs = ({ acceptance, stop }: OpenRequest): number =>
+  isEmbedded(acceptance) || stop ? 0 : HANDING_OVER_MS
 
 /** Whether these claims may send, by their domains' conditions. */
 export async function sendingOf(

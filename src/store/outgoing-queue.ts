@@ -13,18 +13,19 @@ import type { StoreContext } from './context.ts'
 import { sealLabel } from './dkim-keys.ts'
 import { deleteUnusedContents } from './message-contents.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
+import { isSendingOn } from './sending-stops.ts'
 import { isSuppressed, suppressRecipients } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
 
 /** Probes have their own lane, so that no customer's mail delays a domain. */
 export type Lane = 'probes' | 'others'
 
-/** The messages of a lane, in the worlds of this process. */
+/** The messages of a lane, in the worlds of this process; none while sending is stopped. */
 export const messagesOfLane = (
   lane: Lane,
   worlds: readonly WorldName[],
 ): RawBuilder<unknown> => sql`
-  world = any(${[...worlds]}::text[]) and (origin = 'probe') = ${lane === 'probes'}`
+  world = any(${[...worlds]}::text[]) and (origin = 'probe') = ${lane === 'probes'} and ${isSendingOn}`
 
 /** Workspaces considered in one taking. */
 const WORKSPACES = 100

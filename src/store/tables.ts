@@ -46,6 +46,8 @@ export type Tables = {
   mail_domains: { claim_id: string; world: WorldName; name: string; created_at: Generated<Date> }
   mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
   inboxes: InboxRow
+  /** One row while the operator's stop of all sending lasts. */
+  sending_stops: { one: Generated<true>; reason: string; at: Generated<Date> }
   campaigns: {
     id: string
     workspace_id: string

@@ -47,6 +47,7 @@ export const PROBLEMS = {
   conversation_archived:   { status: 409, detail: 'The inbox of the conversation has been removed' },
   conversation_without_author: { status: 409, detail: 'The messages name no single author to answer' },
   message_not_found:       { status: 404, detail: 'Message not found' },
+  all_sending_stopped:     { status: 503, detail: 'The operator stopped all sending for now' },
   sending_stopped:         { status: 409, detail: 'Sending from this domain is stopped' },
   not_rotatable:           { status: 409, detail: 'The sender service rotates its keys by itself' },
   rotation_in_progress:    { status: 409, detail: 'A new key is already being published' },

@@ -34,6 +34,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
         problems: [
           'sender_account_not_found',
           'domain_not_active',
+          'all_sending_stopped',
           'sending_stopped',
           'inbox_not_ready',
           'inbox_paused',

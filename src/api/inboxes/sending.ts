@@ -21,11 +21,21 @@ export function mustSend(
   if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
 }
 
+const STOPPED_RETRY_AFTER_S = 300
+
 /** Throws the problem that kept a message from being accepted. */
 export function asProblem(error: unknown): never {
   if (!(error instanceof NotAccepted)) throw error
   const { obstacle } = error
   if (obstacle.check === 'recipient_is_not_suppressed') throw new Problem('recipient_suppressed')
+  if (obstacle.is === 'stopped') {
+    const { reason, at } = obstacle.stop
+    throw new Problem(
+      'all_sending_stopped',
+      { reason, stopped_at: at.toISOString() },
+      STOPPED_RETRY_AFTER_S,
+    )
+  }
   if (obstacle.is !== 'limited') throw new Problem('sending_stopped', { reason: obstacle.check })
   const { of, limit, endsAt } = obstacle.reached
   const fields = { limit_of: of, limit, limit_ends_at: endsAt.toISOString() }
