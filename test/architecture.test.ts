@@ -81,6 +81,7 @@ const LAYERS: Record<string, Row> = {
       'domains/claims.ts',
       'domains/redirect-chain.ts',
       'domains/sending.ts',
+      'mail/outgoing/breaker.ts',
       'mail/outgoing/gate.ts',
       'mail/reports/dead-address.ts',
       'domains/inbox-requests.ts',

@@ -6,6 +6,7 @@ import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { EventType } from '#events/catalogue.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
+import type { BreakerReason } from '#mail/outgoing/breaker.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
 import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
 
@@ -275,6 +276,9 @@ type BulkJobRow = {
   created_at: Generated<Date>
 }
 
+/** `user`: by a request. */
+type InboxPause = { reason: 'user' | BreakerReason; message: string; at: string }
+
 type InboxRow = {
   id: string
   workspace_id: string
@@ -288,6 +292,10 @@ type InboxRow = {
   status: Generated<'ACTIVE' | 'DISABLED' | 'PAUSED' | 'PENDING'>
   /** Why the sender service does not let it send. */
   problem: JSONColumnType<Refusal> | null
+  /** Why it is paused; null if it is not, or if that was not noted. */
+  pause: JSONColumnType<InboxPause> | null
+  /** Messages that ended before this count towards no pause. */
+  counted_from: Date | null
   created_at: Generated<Date>
   removed_at: Date | null
   /** When the services had nothing left of a removed inbox. */

@@ -17,7 +17,8 @@ export function mustSend(
   if (domain.status !== 'ACTIVE')
     throw new Problem('domain_not_active', { domain_status: domain.status })
   if (!sending.allowed) throw new Problem('sending_stopped', { reason: sending.reason })
-  if (inbox.status === 'PAUSED') throw new Problem('inbox_paused')
+  if (inbox.status === 'PAUSED')
+    throw new Problem('inbox_paused', { reason: inbox.pause?.reason ?? 'user' })
   if (inbox.status !== 'ACTIVE') throw new Problem('inbox_not_ready')
 }
 
