@@ -58,6 +58,8 @@ export const SETTINGS = {
   keysPerWorkspace: setting('MAILSTEAD_KEYS_PER_WORKSPACE', 'keys', '100', 'How many valid API keys a workspace may have in each world. Keys made at the command line count, but are never refused.', count(1, 100_000)),
   sendLimitPerWorkspace: setting('MAILSTEAD_SEND_LIMIT_PER_WORKSPACE', 'messages in any 24 hours', '0', 'How many messages a workspace may send; 0 for no limit. Each inbox also has its own limit.', count(0, 100_000_000)),
   sendLimit: setting('MAILSTEAD_SEND_LIMIT', 'messages in any 24 hours', '0', 'How many messages the installation may send; 0 for no limit.', count(0, 1_000_000_000)),
+  sendLimitPerNewWorkspace: setting('MAILSTEAD_SEND_LIMIT_PER_NEW_WORKSPACE', 'messages in any 24 hours', '0', 'How many messages a new workspace may send; 0 for no limit of its own.', count(0, 100_000_000)),
+  newWorkspaceDays: setting('MAILSTEAD_NEW_WORKSPACE_DAYS', 'days', '14', 'How long a workspace counts as new for that limit.', count(1, 3650)),
   mailDays: setting('MAILSTEAD_MAIL_DAYS', 'days', '0', 'How long received messages are kept; 0 for as long as their domain exists.', count(0, 36_500)),
   archivedMailDays: setting('MAILSTEAD_ARCHIVED_MAIL_DAYS', 'days', '90', 'How long the mail of a removed domain is kept.', count(0, 36_500)),
   quotaPerInboxMb: setting('MAILSTEAD_QUOTA_PER_INBOX_MB', 'MiB', '0', 'How much mail an inbox may hold; a full inbox refuses mail with 452. 0 for no limit.', count(0, 100_000_000)),

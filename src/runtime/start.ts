@@ -144,7 +144,11 @@ function portsOf(
   sandbox: Sandbox | undefined,
 ): PortsOf {
   const { receivesMail, dkimRotationDays } = config
-  const sendingLimits = { workspace: config.sendLimitPerWorkspace, installation: config.sendLimit }
+  const sendingLimits = {
+    workspace: config.sendLimitPerWorkspace,
+    installation: config.sendLimit,
+    newWorkspace: { days: config.newWorkspaceDays, limit: config.sendLimitPerNewWorkspace },
+  }
   const builders = new Map<WorldName, ReturnType<typeof portsBuilder>>()
   for (const [name, world] of worlds) {
     const misbehaviour = world === sandbox?.world ? sandbox.misbehaviour : NO_FAULTS

@@ -26,8 +26,12 @@ import { insertSentCopies } from './sent-copies.ts'
 import { recipientHash, suppressedAmong } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
 
-/** Messages of any 24 hours; 0: no limit. */
-export type SendingLimits = { workspace: number; installation: number }
+/** Messages of any 24 hours; 0: no limit. A workspace is new for some days. */
+export type SendingLimits = {
+  workspace: number
+  installation: number
+  newWorkspace?: { days: number; limit: number }
+}
 
 export type Acceptance = {
   world: WorldName
@@ -99,6 +103,7 @@ function roundsOf(requests: readonly AcceptRequest[]): AcceptRequest[][] {
 const isAlone = ({ mail, acceptance }: AcceptRequest): boolean =>
   !isEmbedded(acceptance) ||
   acceptance.limits.workspace > 0 ||
+  (acceptance.limits.newWorkspace?.limit ?? 0) > 0 ||
   acceptance.limits.installation > 0 ||
   mail.content.length > MAX_BATCHED_OCTETS
 
@@ -247,16 +252,22 @@ function inboxFact(id: string | undefined, inboxes: Inboxes): Facts['inbox'] {
   return inbox.status === 'PAUSED' ? 'paused' : 'there'
 }
 
+const NO_LIMIT = { days: 0, limit: 0 }
+
 async function reachedLimits(
   tx: Queryable,
   { mail, workspaceId, acceptance: { world, limits } }: OpenRequest,
   inboxes: Inboxes,
 ): Promise<ReachedLimit[]> {
   const inbox = mail.inboxId === undefined ? undefined : inboxes.get(mail.inboxId)
+  const { newWorkspace = NO_LIMIT } = limits
+  const isNew = sql`exists (select from workspaces w
+    where w.id = ${workspaceId} and w.created_at > now() - ${newWorkspace.days} * interval '1 day')`
   const ofWorkspace = sql`workspace_id = ${workspaceId} and world = ${world}`
   const reached = [
     inbox && (await reachedLimit(tx, 'inbox', inbox.daily_limit, sql`inbox_id = ${mail.inboxId}`)),
     await reachedLimit(tx, 'workspace', limits.workspace, ofWorkspace),
+    await reachedLimit(tx, 'new workspace', newWorkspace.limit, sql`${ofWorkspace} and ${isNew}`),
     await reachedLimit(tx, 'installation', limits.installation, sql`world = ${world}`),
   ]
   return reached.filter((each) => each !== undefined)

@@ -21,7 +21,7 @@ const setCapacity = (id: string, max: number) =>
   store.db.updateTable('domains').set({ max_inboxes: max }).where('id', '=', id).execute()
 
 const ITEM = `success message inbox_id email_address display_name inbox_type daily_limit overall_status
-  problem domain_id created_at`
+  pause problem domain_id created_at`
 
 test('an inbox is made in the shape of the contract', async () => {
   const { status, body } = await add({ email_prefix: 'First.Last+Tag' })
@@ -36,6 +36,7 @@ test('an inbox is made in the shape of the contract', async () => {
     daily_limit: 100,
     overall_status: 'ACTIVE',
     problem: null,
+    pause: null,
     domain_id,
     credentials: null,
   })

@@ -39,7 +39,7 @@ export function asProblem(error: unknown): never {
   }
   if (obstacle.is !== 'limited') throw new Problem('sending_stopped', { reason: obstacle.check })
   const { of, limit, endsAt } = obstacle.reached
-  const fields = { limit_of: of, limit, limit_ends_at: endsAt.toISOString() }
+  const fields = { limit_of: of.replace(' ', '_'), limit, limit_ends_at: endsAt.toISOString() }
   const seconds = Math.ceil((endsAt.getTime() - Date.now()) / 1000)
   throw new Problem('sending_limit_reached', fields, seconds)
 }

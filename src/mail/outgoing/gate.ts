@@ -5,7 +5,7 @@ export type Sending = 'allowed' | 'held' | 'ended'
 
 /** A reached limit on the messages of any 24 hours, and when the next one may go. */
 export type ReachedLimit = {
-  of: 'inbox' | 'workspace' | 'installation'
+  of: 'inbox' | 'new workspace' | 'workspace' | 'installation'
   limit: number
   endsAt: Date
 }
