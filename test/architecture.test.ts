@@ -83,6 +83,7 @@ const LAYERS: Record<string, Row> = {
       'domains/sending.ts',
       'mail/outgoing/breaker.ts',
       'mail/outgoing/gate.ts',
+      'mail/outgoing/unsubscribe.ts',
       'mail/reports/dead-address.ts',
       'domains/inbox-requests.ts',
       // What the rows of a domain mean: its conditions now, and what a pass will write.
@@ -124,6 +125,7 @@ const LAYERS: Record<string, Row> = {
       'mail/incoming/clean.ts',
       'mail/outgoing/compose.ts',
       'mail/outgoing/gate.ts',
+      'mail/outgoing/unsubscribe.ts',
       'store/*',
     ],
     types: [

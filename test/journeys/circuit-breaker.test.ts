@@ -65,7 +65,10 @@ test('an inbox whose mail comes back is paused with the report that makes it too
   await bounced(second!)
   const { overall_status, pause } = await shown(one)
   assert.deepEqual([overall_status, pause.reason], ['PAUSED', 'bounce_rate'])
-  assert.equal(pause.message, 'Of the last 100 messages of this inbox, 2 came back.')
+  assert.equal(
+    pause.message,
+    'Of the last 100 messages of this inbox, 2 came back or were refused.',
+  )
   assert.ok(Date.now() - Date.parse(pause.at) < 60_000)
   assert.equal(await isPaused(other), false)
   const health = (await client.get(`/sender-accounts/${one.inbox_id}/health`)).body
@@ -136,7 +139,7 @@ test('what does not count: few messages, old ones, probes, and those that were n
   await bounced(late!)
   assert.equal(
     (await shown(inbox)).pause.message,
-    'Of the last 100 messages of the inboxes of this domain, 10 came back.',
+    'Of the last 100 messages of the inboxes of this domain, 10 came back or were refused.',
   )
 })
 

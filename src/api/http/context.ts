@@ -44,6 +44,8 @@ export type ApiContext = {
   senderEvents(account: string): SenderEvents | undefined
   /** What a stored message says; undefined where it takes too long to read. */
   readMessage(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined>
+  /** Where recipients of mail reach the API, without a path; undefined if the operator did not say. */
+  publicUrl: string | undefined
   /** How long the mail of a removed domain is kept, in days. */
   archivedMailDays: number
   /** How long a call may wait for the worker, in milliseconds. */

@@ -38,6 +38,7 @@ export const PROBLEMS = {
   not_inside_your_zone:    { status: 409, detail: 'The domain is not inside a zone of this workspace' },
   domain_not_active:       { status: 409, detail: 'The domain is not active' },
   redirects_not_configured:{ status: 409, detail: 'No web server answers for redirects: set MAILSTEAD_REDIRECT_LISTEN' },
+  public_url_not_configured:{ status: 409, detail: 'No web address for links in messages is known: set MAILSTEAD_PUBLIC_URL' },
   domain_in_use:           { status: 409, detail: 'An active campaign uses the domain' },
   sending_limit_reached:   { status: 429, detail: 'The limit of messages within 24 hours is reached' },
   suppression_not_found:   { status: 404, detail: 'Suppression not found' },

@@ -66,7 +66,7 @@ test('all inboxes of a domain are paused if they exceed a rate together, though 
 test('the message names the figures', () => {
   assert.equal(
     pausesOf([inbox('a', 120, 7)])[0]!.message,
-    'Of the last 120 messages of the inboxes of this domain, 7 came back.',
+    'Of the last 120 messages of the inboxes of this domain, 7 came back or were refused.',
   )
   assert.equal(
     pausesOf([inbox('a', 120, 0, 2), inbox('b', 3000, 0)])[0]!.message,

@@ -43,7 +43,10 @@ function pause(
   { sent, bounced, complained }: SendingRecord,
   reason: BreakerReason,
 ): BreakerPause {
-  const what = reason === 'bounce_rate' ? `${bounced} came back` : `${complained} drew complaints`
+  const what =
+    reason === 'bounce_rate'
+      ? `${bounced} came back or were refused`
+      : `${complained} drew complaints`
   const message = `Of the last ${sent} messages of ${whose}, ${what}.`
   return { inboxIds: inboxes.map(({ id }) => id), reason, message }
 }
