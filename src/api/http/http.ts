@@ -85,8 +85,9 @@ export function createHttp(options: HttpOptions) {
 
 /** Without the token of a link in a message: whoever has it can unsubscribe its recipient. */
 function loggedPath({ url, routeOptions }: FastifyRequest): string {
-  const isOfToken = routeOptions.url?.startsWith(UNSUBSCRIBE_PATH)
-  return isOfToken ? routeOptions.url! : url.split('?')[0]!
+  const path = url.split('?')[0]!
+  const isOfToken = [path, routeOptions.url].some((each) => each?.startsWith(UNSUBSCRIBE_PATH))
+  return isOfToken ? `${UNSUBSCRIBE_PATH}:token` : path
 }
 
 export type Http = ReturnType<typeof createHttp>
