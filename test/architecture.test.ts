@@ -61,7 +61,7 @@ const LAYERS: Record<string, Row> = {
       'policy/*',
       'resolver/resolver.ts',
     ],
-    types: ['drivers/zone/contract.ts', 'mail/incoming/*'],
+    types: ['drivers/zone/contract.ts', 'mail/incoming/*', 'mail/submission/*'],
   },
   store: {
     uses: [
@@ -81,7 +81,9 @@ const LAYERS: Record<string, Row> = {
       'domains/claims.ts',
       'domains/redirect-chain.ts',
       'domains/sending.ts',
+      'mail/outgoing/breaker.ts',
       'mail/outgoing/gate.ts',
+      'mail/outgoing/unsubscribe.ts',
       'mail/reports/dead-address.ts',
       'domains/inbox-requests.ts',
       // What the rows of a domain mean: its conditions now, and what a pass will write.
@@ -123,6 +125,7 @@ const LAYERS: Record<string, Row> = {
       'mail/incoming/clean.ts',
       'mail/outgoing/compose.ts',
       'mail/outgoing/gate.ts',
+      'mail/outgoing/unsubscribe.ts',
       'store/*',
     ],
     types: [

@@ -1,12 +1,16 @@
 /** `npm run mailstead -- …`: commands without an API key, over the admin socket. */
 import { createKey } from './create-key.ts'
 import { abandonRemoval, listOrphans } from './removals.ts'
+import { sendingStatus, startSending, stopSending } from './sending.ts'
 import { showConfig } from './show-config.ts'
 
 const COMMANDS: Record<string, (args: string[]) => Promise<void>> = {
   'keys create': createKey,
   'removals abandon': abandonRemoval,
   'removals orphans': listOrphans,
+  'sending stop': stopSending,
+  'sending start': startSending,
+  'sending status': sendingStatus,
   config: showConfig,
 }
 
@@ -16,6 +20,12 @@ mailstead removals abandon DOMAIN_ID
                         give up the stages of a removal that wait for outside services
 mailstead removals orphans
                         list the stages given up, whose objects may still exist
+mailstead sending stop REASON
+                        stop all sending of the installation: messages wait, new ones are refused
+mailstead sending start
+                        let them go
+mailstead sending status
+                        show whether sending is stopped, since when and why
 mailstead config        show every setting, its value and its origin
 `
 

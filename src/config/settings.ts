@@ -21,6 +21,7 @@ export const SETTINGS = {
   roles: setting('MAILSTEAD_ROLES', 'names', 'api,worker,dns,smtp,redirect', 'The roles of this process; the option --role does the same, once for each role.', roles),
   httpListen: setting('MAILSTEAD_HTTP_LISTEN', 'address:port', '127.0.0.1:8080', 'Where the API listens.', oneEndpoint),
   httpHosts: setting('MAILSTEAD_HTTP_HOSTS', 'host names', '', 'Further host names of the API; a request for any other Host is refused.', (written) => list(written.toLowerCase())),
+  publicUrl: setting('MAILSTEAD_PUBLIC_URL', 'https URL', '', 'Where recipients of mail reach the API over HTTPS, without a path: links in messages begin with it. Its host name is one of the API.', publicUrl),
   dnsListen: setting('MAILSTEAD_DNS_LISTEN', 'address:port, …', '127.0.0.1:5300', 'Where the authoritative nameserver listens, over UDP and TCP at each address.', endpoints(53)),
   dnsRateLimit: setting('MAILSTEAD_DNS_RATE_LIMIT', 'replies a second', '200', 'How many replies one prefix, a /24 or a /56, gets over UDP about the same name; a quarter as many errors; 0 for no limit. Loopback has no limit.', count(0, 1_000_000)),
   dnsSockets: setting('MAILSTEAD_DNS_SOCKETS', 'auto, batched or dgram', 'auto', "How UDP packets are read: many in one system call (Linux on x64 and arm64), or one by one through Node's own sockets.", dnsSockets),
@@ -60,6 +61,8 @@ export const SETTINGS = {
   keysPerWorkspace: setting('MAILSTEAD_KEYS_PER_WORKSPACE', 'keys', '100', 'How many valid API keys a workspace may have in each world. Keys made at the command line count, but are never refused.', count(1, 100_000)),
   sendLimitPerWorkspace: setting('MAILSTEAD_SEND_LIMIT_PER_WORKSPACE', 'messages in any 24 hours', '0', 'How many messages a workspace may send; 0 for no limit. Each inbox also has its own limit.', count(0, 100_000_000)),
   sendLimit: setting('MAILSTEAD_SEND_LIMIT', 'messages in any 24 hours', '0', 'How many messages the installation may send; 0 for no limit.', count(0, 1_000_000_000)),
+  sendLimitPerNewWorkspace: setting('MAILSTEAD_SEND_LIMIT_PER_NEW_WORKSPACE', 'messages in any 24 hours', '0', 'How many messages a new workspace may send; 0 for no limit of its own.', count(0, 100_000_000)),
+  newWorkspaceDays: setting('MAILSTEAD_NEW_WORKSPACE_DAYS', 'days', '14', 'How long a workspace counts as new for that limit.', count(1, 3650)),
   mailDays: setting('MAILSTEAD_MAIL_DAYS', 'days', '0', 'How long received messages are kept; 0 for as long as their domain exists.', count(0, 36_500)),
   archivedMailDays: setting('MAILSTEAD_ARCHIVED_MAIL_DAYS', 'days', '90', 'How long the mail of a removed domain is kept.', count(0, 36_500)),
   quotaPerInboxMb: setting('MAILSTEAD_QUOTA_PER_INBOX_MB', 'MiB', '0', 'How much mail an inbox may hold; a full inbox refuses mail with 452. 0 for no limit.', count(0, 100_000_000)),
@@ -184,6 +187,15 @@ function oneEndpoint(written: string): Endpoint {
   const [endpoint, ...more] = endpoints(8080)(written)
   if (!endpoint || more.length > 0) throw new Error('must be one address and port')
   return endpoint
+}
+
+/** RFC 8058 section 3.1: a link to unsubscribe is HTTPS. */
+function publicUrl(written: string): string | undefined {
+  if (written === '') return undefined
+  const url = URL.parse(written)
+  const isOrigin = url?.protocol === 'https:' && url.href === `${url.origin}/`
+  if (!isOrigin) throw new Error('must be https://host or https://host:port')
+  return url.origin
 }
 
 function transferKeys(written: string): readonly TsigKey[] {

@@ -15,6 +15,10 @@ const outgoing = z.object({
 })
 
 const inbox = z.object({ inbox_id: id, address: z.string() })
+const pauseReason = z
+  .enum(['user', 'bounce_rate', 'complaint_rate'])
+  .optional()
+  .describe('`user`: by a request; otherwise too much of its mail came back, or drew complaints')
 const key = z.object({ key_id: id, name: z.string() })
 
 // biome-ignore format: a table
@@ -47,7 +51,7 @@ export const EVENTS = {
   'inbox.created':        [inbox, 'An inbox was added.'],
   'inbox.ready':          [inbox, 'An inbox can send and receive.'],
   'inbox.refused':        [inbox.extend({ reason: z.string() }), 'A service refused the mailbox or the identity of an inbox.'],
-  'inbox.paused':         [inbox, 'An inbox was paused: its messages wait.'],
+  'inbox.paused':         [inbox.extend({ reason: pauseReason }), 'An inbox was paused: its messages wait.'],
   'inbox.resumed':        [inbox, 'A paused inbox was resumed.'],
   'inbox.deleted':        [inbox, 'An inbox was deleted.'],
   'inbox.password_created': [inbox.extend({ password_id: z.string(), name: z.string() }), 'An app password of an inbox was created.'],

@@ -5,6 +5,7 @@ import type { OutgoingMail } from '#mail/outgoing/mail.ts'
 import { type Acceptance, acceptMessage } from '#store/accept-messages.ts'
 import type { StoreContext } from '#store/context.ts'
 import { recordHandedOver } from '#store/outgoing-messages.ts'
+import { readSendingStop } from '#store/sending-stops.ts'
 
 export function recordedSender(
   driver: SenderDriver,
@@ -17,6 +18,8 @@ export function recordedSender(
     ...driver,
     async send(claim, mail, signal) {
       await acceptMessage(store, claim, mail, acceptance)
+      // A probe is accepted all the same: the queue hands it over later.
+      if (await readSendingStop(store)) return
       try {
         await driver.send(claim, mail, signal)
       } catch (error) {

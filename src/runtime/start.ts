@@ -29,6 +29,7 @@ import { openInbound } from './roles/smtp.ts'
 import { openSubmission } from './roles/submission.ts'
 import { openWorkers } from './roles/worker.ts'
 import type { Sandbox } from './sandbox.ts'
+import { sendingLimitsOf } from './sending-limits.ts'
 import { type LiveState, liveObstacles, liveWorld } from './worlds.ts'
 
 export type Running = AsyncDisposable & {
@@ -154,7 +155,7 @@ function portsOf(
   sandbox: Sandbox | undefined,
 ): PortsOf {
   const { receivesMail, dkimRotationDays } = config
-  const sendingLimits = { workspace: config.sendLimitPerWorkspace, installation: config.sendLimit }
+  const sendingLimits = sendingLimitsOf(config)
   const builders = new Map<WorldName, ReturnType<typeof portsBuilder>>()
   for (const [name, world] of worlds) {
     const misbehaviour = world === sandbox?.world ? sandbox.misbehaviour : NO_FAULTS

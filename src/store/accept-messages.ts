@@ -11,6 +11,7 @@ import {
   obstacleTo,
   type ReachedLimit,
   type Sending,
+  type Stop,
 } from '#mail/outgoing/gate.ts'
 import type { OutgoingMail } from '#mail/outgoing/mail.ts'
 import { domainOf } from '#names/localpart.ts'
@@ -21,12 +22,17 @@ import { type StoreContext, TOPICS } from './context.ts'
 import { type Database, perDatabase, type Queryable } from './database.ts'
 import type { InboxRow } from './inboxes.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
+import { type RawStop, stopInJson } from './sending-stops.ts'
 import { insertSentCopies } from './sent-copies.ts'
 import { recipientHash, suppressedAmong } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
 
-/** Messages of any 24 hours; 0: no limit. */
-export type SendingLimits = { workspace: number; installation: number }
+/** Messages of any 24 hours; 0: no limit. A workspace is new for some days. */
+export type SendingLimits = {
+  workspace: number
+  installation: number
+  newWorkspace?: { days: number; limit: number }
+}
 
 export type Acceptance = {
   world: WorldName
@@ -74,7 +80,7 @@ export async function acceptMessage(
   }))
   const answer = await acceptorOf(context.db)({ claim, mail, acceptance, recipients })
   if (answer instanceof Error) throw answer
-  if (answer && handingOverMs({ claim, mail, acceptance, recipients }) === 0)
+  if (answer && isQueued(acceptance, mail))
     context.doorbell.ring(mail.origin === 'probe' ? TOPICS.probesDue : TOPICS.outgoingDue)
   return answer
 }
@@ -111,6 +117,7 @@ function roundsOf(requests: readonly AcceptRequest[]): AcceptRequest[][] {
 const isAlone = ({ mail, acceptance }: AcceptRequest): boolean =>
   !isEmbedded(acceptance) ||
   acceptance.limits.workspace > 0 ||
+  (acceptance.limits.newWorkspace?.limit ?? 0) > 0 ||
   acceptance.limits.installation > 0 ||
   storedOctets(mail) > MAX_BATCHED_OCTETS
 
@@ -126,12 +133,12 @@ const sharesLimit = ({ mail: one }: AcceptRequest, { mail: other }: AcceptReques
 const isEmbedded = ({ account }: Acceptance): boolean => account === 'embedded'
 
 async function acceptIn(tx: Queryable, round: readonly AcceptRequest[]): Promise<Answer[]> {
-  const { workspaces, accepted } = await holdSenders(tx, round)
+  const { workspaces, accepted, stop } = await holdSenders(tx, round)
   const open = round.flatMap((request) => {
     const workspaceId = workspaces.get(request.claim.claimId)
     return workspaceId === undefined || accepted.has(request.mail.id)
       ? []
-      : [{ ...request, workspaceId }]
+      : [{ ...request, workspaceId, stop }]
   })
   const facts = await factsOf(tx, open)
   const obstacles = new Map(open.map(({ mail }) => [mail, obstacleTo(facts.get(mail)!)]))
@@ -148,30 +155,41 @@ async function acceptIn(tx: Queryable, round: readonly AcceptRequest[]): Promise
 }
 
 /**
- * The workspaces of the registered claims, and which messages are accepted already. Locks each registration,
+ * The workspaces of the registered claims, which messages are accepted already, and the stop of all sending. Locks each registration,
  * so that a removal also takes what is queued.
  */
-async function holdSenders(
-  tx: Queryable,
-  round: readonly AcceptRequest[],
-): Promise<{ workspaces: ReadonlyMap<string, string>; accepted: ReadonlySet<string> }> {
+async function holdSenders(tx: Queryable, round: readonly AcceptRequest[]): Promise<Senders> {
   const claimIds = [...new Set(round.map(({ claim }) => claim.claimId))]
   const ids = round.map(({ mail }) => mail.id)
   const registered = sql`join sender_domains s on s.claim_id = c.id`
   const embedded = round.every(({ acceptance }) => isEmbedded(acceptance))
-  const { rows } = await sql<{ claimId: string; workspaceId: string; accepted: string[] }>`
+  const { rows } = await sql<SenderRow>`
     select c.id as "claimId", c.workspace_id as "workspaceId",
-           array(select id::text from outgoing_messages where id = any(${ids}::uuid[])) as accepted
+           array(select id::text from outgoing_messages where id = any(${ids}::uuid[])) as accepted, ${stopInJson} as stop
       from claims c ${embedded ? registered : sql``}
      where c.id = any(${claimIds}::uuid[]) order by c.id
            ${embedded ? sql`for key share of s` : sql``}`.execute(tx)
+  const stop = rows[0]?.stop
   return {
     workspaces: new Map(rows.map(({ claimId, workspaceId }) => [claimId, workspaceId])),
     accepted: new Set(rows.flatMap((row) => row.accepted)),
+    stop: stop ? { ...stop, at: new Date(stop.at) } : undefined,
   }
 }
 
-type OpenRequest = AcceptRequest & { workspaceId: string }
+type SenderRow = {
+  claimId: string
+  workspaceId: string
+  accepted: string[]
+  stop: RawStop | null
+}
+type Senders = {
+  workspaces: ReadonlyMap<string, string>
+  accepted: ReadonlySet<string>
+  stop: Stop | undefined
+}
+
+type OpenRequest = AcceptRequest & { workspaceId: string; stop: Stop | undefined }
 
 async function factsOf(
   tx: Queryable,
@@ -187,9 +205,9 @@ async function factsOf(
   const suppressed = await suppressedOf(tx, asked)
   const facts = new Map<AcceptedMail, Facts>()
   for (const request of open) {
-    const { mail, claim } = request
+    const { mail, claim, stop } = request
     const octets = octetsOf(mail)
-    // A probe is sent before the domain is active.
+    // A probe is sent before the domain is active. While all sending is stopped, it waits in the queue.
     if (mail.origin === 'probe')
       facts.set(mail, {
         domain: 'allowed',
@@ -200,6 +218,7 @@ async function factsOf(
       })
     else
       facts.set(mail, {
+        stop,
         domain: sending.get(claim.claimId) ?? 'ended',
         inbox: inboxFact(mail.inboxId, inboxes),
         recipient: suppressed.has(mail) ? 'suppressed' : 'accepts',
@@ -254,18 +273,25 @@ function inboxFact(id: string | undefined, inboxes: Inboxes): Facts['inbox'] {
   return inbox.status === 'PAUSED' ? 'paused' : 'there'
 }
 
+const NO_LIMIT = { days: 0, limit: 0 }
+
 async function reachedLimits(
   tx: Queryable,
   { mail, recipients, workspaceId, acceptance: { world, limits } }: OpenRequest,
   inboxes: Inboxes,
 ): Promise<ReachedLimit[]> {
   const inbox = mail.inboxId === undefined ? undefined : inboxes.get(mail.inboxId)
+  const { newWorkspace = NO_LIMIT } = limits
+  const isNew = sql`exists (select from workspaces w
+    where w.id = ${workspaceId} and w.created_at > now() - ${newWorkspace.days} * interval '1 day')`
   const ofWorkspace = sql`workspace_id = ${workspaceId} and world = ${world}`
+  const ofNewWorkspace = sql`${ofWorkspace} and ${isNew}`
   const ofInbox = sql`inbox_id = ${mail.inboxId}`
   const messages = recipients.length
   const reached = [
     inbox && (await reachedLimit(tx, 'inbox', inbox.daily_limit, ofInbox, messages)),
     await reachedLimit(tx, 'workspace', limits.workspace, ofWorkspace, messages),
+    await reachedLimit(tx, 'new workspace', newWorkspace.limit, ofNewWorkspace, messages),
     await reachedLimit(tx, 'installation', limits.installation, sql`world = ${world}`, messages),
   ]
   return reached.filter((each) => each !== undefined)
@@ -332,8 +358,12 @@ async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): 
 }
 
 /** How long the queue leaves the message to the caller, who hands it to an outside service. */
-const handingOverMs = ({ acceptance, mail }: AcceptRequest): number =>
-  isEmbedded(acceptance) || mail.origin === 'submission' ? 0 : HANDING_OVER_MS
+const handingOverMs = ({ acceptance, mail, stop }: OpenRequest): number =>
+  isQueued(acceptance, mail) || stop ? 0 : HANDING_OVER_MS
+
+/** Whether the queue sends the message; otherwise the caller does, and the queue only after an error. */
+const isQueued = (acceptance: Acceptance, { origin }: AcceptedMail): boolean =>
+  isEmbedded(acceptance) || origin === 'submission'
 
 const stored = (content: Buffer | StoredContent): StoredContent =>
   'encoding' in content

@@ -94,7 +94,7 @@ export async function revokeAppPassword(
 export async function findLogIn(db: Queryable, passwordId: string): Promise<LogIn | undefined> {
   const { rows } = await sql<Omit<LogIn, 'claim'> & { claimId: string; name: string }>`
     select p.id as "passwordId", p.hash, i.id as "inboxId", i.address, i.localpart, d.name, i.world,
-           i.workspace_id as "workspaceId", c.id as "claimId", d.sender_driver as "senderAccount"
+           i.workspace_id as "workspaceId", c.id as "claimId", d.sender_driver as "account"
       from app_passwords p
       join inboxes i on i.id = p.inbox_id
       join domains d on d.id = i.domain_id

@@ -1,5 +1,6 @@
 /** What the owner of an inbox changes: its settings, a pause, its removal. */
 import { sql } from 'kysely'
+import { pauseOf } from './circuit-breaker.ts'
 import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
@@ -31,7 +32,7 @@ export function changeInbox(
 
 /**
  * Pauses an active inbox, or resumes a paused one; an inbox that is so already stays as it is. Undefined when it is gone.
- * Resuming wakes the messages that were held.
+ * Resuming wakes the messages that were held, and begins a new count of bounces and complaints.
  */
 export async function setPaused(
   context: StoreContext,
@@ -44,17 +45,20 @@ export async function setPaused(
   await context.db.transaction().execute(async (tx) => {
     const { rows } = await sql<{ id: string }>`
       with changed as (
-        update inboxes set status = ${to}
+        update inboxes set status = ${to}, ${isPaused ? sql`pause = ${pauseOf('user', BY_REQUEST)}` : resumed}
          where id = ${id} and workspace_id = ${tenant.workspaceId} and world = ${tenant.world}
            and status = ${from} and removed_at is null
         returning *),
-      events as (${insertInboxEvents(`inbox.${says}`, sql`'The inbox ' || address || ${` was ${says}.`}`)})
+      events as (${insertInboxEvents(`inbox.${says}`, sql`'The inbox ' || address || ${` was ${says}.`}`, isPaused ? sql`'{"reason": "user"}'::jsonb` : undefined)})
       select id from changed`.execute(tx)
     if (rows.length > 0 && !isPaused) await wakeMessagesOf(tx, id)
   })
   context.doorbell.ring(TOPICS.outgoingDue)
   return findInbox(context, tenant, id)
 }
+
+const BY_REQUEST = 'It was paused by a request.'
+const resumed = sql`pause = null, counted_from = now()`
 
 /** The active campaigns that use the inbox. */
 async function blockersOfInbox(db: Queryable, id: string): Promise<Blocker[]> {

@@ -10,6 +10,7 @@ export const TOPICS = {
   domainsDue: 'domains-due',
   outgoingDue: 'outgoing-due',
   probesDue: 'probes-due',
+  sending: 'sending',
   servedNames: 'served-names',
   catalog: 'catalog',
   domain: (id: string) => `domain:${id}`,

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import type { DeliveryReport } from '#drivers/sender/contract.ts'
+import { judgingSenders } from './circuit-breaker.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import type { OutgoingState } from './mail-tables.ts'
@@ -54,7 +55,8 @@ const STATES: Record<DeliveryReport['state'], OutgoingState> = {
 async function recordReport(tx: Queryable, account: string, report: DeliveryReport): Promise<void> {
   const { operationId, recipient, state, detail } = report
   if (!UUID.test(operationId)) return
-  await sql`
+  const write = () =>
+    sql`
     with changed as (
       update outgoing_messages m
          set state = ${STATES[state]}, last_reply = ${detail.slice(0, REPLY_LIMIT)},
@@ -64,6 +66,7 @@ async function recordReport(tx: Queryable, account: string, report: DeliveryRepo
       returning ${MESSAGE_EVENT_COLUMNS}),
     ${suppressRecipients('bounced', sql`${state === 'bounced'}::boolean`)}
     ${insertMessageEvents}`.execute(tx)
+  await judgingSenders(tx, sql`m.id = ${operationId}`, write)
 }
 
 const REPLY_LIMIT = 1000

@@ -5,7 +5,9 @@ import type { SentMessage } from '#mail/incoming/recipient.ts'
 import { isDeadAddress } from '#mail/reports/dead-address.ts'
 import type { Report } from '#mail/reports/read-report.ts'
 import { localpartOf } from '#names/localpart.ts'
+import { judgingSenders } from './circuit-breaker.ts'
 import type { StoreContext } from './context.ts'
+import type { Queryable } from './database.ts'
 import type { OutgoingState } from './mail-tables.ts'
 import { deleteUnusedContents } from './message-contents.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
@@ -61,7 +63,8 @@ export async function recordReport(
   if (is === 'delayed') return
   const { state, from } = STATES[is]
   const isUnwanted = sql`${is === 'complaint' || (is === 'failed' && isDeadAddress(reply))}::boolean`
-  await sql`
+  const write = (tx: Queryable) =>
+    sql`
     with changed as (
       update outgoing_messages m
          set state = ${state}, last_reply = ${reply}, finished_at = coalesce(m.finished_at, now()),
@@ -76,7 +79,9 @@ export async function recordReport(
       select id, (select coalesce(max(number), 0) + 1 from attempts where outgoing_message_id = changed.id),
              ${host}, ${state}, ${reply} from changed
     ), gone as (select id, content_id from changed)
-    ${deleteUnusedContents}`.execute(db)
+    ${deleteUnusedContents}`.execute(tx)
+  if (is === 'delivered') await write(db)
+  else await db.transaction().execute((tx) => judgingSenders(tx, isAbout(about), write))
 }
 
 function isAbout(about: ReportedMessage): RawBuilder<unknown> {

@@ -31,6 +31,8 @@ import * as inboxLives from '../../migrations/0027-inbox-lives.ts'
 import * as suppressions from '../../migrations/0028-suppressions.ts'
 import * as sentCopies from '../../migrations/0029-sent-copies.ts'
 import * as appPasswords from '../../migrations/0030-app-passwords.ts'
+import * as sendingStops from '../../migrations/0031-sending-stops.ts'
+import * as inboxPauses from '../../migrations/0032-inbox-pauses.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -65,6 +67,8 @@ const MIGRATIONS: Record<string, Migration> = {
   '0028-suppressions': suppressions,
   '0029-sent-copies': sentCopies,
   '0030-app-passwords': appPasswords,
+  '0031-sending-stops': sendingStops,
+  '0032-inbox-pauses': inboxPauses,
 }
 
 /** The database has a migration that this code does not know. */

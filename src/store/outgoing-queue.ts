@@ -9,22 +9,25 @@ import type { Taking } from '#mail/outgoing/shares.ts'
 import { isDeadAddress } from '#mail/reports/dead-address.ts'
 import { localpartOf } from '#names/localpart.ts'
 import { sendingOf } from './accept-messages.ts'
+import { judgingSenders } from './circuit-breaker.ts'
 import type { StoreContext } from './context.ts'
+import type { Queryable } from './database.ts'
 import { sealLabel } from './dkim-keys.ts'
 import { deleteUnusedContents } from './message-contents.ts'
 import { insertMessageEvents, MESSAGE_EVENT_COLUMNS } from './message-events.ts'
+import { isSendingOn } from './sending-stops.ts'
 import { isSuppressed, suppressRecipients } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
 
 /** Probes have their own lane, so that no customer's mail delays a domain. */
 export type Lane = 'probes' | 'others'
 
-/** The messages of a lane, in the worlds of this process. */
+/** The messages of a lane, in the worlds of this process; none while sending is stopped. */
 export const messagesOfLane = (
   lane: Lane,
   worlds: readonly WorldName[],
 ): RawBuilder<unknown> => sql`
-  world = any(${[...worlds]}::text[]) and (origin = 'probe') = ${lane === 'probes'}`
+  world = any(${[...worlds]}::text[]) and (origin = 'probe') = ${lane === 'probes'} and ${isSendingOn}`
 
 /** Workspaces considered in one taking. */
 const WORKSPACES = 100
@@ -180,6 +183,16 @@ export async function recordAttempts(
   { db }: StoreContext,
   attempts: readonly AttemptRecord[],
 ): Promise<void> {
+  const failed = attempts.flatMap(({ row, result }) => (result.is === 'failed' ? row.id : []))
+  const write = (tx: Queryable) => writeAttempts(tx, attempts)
+  if (failed.length === 0) await write(db)
+  else
+    await db
+      .transaction()
+      .execute((tx) => judgingSenders(tx, sql`m.id = any(${failed}::uuid[])`, write))
+}
+
+async function writeAttempts(tx: Queryable, attempts: readonly AttemptRecord[]): Promise<void> {
   const column = <T>(of: (attempt: AttemptRecord) => T) => attempts.map(of)
   await sql`
     with ended as (
@@ -214,7 +227,7 @@ export async function recordAttempts(
                n.host, n.state, n.last_reply, n.conversation
           from changed n where n.is_attempt
     ), gone as (select id, content_id from changed where state <> 'deferred')
-    ${deleteUnusedContents}`.execute(db)
+    ${deleteUnusedContents}`.execute(tx)
 }
 
 const STATES = { sent: 'sent', deferred: 'deferred', failed: 'failed', unknown: 'unknown' } as const

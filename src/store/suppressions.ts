@@ -63,7 +63,7 @@ export const suppressRecipients = (reason: Reason, which: RawBuilder<unknown>) =
   suppression_events as (${insertSuppressionEvents})`
 
 /** Inserts an event for each row of the CTE `suppressed`. */
-const insertSuppressionEvents = insertEvents(sql`
+export const insertSuppressionEvents = insertEvents(sql`
   select ${NEW_ID}, workspace_id, world, null::uuid, 'suppression.added', null,
          coalesce(address, 'An address') || ' gets no more mail.',
          jsonb_build_object('suppression_id', id, 'address', address, 'reason', reason)

@@ -1,12 +1,12 @@
 import type { Generated, JSONColumnType } from 'kysely'
 import type { OwnedRecord } from '#domains/ports.ts'
 import type { DelegationReport, DomainStatus } from '#domains/types.ts'
-import type { Refusal } from '#drivers/errors.ts'
 import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { EventType } from '#events/catalogue.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
+import type { AppPasswordRow, InboxRow } from './inbox-tables.ts'
 import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
@@ -47,6 +47,8 @@ export type Tables = {
   mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
   inboxes: InboxRow
   app_passwords: AppPasswordRow
+  /** One row while the operator's stop of all sending lasts. */
+  sending_stops: { one: Generated<true>; reason: string; at: Generated<Date> }
   campaigns: {
     id: string
     workspace_id: string
@@ -272,38 +274,6 @@ type BulkJobRow = {
   kind: 'add_inboxes' | 'delete_inboxes'
   results: JSONColumnType<readonly Record<string, unknown>[]>
   created_at: Generated<Date>
-}
-
-type InboxRow = {
-  id: string
-  workspace_id: string
-  world: WorldName
-  domain_id: string
-  localpart: string
-  address: string
-  display_name: string
-  inbox_type: Generated<'COLDSEND_NATIVE' | 'GOOGLE_WORKSPACE' | 'OUTLOOK_365' | 'CUSTOM_SMTP'>
-  daily_limit: Generated<number>
-  status: Generated<'ACTIVE' | 'DISABLED' | 'PAUSED' | 'PENDING'>
-  /** Why the sender service does not let it send. */
-  problem: JSONColumnType<Refusal> | null
-  created_at: Generated<Date>
-  removed_at: Date | null
-  /** When the services had nothing left of a removed inbox. */
-  torn_down_at: Date | null
-  /** Until when the conversations of a removed inbox are kept; null: as those of its domain. */
-  mail_until: Date | null
-}
-
-/** With which a mail program logs in to an inbox. */
-type AppPasswordRow = {
-  id: string
-  inbox_id: string
-  name: string
-  hash: string
-  created_at: Generated<Date>
-  expires_at: Date | null
-  last_used_at: Date | null
 }
 
 type ThreadRow = {

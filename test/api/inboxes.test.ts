@@ -21,13 +21,13 @@ const setCapacity = (id: string, max: number) =>
   store.db.updateTable('domains').set({ max_inboxes: max }).where('id', '=', id).execute()
 
 const ITEM = `success message inbox_id email_address display_name inbox_type daily_limit overall_status
-  problem domain_id created_at`
+  pause problem domain_id created_at`
 
 test('an inbox is made in the shape of the contract', async () => {
   const { status, body } = await add({ email_prefix: 'First.Last+Tag' })
   assert.equal(status, 201)
   hasFields(body, `${ITEM} credentials`)
-  const { inbox_id, message, created_at, ...rest } = body
+  const { inbox_id, message, created_at, credentials, ...rest } = body
   assert.deepEqual(rest, {
     success: true,
     email_address: 'first.last+tag@acme.test',
@@ -36,9 +36,10 @@ test('an inbox is made in the shape of the contract', async () => {
     daily_limit: 100,
     overall_status: 'ACTIVE',
     problem: null,
+    pause: null,
     domain_id,
-    credentials: null,
   })
+  assert.equal(credentials.username, 'first.last+tag@acme.test')
   assert.match(inbox_id, /^[0-9a-f-]{36}$/)
   isInstant(created_at)
   const [item] = (await list('?search=first.last')).sender_accounts

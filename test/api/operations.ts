@@ -36,7 +36,6 @@ export const OPERATIONS: readonly Operation[] = [
   operation('POST',   '/sender-accounts/bulk/delete',          'sender_accounts:delete', undefined, '{"inbox_ids":["{inbox}"],"confirm_deletion":true}'),
   operation('POST',   '/sender-accounts/{inbox}/app-passwords', 'app_passwords:create', 'sender_account_not_found', '{"name":"Phone"}'),
   operation('GET',    '/sender-accounts/{inbox}/app-passwords', 'app_passwords:read',   'sender_account_not_found'),
-  operation('POST',   '/sender-accounts/export',               'app_passwords:create',   undefined, '{"inbox_ids":["{inbox}"]}'),
   operation('GET',    '/suppressions',                         'suppressions:read',      undefined),
   operation('POST',   '/suppressions',                         'suppressions:create',    undefined, '{"email_address":"someone@inbox.test"}'),
   operation('POST',   '/suppressions/import',                  'suppressions:create',    undefined, '{"email_addresses":["someone@inbox.test"]}'),

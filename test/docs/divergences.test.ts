@@ -135,12 +135,11 @@ test('a dry run of a removal lists what would go, and takes nothing', async () =
   assert.equal((await client.get(`/domains/${domain.domain_id}`)).body.status, 'ACTIVE')
 })
 
-test('an inbox on a hosted domain has the type of the original, and no credentials yet', async () => {
+test('an inbox on a hosted domain has the type of the original', async () => {
   const domain = await active('typed.test')
   const { status, body } = await inboxOn(domain, 'Kim')
   assert.equal(status, 201)
   assert.equal(body.inbox_type, 'COLDSEND_NATIVE')
-  assert.equal(body.credentials, null)
   assert.deepEqual(errorOf(await inboxOn(domain, 'kim')), [409, 'inbox_exists'])
 })
 

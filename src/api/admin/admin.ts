@@ -10,6 +10,7 @@ import { createHttp } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { scopes } from '../http/scopes.ts'
 import { domainParams } from '../http/shapes.ts'
+import { sendingRoutes } from './sending.ts'
 
 const body = z.object({
   name: z.string().min(1).max(255),
@@ -55,6 +56,7 @@ export async function startAdmin({
       return { orphans }
     },
   )
+  sendingRoutes(app, store, logger)
   await app.listen({ path })
   await chmod(path, 0o600)
   return { [Symbol.asyncDispose]: () => app.close() }

@@ -48,6 +48,7 @@ export function replyRoute(app: Http, context: ApiContext): void {
           'conversation_archived',
           'conversation_without_author',
           'domain_not_active',
+          'all_sending_stopped',
           'sending_stopped',
           'inbox_not_ready',
           'inbox_paused',

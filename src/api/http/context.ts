@@ -49,6 +49,8 @@ export type ApiContext = {
   readMessage(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined>
   /** Where mail programs log in; undefined where they cannot. */
   logInServers(world: WorldName): LogInServers | undefined
+  /** Where recipients of mail reach the API, without a path; undefined if the operator did not say. */
+  publicUrl: string | undefined
   /** How long the mail of a removed domain is kept, in days. */
   archivedMailDays: number
   /** How long a call may wait for the worker, in milliseconds. */

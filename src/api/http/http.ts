@@ -14,6 +14,7 @@ import { hasZodFastifySchemaValidationErrors, validatorCompiler } from 'fastify-
 import type { Logger } from 'pino'
 import type { z } from 'zod'
 import { DriverError, type DriverErrorKind } from '#drivers/errors.ts'
+import { UNSUBSCRIBE_PATH } from '#mail/outgoing/unsubscribe.ts'
 import { newId } from '../../ids.ts'
 import { Invalid, PROBLEMS, Problem, type ProblemCode, type Violation } from './problems.ts'
 import { knownKeyOf } from './route.ts'
@@ -62,8 +63,8 @@ export function createHttp(options: HttpOptions) {
   })
   app.addHook('preValidation', async (request) => refuseNull(request))
   app.addHook('onResponse', async (request, reply) => {
-    const { method, url } = request
-    const path = url.split('?')[0]!
+    const { method } = request
+    const path = loggedPath(request)
     // Monitoring asks every few seconds.
     if (HEALTH_PATHS.includes(path)) return
     const key = knownKeyOf(request)
@@ -80,6 +81,13 @@ export function createHttp(options: HttpOptions) {
   })
   allowEmptyJson(app as unknown as FastifyInstance)
   return app
+}
+
+/** Without the token of a link in a message: whoever has it can unsubscribe its recipient. */
+function loggedPath({ url, routeOptions }: FastifyRequest): string {
+  const path = url.split('?')[0]!
+  const isOfToken = [path, routeOptions.url].some((each) => each?.startsWith(UNSUBSCRIBE_PATH))
+  return isOfToken ? `${UNSUBSCRIBE_PATH}:token` : path
 }
 
 export type Http = ReturnType<typeof createHttp>

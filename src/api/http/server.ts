@@ -40,6 +40,7 @@ import { receiveEventsRoute } from '../messages/receive-events.ts'
 import { describeApi } from '../openapi/document.ts'
 import { openapiRoutes } from '../openapi/routes.ts'
 import { suppressionRoutes } from '../suppressions/suppressions.ts'
+import { unsubscribeRoutes } from '../unsubscribe/unsubscribe.ts'
 import { getWorkspaceRoute } from '../workspaces/get-workspace.ts'
 import { workspaceRoutes } from '../workspaces/workspaces.ts'
 import type { ApiContext } from './context.ts'
@@ -82,6 +83,7 @@ const ROUTES = [
   messagesRoutes,
   getMailRoute,
   receiveEventsRoute,
+  unsubscribeRoutes,
   addKeyRoute,
   listKeysRoute,
   getKeyRoute,

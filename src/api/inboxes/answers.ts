@@ -7,6 +7,15 @@ import { blocker } from '../domains/answers.ts'
 import { answerFields, instant, pagination } from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
+const pause = z
+  .object({
+    reason: z.enum(['user', 'bounce_rate', 'complaint_rate']),
+    message: z.string(),
+    at: instant,
+  })
+  .nullable()
+  .describe('Why a paused inbox is paused: by a request, or for its bounces or complaints.')
+
 const inboxFields = {
   ...answerFields,
   inbox_id: z.uuid(),
@@ -19,6 +28,7 @@ const inboxFields = {
     .object({ reason: z.string(), message: z.string() })
     .nullable()
     .describe('Why a service refuses its mailbox, or its right to send.'),
+  pause,
   domain_id: z.uuid().nullable(),
   created_at: instant,
 }
@@ -121,6 +131,7 @@ export const inboxHealth = z
     inbox_id: z.uuid(),
     email_address: z.string(),
     overall_status: inboxFields.overall_status,
+    pause,
     daily_limit: z.int(),
     sent_last_24_hours: z.int().describe('The messages that count towards `daily_limit`.'),
     remaining: z.int().describe('How many more may be sent now.'),

@@ -9,6 +9,7 @@ import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { inboxParams, SUCCESS } from '../http/shapes.ts'
 import { inboxHealth, inboxTest } from './answers.ts'
+import { pauseOf } from './inbox-views.ts'
 
 const CHECK_LIMIT_MS = 20_000
 
@@ -38,6 +39,7 @@ export function inboxHealthRoutes(app: Http, context: ApiContext): void {
         inbox_id: inbox.id,
         email_address: inbox.address,
         overall_status: inbox.status,
+        pause: pauseOf(inbox),
         daily_limit: inbox.daily_limit,
         sent_last_24_hours: health.sentLastDay,
         remaining: Math.max(0, inbox.daily_limit - health.sentLastDay),

@@ -13,7 +13,12 @@ export function inboxItem(row: InboxRow, message = 'Sender account retrieved suc
     daily_limit: row.daily_limit,
     overall_status: row.status,
     problem: row.problem,
+    pause: pauseOf(row),
     domain_id: row.domain_id,
     created_at: row.created_at.toISOString(),
   }
 }
+
+/** In JSON, times are texts. */
+export const pauseOf = ({ pause }: InboxRow) =>
+  pause && { ...pause, at: new Date(pause.at).toISOString() }

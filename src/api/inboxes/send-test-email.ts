@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { compose } from '#mail/outgoing/compose.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
+import { unsubscribeUrl } from '#store/unsubscriptions.ts'
 import { loadDomain } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -15,6 +16,10 @@ const body = z.object({
   recipient_email: emailAddress.describe(
     'The recipient; in the sandbox an address at `inbox.test`.',
   ),
+  unsubscribe_link: z
+    .boolean()
+    .nullish()
+    .describe('Whether the recipient can unsubscribe with one click, as from a campaign.'),
 })
 
 const SEND_LIMIT_MS = 20_000
@@ -34,11 +39,13 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
         problems: [
           'sender_account_not_found',
           'domain_not_active',
+          'all_sending_stopped',
           'sending_stopped',
           'inbox_not_ready',
           'inbox_paused',
           'sending_limit_reached',
           'recipient_suppressed',
+          'public_url_not_configured',
           'provider_refused',
           'provider_unavailable',
         ],
@@ -52,6 +59,11 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
       const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
       mustSend(inbox, row, conditions, context.now())
       const recipient = request.body.recipient_email.toLowerCase()
+      const { publicUrl } = context
+      const hasLink = request.body.unsubscribe_link === true
+      if (hasLink && publicUrl === undefined) throw new Problem('public_url_not_configured')
+      const unsubscribe = (messageId: string) =>
+        unsubscribeUrl(store.vault, publicUrl!, key, { messageId, recipient })
       const mail = await compose(
         {
           origin: 'test',
@@ -60,6 +72,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
           recipient,
           subject: `Test message from ${inbox.address}`,
           text: `This is a test message from ${inbox.address}.\n`,
+          unsubscribeUrl: hasLink ? unsubscribe : undefined,
         },
         row.name,
       )

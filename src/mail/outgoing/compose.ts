@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { newId } from '../../ids.ts'
 import type { Origin, OutgoingMail } from './mail.ts'
+import { unsubscribeHeaders } from './unsubscribe.ts'
 
 export type PlainMessage = {
   origin: Origin
@@ -12,6 +13,8 @@ export type PlainMessage = {
   subject: string
   text: string
   headers?: Readonly<Record<string, string>>
+  /** The link by which the recipient unsubscribes, by the id of the message. */
+  unsubscribeUrl?: ((id: string) => string) | undefined
   /** The message that it answers, and those before it (RFC 5322 section 3.6.4). */
   inReplyTo?: string
   references?: readonly string[]
@@ -20,14 +23,15 @@ export type PlainMessage = {
 /** A message of an author at `domain`, with its own Message-ID there. */
 export async function compose(message: PlainMessage, domain: string): Promise<OutgoingMail> {
   const { origin, inboxId, author, recipient, subject, text, headers = {} } = message
-  const { inReplyTo, references } = message
+  const { inReplyTo, references, unsubscribeUrl } = message
+  const id = newId()
   const messageId = `<${randomUUID()}@${domain}>`
   const content = await new MailComposer({
     from: { name: author.displayName, address: `${author.localpart}@${domain}` },
     to: recipient,
     subject,
     text,
-    headers: { ...headers },
+    headers: { ...headers, ...(unsubscribeUrl && unsubscribeHeaders(unsubscribeUrl(id))) },
     messageId,
     ...(inReplyTo === undefined ? {} : { inReplyTo }),
     ...(references === undefined ? {} : { references: [...references] }),
@@ -37,5 +41,5 @@ export async function compose(message: PlainMessage, domain: string): Promise<Ou
   })
     .compile()
     .build()
-  return { id: newId(), origin, inboxId, author: author.localpart, recipient, messageId, content }
+  return { id, origin, inboxId, author: author.localpart, recipient, messageId, content }
 }

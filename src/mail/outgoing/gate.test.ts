@@ -15,10 +15,14 @@ const reached = (of: ReachedLimit['of'], hour: number): ReachedLimit => ({
   endsAt: new Date(Date.UTC(2026, 10, 30, hour)),
 })
 
+const STOP = { reason: 'a stolen key', at: new Date() }
+
 // biome-ignore format: a table
 const CASES: [what: string, facts: Partial<Facts>, is: string | undefined, check: string | undefined][] = [
   ['nothing',                      {},                                            undefined, undefined],
   ['nothing, without an inbox',    { inbox: 'none' },                             undefined, undefined],
+  ['a stop of all sending',        { stop: STOP },                                'stopped', 'sending_is_on'],
+  ['a stop before all else',       { stop: STOP, inbox: 'removed' },              'stopped', 'sending_is_on'],
   ['a domain that is held',        { domain: 'held' },                            'held',    'domain_may_send'],
   ['a domain that is gone',        { domain: 'ended' },                           'ended',   'domain_may_send'],
   ['an inbox that is gone',        { inbox: 'removed' },                          'ended',   'inbox_may_send'],

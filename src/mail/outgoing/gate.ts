@@ -5,12 +5,17 @@ export type Sending = 'allowed' | 'held' | 'ended'
 
 /** A reached limit on the messages of any 24 hours, and when the next one may go. */
 export type ReachedLimit = {
-  of: 'inbox' | 'workspace' | 'installation'
+  of: 'inbox' | 'new workspace' | 'workspace' | 'installation'
   limit: number
   endsAt: Date
 }
 
+/** The operator's stop of all sending. */
+export type Stop = { reason: string; at: Date }
+
 export type Facts = {
+  /** Absent at an attempt: nothing is attempted then. */
+  stop?: Stop | undefined
   domain: Sending
   /** `none`: no inbox sent the message. */
   inbox: 'none' | 'there' | 'paused' | 'removed'
@@ -23,12 +28,21 @@ export type Facts = {
 /** Why a message may not leave. A `held` one waits, an `ended` one fails; `reply` is as of SMTP. */
 export type Obstacle =
   | { is: 'held' | 'ended'; check: string; reply: string }
+  | { is: 'stopped'; check: string; reply: string; stop: Stop }
   | { is: 'limited'; check: string; reply: string; reached: ReachedLimit }
 
 /** What most receivers accept. */
 export const CONTENT_LIMIT = 25 * 1024 * 1024
 
 type Check = (facts: Facts) => Obstacle | undefined
+
+const sendingIsOn: Check = ({ stop }) =>
+  stop && {
+    is: 'stopped',
+    check: 'sending_is_on',
+    reply: '4.7.1 held: the operator stopped all sending',
+    stop,
+  }
 
 // RFC 3463 section 3.8: X.7.1 is mail that policy keeps from being delivered.
 const domainMaySend: Check = ({ domain }) => {
@@ -69,6 +83,7 @@ const limitsHaveRoom: Check = ({ reached }) => {
 
 /** Every check; the first objection is reported. */
 export const READY_TO_SEND: readonly Check[] = [
+  sendingIsOn,
   domainMaySend,
   inboxMaySend,
   recipientIsNotSuppressed,
@@ -82,6 +97,11 @@ export function obstacleTo(facts: Facts): Obstacle | undefined {
     if (obstacle) return obstacle
   }
   return undefined
+}
+
+/** The operator stopped all sending: the attempt was not begun, or ended before the message left. */
+export class SendingStopped extends Error {
+  override readonly name = 'SendingStopped'
 }
 
 /** The message was not accepted. */

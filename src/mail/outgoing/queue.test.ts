@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { days, minutes } from '../../clock.ts'
+import { SendingStopped } from './gate.ts'
 import type { AttemptResult, QueuedMail } from './mail.ts'
 import { type AttemptRecord, Queue } from './queue.ts'
 import { Shares } from './shares.ts'
@@ -96,6 +97,18 @@ test('an attempt that a stop ends is none: nothing is noted', async () => {
   setTimeout(() => stop.abort(), 20)
   await assert.rejects(passing, { name: 'AbortError' })
   assert.deepEqual(recorded, [])
+})
+
+test('a message that a stop of all sending kept is given back as it was, however old', async () => {
+  const stopped = async () => {
+    throw new SendingStopped()
+  }
+  const { pass, recorded, failed, shares } = bench(stopped, {
+    createdAt: new Date(NOW.getTime() - days(9)),
+  })
+  assert.deepEqual(await pass(), { afterMs: 0, failures: row.failures })
+  assert.deepEqual([recorded, failed], [[], []])
+  assert.deepEqual(shares.taking().destinations, [])
 })
 
 test('what may not leave is not attempted', async () => {

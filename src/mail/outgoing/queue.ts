@@ -5,7 +5,7 @@
 import type { Outcome, Taken } from '#engine/worker.ts'
 import { batched } from '../../batched.ts'
 import { backOffMs, days, hours, minutes } from '../../clock.ts'
-import { obstacleTo } from './gate.ts'
+import { obstacleTo, SendingStopped } from './gate.ts'
 import { type AttemptResult, type QueuedMail, SENT_AGAIN } from './mail.ts'
 import type { Shares, Taking } from './shares.ts'
 
@@ -25,6 +25,7 @@ export type QueueOptions = {
   load(ids: readonly string[]): Promise<readonly QueuedMail[]>
   /** Writes the results of all attempts, and releases their rows. */
   record(attempts: readonly AttemptRecord[]): Promise<void>
+  /** Rejects with `SendingStopped` when the message does not leave because all sending is stopped. */
   attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult>
   /** Called if no attempt follows, before that is recorded: a crash may repeat the call. */
   onFailed(mail: QueuedMail, result: AttemptResult): Promise<void>
@@ -73,7 +74,10 @@ export class Queue {
     if (mail === undefined) return { afterMs: days(1), failures: 0 }
     const held = inDoubt(mail) ?? heldBack(mail)
     const ageMs = this.#options.now().getTime() - mail.createdAt.getTime()
-    const result = givenUp(held ?? asRecorded(mail, await this.#attempt(mail, signal)), ageMs)
+    const attempted = held ?? (await this.#attempt(mail, signal))
+    // Due at once: nobody takes it before sending is on again.
+    if (attempted === 'stopped') return { afterMs: 0, failures: row.failures }
+    const result = givenUp(held ?? asRecorded(mail, attempted), ageMs)
     if (!held) this.#options.shares.recordResult(mail, result)
     if (result.is === 'failed') await this.#options.onFailed(mail, result)
     const failures = row.failures + 1
@@ -82,12 +86,13 @@ export class Queue {
     return 'written'
   }
 
-  async #attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult> {
+  async #attempt(mail: QueuedMail, signal: AbortSignal): Promise<AttemptResult | 'stopped'> {
     using _share = this.#options.shares.begin(mail)
     const limit = AbortSignal.timeout(this.#options.limitMs)
     try {
       return await this.#options.attempt(mail, AbortSignal.any([signal, limit]))
     } catch (error) {
+      if (error instanceof SendingStopped) return 'stopped'
       if (!limit.aborted || signal.aborted) throw error
       const reply = '4.4.2 the attempt took too long'
       return { is: 'deferred', reply, isSilent: true, isUnanswered: true }

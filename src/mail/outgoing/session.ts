@@ -24,6 +24,8 @@ export type Delivery = {
   raw: Buffer
   /** Called right before the message is sent. If it rejects, nothing is sent, and `hand` rejects too. */
   onData?: (() => Promise<void>) | undefined
+  /** It must not get to a second host after one that may have taken it. */
+  isOnce?: boolean
 }
 
 /** `isUntouched`: the session ended before the message began to be sent. */

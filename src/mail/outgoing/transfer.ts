@@ -62,7 +62,7 @@ export async function transfer(
     const mustBeVerified = isAdmitted !== undefined
     last = await hand({ host: address, port, name, ...NO_CREDENTIALS, mustBeVerified })
     // If this one may have taken the message, the next one must not get it.
-    const isInDoubt = last.isUnanswered && delivery.onData !== undefined
+    const isInDoubt = last.isUnanswered && delivery.isOnce
     if (last.is !== 'deferred' || isInDoubt) return last
   }
   return last

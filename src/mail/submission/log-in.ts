@@ -9,5 +9,5 @@ export type LogIn = {
   world: 'live' | 'sandbox'
   claim: { claimId: string; name: string }
   /** The account of the service that sends its mail. */
-  senderAccount: string
+  account: string
 }

@@ -94,6 +94,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     maxKeys: config.keysPerWorkspace,
     readMessage: (content) => parts.workers.read(content),
     logInServers: (world) => logInServers(world, config, parts),
+    publicUrl: config.publicUrl,
     archivedMailDays: config.archivedMailDays,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
@@ -150,7 +151,7 @@ function ownNames(world: WorldName, config: Config, parts: ApiParts): readonly s
   const pools = new Set(zones.flatMap(({ name }) => ancestorsOf(name)[0] ?? []))
   if (world === 'sandbox') return [...(parts.sandbox?.reserved ?? []), ...pools]
   const { nameserverZone, mailHost, probeHost } = livePlatform(config)
-  return [nameserverZone, mailHost, probeHost, ...config.httpHosts, ...pools]
+  return [nameserverZone, mailHost, probeHost, ...hostsOf(config), ...pools]
 }
 
 function whyClosed(
@@ -170,9 +171,14 @@ function bootstrapOf({ bootstrapKey: key }: Config) {
   return { key, as }
 }
 
+/** The host names of the API. */
+const hostsOf = ({ httpHosts, publicUrl }: Config): readonly string[] =>
+  publicUrl === undefined ? httpHosts : [...httpHosts, new URL(publicUrl).hostname]
+
 /** Other hosts are refused: a foreign page must not reach us under its own name. */
-function hostCheck({ httpListen, httpHosts }: Config): (host: string) => boolean {
-  const known = new Set(['localhost', '127.0.0.1', '::1', httpListen.address, ...httpHosts])
+function hostCheck(config: Config): (host: string) => boolean {
+  const { httpListen } = config
+  const known = new Set(['localhost', '127.0.0.1', '::1', httpListen.address, ...hostsOf(config)])
   return (host) => known.has(host) || (isLoopback(httpListen.address) && isLoopback(host))
 }
 

@@ -30,6 +30,7 @@ import type { World, Worlds } from '../../world.ts'
 import type { Accounts } from '../accounts.ts'
 import type { Runtime } from '../context.ts'
 import { isWorthAnotherTry, sentenceOf } from '../recorded-sender.ts'
+import { SendingSwitch } from '../sending-switch.ts'
 
 export type OutgoingParts = {
   runtime: Runtime
@@ -50,14 +51,15 @@ const RECORDED_WITHIN_MS = 10
 const PASS_LIMIT_MS = ATTEMPT_LIMIT_MS + 60_000
 
 export function openOutgoing(parts: OutgoingParts): void {
-  const { opened } = parts.runtime
+  const { opened, store } = parts.runtime
   const attempt = attemptsBy(parts, {
     sessions: opened.use(new Sessions()),
     policies: tlsPolicies(parts),
+    sending: opened.use(new SendingSwitch(store)),
     mayLeave: batched(
       { atOnce: RECORDED_AT_ONCE, withinMs: RECORDED_WITHIN_MS },
       async (mails: readonly QueuedMail[]) => {
-        const mayLeave = await recordDataBegun(parts.runtime.store, mails)
+        const mayLeave = await recordDataBegun(store, mails)
         return mails.map(({ id }) => mayLeave.has(id))
       },
     ),
@@ -102,6 +104,7 @@ function openLane(parts: OutgoingParts, lane: Lane, attempt: Attempt): void {
 
 /** What attempts of all messages share. */
 type Shared = Pick<TransferOptions, 'sessions' | 'policies'> & {
+  sending: SendingSwitch
   /** Records that the message is about to leave, unless we no longer hold it. */
   mayLeave(mail: QueuedMail): Promise<boolean>
 }
@@ -122,6 +125,7 @@ function tlsPolicies({ runtime, worlds }: OutgoingParts): TlsPolicies | undefine
 function attemptsBy(parts: OutgoingParts, shared: Shared): Attempt {
   const { runtime, worlds, accounts, workers } = parts
   return async (mail, signal) => {
+    await shared.sending.check()
     const world = worlds.get(mail.world as WorldName)!
     if (mail.account !== 'embedded')
       return handOver(mail, accounts[world.name].senders.get(mail.account), signal)
@@ -131,7 +135,8 @@ function attemptsBy(parts: OutgoingParts, shared: Shared): Attempt {
       envelopeSender: envelopeSenderOf(mail),
       recipient: mail.recipient,
       raw,
-      onData: SENT_AGAIN[mail.origin] ? undefined : () => leaving(mail, shared),
+      onData: () => leaving(mail, shared),
+      isOnce: !SENT_AGAIN[mail.origin],
     }
     return transfer(delivery, transferOptions(world, runtime.config, shared), signal)
   }
@@ -166,8 +171,10 @@ async function handOver(
   }
 }
 
-async function leaving(mail: QueuedMail, { mayLeave }: Shared): Promise<void> {
-  if (!(await mayLeave(mail))) throw new LeaseLost(mail.id)
+/** Between the beginning of an attempt and this, much time may have passed. */
+async function leaving(mail: QueuedMail, { sending, mayLeave }: Shared): Promise<void> {
+  await sending.check()
+  if (!SENT_AGAIN[mail.origin] && !(await mayLeave(mail))) throw new LeaseLost(mail.id)
 }
 
 function transferOptions(world: World, config: Config, shared: Shared): TransferOptions {

@@ -4,13 +4,14 @@ import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { Guesses } from '#servers/smtp/guesses.ts'
 import { listenSubmission } from '#servers/smtp/submission.ts'
-import { acceptMessage } from '#store/accept-messages.ts'
+import { acceptMessage, type SendingLimits } from '#store/accept-messages.ts'
 import { findLogIn, recordPasswordUse } from '#store/app-passwords.ts'
 import type { StoreContext } from '#store/context.ts'
 import { threadsByKey } from '#store/conversations.ts'
 import { isSuppressedFor } from '#store/suppressions.ts'
 import type { Worlds } from '../../world.ts'
 import type { Runtime } from '../context.ts'
+import { sendingLimitsOf } from '../sending-limits.ts'
 
 export type SubmissionListeners = {
   startTls: readonly Endpoint[]
@@ -24,8 +25,11 @@ export async function openSubmission(
   workers: MailWorkers,
 ): Promise<SubmissionListeners> {
   const guesses = new Guesses()
-  const limits = { workspace: config.sendLimitPerWorkspace, installation: config.sendLimit }
-  const submitting = { store: submissionStore(store, limits), workers, host: config.mailHost }
+  const submitting = {
+    store: submissionStore(store, sendingLimitsOf(config)),
+    workers,
+    host: config.mailHost,
+  }
   const listen = async ({ address, port }: Endpoint, isImplicitTls: boolean) =>
     opened.use(
       await listenSubmission(
@@ -55,15 +59,12 @@ export async function openSubmission(
   return { startTls, implicitTls }
 }
 
-function submissionStore(
-  store: StoreContext,
-  limits: { workspace: number; installation: number },
-): SubmissionStore {
+function submissionStore(store: StoreContext, limits: SendingLimits): SubmissionStore {
   return {
     threads: (inboxId, keys) => threadsByKey(store, inboxId, keys),
     accept: (logIn: LogIn, { messageId, content, recipients }) => {
       const [first, ...further] = recipients
-      const { inboxId, localpart: author, world, senderAccount: account } = logIn
+      const { inboxId, localpart: author, world, account } = logIn
       const mail = { ...first!, origin: 'submission' as const, inboxId, author, messageId, content }
       return acceptMessage(store, logIn.claim, mail, { world, account, limits }, further)
     },
