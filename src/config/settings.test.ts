@@ -55,6 +55,8 @@ const READ: [name: string, written: string, key: keyof typeof SETTINGS, expected
   ['MAILSTEAD_NAMESERVER_ZONE',         'NS.Acme.com.',                 'nameserverZone',         'ns.acme.com'],
   ['MAILSTEAD_NAMESERVER_ADDRESSES',    '192.0.2.1,2001:db8::1',        'nameserverAddresses',    ['192.0.2.1', '2001:db8::1']],
   ['MAILSTEAD_MAIL_HOST',               'MX.bücher.de',                 'mailHost',               'mx.xn--bcher-kva.de'],
+  ['MAILSTEAD_TLS_CERT',                '/etc/mail.pem',                'tlsCert',                '/etc/mail.pem'],
+  ['MAILSTEAD_TLS_KEY',                 '/etc/mail.key',                'tlsKey',                 '/etc/mail.key'],
   ['MAILSTEAD_MAIL_HOST_ADDRESSES',     '192.0.2.1',                    'mailHostAddresses',      ['192.0.2.1']],
   ['MAILSTEAD_SMTP_SOURCE_ADDRESSES',   '192.0.2.1',                    'smtpSourceAddresses',    ['192.0.2.1']],
   ['MAILSTEAD_SMARTHOST',               'smtp://relay.test',            'smarthost',              { host: 'relay.test', port: 587, secure: false, credentials: undefined }],
@@ -187,7 +189,14 @@ test('a bad value is refused by the name of its setting; the value is shown unle
 
 test('every setting but free text and paths refuses something', () => {
   const refused = new Set(REFUSED.map(([name]) => name))
-  const free = ['DATABASE_URL', 'MAILSTEAD_ACCOUNTS', 'MAILSTEAD_DATA_DIR', 'MAILSTEAD_HTTP_HOSTS']
+  const free = [
+    'DATABASE_URL',
+    'MAILSTEAD_ACCOUNTS',
+    'MAILSTEAD_DATA_DIR',
+    'MAILSTEAD_HTTP_HOSTS',
+    'MAILSTEAD_TLS_CERT',
+    'MAILSTEAD_TLS_KEY',
+  ]
   assert.deepEqual(
     Object.values(SETTINGS)
       .map(({ name }) => name)

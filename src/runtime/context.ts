@@ -10,13 +10,15 @@ import { openDoorbell } from '#engine/doorbell.ts'
 import { makeApiKey } from '#names/api-key.ts'
 import { DIRECTORY_MODE, startPostgres } from '#postgres/embedded.ts'
 import { DirectoryInUse, lockDataDirectory } from '#postgres/lock.ts'
+import type { Tls } from '#servers/smtp/listener.ts'
 import { ensureWorkspace, FIRST_WORKSPACE, hasApiKeys, insertApiKey } from '#store/api-keys.ts'
 import { hasSecrets, isRightKey } from '#store/canary.ts'
 import type { StoreContext } from '#store/context.ts'
 import { type Database, openDatabase } from '#store/database.ts'
 import { migrate, NewerSchema } from '#store/migrate.ts'
 import { openVault } from '#store/vault.ts'
-import { ensureCertificate, ensureSecretKey, writeFirstKey } from './data-directory.ts'
+import { openCertificate } from './certificate.ts'
+import { ensureSecretKey, writeFirstKey } from './data-directory.ts'
 
 export type StartOptions = {
   config: Config
@@ -39,8 +41,8 @@ export type BareRuntime = {
 
 export type Runtime = BareRuntime & {
   store: StoreContext
-  /** For STARTTLS. */
-  tls: { key: string; cert: string }
+  /** The certificate of the mail host. */
+  tls: Tls
 }
 
 export async function openBareRuntime(
@@ -96,7 +98,7 @@ export async function openRuntime(bare: BareRuntime, connection: Connection): Pr
   const store = { db, doorbell, vault }
   if (usesSecrets(config) && !(await isRightKey(store))) throw new ConfigError(WRONG_KEY)
   await ensureWorkspace(store, FIRST_WORKSPACE, 'First workspace')
-  const tls = await ensureCertificate(config.dataDir, config.mailHost)
+  const tls = await openCertificate(bare)
   return { ...bare, store, tls }
 }
 

@@ -2,7 +2,6 @@
 import type { Generated, JSONColumnType } from 'kysely'
 import type { Refusal } from '#drivers/errors.ts'
 import type { BreakerReason } from '#mail/outgoing/breaker.ts'
-import type { WorldName } from './tables.ts'
 
 /** `user`: by a request. */
 type InboxPause = { reason: 'user' | BreakerReason; message: string; at: string }
@@ -10,7 +9,7 @@ type InboxPause = { reason: 'user' | BreakerReason; message: string; at: string 
 export type InboxRow = {
   id: string
   workspace_id: string
-  world: WorldName
+  world: 'live' | 'sandbox'
   domain_id: string
   localpart: string
   address: string

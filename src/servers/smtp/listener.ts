@@ -15,12 +15,16 @@ import { type LibraryParser, readInOneWalk } from './message-end.ts'
 import { MessageMemory } from './message-memory.ts'
 import { localTrouble, settle, smtpError } from './replies.ts'
 
+export type TlsPair = { key: string; cert: string }
+/** The certificate of a server, and the pairs that replace it while it runs. */
+export type Tls = TlsPair & { onRenewal?(act: (pair: TlsPair) => void): void }
+
 export type ListenerOptions = {
   address: string
   port: number
   /** The host name in the banner. */
   host: string
-  tls: { key: string; cert: string }
+  tls: Tls
   onError(error: unknown): void
   limits?: Partial<ListenerLimits>
 }
@@ -66,7 +70,8 @@ export async function listenSmtp(
     name: options.host,
     banner: 'Mailstead',
     size: MESSAGE_LIMIT,
-    ...options.tls,
+    key: options.tls.key,
+    cert: options.tls.cert,
     disableReverseLookup: true,
     socketTimeout: SOCKET_TIMEOUT_MS,
     closeTimeout: 2000,
@@ -78,6 +83,7 @@ export async function listenSmtp(
       settle(data(stream, session), reply)
     },
   })
+  options.tls.onRenewal?.((pair) => server.updateSecureContext(pair))
   // The library reports which connection failed: a client that disconnects is no error of ours.
   server.on('error', (error) => {
     if (!('remoteAddress' in error)) options.onError(error)
