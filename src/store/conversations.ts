@@ -65,6 +65,21 @@ export type ThreadMessage = {
   state: OutgoingState | null
 }
 
+/** One message of a conversation. */
+export async function findThreadMessage(
+  { db }: StoreContext,
+  threadId: string,
+  id: string,
+): Promise<Pick<ThreadMessage, 'contentId'> | undefined> {
+  const row = await db
+    .selectFrom('messages')
+    .select('content_id')
+    .where('id', '=', id)
+    .where('thread_id', '=', threadId)
+    .executeTakeFirst()
+  return row && { contentId: row.content_id }
+}
+
 /** The octets of a message, which may be as many as a message can have; undefined once they are deleted. */
 export function findContent(
   { db }: StoreContext,

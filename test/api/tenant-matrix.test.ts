@@ -65,6 +65,7 @@ const THEIRS: Samples = {
   message_id: message.id,
   job_id: job.job_id,
   thread_id: thread.thread_id,
+  attachment_id: '0',
   suppression_id: suppression.suppression_id,
   record_id: domain.dns_records[0].record_id,
 }

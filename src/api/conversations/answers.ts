@@ -51,6 +51,17 @@ export const conversationShown = z
   .object({ ...answerFields, ...conversationFields })
   .register(components, { id: 'ConversationShown' })
 
+const attachment = z
+  .object({
+    attachment_id: z.string().describe('Its place in the message. Its path ends with it.'),
+    filename: z.string().describe('Without folders; empty if the message names none.'),
+    content_type: z.string().describe('As the message says; nobody has checked it.'),
+    octets: z.int(),
+    disposition: z.enum(['inline', 'attachment']),
+    content_id: z.string().nullable().describe('What `cid:` in the HTML refers to.'),
+  })
+  .register(components, { id: 'Attachment' })
+
 const message = z
   .object({
     message_id: z.uuid(),
@@ -60,9 +71,10 @@ const message = z
     subject: z.string(),
     text: z.string().nullable().describe('Null if it could not be read in time.'),
     is_cut: z.boolean().describe('Whether the message has more text.'),
-    attachments: z.array(
-      z.object({ filename: z.string(), content_type: z.string(), octets: z.int() }),
-    ),
+    attachments: z
+      .array(attachment)
+      .describe('The first 100; `attachment_count` counts those beyond, too.'),
+    attachment_count: z.int().nullable().describe('Null if the message could not be read in time.'),
     authentication: results.nullable().describe('Null for a message that was sent.'),
     outgoing_message_id: z.uuid().nullable().describe('Of `GET /messages/{message_id}`.'),
     state: z.string().nullable().describe('Of a message that was sent, for 30 days.'),

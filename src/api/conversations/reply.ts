@@ -13,7 +13,8 @@ import { SUCCESS, threadParams } from '../http/shapes.ts'
 import { asProblem, mustSend } from '../inboxes/sending.ts'
 import { replySent } from './answers.ts'
 import { resultsView } from './conversation-views.ts'
-import { readingOf, THREAD } from './threads.ts'
+import { readingOf } from './thread-messages.ts'
+import { THREAD } from './threads.ts'
 
 const body = z.object({
   body: z

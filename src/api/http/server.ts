@@ -1,8 +1,10 @@
 /** The HTTP server of the public API, and of a sandbox's. */
 import type { Endpoint } from '#names/ip.ts'
+import { getAttachmentRoute } from '../conversations/get-attachment.ts'
 import { getMailRoute } from '../conversations/get-mail.ts'
 import { listRepliesRoute } from '../conversations/list-replies.ts'
 import { replyRoute } from '../conversations/reply.ts'
+import { threadMessagesRoute } from '../conversations/thread-messages.ts'
 import { threadRoutes } from '../conversations/threads.ts'
 import { activateDomainRoute } from '../domains/activate-domain.ts'
 import { addDomainRoute } from '../domains/add-domain.ts'
@@ -74,6 +76,8 @@ const ROUTES = [
   suppressionRoutes,
   listRepliesRoute,
   threadRoutes,
+  threadMessagesRoute,
+  getAttachmentRoute,
   replyRoute,
   messagesRoutes,
   getMailRoute,

@@ -1,10 +1,11 @@
 /** What the product shows of a received message. Takes bounded time for any message. */
 import { createHash } from 'node:crypto'
-import PostalMime, { addressParser, type Email } from 'postal-mime'
+import { addressParser } from 'postal-mime'
 import { alabels } from '#names/domain-name.ts'
 import { type Report, readReport } from '../reports/read-report.ts'
 import { cleanText } from './clean.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
+import { firstLines, parsed } from './parsed.ts'
 import { textOf } from './text.ts'
 
 export type Description = {
@@ -34,16 +35,14 @@ const FIELDS_READ: readonly string[] = [
   'x-failed-recipients',
 ]
 const FIELD_OCTETS = 4096
-const BODY_OCTETS = 64 * 1024
-const BODY_LINES = 500
+const BODY = { lines: 500, octets: 64 * 1024 }
 const HTML_LIMIT = 8000
-const MAX_DEPTH = 8
 
 /** Parses the first part of the message. A body that cannot be parsed leaves the preview empty. */
 export async function describe(header: Header, body: Buffer): Promise<Description> {
   const fields = fieldsRead(header)
   const all = (name: string) => fields.filter((field) => nameOf(field) === name).map(unfolded)
-  const mail = await parsed(fields, body)
+  const mail = await parsed(Buffer.concat([writeHeader(fields), firstLines(body, BODY)]))
   const [failedRecipients = ''] = all('x-failed-recipients')
   return {
     author: authorOf(header.fields.filter((field) => nameOf(field) === 'from')),
@@ -62,29 +61,6 @@ function fieldsRead({ fields }: Header): readonly string[] {
     seen.add(name)
     return [field.slice(0, FIELD_OCTETS).replace(/[\r\n]+$/, '')]
   })
-}
-
-async function parsed(fields: readonly string[], body: Buffer): Promise<Email | undefined> {
-  const cut = Buffer.concat([writeHeader(fields), firstLines(body)])
-  try {
-    return await PostalMime.parse(cut, {
-      maxNestingDepth: MAX_DEPTH,
-      forceRfc822Attachments: true,
-    })
-  } catch {
-    // The parser refuses deep nesting: the message is kept, and not described.
-    return undefined
-  }
-}
-
-function firstLines(body: Buffer): Buffer {
-  let end = 0
-  for (let lines = 0; lines < BODY_LINES && end < BODY_OCTETS; lines++) {
-    const next = body.indexOf(10, end)
-    if (next === -1) return body.subarray(0, BODY_OCTETS)
-    end = next + 1
-  }
-  return body.subarray(0, Math.min(end, BODY_OCTETS))
 }
 
 /** A parser that drops them shows a different address than the field has. */

@@ -1,6 +1,7 @@
 /** The messages between the mail workers and the main thread. */
 import type { StoredContent } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
+import type { OneAttachment } from '../incoming/attachments.ts'
 import type { Description } from '../incoming/describe.ts'
 import type { Reading } from '../incoming/read.ts'
 import type { Refused } from '../incoming/refused.ts'
@@ -18,8 +19,10 @@ export type InspectJob = {
 }
 
 export type SignJob = { is: 'sign'; raw: Uint8Array; domain: string; key: DkimKey }
-export type ReadJob = { is: 'read'; content: Omit<StoredContent, 'octets'> }
-export type Job = InspectJob | SignJob | ReadJob
+type Stored = Omit<StoredContent, 'octets'>
+export type ReadJob = { is: 'read'; content: Stored }
+export type ReadAttachmentJob = { is: 'read attachment'; content: Stored; index: number }
+export type Job = InspectJob | SignJob | ReadJob | ReadAttachmentJob
 
 export type Inspected = {
   is: 'inspected'
@@ -34,6 +37,7 @@ export type Result =
   | Inspected
   | { is: 'signed'; raw: Uint8Array }
   | { is: 'read'; reading: Reading }
+  | { is: 'read attachment'; attachment: OneAttachment | undefined }
 
 export type ToWorker =
   | { is: 'job'; id: number; job: Job }

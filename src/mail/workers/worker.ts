@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads'
 import { bufferOf } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import { inspect } from '../incoming/inspect.ts'
-import { read } from '../incoming/read.ts'
+import { read, readAttachment } from '../incoming/read.ts'
 import { sign } from '../outgoing/sign.ts'
 import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
 
@@ -35,6 +35,8 @@ async function resultOf(id: number, job: Job): Promise<Result> {
   if (job.is === 'sign')
     return { is: 'signed', raw: await sign(bufferOf(job.raw), job.domain, job.key) }
   if (job.is === 'read') return { is: 'read', reading: await read(job.content) }
+  if (job.is === 'read attachment')
+    return { is: job.is, attachment: await readAttachment(job.content, job.index) }
   const askAs = (host: number) => (name: string, type: string) => ask(id, host, name, type)
   return inspect(job, askAs, (description) => post({ is: 'described', id, description }))
 }

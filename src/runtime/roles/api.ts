@@ -89,7 +89,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     mailbox: (row) => parts.ports(row.world, accountsOfDomain(row))!.mailbox,
     rates: ratesOf(config),
     maxKeys: config.keysPerWorkspace,
-    readMessage: (content) => parts.workers.read(content),
+    mail: parts.workers,
     archivedMailDays: config.archivedMailDays,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
