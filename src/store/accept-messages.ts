@@ -1,6 +1,7 @@
 /** Accepts outgoing messages; simultaneous ones in one transaction. */
 
-import { zstdCompressSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import { zstdCompress, zstdCompressSync } from 'node:zlib'
 import { type RawBuilder, sql } from 'kysely'
 import { sendingObstacle } from '#domains/sending.ts'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
@@ -269,9 +270,15 @@ async function reachedLimit(
   return { of, limit, endsAt: new Date(Date.now() + 86_400_000) }
 }
 
+const zstd = promisify(zstdCompress)
+
+/** A small message is compressed at once; a large one would hold the event loop. */
+const compressed = (content: Buffer): Buffer | Promise<Buffer> =>
+  content.length > MAX_BATCHED_OCTETS ? zstd(content) : zstdCompressSync(content)
+
 async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): Promise<void> {
   const column = <T>(of: (request: OpenRequest) => T) => requests.map(of)
-  const contents = column(({ mail }) => zstdCompressSync(mail.content))
+  const contents = await Promise.all(column(({ mail }) => compressed(mail.content)))
   const { octets, ends } = concatenated(contents)
   await sql`
     with new as (

@@ -42,7 +42,7 @@ export type ApiContext = {
   /** What a sender account may post to us; undefined if unknown, or if it posts nothing. */
   senderEvents(account: string): SenderEvents | undefined
   /** Read and write messages outside the event loop. */
-  mail: Pick<MailWorkers, 'read' | 'readAttachment'>
+  mail: Pick<MailWorkers, 'read' | 'readAttachment' | 'compose'>
   /** How long the mail of a removed domain is kept, in days. */
   archivedMailDays: number
   /** How long a call may wait for the worker, in milliseconds. */

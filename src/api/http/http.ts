@@ -15,6 +15,7 @@ import type { Logger } from 'pino'
 import type { z } from 'zod'
 import { DriverError, type DriverErrorKind } from '#drivers/errors.ts'
 import { newId } from '../../ids.ts'
+import { isMostlyText } from './large-json.ts'
 import { Invalid, PROBLEMS, Problem, type ProblemCode, type Violation } from './problems.ts'
 import { knownKeyOf } from './route.ts'
 import { type Issue, violationOf } from './violations.ts'
@@ -101,8 +102,10 @@ function allowEmptyJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser(['application/json', 'text/plain'])
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined)
-    else parse(request, String(body), done)
+    const json = String(body)
+    if (json === '') done(null, undefined)
+    else if (json.length > BODY_LIMIT && !isMostlyText(json)) done(new Problem('body_too_large'))
+    else parse(request, json, done)
   })
 }
 

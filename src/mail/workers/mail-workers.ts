@@ -15,6 +15,7 @@ import { HEADER_TOO_BIG, type Refused } from '../incoming/refused.ts'
 import { notJudged } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
 import { TooBusy } from '../incoming/too-busy.ts'
+import type { Composed, Draft, NotBase64 } from '../outgoing/draft.ts'
 import type { DkimKey } from '../outgoing/key.ts'
 import { JobLost, MailWorker } from './mail-worker.ts'
 import type { Inspected, InspectJob, Job, Result } from './protocol.ts'
@@ -95,12 +96,25 @@ export class MailWorkers implements AsyncDisposable {
     return this.#reads({ is: 'read attachment', content, index })
   }
 
+  /** Composes what a customer wrote; undefined where that takes too long. */
+  async compose(draft: Draft, domain: string): Promise<Composed | NotBase64 | undefined> {
+    const result = await this.#forReaders({ is: 'compose', draft, domain })
+    if (!result || result.is === 'not base64') return result
+    const { mail, ...composed } = expected(result, 'composed')
+    return { ...composed, mail: { ...mail, content: bufferOf(mail.content) } }
+  }
+
   async #reads<Is extends 'read' | 'read attachment'>(
     job: Job & { is: Is },
   ): Promise<(Result & { is: Is }) | undefined> {
+    const result = await this.#forReaders(job)
+    return result && expected(result, job.is)
+  }
+
+  async #forReaders(job: Job): Promise<Result | undefined> {
     if (this.#reading.size >= READERS_LIMIT) return undefined
     const result = await orLost(this.#reading.run(job, NO_DNS))
-    return result instanceof JobLost ? undefined : expected(result, job.is)
+    return result instanceof JobLost ? undefined : result
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

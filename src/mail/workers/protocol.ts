@@ -7,6 +7,7 @@ import type { Reading } from '../incoming/read.ts'
 import type { Refused } from '../incoming/refused.ts'
 import type { Authentication } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
+import type { Composed, Draft, NotBase64 } from '../outgoing/draft.ts'
 import type { DkimKey } from '../outgoing/key.ts'
 
 export type InspectJob = {
@@ -22,7 +23,8 @@ export type SignJob = { is: 'sign'; raw: Uint8Array; domain: string; key: DkimKe
 type Stored = Omit<StoredContent, 'octets'>
 export type ReadJob = { is: 'read'; content: Stored }
 export type ReadAttachmentJob = { is: 'read attachment'; content: Stored; index: number }
-export type Job = InspectJob | SignJob | ReadJob | ReadAttachmentJob
+export type ComposeJob = { is: 'compose'; draft: Draft; domain: string }
+export type Job = InspectJob | SignJob | ReadJob | ReadAttachmentJob | ComposeJob
 
 export type Inspected = {
   is: 'inspected'
@@ -37,6 +39,8 @@ export type Result =
   | Inspected
   | { is: 'signed'; raw: Uint8Array }
   | { is: 'read'; reading: Reading }
+  | Composed
+  | NotBase64
   | { is: 'read attachment'; attachment: OneAttachment | undefined }
 
 export type ToWorker =

@@ -4,6 +4,7 @@ import { bufferOf } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import { inspect } from '../incoming/inspect.ts'
 import { read, readAttachment } from '../incoming/read.ts'
+import { composeDraft } from '../outgoing/draft.ts'
 import { sign } from '../outgoing/sign.ts'
 import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
 
@@ -35,6 +36,7 @@ async function resultOf(id: number, job: Job): Promise<Result> {
   if (job.is === 'sign')
     return { is: 'signed', raw: await sign(bufferOf(job.raw), job.domain, job.key) }
   if (job.is === 'read') return { is: 'read', reading: await read(job.content) }
+  if (job.is === 'compose') return composeDraft(job.draft, job.domain)
   if (job.is === 'read attachment')
     return { is: job.is, attachment: await readAttachment(job.content, job.index) }
   const askAs = (host: number) => (name: string, type: string) => ask(id, host, name, type)
