@@ -169,6 +169,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   pino: ['api/*', 'runtime/*', 'main.ts'],
   'postal-mime': ['mail/*', 'sandbox/api/mail.ts'],
   selfsigned: ['runtime/data-directory.ts'],
+  'sanitize-html': ['mail/incoming/safe-html.ts'],
   'smtp-server': ['servers/smtp/*'],
   tldts: ['names/*'],
   zod: ['api/*', 'drivers/*', 'events/*', 'runtime/accounts.ts', 'sandbox/api/*'],

@@ -214,3 +214,24 @@ test('another workspace downloads nothing', async () => {
   const response = await download(pathOf(thread, message_id, '0'), stranger)
   assert.equal(((await response.json()) as Json).error, 'conversation_not_found')
 })
+
+test('the HTML of a message is shown without what is dangerous, and refers to its attachments', async () => {
+  const [, message] = await received([
+    'Content-Type: text/html; charset=utf-8\r\n\r\n<p onclick="a()">Grüße<script>a()</script><img src="cid:p1@x"><img src="https://track.test/1.gif"></p>',
+    file(
+      'Content-Type: image/png\r\nContent-Disposition: inline; filename=a.png\r\nContent-ID: <p1@x>',
+    ),
+  ])
+  assert.equal(message.html.trim(), '<p>Grüße<img src="cid:p1@x" /><img /></p>')
+  assert.deepEqual([message.is_html_cut, message.blocked_images], [false, 1])
+  assert.equal(message.attachments[0].content_id, 'p1@x')
+})
+
+test('a message without HTML has none, and one that is too long is cut', async () => {
+  const [, plain] = await received(['Content-Type: text/plain\r\n\r\nHello'])
+  assert.deepEqual([plain.html, plain.is_html_cut], [null, false])
+  const [, long] = await received([
+    `Content-Type: text/html\r\n\r\n${'<p>x</p>\r\n'.repeat(100_000)}`,
+  ])
+  assert.equal(long.is_html_cut, true)
+})

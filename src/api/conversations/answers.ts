@@ -71,6 +71,14 @@ const message = z
     subject: z.string(),
     text: z.string().nullable().describe('Null if it could not be read in time.'),
     is_cut: z.boolean().describe('Whether the message has more text.'),
+    html: z
+      .string()
+      .nullable()
+      .describe(
+        'Its HTML, made safe to show: no scripts, and nothing from other hosts. `cid:` stands for the attachment with that `content_id`. Null without HTML.',
+      ),
+    is_html_cut: z.boolean().describe('Whether the message has more HTML.'),
+    blocked_images: z.int().describe('Images at other hosts, taken out of the HTML.'),
     attachments: z
       .array(attachment)
       .describe('The first 100; `attachment_count` counts those beyond, too.'),

@@ -4,6 +4,7 @@ import { type Attachments, attachmentAt, attachmentsOf, type OneAttachment } fro
 import { cleanLines } from './clean.ts'
 import { nameOf, readHeader, unfolded } from './header.ts'
 import { firstLines, parsed } from './parsed.ts'
+import { type SafeHtml, safeHtml } from './safe-html.ts'
 import { textOf } from './text.ts'
 
 export type Reading = {
@@ -11,6 +12,8 @@ export type Reading = {
   text: string
   /** Whether more text follows. */
   isCut: boolean
+  /** Undefined for a message without HTML. */
+  html: SafeHtml | undefined
   attachments: Attachments
   /** Its Message-ID in brackets, and the ids that an answer refers to (RFC 5322 section 3.6.4). */
   messageId: string
@@ -43,6 +46,7 @@ export async function read(content: Stored): Promise<Reading> {
   return {
     text: text.slice(0, TEXT_LIMIT),
     isCut: text.length > TEXT_LIMIT || octets.length > beginning.length,
+    html: mail?.html === undefined ? undefined : safeHtml(mail.html),
     attachments: attachmentsOf(mail),
     messageId,
     // The first names the conversation, so it stays.
