@@ -121,6 +121,7 @@ const LAYERS: Record<string, Row> = {
       'drivers/zone/contract.ts',
       'events/*',
       'mail/incoming/clean.ts',
+      'mail/incoming/kind.ts',
       'mail/outgoing/compose.ts',
       'mail/outgoing/gate.ts',
       'store/*',

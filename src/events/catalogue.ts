@@ -14,6 +14,10 @@ const outgoing = z.object({
   reply: z.string().describe('The reply of the other host'),
 })
 
+const kind = z
+  .enum(['person', 'automatic', 'bounce', 'complaint', 'report'])
+  .describe('Who wrote it: a person, or a program. Older events lack it.')
+
 const inbox = z.object({ inbox_id: id, address: z.string() })
 const key = z.object({ key_id: id, name: z.string() })
 
@@ -50,7 +54,7 @@ export const EVENTS = {
   'inbox.paused':         [inbox, 'An inbox was paused: its messages wait.'],
   'inbox.resumed':        [inbox, 'A paused inbox was resumed.'],
   'inbox.deleted':        [inbox, 'An inbox was deleted.'],
-  'message.received':     [z.object({ inbox_id: id, reply_id: id.describe('The id of the conversation'), from: z.string() }), 'An inbox received a message.'],
+  'message.received':     [z.object({ inbox_id: id, reply_id: id.describe('The id of the conversation'), from: z.string(), kind: kind.optional() }), 'An inbox received a message.'],
   'message.sent':         [outgoing, 'The recipient’s exchanger, or the sender service, accepted a message.'],
   'message.delivered':    [outgoing, 'A report says that a message was delivered.'],
   'message.failed':       [outgoing, 'The other host refused a message permanently, or Mailstead gave it up.'],

@@ -35,6 +35,7 @@ const copyTo = (
   correspondent: 'ann@far.test',
   subject: 'Hello',
   preview,
+  kind: 'person',
   threadKey,
   trace: `Received: ${preview}\r\n`,
   authentication,

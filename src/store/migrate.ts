@@ -30,6 +30,7 @@ import * as forgottenDomains from '../../migrations/0026-forgotten-domains.ts'
 import * as inboxLives from '../../migrations/0027-inbox-lives.ts'
 import * as suppressions from '../../migrations/0028-suppressions.ts'
 import * as sentCopies from '../../migrations/0029-sent-copies.ts'
+import * as conversationKinds from '../../migrations/0038-conversation-kinds.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -63,6 +64,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0027-inbox-lives': inboxLives,
   '0028-suppressions': suppressions,
   '0029-sent-copies': sentCopies,
+  '0038-conversation-kinds': conversationKinds,
 }
 
 /** The database has a migration that this code does not know. */

@@ -5,6 +5,7 @@ import type { Refusal } from '#drivers/errors.ts'
 import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { EventType } from '#events/catalogue.ts'
+import type { Kind } from '#mail/incoming/kind.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
 import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
@@ -310,6 +311,10 @@ type ThreadRow = {
   is_starred: Generated<boolean>
   category: string | null
   campaign_id: string | null
+  /** Of the last message received. */
+  kind: Generated<Kind>
+  /** When its reader archived it. */
+  archived_at: Date | null
 }
 
 type ProbeRow = {

@@ -1,11 +1,14 @@
 /** The shapes of answers about conversations. */
 import { z } from 'zod'
+import { KINDS } from '#mail/incoming/kind.ts'
 import { answerFields, instant } from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
 const results = z
   .object({ spf: z.string(), dkim: z.string(), dmarc: z.string() })
   .register(components, { id: 'AuthenticationResults' })
+
+const kind = z.enum(KINDS)
 
 const conversationFields = {
   thread_id: z.uuid(),
@@ -25,7 +28,8 @@ const conversationFields = {
   is_starred: z.boolean(),
   category: z.string().nullable(),
   campaign_id: z.uuid().nullable(),
-  is_archived: z.boolean().describe('Whether its inbox or its domain has been removed.'),
+  kind: kind.describe('Of the last message received.'),
+  is_archived: z.boolean().describe('Whether it was archived, or its inbox or its domain removed.'),
   archived_domain_name: z.string().nullable(),
   archived_inbox_email: z.string().nullable(),
   archived_at: instant.nullable(),
@@ -68,6 +72,7 @@ const message = z
     direction: z.enum(['received', 'sent']),
     author: z.string(),
     recipient: z.string(),
+    kind: kind.nullable().describe('Null for a message that was sent.'),
     subject: z.string(),
     text: z.string().nullable().describe('Null if it could not be read in time.'),
     is_cut: z.boolean().describe('Whether the message has more text.'),

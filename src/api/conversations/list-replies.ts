@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { KINDS } from '#mail/incoming/kind.ts'
 import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -13,6 +14,15 @@ const querystring = z.object({
   is_read: optionalTruth.describe('Only read ones, or only unread ones.'),
   is_starred: optionalTruth.describe('Only starred ones, or only unstarred ones.'),
   category: optionalText.describe('Only conversations of this category.'),
+  inbox_id: id.optional().describe('Only conversations of this inbox.'),
+  domain_id: id.optional().describe('Only conversations of inboxes on this domain.'),
+  kind: z
+    .enum(KINDS)
+    .optional()
+    .describe('Only conversations whose last message received is of this kind.'),
+  archived: optionalTruth.describe(
+    'Only archived ones, or only those that are not. Without it, both.',
+  ),
 })
 
 /** GET /replies: the conversations of all inboxes, the latest first. */
@@ -29,14 +39,18 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
       ...needs(context, 'replies:read'),
     },
     async (request) => {
-      const { page, limit, campaign_id, is_read, is_starred, category } = request.query
+      const { page, limit, category, kind, ...query } = request.query
       const filter = {
         page,
         limit,
         category,
-        campaignId: campaign_id,
-        isRead: is_read,
-        isStarred: is_starred,
+        kind,
+        campaignId: query.campaign_id,
+        inboxId: query.inbox_id,
+        domainId: query.domain_id,
+        isRead: query.is_read,
+        isStarred: query.is_starred,
+        isArchived: query.archived,
       }
       const { rows, total, unread } = await listThreads(context.store, keyOf(request), filter)
       const { pages, has_next, has_prev } = pagination({ page, limit }, total)

@@ -68,6 +68,7 @@ function messageView(row: ThreadMessage, reading: Reading | undefined) {
     direction: isSent ? ('sent' as const) : ('received' as const),
     author: row.author,
     recipient: row.recipient,
+    kind: isSent ? null : row.kind,
     subject: row.subject,
     text: reading?.text ?? null,
     is_cut: reading?.isCut ?? false,

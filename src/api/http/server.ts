@@ -5,7 +5,7 @@ import { getMailRoute } from '../conversations/get-mail.ts'
 import { listRepliesRoute } from '../conversations/list-replies.ts'
 import { replyRoute } from '../conversations/reply.ts'
 import { threadMessagesRoute } from '../conversations/thread-messages.ts'
-import { threadRoutes } from '../conversations/threads.ts'
+import { getThreadRoute, noteThreadRoutes } from '../conversations/threads.ts'
 import { activateDomainRoute } from '../domains/activate-domain.ts'
 import { addDomainRoute } from '../domains/add-domain.ts'
 import { checkDomainRoute } from '../domains/check-domain.ts'
@@ -75,7 +75,8 @@ const ROUTES = [
   sendTestEmailRoute,
   suppressionRoutes,
   listRepliesRoute,
-  threadRoutes,
+  getThreadRoute,
+  noteThreadRoutes,
   threadMessagesRoute,
   getAttachmentRoute,
   replyRoute,

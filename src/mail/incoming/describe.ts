@@ -5,6 +5,7 @@ import { alabels } from '#names/domain-name.ts'
 import { type Report, readReport } from '../reports/read-report.ts'
 import { cleanText } from './clean.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
+import { type Kind, kindOf } from './kind.ts'
 import { firstLines, parsed } from './parsed.ts'
 import { textOf } from './text.ts'
 
@@ -17,6 +18,7 @@ export type Description = {
   root: string
   /** The report in it, if it reports on an earlier message. */
   report?: Report | undefined
+  kind: Kind
 }
 
 const LIMIT = { author: 320, subject: 998, preview: 200 }
@@ -39,19 +41,32 @@ const BODY = { lines: 500, octets: 64 * 1024 }
 const HTML_LIMIT = 8000
 
 /** Parses the first part of the message. A body that cannot be parsed leaves the preview empty. */
-export async function describe(header: Header, body: Buffer): Promise<Description> {
+export async function describe(
+  header: Header,
+  body: Buffer,
+  envelopeSender: string,
+): Promise<Description> {
   const fields = fieldsRead(header)
   const all = (name: string) => fields.filter((field) => nameOf(field) === name).map(unfolded)
   const mail = await parsed(Buffer.concat([writeHeader(fields), firstLines(body, BODY)]))
   const [failedRecipients = ''] = all('x-failed-recipients')
+  const subject = cleanText(mail?.subject ?? '', LIMIT.subject)
+  const report = mail && readReport(mail, failedRecipients)
+  const valuesOf = (name: string) => valuesIn(header, name)
   return {
     author: authorOf(header.fields.filter((field) => nameOf(field) === 'from')),
-    subject: cleanText(mail?.subject ?? '', LIMIT.subject),
+    subject,
     preview: cleanText(mail ? textOf(mail, HTML_LIMIT) : '', LIMIT.preview),
     root: rootOf([...all('references'), ...all('in-reply-to'), ...all('message-id')]),
-    report: mail && readReport(mail, failedRecipients),
+    report,
+    kind: kindOf({ report, envelopeSender, subject, valuesOf }),
   }
 }
+
+const valuesIn = ({ fields }: Header, name: string): readonly string[] =>
+  fields
+    .filter((field) => nameOf(field) === name)
+    .map((field) => unfolded(field.slice(0, FIELD_OCTETS)).toLowerCase())
 
 function fieldsRead({ fields }: Header): readonly string[] {
   const seen = new Set<string>()

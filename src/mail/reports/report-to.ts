@@ -29,6 +29,7 @@ export function reportTo(
     subject: report.subject,
     preview: report.text.replace(/\s+/g, ' ').slice(0, 200),
     threadKey: threadWith(recipient, messageId),
+    kind: 'bounce',
     trace: 'Return-Path: <>\r\n',
     authentication: NOT_CHECKED,
   }

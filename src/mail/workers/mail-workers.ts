@@ -152,7 +152,13 @@ function inspectionOf(result: Result): Inspection {
   return result.is === 'refused' ? result : { ...expected(result, 'inspected'), isJudged: true }
 }
 
-const NOT_DESCRIBED = { author: '', subject: '', preview: '', root: '' }
+const NOT_DESCRIBED: Description = {
+  author: '',
+  subject: '',
+  preview: '',
+  root: '',
+  kind: 'person',
+}
 
 /** The inspection of a message that took too long: the description, without authentication. */
 function unjudged(
