@@ -124,6 +124,7 @@ const LAYERS: Record<string, Row> = {
       'mail/incoming/kind.ts',
       'mail/outgoing/compose.ts',
       'mail/outgoing/gate.ts',
+      'mail/words.ts',
       'store/*',
     ],
     types: [

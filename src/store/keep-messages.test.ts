@@ -36,6 +36,7 @@ const copyTo = (
   subject: 'Hello',
   preview,
   kind: 'person',
+  words: ['hello'],
   threadKey,
   trace: `Received: ${preview}\r\n`,
   authentication,

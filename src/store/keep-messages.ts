@@ -8,6 +8,7 @@ import type { StoreContext } from './context.ts'
 import { type Database, perDatabase } from './database.ts'
 import { insertEvents, NEW_ID } from './events.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
+import { wordsColumn } from './search-threads.ts'
 
 type Arrived = { content: StoredContent; copies: readonly Copy[] }
 
@@ -64,12 +65,12 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
           ${column(({ recipient }) => recipient)}::text[], ${column(({ author }) => author)}::text[],
           ${column(({ correspondent }) => correspondent)}::text[],
           ${column(({ subject }) => subject)}::text[], ${column(({ preview }) => preview)}::text[],
-          ${column(({ kind }) => kind)}::text[],
+          ${column(({ kind }) => kind)}::text[], ${column(({ words }) => words.join(' '))}::text[],
           ${column(({ threadKey }) => threadKey)}::text[], ${column(({ contentId }) => contentId)}::uuid[],
           ${column(({ trace }) => trace)}::text[],
           ${column(({ authentication }) => JSON.stringify(authentication))}::jsonb[])
           with ordinality as copies (id, new_thread_id, claim_id, localpart, envelope_sender, recipient, author,
-            correspondent, subject, preview, kind, thread_key, content_id, trace, authentication, place)
+            correspondent, subject, preview, kind, words, thread_key, content_id, trace, authentication, place)
         left join claims c on c.id = copies.claim_id
         left join inboxes i on i.domain_id = c.domain_id and i.localpart = copies.localpart and i.removed_at is null
     ), latest as (
@@ -101,9 +102,9 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
           from copies join joined using (inbox_id, thread_key)`)}
     )
     insert into messages (id, claim_id, thread_id, localpart, envelope_sender, recipient, author, subject,
-        preview, kind, content_id, trace, authentication)
+        preview, kind, content_id, trace, authentication, words)
     select copies.id, claim_id, joined.id, localpart, envelope_sender, recipient, author, subject, preview, kind,
-           content_id, trace, authentication
+           content_id, trace, authentication, case when inbox_id is not null then ${wordsColumn} end
       from copies left join joined using (inbox_id, thread_key)
      order by place`.execute(db)
 }

@@ -32,6 +32,8 @@ export type MessageRow = {
   /** Of a copy of a sent message; null for a received one. */
   outgoing_id: string | null
   kind: Generated<Kind>
+  /** By which it is found; null for one that is in no conversation. */
+  words: string | null
 }
 
 export type OutgoingMessageRow = {

@@ -5,6 +5,7 @@ import type { Kind } from '#mail/incoming/kind.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
+import { threadsWith } from './search-threads.ts'
 import type { Tables } from './tables.ts'
 
 /** A message as it was received, with its trace. */
@@ -26,6 +27,8 @@ export type ThreadFilter = {
   domainId: string | undefined
   kind: Kind | undefined
   isArchived: boolean | undefined
+  /** All in one of its messages. */
+  words: readonly string[] | undefined
 }
 
 /** By its reader, or with its inbox or domain. */
@@ -57,6 +60,10 @@ export async function listThreads(
     query = query.where('inbox_id', 'in', ({ selectFrom }) =>
       selectFrom('inboxes').select('id').where('domain_id', '=', filter.domainId!),
     )
+  if (filter.words !== undefined) {
+    const found = await threadsWith(db, tenant, filter.words)
+    query = query.where('id', '=', ({ fn, val }) => fn.any(val([...found])))
+  }
   if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind)
   if (filter.isArchived !== undefined)
     query = query.where(sql<boolean>`${isArchived} = ${filter.isArchived}`)

@@ -31,6 +31,7 @@ import * as inboxLives from '../../migrations/0027-inbox-lives.ts'
 import * as suppressions from '../../migrations/0028-suppressions.ts'
 import * as sentCopies from '../../migrations/0029-sent-copies.ts'
 import * as conversationKinds from '../../migrations/0038-conversation-kinds.ts'
+import * as messageWords from '../../migrations/0039-message-words.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -65,6 +66,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0028-suppressions': suppressions,
   '0029-sent-copies': sentCopies,
   '0038-conversation-kinds': conversationKinds,
+  '0039-message-words': messageWords,
 }
 
 /** The database has a migration that this code does not know. */

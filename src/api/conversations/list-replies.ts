@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { KINDS } from '#mail/incoming/kind.ts'
+import { wordsOf } from '#mail/words.ts'
 import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -20,6 +21,9 @@ const querystring = z.object({
     .enum(KINDS)
     .optional()
     .describe('Only conversations whose last message received is of this kind.'),
+  search: optionalText.describe(
+    'Only conversations with a message that has all these words, up to ten, in its author, its subject or the beginning of its text. Very frequent words are looked for in the latest 5,000 conversations.',
+  ),
   archived: optionalTruth.describe(
     'Only archived ones, or only those that are not. Without it, both.',
   ),
@@ -45,6 +49,7 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
         limit,
         category,
         kind,
+        words: wordsIn(query.search),
         campaignId: query.campaign_id,
         inboxId: query.inbox_id,
         domainId: query.domain_id,
@@ -69,3 +74,9 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
     },
   )
 }
+
+const WORDS = 10
+
+/** Undefined for a search box that is empty. */
+const wordsIn = (search = ''): readonly string[] | undefined =>
+  search.trim() === '' ? undefined : wordsOf(search).slice(0, WORDS)

@@ -1,5 +1,6 @@
 import { cleanText } from '#mail/incoming/clean.ts'
 import type { Draft } from '#mail/outgoing/draft.ts'
+import { wordsOf } from '#mail/words.ts'
 import { findThread, messagesOfThread } from '#store/conversations.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
@@ -73,7 +74,12 @@ export function replyRoute(app: Http, context: ApiContext): void {
         ...(await threading(context, thread.id)),
       }
       const { mail, text } = await composed(context, draft, row.name)
-      const sentCopy = { threadId: thread.id, subject, preview: cleanText(text, PREVIEW) }
+      const sentCopy = {
+        threadId: thread.id,
+        subject,
+        preview: cleanText(text, PREVIEW),
+        words: wordsOf(thread.lead_email, subject, text),
+      }
       const claim = await claimOf(store, row)
       const limit = AbortSignal.timeout(SEND_LIMIT_MS)
       await context

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { addressParser } from 'postal-mime'
 import { alabels } from '#names/domain-name.ts'
 import { type Report, readReport } from '../reports/read-report.ts'
+import { wordsOf } from '../words.ts'
 import { cleanText } from './clean.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
 import { type Kind, kindOf } from './kind.ts'
@@ -19,6 +20,8 @@ export type Description = {
   /** The report in it, if it reports on an earlier message. */
   report?: Report | undefined
   kind: Kind
+  /** By which the message is found. */
+  words: readonly string[]
 }
 
 const LIMIT = { author: 320, subject: 998, preview: 200 }
@@ -50,16 +53,19 @@ export async function describe(
   const all = (name: string) => fields.filter((field) => nameOf(field) === name).map(unfolded)
   const mail = await parsed(Buffer.concat([writeHeader(fields), firstLines(body, BODY)]))
   const [failedRecipients = ''] = all('x-failed-recipients')
+  const text = mail ? textOf(mail, HTML_LIMIT) : ''
+  const author = authorOf(header.fields.filter((field) => nameOf(field) === 'from'))
   const subject = cleanText(mail?.subject ?? '', LIMIT.subject)
   const report = mail && readReport(mail, failedRecipients)
   const valuesOf = (name: string) => valuesIn(header, name)
   return {
-    author: authorOf(header.fields.filter((field) => nameOf(field) === 'from')),
+    author,
     subject,
-    preview: cleanText(mail ? textOf(mail, HTML_LIMIT) : '', LIMIT.preview),
+    preview: cleanText(text, LIMIT.preview),
     root: rootOf([...all('references'), ...all('in-reply-to'), ...all('message-id')]),
     report,
     kind: kindOf({ report, envelopeSender, subject, valuesOf }),
+    words: wordsOf(author, subject, text),
   }
 }
 

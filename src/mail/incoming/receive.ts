@@ -41,6 +41,7 @@ export type Copy = {
   subject: string
   preview: string
   kind: Kind
+  words: readonly string[]
   threadKey: string
   trace: string
   authentication: Authentication
@@ -160,8 +161,8 @@ function returnedCopy(
 }
 
 function copyOf({ session, description, authentication, mailHost }: JudgedMessage) {
-  const { author, subject, preview, kind } = description
+  const { author, subject, preview, kind, words } = description
   const trace = traceOf(session, authentication, mailHost)
   const { envelopeSender } = session
-  return { envelopeSender, author, subject, preview, kind, trace, authentication }
+  return { envelopeSender, author, subject, preview, kind, words, trace, authentication }
 }

@@ -5,6 +5,7 @@ import { readHeader } from '../incoming/header.ts'
 import type { Copy } from '../incoming/receive.ts'
 import { NOT_CHECKED } from '../incoming/results.ts'
 import type { QueuedMail } from '../outgoing/mail.ts'
+import { wordsOf } from '../words.ts'
 import { composeDsn } from './dsn.ts'
 
 /** Belongs to the conversation with the recipient that the message begins or answers. */
@@ -30,6 +31,7 @@ export function reportTo(
     preview: report.text.replace(/\s+/g, ' ').slice(0, 200),
     threadKey: threadWith(recipient, messageId),
     kind: 'bounce',
+    words: wordsOf(recipient, report.subject, report.text),
     trace: 'Return-Path: <>\r\n',
     authentication: NOT_CHECKED,
   }

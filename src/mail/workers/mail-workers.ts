@@ -158,6 +158,7 @@ const NOT_DESCRIBED: Description = {
   preview: '',
   root: '',
   kind: 'person',
+  words: [],
 }
 
 /** The inspection of a message that took too long: the description, without authentication. */
