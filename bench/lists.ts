@@ -3,7 +3,6 @@
  * database: requests come at a steady rate, whether or not earlier ones were answered. The first five
  * seconds of each kind do not count: they open connections and compile code.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import { Client as Postgres } from 'pg'
 import { makeApiKey } from '#names/api-key.ts'
 import { FIRST_WORKSPACE } from '#store/api-keys.ts'
@@ -12,12 +11,11 @@ import { testDatabase } from '../test/database.ts'
 import { temporaryDirectory } from '../test/directories.ts'
 import { startProduct } from '../test/product.ts'
 import { figure } from './figures.ts'
+import { steady } from './steady.ts'
 import { printTable, type Row } from './table.ts'
 
 const DOMAINS = Number(process.env.BENCH_DOMAINS ?? 1_000_000)
 const PER_SECOND = 50
-const SECONDS = 10
-const WARM_UP = 5 * PER_SECOND
 
 export async function lists(signal: AbortSignal): Promise<void> {
   await using database = await testDatabase()
@@ -49,7 +47,7 @@ export async function lists(signal: AbortSignal): Promise<void> {
       ['one domain', (client: Client) => client.get(`/domains/${single}`)],
       ['adding one', (client: Client) => client.post('/domains', { domain: `new${++added}.test` })],
     ] as const) {
-      rows.push({ what, values: await steady(() => ask(product.client), signal) })
+      rows.push({ what, values: await steady(() => ask(product.client), PER_SECOND, signal) })
     }
     printTable(rows)
   } finally {
@@ -82,24 +80,4 @@ async function idAt(db: Postgres, share: number): Promise<string> {
   const name = `d${Math.floor(DOMAINS * share)}.test`
   const { rows } = await db.query('select id from domains where name = $1', [name])
   return rows[0].id
-}
-
-async function steady(
-  ask: () => Promise<{ status: number }>,
-  signal: AbortSignal,
-): Promise<number[]> {
-  const values: number[] = []
-  const under: Promise<void>[] = []
-  for (let index = 0; index < WARM_UP + PER_SECOND * SECONDS; index++) {
-    const began = performance.now()
-    const one = async () => {
-      const { status } = await ask()
-      if (status >= 300) throw new Error(`answered ${status}`)
-      if (index >= WARM_UP) values.push(performance.now() - began)
-    }
-    under.push(one())
-    await delay(1000 / PER_SECOND, undefined, { signal })
-  }
-  await Promise.all(under)
-  return values
 }

@@ -15,6 +15,7 @@ import { lists } from './lists.ts'
 import { lives } from './lives.ts'
 import { mail } from './mail.ts'
 import { receive } from './receive.ts'
+import { search } from './search.ts'
 import { zoneLog } from './zone-log.ts'
 
 const FIGURES = {
@@ -28,6 +29,7 @@ const FIGURES = {
   dns,
   mail,
   receive,
+  search,
   'zone-log': zoneLog,
 }
 const LIMIT_MS = 20 * 60_000

@@ -14,6 +14,10 @@ const outgoing = z.object({
   reply: z.string().describe('The reply of the other host'),
 })
 
+const kind = z
+  .enum(['person', 'automatic', 'bounce', 'complaint', 'report'])
+  .describe('Who wrote it: a person, or a program. Older events lack it.')
+
 const inbox = z.object({ inbox_id: id, address: z.string() })
 const pauseReason = z
   .enum(['user', 'bounce_rate', 'complaint_rate'])
@@ -56,7 +60,7 @@ export const EVENTS = {
   'inbox.deleted':        [inbox, 'An inbox was deleted.'],
   'inbox.password_created': [inbox.extend({ password_id: z.string(), name: z.string() }), 'An app password of an inbox was created.'],
   'inbox.password_revoked': [inbox.extend({ password_id: z.string(), name: z.string() }), 'An app password of an inbox was revoked.'],
-  'message.received':     [z.object({ inbox_id: id, reply_id: id.describe('The id of the conversation'), from: z.string() }), 'An inbox received a message.'],
+  'message.received':     [z.object({ inbox_id: id, reply_id: id.describe('The id of the conversation'), from: z.string(), kind: kind.optional() }), 'An inbox received a message.'],
   'message.sent':         [outgoing, 'The recipient’s exchanger, or the sender service, accepted a message.'],
   'message.delivered':    [outgoing, 'A report says that a message was delivered.'],
   'message.failed':       [outgoing, 'The other host refused a message permanently, or Mailstead gave it up.'],

@@ -1,5 +1,5 @@
 import type { Config } from '#config/settings.ts'
-import type { SendingLimits } from '#store/accept-messages.ts'
+import type { SendingLimits } from '#store/reached-limits.ts'
 
 export const sendingLimitsOf = (config: Config): SendingLimits => ({
   workspace: config.sendLimitPerWorkspace,

@@ -1,7 +1,8 @@
 /** Accepts outgoing messages; simultaneous ones in one transaction. */
 
-import { zstdCompressSync } from 'node:zlib'
-import { type RawBuilder, sql } from 'kysely'
+import { promisify } from 'node:util'
+import { zstdCompress, zstdCompressSync } from 'node:zlib'
+import { sql } from 'kysely'
 import { sendingObstacle } from '#domains/sending.ts'
 import type { ClaimRef } from '#drivers/zone/contract.ts'
 import type { StoredContent } from '#mail/content.ts'
@@ -9,7 +10,6 @@ import {
   type Facts,
   NotAccepted,
   obstacleTo,
-  type ReachedLimit,
   type Sending,
   type Stop,
 } from '#mail/outgoing/gate.ts'
@@ -22,17 +22,11 @@ import { type StoreContext, TOPICS } from './context.ts'
 import { type Database, perDatabase, type Queryable } from './database.ts'
 import type { InboxRow } from './inboxes.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
+import { reachedLimits, type SendingLimits } from './reached-limits.ts'
 import { type RawStop, stopInJson } from './sending-stops.ts'
 import { insertSentCopies } from './sent-copies.ts'
 import { recipientHash, suppressedAmong } from './suppressions.ts'
 import type { WorldName } from './tables.ts'
-
-/** Messages of any 24 hours; 0: no limit. A workspace is new for some days. */
-export type SendingLimits = {
-  workspace: number
-  installation: number
-  newWorkspace?: { days: number; limit: number }
-}
 
 export type Acceptance = {
   world: WorldName
@@ -205,7 +199,7 @@ async function factsOf(
   const suppressed = await suppressedOf(tx, asked)
   const facts = new Map<AcceptedMail, Facts>()
   for (const request of open) {
-    const { mail, claim, stop } = request
+    const { mail, claim, stop, acceptance } = request
     const octets = octetsOf(mail)
     // A probe is sent before the domain is active. While all sending is stopped, it waits in the queue.
     if (mail.origin === 'probe')
@@ -223,7 +217,7 @@ async function factsOf(
         inbox: inboxFact(mail.inboxId, inboxes),
         recipient: suppressed.has(mail) ? 'suppressed' : 'accepts',
         octets,
-        reached: await reachedLimits(tx, request, inboxes),
+        reached: await reachedLimits(tx, sentBy(request, inboxes), acceptance.limits),
       })
   }
   return facts
@@ -266,6 +260,19 @@ async function holdInboxes(tx: Queryable, open: readonly AcceptRequest[]): Promi
   return new Map(rows.map(({ id, ...inbox }) => [id, inbox]))
 }
 
+function sentBy(
+  { mail, recipients, workspaceId, acceptance: { world } }: OpenRequest,
+  inboxes: Inboxes,
+) {
+  const inbox = mail.inboxId === undefined ? undefined : inboxes.get(mail.inboxId)
+  return {
+    workspaceId,
+    world,
+    inbox: inbox && { id: mail.inboxId!, dailyLimit: inbox.daily_limit },
+    messages: recipients.length,
+  }
+}
+
 function inboxFact(id: string | undefined, inboxes: Inboxes): Facts['inbox'] {
   if (id === undefined) return 'none'
   const inbox = inboxes.get(id)
@@ -273,55 +280,14 @@ function inboxFact(id: string | undefined, inboxes: Inboxes): Facts['inbox'] {
   return inbox.status === 'PAUSED' ? 'paused' : 'there'
 }
 
-const NO_LIMIT = { days: 0, limit: 0 }
+const zstd = promisify(zstdCompress)
 
-async function reachedLimits(
-  tx: Queryable,
-  { mail, recipients, workspaceId, acceptance: { world, limits } }: OpenRequest,
-  inboxes: Inboxes,
-): Promise<ReachedLimit[]> {
-  const inbox = mail.inboxId === undefined ? undefined : inboxes.get(mail.inboxId)
-  const { newWorkspace = NO_LIMIT } = limits
-  const isNew = sql`exists (select from workspaces w
-    where w.id = ${workspaceId} and w.created_at > now() - ${newWorkspace.days} * interval '1 day')`
-  const ofWorkspace = sql`workspace_id = ${workspaceId} and world = ${world}`
-  const ofNewWorkspace = sql`${ofWorkspace} and ${isNew}`
-  const ofInbox = sql`inbox_id = ${mail.inboxId}`
-  const messages = recipients.length
-  const reached = [
-    inbox && (await reachedLimit(tx, 'inbox', inbox.daily_limit, ofInbox, messages)),
-    await reachedLimit(tx, 'workspace', limits.workspace, ofWorkspace, messages),
-    await reachedLimit(tx, 'new workspace', newWorkspace.limit, ofNewWorkspace, messages),
-    await reachedLimit(tx, 'installation', limits.installation, sql`world = ${world}`, messages),
-  ]
-  return reached.filter((each) => each !== undefined)
-}
-
-/**
- * Whether the last 24 hours leave too little room for so many `messages`. The one that must be forgotten first
- * decides when they may be accepted.
- */
-async function reachedLimit(
-  tx: Queryable,
-  of: ReachedLimit['of'],
-  limit: number,
-  whose: RawBuilder<unknown>,
-  messages: number,
-): Promise<ReachedLimit | undefined> {
-  if (limit === 0 && of !== 'inbox') return undefined
-  if (of !== 'inbox')
-    await sql`select pg_advisory_xact_lock(hashtext(${`limit of ${of}`}))`.execute(tx)
-  const { rows } = await sql<{ endsAt: Date }>`
-    select created_at + interval '24 hours' as "endsAt" from outgoing_messages
-     where ${whose} and created_at > now() - interval '24 hours' and origin <> 'probe'
-       and state <> 'cancelled'
-     order by created_at desc offset ${Math.max(0, limit - messages)} limit 1`.execute(tx)
-  if (limit >= messages) return rows[0] && { of, limit, endsAt: rows[0].endsAt }
-  return { of, limit, endsAt: new Date(Date.now() + 86_400_000) }
-}
+/** A small message is compressed at once; a large one would hold the event loop. */
+const compressed = (content: Buffer): Buffer | Promise<Buffer> =>
+  content.length > MAX_BATCHED_OCTETS ? zstd(content) : zstdCompressSync(content)
 
 async function insertMessages(tx: Queryable, requests: readonly OpenRequest[]): Promise<void> {
-  const contents = requests.map(({ mail }) => stored(mail.content))
+  const contents = await Promise.all(requests.map(({ mail }) => stored(mail.content)))
   const contentIds = requests.map(() => newId())
   const { octets, ends } = concatenated(contents.map(({ content }) => content))
   const messages = requests.flatMap((request, index) =>
@@ -365,10 +331,10 @@ const handingOverMs = ({ acceptance, mail, stop }: OpenRequest): number =>
 const isQueued = (acceptance: Acceptance, { origin }: AcceptedMail): boolean =>
   isEmbedded(acceptance) || origin === 'submission'
 
-const stored = (content: Buffer | StoredContent): StoredContent =>
+const stored = async (content: Buffer | StoredContent): Promise<StoredContent> =>
   'encoding' in content
     ? content
-    : { encoding: 'zstd', octets: content.length, content: zstdCompressSync(content) }
+    : { encoding: 'zstd', octets: content.length, content: await compressed(content) }
 
 /** Whether these claims may send, by their domains' conditions. */
 export async function sendingOf(

@@ -35,6 +35,8 @@ const copyTo = (
   correspondent: 'ann@far.test',
   subject: 'Hello',
   preview,
+  kind: 'person',
+  words: ['hello'],
   threadKey,
   trace: `Received: ${preview}\r\n`,
   authentication,

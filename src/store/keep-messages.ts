@@ -8,6 +8,7 @@ import type { StoreContext } from './context.ts'
 import { type Database, perDatabase } from './database.ts'
 import { insertEvents, NEW_ID } from './events.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
+import { wordsColumn } from './search-threads.ts'
 
 type Arrived = { content: StoredContent; copies: readonly Copy[] }
 
@@ -64,11 +65,12 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
           ${column(({ recipient }) => recipient)}::text[], ${column(({ author }) => author)}::text[],
           ${column(({ correspondent }) => correspondent)}::text[],
           ${column(({ subject }) => subject)}::text[], ${column(({ preview }) => preview)}::text[],
+          ${column(({ kind }) => kind)}::text[], ${column(({ words }) => words.join(' '))}::text[],
           ${column(({ threadKey }) => threadKey)}::text[], ${column(({ contentId }) => contentId)}::uuid[],
           ${column(({ trace }) => trace)}::text[],
           ${column(({ authentication }) => JSON.stringify(authentication))}::jsonb[])
           with ordinality as copies (id, new_thread_id, claim_id, localpart, envelope_sender, recipient, author,
-            correspondent, subject, preview, thread_key, content_id, trace, authentication, place)
+            correspondent, subject, preview, kind, words, thread_key, content_id, trace, authentication, place)
         left join claims c on c.id = copies.claim_id
         left join inboxes i on i.domain_id = c.domain_id and i.localpart = copies.localpart and i.removed_at is null
     ), latest as (
@@ -76,13 +78,14 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
        order by inbox_id, thread_key, place desc
     ), joined as (
       insert into threads (id, workspace_id, world, inbox_id, lead_email, subject, thread_key,
-          last_message_preview, last_message_at, last_authentication, is_read)
+          last_message_preview, last_message_at, last_authentication, is_read, kind)
       select new_thread_id, workspace_id, world, inbox_id, correspondent, subject, thread_key,
-             preview, now(), authentication, false
+             preview, now(), authentication, false, kind
         from latest order by inbox_id, thread_key
       on conflict (inbox_id, thread_key) do update
          set last_message_preview = excluded.last_message_preview, last_message_at = excluded.last_message_at,
-             last_authentication = excluded.last_authentication, is_read = false
+             last_authentication = excluded.last_authentication, is_read = false,
+             kind = excluded.kind, archived_at = null
       returning id, inbox_id, thread_key
     ), counted as (
       insert into mail_usage (claim_id, localpart, octets)
@@ -95,13 +98,13 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
         select ${NEW_ID}, workspace_id, world, null::uuid, 'message.received', null,
                'A message from ' || coalesce(nullif(author, ''), 'an unknown author') || ' came in for ' ||
                  coalesce(recipient, localpart) || '.',
-               jsonb_build_object('inbox_id', inbox_id, 'reply_id', joined.id, 'from', author)
+               jsonb_build_object('inbox_id', inbox_id, 'reply_id', joined.id, 'from', author, 'kind', kind)
           from copies join joined using (inbox_id, thread_key)`)}
     )
     insert into messages (id, claim_id, thread_id, localpart, envelope_sender, recipient, author, subject,
-        preview, content_id, trace, authentication)
-    select copies.id, claim_id, joined.id, localpart, envelope_sender, recipient, author, subject, preview,
-           content_id, trace, authentication
+        preview, kind, content_id, trace, authentication, words)
+    select copies.id, claim_id, joined.id, localpart, envelope_sender, recipient, author, subject, preview, kind,
+           content_id, trace, authentication, case when inbox_id is not null then ${wordsColumn} end
       from copies left join joined using (inbox_id, thread_key)
      order by place`.execute(db)
 }

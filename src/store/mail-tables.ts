@@ -1,5 +1,6 @@
 /** The tables of incoming and outgoing messages. */
 import type { Generated, JSONColumnType } from 'kysely'
+import type { Kind } from '#mail/incoming/kind.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { Origin } from '#mail/outgoing/mail.ts'
 
@@ -30,6 +31,9 @@ export type MessageRow = {
   received_at: Generated<Date>
   /** Of a copy of a sent message; null for a received one. */
   outgoing_id: string | null
+  kind: Generated<Kind>
+  /** By which it is found; null for one that is in no conversation. */
+  words: string | null
 }
 
 export type OutgoingMessageRow = {

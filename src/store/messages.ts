@@ -1,9 +1,11 @@
 /** Incoming messages, and the conversations they start or join. */
 import { type Selectable, sql } from 'kysely'
 import { decodedContent } from '#mail/content.ts'
+import type { Kind } from '#mail/incoming/kind.ts'
 import type { StoreContext } from './context.ts'
 import type { Queryable } from './database.ts'
 import { ownedBy, type Tenant } from './domains.ts'
+import { threadsWith } from './search-threads.ts'
 import type { Tables } from './tables.ts'
 
 /** A message as it was received, with its trace. */
@@ -21,7 +23,17 @@ export type ThreadFilter = {
   isRead: boolean | undefined
   isStarred: boolean | undefined
   category: string | undefined
+  inboxId: string | undefined
+  domainId: string | undefined
+  kind: Kind | undefined
+  isArchived: boolean | undefined
+  /** All in one of its messages. */
+  words: readonly string[] | undefined
 }
+
+/** By its reader, or with its inbox or domain. */
+const isArchived = sql`(threads.archived_at is not null or exists (
+  select from inboxes i where i.id = threads.inbox_id and i.removed_at is not null))`
 
 export async function listThreads(
   { db }: StoreContext,
@@ -43,6 +55,18 @@ export async function listThreads(
         ),
       ),
     )
+  if (filter.inboxId !== undefined) query = query.where('inbox_id', '=', filter.inboxId)
+  if (filter.domainId !== undefined)
+    query = query.where('inbox_id', 'in', ({ selectFrom }) =>
+      selectFrom('inboxes').select('id').where('domain_id', '=', filter.domainId!),
+    )
+  if (filter.words !== undefined) {
+    const found = await threadsWith(db, tenant, filter.words)
+    query = query.where('id', '=', ({ fn, val }) => fn.any(val([...found])))
+  }
+  if (filter.kind !== undefined) query = query.where('kind', '=', filter.kind)
+  if (filter.isArchived !== undefined)
+    query = query.where(sql<boolean>`${isArchived} = ${filter.isArchived}`)
   if (filter.campaignId !== undefined) query = query.where('campaign_id', '=', filter.campaignId)
   if (filter.isRead !== undefined) query = query.where('is_read', '=', filter.isRead)
   if (filter.isStarred !== undefined) query = query.where('is_starred', '=', filter.isStarred)

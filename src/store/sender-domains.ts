@@ -1,10 +1,11 @@
 import type { SenderStore } from '#drivers/sender/embedded/driver.ts'
 import type { KeptKey } from '#drivers/sender/embedded/rotation.ts'
-import { acceptMessage, type SendingLimits } from './accept-messages.ts'
+import { acceptMessage } from './accept-messages.ts'
 import type { StoreContext } from './context.ts'
 import { addKey, keyStore, takeKeyPair } from './dkim-keys.ts'
 import { cancelQueued } from './outgoing-messages.ts'
 import { PassCache } from './pass-cache.ts'
+import type { SendingLimits } from './reached-limits.ts'
 import type { WorldName } from './tables.ts'
 
 /** Registrations, their keys and the queue behind the embedded sender, for one pass. */

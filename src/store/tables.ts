@@ -4,6 +4,7 @@ import type { DelegationReport, DomainStatus } from '#domains/types.ts'
 import type { KeyState, Occasion } from '#drivers/sender/contract.ts'
 import type { RRset } from '#drivers/zone/contract.ts'
 import type { EventType } from '#events/catalogue.ts'
+import type { Kind } from '#mail/incoming/kind.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
 import type { AppPasswordRow, InboxRow } from './inbox-tables.ts'
@@ -292,6 +293,10 @@ type ThreadRow = {
   is_starred: Generated<boolean>
   category: string | null
   campaign_id: string | null
+  /** Of the last message received. */
+  kind: Generated<Kind>
+  /** When its reader archived it. */
+  archived_at: Date | null
 }
 
 type ProbeRow = {

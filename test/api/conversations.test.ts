@@ -58,6 +58,8 @@ test('to another workspace it is not there', async () => {
       await stranger.get(at(id, '/messages')),
       await patch(id, 'read', {}, stranger),
       await patch(id, 'star', undefined, stranger),
+      await patch(id, 'archive', undefined, stranger),
+      await patch(id, 'category', { category: 'other' }, stranger),
       await stranger.post(at(id, '/reply'), { body: 'x' }),
     ])
       refuses(refused, 404, 'conversation_not_found')
@@ -154,6 +156,85 @@ test('it is marked as read and as unread, and its star goes on and off', async (
   }
   violates(await patch(thread_id, 'read', { is_read: 'x' }), ['body', 'is_read'], 'type_error.bool')
 })
+
+test('it is archived until its next message arrives, and taken out again', async () => {
+  await raw(['From: eve@outside.test', 'Subject: Archive', 'Message-ID: <archive@x>', '', 'Hello'])
+  const { thread_id } = await thread('Archive')
+  const listed = async (query: string) =>
+    (await client.get(`/replies?limit=100&${query}`)).body.conversations.some(
+      (each: Json) => each.thread_id === thread_id,
+    )
+  for (const [body, expected] of [
+    [undefined, true],
+    [{ is_archived: true }, true],
+    [{ is_archived: false }, false],
+    [{}, true],
+  ] as const) {
+    const { status, body: shown } = await patch(thread_id, 'archive', body)
+    assert.deepEqual([status, shown.is_archived], [200, expected])
+    assert.equal(typeof shown.archived_at, expected ? 'string' : 'object')
+    assert.deepEqual([shown.archived_domain_name, shown.archived_inbox_email], [null, null])
+    assert.deepEqual(
+      [await listed('archived=true'), await listed('archived=false'), await listed('')],
+      [expected, !expected, true],
+    )
+  }
+  await raw([
+    'From: eve@outside.test',
+    'Subject: Re: Archive',
+    'References: <archive@x>',
+    '',
+    'Again',
+  ])
+  await until(
+    () => thread('Archive'),
+    ({ is_archived }) => !is_archived,
+  )
+  violates(
+    await patch(thread_id, 'archive', { is_archived: 1 }),
+    ['body', 'is_archived'],
+    'type_error.bool',
+  )
+})
+
+test('it has one category of a list, or none', async () => {
+  await write('Category')
+  const { thread_id } = await thread('Category')
+  for (const category of ['interested', 'out_of_office', null]) {
+    const { body } = await patch(thread_id, 'category', { category })
+    assert.equal(body.category, category)
+    assert.equal((await thread('Category')).category, category)
+  }
+  for (const [body, type] of [
+    [{}, 'value_error.missing'],
+    [{ category: 'Interested' }, 'type_error.enum'],
+    [{ category: '' }, 'type_error.enum'],
+  ] as const)
+    violates(await patch(thread_id, 'category', body), ['body', 'category'], type)
+})
+
+// biome-ignore format: a table
+const KINDS: readonly [subject: string, fields: readonly string[], kind: string][] = [
+  ['A person',               [],                                       'person'],
+  ['Automatic reply: Hello', [],                                       'automatic'],
+  ['Vacation',               ['Auto-Submitted: auto-replied'],         'automatic'],
+  ['Report domain: acme.test Submitter: x.test', [],                   'report'],
+]
+for (const [subject, fields, kind] of KINDS)
+  test(`a message “${subject}” is of the kind ${kind}, and so are its conversation and its event`, async () => {
+    await raw(['From: eve@outside.test', `Subject: ${subject}`, ...fields, '', 'Hi'])
+    const shown = await thread(subject)
+    assert.deepEqual([shown.kind, shown.is_read], [kind, false])
+    assert.equal((await messages(shown.thread_id))[0]!.kind, kind)
+    const { body } = await client.get(`/replies?limit=100&kind=${kind}`)
+    assert.ok(body.conversations.every((each: Json) => each.kind === kind))
+    assert.ok(body.conversations.some((each: Json) => each.subject === subject))
+    const { rows } = await sql<{ kind: string }>`
+      select data->>'kind' as kind from events where data->>'reply_id' = ${shown.thread_id}`.execute(
+      store.db,
+    )
+    assert.deepEqual(rows, [{ kind }])
+  })
 
 test('an answer reaches the author, refers to the message, and stands in the conversation', async () => {
   await write('Question', 'When?', { from: 'joe@inbox.test' })

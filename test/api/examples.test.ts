@@ -38,6 +38,7 @@ const samplesFor = ({ method }: Described): Samples => ({
   key_id: UNKNOWN_ID,
   message_id: UNKNOWN_ID,
   job_id: UNKNOWN_ID,
+  attachment_id: '0',
   thread_id: UNKNOWN_ID,
   password_id: 'aaaaaaaa',
   suppression_id: UNKNOWN_ID,

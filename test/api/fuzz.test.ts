@@ -93,6 +93,7 @@ function samples({ method }: Described): Samples {
     key_id: UNKNOWN_ID,
     message_id: UNKNOWN_ID,
     job_id: UNKNOWN_ID,
+    attachment_id: '0',
     thread_id: thread.thread_id,
     password_id: 'aaaaaaaa',
     suppression_id: UNKNOWN_ID,

@@ -65,7 +65,7 @@ test('the list has the shape of the contract', async () => {
     hasFields(
       each,
       `thread_id inbox_id lead_email subject last_message_preview last_message_at is_read
-       is_starred category campaign_id authentication is_archived archived_domain_name
+       is_starred category campaign_id kind authentication is_archived archived_domain_name
        archived_inbox_email archived_at`,
     )
     isInstant(each.last_message_at)
@@ -99,14 +99,39 @@ const FILTERS: readonly [query: string, subjects: readonly string[]][] = [
   ['?limit=2&page=2',                       ['three', 'two']],
   ['?limit=2&page=3',                       ['one']],
   ['?limit=2&page=4',                       []],
+  ['?kind=person',                          ALL],
+  ['?kind=automatic',                       []],
+  ['?archived=false',                       ALL],
+  ['?archived=true',                        []],
+  ['?inbox_id={inbox}',                     ALL],
+  [`?inbox_id=${UNKNOWN_ID}`,               []],
+  ['?domain_id={domain}',                   ALL],
+  [`?domain_id=${UNKNOWN_ID}`,              []],
+  ['?domain_id={domain}&is_read=true',      ['two', 'one']],
   ['?unknown=filter',                       ALL],
 ]
 
 for (const [query, expected] of FILTERS) {
   test(`GET /replies${query.replace(campaignId, '{id}')} → ${expected.join(', ') || 'none'}`, async () => {
-    assert.deepEqual(subjects(await list(query)), expected)
+    const ids = query.replace('{inbox}', inbox.inbox_id).replace('{domain}', inbox.domain_id)
+    assert.deepEqual(subjects(await list(ids)), expected)
   })
 }
+
+test('the counts are those of what the filters leave', async () => {
+  for (const [query, total, unread] of [
+    ['', 5, 3],
+    ['?is_read=true', 2, 0],
+    ['?is_read=false', 3, 3],
+    ['?is_starred=true', 2, 1],
+    ['?archived=true', 0, 0],
+    [`?inbox_id=${inbox.inbox_id}&limit=1`, 5, 3],
+    [`?campaign_id=${campaignId}`, 1, 1],
+  ] as const) {
+    const { total_count, unread_count } = await list(query)
+    assert.deepEqual([total_count, unread_count], [total, unread], query)
+  }
+})
 
 test('the pages add up', async () => {
   const { page, limit, total_count, total_pages, has_next, has_prev } =
@@ -127,6 +152,10 @@ const VIOLATIONS: readonly [query: string, field: string, type: string][] = [
   ['is_starred=null',      'is_starred',  BOOLEAN],
   ['campaign_id=x',        'campaign_id', 'value_error.uuid'],
   ['campaign_id=',         'campaign_id', 'value_error.uuid'],
+  ['kind=human',           'kind',        BOOLEAN],
+  ['archived=yes',         'archived',    BOOLEAN],
+  ['inbox_id=x',           'inbox_id',    'value_error.uuid'],
+  ['domain_id=x',          'domain_id',   'value_error.uuid'],
   ['limit=0',              'limit',       'value_error.number.not_ge'],
   ['limit=101',            'limit',       'value_error.number.not_le'],
   ['page=0',               'page',        'value_error.number.not_ge'],

@@ -66,6 +66,7 @@ const THEIRS: Samples = {
   job_id: job.job_id,
   thread_id: thread.thread_id,
   password_id: 'aaaaaaaa',
+  attachment_id: '0',
   suppression_id: suppression.suppression_id,
   record_id: domain.dns_records[0].record_id,
 }

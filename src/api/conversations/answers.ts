@@ -1,11 +1,14 @@
 /** The shapes of answers about conversations. */
 import { z } from 'zod'
+import { KINDS } from '#mail/incoming/kind.ts'
 import { answerFields, instant } from '../openapi/parts.ts'
 import { components } from '../openapi/schema.ts'
 
 const results = z
   .object({ spf: z.string(), dkim: z.string(), dmarc: z.string() })
   .register(components, { id: 'AuthenticationResults' })
+
+const kind = z.enum(KINDS)
 
 const conversationFields = {
   thread_id: z.uuid(),
@@ -25,7 +28,8 @@ const conversationFields = {
   is_starred: z.boolean(),
   category: z.string().nullable(),
   campaign_id: z.uuid().nullable(),
-  is_archived: z.boolean().describe('Whether its inbox or its domain has been removed.'),
+  kind: kind.describe('Of the last message received.'),
+  is_archived: z.boolean().describe('Whether it was archived, or its inbox or its domain removed.'),
   archived_domain_name: z.string().nullable(),
   archived_inbox_email: z.string().nullable(),
   archived_at: instant.nullable(),
@@ -51,18 +55,39 @@ export const conversationShown = z
   .object({ ...answerFields, ...conversationFields })
   .register(components, { id: 'ConversationShown' })
 
+const attachment = z
+  .object({
+    attachment_id: z.string().describe('Its place in the message. Its path ends with it.'),
+    filename: z.string().describe('Without folders; empty if the message names none.'),
+    content_type: z.string().describe('As the message says; nobody has checked it.'),
+    octets: z.int(),
+    disposition: z.enum(['inline', 'attachment']),
+    content_id: z.string().nullable().describe('What `cid:` in the HTML refers to.'),
+  })
+  .register(components, { id: 'Attachment' })
+
 const message = z
   .object({
     message_id: z.uuid(),
     direction: z.enum(['received', 'sent']),
     author: z.string(),
     recipient: z.string(),
+    kind: kind.nullable().describe('Null for a message that was sent.'),
     subject: z.string(),
     text: z.string().nullable().describe('Null if it could not be read in time.'),
     is_cut: z.boolean().describe('Whether the message has more text.'),
-    attachments: z.array(
-      z.object({ filename: z.string(), content_type: z.string(), octets: z.int() }),
-    ),
+    html: z
+      .string()
+      .nullable()
+      .describe(
+        'Its HTML, made safe to show: no scripts, and nothing from other hosts. `cid:` stands for the attachment with that `content_id`. Null without HTML.',
+      ),
+    is_html_cut: z.boolean().describe('Whether the message has more HTML.'),
+    blocked_images: z.int().describe('Images at other hosts, taken out of the HTML.'),
+    attachments: z
+      .array(attachment)
+      .describe('The first 100; `attachment_count` counts those beyond, too.'),
+    attachment_count: z.int().nullable().describe('Null if the message could not be read in time.'),
     authentication: results.nullable().describe('Null for a message that was sent.'),
     outgoing_message_id: z.uuid().nullable().describe('Of `GET /messages/{message_id}`.'),
     state: z.string().nullable().describe('Of a message that was sent, for 30 days.'),

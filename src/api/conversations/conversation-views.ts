@@ -14,10 +14,11 @@ export const conversationView = (row: ShownThread) => ({
   is_starred: row.is_starred,
   category: row.category,
   campaign_id: row.campaign_id,
-  is_archived: row.archive !== undefined,
+  kind: row.kind,
+  is_archived: row.archive !== undefined || row.archived_at !== null,
   archived_domain_name: row.archive?.domain ?? null,
   archived_inbox_email: row.archive?.address ?? null,
-  archived_at: row.archive?.at.toISOString() ?? null,
+  archived_at: (row.archive?.at ?? row.archived_at)?.toISOString() ?? null,
 })
 
 export const resultsView = ({ spf, dkim, dmarc }: Authentication) => ({

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { KINDS } from '#mail/incoming/kind.ts'
+import { wordsOf } from '#mail/words.ts'
 import { listThreads } from '#store/messages.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -13,6 +15,18 @@ const querystring = z.object({
   is_read: optionalTruth.describe('Only read ones, or only unread ones.'),
   is_starred: optionalTruth.describe('Only starred ones, or only unstarred ones.'),
   category: optionalText.describe('Only conversations of this category.'),
+  inbox_id: id.optional().describe('Only conversations of this inbox.'),
+  domain_id: id.optional().describe('Only conversations of inboxes on this domain.'),
+  kind: z
+    .enum(KINDS)
+    .optional()
+    .describe('Only conversations whose last message received is of this kind.'),
+  search: optionalText.describe(
+    'Only conversations with a message that has all these words, up to ten, in its author, its subject or the beginning of its text. Very frequent words are looked for in the latest 5,000 conversations.',
+  ),
+  archived: optionalTruth.describe(
+    'Only archived ones, or only those that are not. Without it, both.',
+  ),
 })
 
 /** GET /replies: the conversations of all inboxes, the latest first. */
@@ -29,14 +43,19 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
       ...needs(context, 'replies:read'),
     },
     async (request) => {
-      const { page, limit, campaign_id, is_read, is_starred, category } = request.query
+      const { page, limit, category, kind, ...query } = request.query
       const filter = {
         page,
         limit,
         category,
-        campaignId: campaign_id,
-        isRead: is_read,
-        isStarred: is_starred,
+        kind,
+        words: wordsIn(query.search),
+        campaignId: query.campaign_id,
+        inboxId: query.inbox_id,
+        domainId: query.domain_id,
+        isRead: query.is_read,
+        isStarred: query.is_starred,
+        isArchived: query.archived,
       }
       const { rows, total, unread } = await listThreads(context.store, keyOf(request), filter)
       const { pages, has_next, has_prev } = pagination({ page, limit }, total)
@@ -55,3 +74,9 @@ export function listRepliesRoute(app: Http, context: ApiContext): void {
     },
   )
 }
+
+const WORDS = 10
+
+/** Undefined for a search box that is empty. */
+const wordsIn = (search = ''): readonly string[] | undefined =>
+  search.trim() === '' ? undefined : wordsOf(search).slice(0, WORDS)

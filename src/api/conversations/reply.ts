@@ -1,29 +1,21 @@
-import { z } from 'zod'
 import { cleanText } from '#mail/incoming/clean.ts'
-import { compose } from '#mail/outgoing/compose.ts'
+import type { Draft } from '#mail/outgoing/draft.ts'
+import { wordsOf } from '#mail/words.ts'
 import { findThread, messagesOfThread } from '#store/conversations.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
 import { loadDomain } from '../domains/load-domain.ts'
 import type { ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
-import { Problem } from '../http/problems.ts'
+import { Invalid, Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { SUCCESS, threadParams } from '../http/shapes.ts'
 import { asProblem, mustSend } from '../inboxes/sending.ts'
 import { replySent } from './answers.ts'
 import { resultsView } from './conversation-views.ts'
-import { readingOf, THREAD } from './threads.ts'
-
-const body = z.object({
-  body: z
-    .string()
-    .min(1)
-    .max(500_000)
-    .regex(/^[^\0\p{Cs}]*$/u, 'null characters are not allowed')
-    .describe('The text of the answer.')
-    .meta({ examples: ['Thank you.'] }),
-})
+import { contentOf, REPLY_BODY_LIMIT, replyBody } from './reply-body.ts'
+import { readingOf } from './thread-messages.ts'
+import { THREAD } from './threads.ts'
 
 const SEND_LIMIT_MS = 20_000
 const PREVIEW = 200
@@ -41,7 +33,7 @@ export function replyRoute(app: Http, context: ApiContext): void {
         description:
           'The answer goes to `lead_email`. Its `authentication` says whether that is who wrote: with `dmarc` other than `pass`, anybody may have.',
         params: threadParams,
-        body,
+        body: replyBody,
         response: { 200: replySent },
         problems: [
           'conversation_not_found',
@@ -54,11 +46,14 @@ export function replyRoute(app: Http, context: ApiContext): void {
           'inbox_paused',
           'recipient_suppressed',
           'sending_limit_reached',
+          'attachments_too_large',
+          'message_not_composed',
           'provider_refused',
           'provider_unavailable',
         ],
       },
       ...needs(context, 'replies:create'),
+      bodyLimit: REPLY_BODY_LIMIT,
     },
     async (request) => {
       const key = keyOf(request)
@@ -69,21 +64,23 @@ export function replyRoute(app: Http, context: ApiContext): void {
       if (thread.lead_email === '') throw new Problem('conversation_without_author')
       const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
       mustSend(inbox, row, conditions, context.now())
-      const text = request.body.body
-      const mail = await compose(
-        {
-          origin: 'reply',
-          inboxId: inbox.id,
-          author: { localpart: inbox.localpart, displayName: inbox.display_name },
-          recipient: thread.lead_email,
-          subject: answerTo(thread.subject),
-          text,
-          ...(await threading(context, thread.id)),
-        },
-        row.name,
-      )
-      const preview = cleanText(text, PREVIEW)
-      const sentCopy = { threadId: thread.id, subject: answerTo(thread.subject), preview }
+      const subject = answerTo(thread.subject)
+      const draft = {
+        origin: 'reply' as const,
+        inboxId: inbox.id,
+        author: { localpart: inbox.localpart, displayName: inbox.display_name },
+        recipient: thread.lead_email,
+        subject,
+        ...contentOf(request.body),
+        ...(await threading(context, thread.id)),
+      }
+      const { mail, text } = await composed(context, draft, row.name)
+      const sentCopy = {
+        threadId: thread.id,
+        subject,
+        preview: cleanText(text, PREVIEW),
+        words: wordsOf(thread.lead_email, subject, text),
+      }
       const claim = await claimOf(store, row)
       const limit = AbortSignal.timeout(SEND_LIMIT_MS)
       await context
@@ -102,6 +99,14 @@ export function replyRoute(app: Http, context: ApiContext): void {
       }
     },
   )
+}
+
+async function composed({ mail }: ApiContext, draft: Draft, domain: string) {
+  const result = await mail.compose(draft, domain)
+  if (!result) throw new Problem('message_not_composed')
+  if (result.is === 'composed') return result
+  const loc = ['body', 'attachments', result.index, 'content']
+  throw new Invalid([{ loc, msg: 'value is not base64', type: 'value_error.str.base64' }])
 }
 
 const answerTo = (subject: string): string =>

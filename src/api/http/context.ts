@@ -3,8 +3,7 @@ import type { ClaimLimits } from '#domains/claims.ts'
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import type { SenderDriver, SenderEvents } from '#drivers/sender/contract.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
-import type { StoredContent } from '#mail/content.ts'
-import type { Reading } from '#mail/incoming/read.ts'
+import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { NameRules } from '#names/domain-name.ts'
 import type { ApiKey } from '#store/api-keys.ts'
 import type { AccountCandidates } from '#store/choose-accounts.ts'
@@ -45,12 +44,12 @@ export type ApiContext = {
   zoneHost(world: WorldName, accounts: DomainAccounts): ZoneDriver
   /** What a sender account may post to us; undefined if unknown, or if it posts nothing. */
   senderEvents(account: string): SenderEvents | undefined
-  /** What a stored message says; undefined where it takes too long to read. */
-  readMessage(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined>
   /** Where mail programs log in; undefined where they cannot. */
   logInServers(world: WorldName): LogInServers | undefined
   /** Where recipients of mail reach the API, without a path; undefined if the operator did not say. */
   publicUrl: string | undefined
+  /** Read and write messages outside the event loop. */
+  mail: Pick<MailWorkers, 'read' | 'readAttachment' | 'compose'>
   /** How long the mail of a removed domain is kept, in days. */
   archivedMailDays: number
   /** How long a call may wait for the worker, in milliseconds. */

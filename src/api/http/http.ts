@@ -16,6 +16,7 @@ import type { z } from 'zod'
 import { DriverError, type DriverErrorKind } from '#drivers/errors.ts'
 import { UNSUBSCRIBE_PATH } from '#mail/outgoing/unsubscribe.ts'
 import { newId } from '../../ids.ts'
+import { isMostlyText } from './large-json.ts'
 import { Invalid, PROBLEMS, Problem, type ProblemCode, type Violation } from './problems.ts'
 import { knownKeyOf } from './route.ts'
 import { type Issue, violationOf } from './violations.ts'
@@ -109,8 +110,10 @@ function allowEmptyJson(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('error', 'error')
   app.removeContentTypeParser(['application/json', 'text/plain'])
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
-    if (body === '') done(null, undefined)
-    else parse(request, String(body), done)
+    const json = String(body)
+    if (json === '') done(null, undefined)
+    else if (json.length > BODY_LIMIT && !isMostlyText(json)) done(new Problem('body_too_large'))
+    else parse(request, json, done)
   })
 }
 

@@ -1,9 +1,11 @@
 /** The HTTP server of the public API, and of a sandbox's. */
 import type { Endpoint } from '#names/ip.ts'
+import { getAttachmentRoute } from '../conversations/get-attachment.ts'
 import { getMailRoute } from '../conversations/get-mail.ts'
 import { listRepliesRoute } from '../conversations/list-replies.ts'
 import { replyRoute } from '../conversations/reply.ts'
-import { threadRoutes } from '../conversations/threads.ts'
+import { threadMessagesRoute } from '../conversations/thread-messages.ts'
+import { getThreadRoute, noteThreadRoutes } from '../conversations/threads.ts'
 import { activateDomainRoute } from '../domains/activate-domain.ts'
 import { addDomainRoute } from '../domains/add-domain.ts'
 import { checkDomainRoute } from '../domains/check-domain.ts'
@@ -78,7 +80,10 @@ const ROUTES = [
   sendTestEmailRoute,
   suppressionRoutes,
   listRepliesRoute,
-  threadRoutes,
+  getThreadRoute,
+  noteThreadRoutes,
+  threadMessagesRoute,
+  getAttachmentRoute,
   replyRoute,
   messagesRoutes,
   getMailRoute,

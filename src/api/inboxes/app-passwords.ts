@@ -27,7 +27,7 @@ const body = z.object({
 })
 
 const params = inboxParams.extend({
-  password_id: z.string().regex(/^[a-z2-7]{8}$/, 'value is not the id of an app password'),
+  password_id: z.string().max(64),
 })
 
 /** Passwords with which mail programs log in to an inbox: POST, GET and DELETE. */

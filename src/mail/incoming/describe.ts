@@ -1,10 +1,13 @@
 /** What the product shows of a received message. Takes bounded time for any message. */
 import { createHash } from 'node:crypto'
-import PostalMime, { addressParser, type Email } from 'postal-mime'
+import { addressParser } from 'postal-mime'
 import { alabels } from '#names/domain-name.ts'
 import { type Report, readReport } from '../reports/read-report.ts'
+import { wordsOf } from '../words.ts'
 import { cleanText } from './clean.ts'
 import { type Header, nameOf, unfolded, writeHeader } from './header.ts'
+import { type Kind, kindOf } from './kind.ts'
+import { firstLines, parsed } from './parsed.ts'
 import { textOf } from './text.ts'
 
 export type Description = {
@@ -16,6 +19,9 @@ export type Description = {
   root: string
   /** The report in it, if it reports on an earlier message. */
   report?: Report | undefined
+  kind: Kind
+  /** By which the message is found. */
+  words: readonly string[]
 }
 
 const LIMIT = { author: 320, subject: 998, preview: 200 }
@@ -34,25 +40,39 @@ const FIELDS_READ: readonly string[] = [
   'x-failed-recipients',
 ]
 const FIELD_OCTETS = 4096
-const BODY_OCTETS = 64 * 1024
-const BODY_LINES = 500
+const BODY = { lines: 500, octets: 64 * 1024 }
 const HTML_LIMIT = 8000
-const MAX_DEPTH = 8
 
 /** Parses the first part of the message. A body that cannot be parsed leaves the preview empty. */
-export async function describe(header: Header, body: Buffer): Promise<Description> {
+export async function describe(
+  header: Header,
+  body: Buffer,
+  envelopeSender: string,
+): Promise<Description> {
   const fields = fieldsRead(header)
   const all = (name: string) => fields.filter((field) => nameOf(field) === name).map(unfolded)
-  const mail = await parsed(fields, body)
+  const mail = await parsed(Buffer.concat([writeHeader(fields), firstLines(body, BODY)]))
   const [failedRecipients = ''] = all('x-failed-recipients')
+  const text = mail ? textOf(mail, HTML_LIMIT) : ''
+  const author = authorOf(header.fields.filter((field) => nameOf(field) === 'from'))
+  const subject = cleanText(mail?.subject ?? '', LIMIT.subject)
+  const report = mail && readReport(mail, failedRecipients)
+  const valuesOf = (name: string) => valuesIn(header, name)
   return {
-    author: authorOf(header.fields.filter((field) => nameOf(field) === 'from')),
-    subject: cleanText(mail?.subject ?? '', LIMIT.subject),
-    preview: cleanText(mail ? textOf(mail, HTML_LIMIT) : '', LIMIT.preview),
+    author,
+    subject,
+    preview: cleanText(text, LIMIT.preview),
     root: rootOf([...all('references'), ...all('in-reply-to'), ...all('message-id')]),
-    report: mail && readReport(mail, failedRecipients),
+    report,
+    kind: kindOf({ report, envelopeSender, subject, valuesOf }),
+    words: wordsOf(author, subject, text),
   }
 }
+
+const valuesIn = ({ fields }: Header, name: string): readonly string[] =>
+  fields
+    .filter((field) => nameOf(field) === name)
+    .map((field) => unfolded(field.slice(0, FIELD_OCTETS)).toLowerCase())
 
 function fieldsRead({ fields }: Header): readonly string[] {
   const seen = new Set<string>()
@@ -62,29 +82,6 @@ function fieldsRead({ fields }: Header): readonly string[] {
     seen.add(name)
     return [field.slice(0, FIELD_OCTETS).replace(/[\r\n]+$/, '')]
   })
-}
-
-async function parsed(fields: readonly string[], body: Buffer): Promise<Email | undefined> {
-  const cut = Buffer.concat([writeHeader(fields), firstLines(body)])
-  try {
-    return await PostalMime.parse(cut, {
-      maxNestingDepth: MAX_DEPTH,
-      forceRfc822Attachments: true,
-    })
-  } catch {
-    // The parser refuses deep nesting: the message is kept, and not described.
-    return undefined
-  }
-}
-
-function firstLines(body: Buffer): Buffer {
-  let end = 0
-  for (let lines = 0; lines < BODY_LINES && end < BODY_OCTETS; lines++) {
-    const next = body.indexOf(10, end)
-    if (next === -1) return body.subarray(0, BODY_OCTETS)
-    end = next + 1
-  }
-  return body.subarray(0, Math.min(end, BODY_OCTETS))
 }
 
 /** A parser that drops them shows a different address than the field has. */

@@ -20,7 +20,7 @@ export async function inspect(
   const header = readHeader(octets)
   if (!header) return HEADER_TOO_BIG
   const body = octets.subarray(header.bodyAt)
-  const description = await describe(header, body)
+  const description = await describe(header, body, session.envelopeSender)
   onDescribed(description)
   const judged = { header, body, session, author: description.author }
   const authentications = []

@@ -1,8 +1,10 @@
 /** Reads a stored message for its reader. Runs in a worker: a stranger wrote the message. */
-import PostalMime, { type Email } from 'postal-mime'
 import { decodedContent, type StoredContent } from '../content.ts'
-import { cleanLines, cleanText } from './clean.ts'
+import { type Attachments, attachmentAt, attachmentsOf, type OneAttachment } from './attachments.ts'
+import { cleanLines } from './clean.ts'
 import { nameOf, readHeader, unfolded } from './header.ts'
+import { firstLines, parsed } from './parsed.ts'
+import { type SafeHtml, safeHtml } from './safe-html.ts'
 import { textOf } from './text.ts'
 
 export type Reading = {
@@ -10,7 +12,9 @@ export type Reading = {
   text: string
   /** Whether more text follows. */
   isCut: boolean
-  attachments: readonly { filename: string; contentType: string; octets: number }[]
+  /** Undefined for a message without HTML. */
+  html: SafeHtml | undefined
+  attachments: Attachments
   /** Its Message-ID in brackets, and the ids that an answer refers to (RFC 5322 section 3.6.4). */
   messageId: string
   references: readonly string[]
@@ -18,14 +22,14 @@ export type Reading = {
 
 const TEXT_LIMIT = 20_000
 const HTML_LIMIT = 100_000
-const ATTACHMENTS = 50
 const REFERENCES = 20
-/** Of a larger message only its beginning is read. */
-const OCTETS_READ = 8 * 1024 * 1024
-const MAX_DEPTH = 8
+/** Of a longer message only its beginning is read. A file of 25 MB in base64 has 330,000 lines. */
+const READ = { lines: 500_000, octets: 32 * 1024 * 1024 }
 const FIELD_OCTETS = 16 * 1024
 
-export async function read(content: Omit<StoredContent, 'octets'>): Promise<Reading> {
+type Stored = Omit<StoredContent, 'octets'>
+
+export async function read(content: Stored): Promise<Reading> {
   const octets = decodedContent(content)
   const fields = readHeader(octets)?.fields ?? []
   const idsIn = (name: string) =>
@@ -33,33 +37,27 @@ export async function read(content: Omit<StoredContent, 'octets'>): Promise<Read
       .filter((field) => nameOf(field) === name)
       .slice(0, 1)
       .flatMap((field) => unfolded(field.slice(0, FIELD_OCTETS)).match(/<[^<>\s]{1,900}>/g) ?? [])
-  const mail = await parsed(octets.subarray(0, OCTETS_READ))
+  const beginning = firstLines(octets, READ)
+  const mail = await parsed(beginning)
   const text = cleanLines(mail ? textOf(mail, HTML_LIMIT) : '', TEXT_LIMIT + 1)
   const [messageId = ''] = idsIn('message-id')
   const earlier = idsIn('references')
   const before = earlier.length > 0 ? earlier : idsIn('in-reply-to').slice(0, 1)
   return {
     text: text.slice(0, TEXT_LIMIT),
-    isCut: text.length > TEXT_LIMIT || octets.length > OCTETS_READ,
-    attachments: (mail?.attachments ?? []).slice(0, ATTACHMENTS).map((each) => ({
-      filename: cleanText(each.filename ?? '', 255),
-      contentType: cleanText(each.mimeType, 255),
-      octets: typeof each.content === 'string' ? each.content.length : each.content.byteLength,
-    })),
+    isCut: text.length > TEXT_LIMIT || octets.length > beginning.length,
+    html: mail?.html === undefined ? undefined : safeHtml(mail.html),
+    attachments: attachmentsOf(mail),
     messageId,
     // The first names the conversation, so it stays.
     references: [...before.slice(0, 1), ...before.slice(1).slice(-REFERENCES)],
   }
 }
 
-async function parsed(octets: Buffer): Promise<Email | undefined> {
-  try {
-    return await PostalMime.parse(octets, {
-      maxNestingDepth: MAX_DEPTH,
-      forceRfc822Attachments: true,
-    })
-  } catch {
-    // The parser refuses deep nesting: then there is no text.
-    return undefined
-  }
+/** One attachment of a stored message; undefined where it has no such one. */
+export async function readAttachment(
+  content: Stored,
+  index: number,
+): Promise<OneAttachment | undefined> {
+  return attachmentAt(await parsed(firstLines(decodedContent(content), READ)), index)
 }

@@ -7,6 +7,7 @@ import { readBounceAddress } from '../outgoing/bounce-address.ts'
 import type { Report } from '../reports/read-report.ts'
 import type { MailWorkers } from '../workers/mail-workers.ts'
 import { type Description, threadKey, threadWith } from './describe.ts'
+import type { Kind } from './kind.ts'
 import {
   findRecipient,
   type Recipient,
@@ -39,6 +40,8 @@ export type Copy = {
   correspondent: string
   subject: string
   preview: string
+  kind: Kind
+  words: readonly string[]
   threadKey: string
   trace: string
   authentication: Authentication
@@ -158,7 +161,8 @@ function returnedCopy(
 }
 
 function copyOf({ session, description, authentication, mailHost }: JudgedMessage) {
-  const { author, subject, preview } = description
+  const { author, subject, preview, kind, words } = description
   const trace = traceOf(session, authentication, mailHost)
-  return { envelopeSender: session.envelopeSender, author, subject, preview, trace, authentication }
+  const { envelopeSender } = session
+  return { envelopeSender, author, subject, preview, kind, words, trace, authentication }
 }

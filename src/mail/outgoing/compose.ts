@@ -1,9 +1,13 @@
-/** Makes a plain message (RFC 5322). Finished content of other origin may be sent too. */
+/** Makes a message (RFC 5322). Finished content of other origin may be sent too. */
 import { randomUUID } from 'node:crypto'
 import MailComposer from 'nodemailer/lib/mail-composer'
 import { newId } from '../../ids.ts'
+import { bufferOf } from '../content.ts'
 import type { Origin, OutgoingMail } from './mail.ts'
 import { unsubscribeHeaders } from './unsubscribe.ts'
+
+/** `contentType` is `type/subtype`. */
+export type AttachedFile = { filename: string; contentType: string; content: Uint8Array }
 
 export type PlainMessage = {
   origin: Origin
@@ -12,6 +16,9 @@ export type PlainMessage = {
   recipient: string
   subject: string
   text: string
+  /** The same as HTML. */
+  html?: string | undefined
+  files?: readonly AttachedFile[]
   headers?: Readonly<Record<string, string>>
   /** The link by which the recipient unsubscribes, by the id of the message. */
   unsubscribeUrl?: ((id: string) => string) | undefined
@@ -23,7 +30,7 @@ export type PlainMessage = {
 /** A message of an author at `domain`, with its own Message-ID there. */
 export async function compose(message: PlainMessage, domain: string): Promise<OutgoingMail> {
   const { origin, inboxId, author, recipient, subject, text, headers = {} } = message
-  const { inReplyTo, references, unsubscribeUrl } = message
+  const { inReplyTo, references, html, files = [], unsubscribeUrl } = message
   const id = newId()
   const messageId = `<${randomUUID()}@${domain}>`
   const content = await new MailComposer({
@@ -31,6 +38,12 @@ export async function compose(message: PlainMessage, domain: string): Promise<Ou
     to: recipient,
     subject,
     text,
+    ...(html === undefined ? {} : { html }),
+    attachments: files.map(({ filename, contentType, content }) => ({
+      filename,
+      contentType,
+      content: bufferOf(content),
+    })),
     headers: { ...headers, ...(unsubscribeUrl && unsubscribeHeaders(unsubscribeUrl(id))) },
     messageId,
     ...(inReplyTo === undefined ? {} : { inReplyTo }),

@@ -19,7 +19,13 @@ export const SENT_AGAIN: Readonly<Record<Origin, boolean>> = {
 }
 
 /** Where a message stands among those that its inbox sent. */
-export type SentCopy = { threadId: string; subject: string; preview: string }
+export type SentCopy = {
+  threadId: string
+  subject: string
+  preview: string
+  /** By which it is found. */
+  words: readonly string[]
+}
 
 export type OutgoingMail = {
   /** Our id, a UUID: the same however often the message is handed over. */

@@ -5,6 +5,7 @@ import { readHeader } from '../incoming/header.ts'
 import type { Copy } from '../incoming/receive.ts'
 import { NOT_CHECKED } from '../incoming/results.ts'
 import type { QueuedMail } from '../outgoing/mail.ts'
+import { wordsOf } from '../words.ts'
 import { composeDsn } from './dsn.ts'
 
 /** Belongs to the conversation with the recipient that the message begins or answers. */
@@ -29,6 +30,8 @@ export function reportTo(
     subject: report.subject,
     preview: report.text.replace(/\s+/g, ' ').slice(0, 200),
     threadKey: threadWith(recipient, messageId),
+    kind: 'bounce',
+    words: wordsOf(recipient, report.subject, report.text),
     trace: 'Return-Path: <>\r\n',
     authentication: NOT_CHECKED,
   }

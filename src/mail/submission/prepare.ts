@@ -5,7 +5,7 @@
 import { zstdCompressSync } from 'node:zlib'
 import { decodeWords } from 'postal-mime'
 import { bufferOf, type StoredContent } from '../content.ts'
-import { describe } from '../incoming/describe.ts'
+import { type Description, describe } from '../incoming/describe.ts'
 import { hasBareLineEnd, nameOf, readHeader, unfolded, writeHeader } from '../incoming/header.ts'
 import { BARE_LINE_END, HEADER_TOO_BIG, type Refused } from '../incoming/refused.ts'
 
@@ -26,10 +26,7 @@ export type Prepared = {
   content: StoredContent
   /** In brackets. */
   messageId: string
-  subject: string
-  preview: string
-  /** The Message-ID that begins the conversation, in brackets. */
-  root: string
+  description: Description
 }
 
 /** RFC 5322 section 3.6: at most one of each. */
@@ -65,15 +62,13 @@ export async function prepare(submission: Submission): Promise<Refused | Prepare
   const body = octets.subarray(header.bodyAt)
   const { fields, messageId } = completed(header.fields, submission)
   const finished = Buffer.concat([writeHeader(fields), body])
-  const { subject, preview, root } = await describe({ fields, bodyAt: 0 }, body)
+  const described = await describe({ fields, bodyAt: 0 }, body, submission.address)
   const content = zstdCompressSync(finished)
   return {
     is: 'prepared',
     content: { encoding: 'zstd', octets: finished.length, content },
     messageId,
-    subject,
-    preview,
-    root,
+    description: described,
   }
 }
 

@@ -48,12 +48,13 @@ export async function submit(
   const { address } = logIn
   const prepared = await workers.prepare({ raw, address, host, id, now: now() })
   if (prepared.is === 'refused') return prepared
-  const { messageId, subject, preview, root, content } = prepared
-  const keys = recipients.map((recipient) => threadWith(recipient, root))
+  const { messageId, content, description } = prepared
+  const { subject, preview, words } = description
+  const keys = recipients.map((recipient) => threadWith(recipient, description.root))
   const threads = await store.threads(logIn.inboxId, keys)
   const messages = recipients.map((recipient, index) => {
     const threadId = threads.get(keys[index]!)
-    const sentCopy = threadId === undefined ? undefined : { threadId, subject, preview }
+    const sentCopy = threadId === undefined ? undefined : { threadId, subject, preview, words }
     return { id: ids[index]!, recipient, sentCopy }
   })
   try {

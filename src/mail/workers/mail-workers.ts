@@ -6,6 +6,7 @@
 import type { Resolver } from '#resolver/resolver.ts'
 import { bufferOf, type StoredContent } from '../content.ts'
 import { askDns } from '../incoming/ask-dns.ts'
+import type { OneAttachment } from '../incoming/attachments.ts'
 import type { Description } from '../incoming/describe.ts'
 import { withoutForgedResults } from '../incoming/forged-results.ts'
 import { readHeader, writeHeader } from '../incoming/header.ts'
@@ -14,18 +15,23 @@ import { HEADER_TOO_BIG, type Refused } from '../incoming/refused.ts'
 import { notJudged } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
 import { TooBusy } from '../incoming/too-busy.ts'
+import type { Composed, Draft, NotBase64 } from '../outgoing/draft.ts'
 import type { DkimKey } from '../outgoing/key.ts'
 import type { Prepared, Submission } from '../submission/prepare.ts'
 import { JobLost, MailWorker } from './mail-worker.ts'
-import type { Inspected, InspectJob, Result } from './protocol.ts'
+import type { Inspected, InspectJob, Job, Result } from './protocol.ts'
 
 /** One of our mail hosts that judges, with the resolver of its world. */
 export type Judge = { mailHost: string; resolver: Resolver }
+
+type Stored = Omit<StoredContent, 'octets'>
 
 export type Inspection = Refused | (Inspected & { isJudged: boolean })
 
 const SMALL_OCTETS = 256 * 1024
 const WAITING_LIMIT = 400
+/** Each holds a stored message in memory. */
+const READERS_LIMIT = 20
 const DNS_LIMIT_MS = 15_000
 const SMALL = { atOnce: 64, silenceMs: 3000, jobMs: 20_000 }
 const LARGE = { atOnce: 1, silenceMs: 5000, jobMs: 20_000 }
@@ -33,6 +39,8 @@ const LARGE = { atOnce: 1, silenceMs: 5000, jobMs: 20_000 }
 export class MailWorkers implements AsyncDisposable {
   readonly #small = new MailWorker(SMALL)
   readonly #large = new MailWorker(LARGE)
+  /** Apart, so that readers do not delay the mail that comes in. */
+  readonly #reading = new MailWorker(LARGE)
 
   constructor() {
     this.#small.warm()
@@ -70,43 +78,57 @@ export class MailWorkers implements AsyncDisposable {
 
   /** The message with its signature on top. */
   async sign(raw: Uint8Array, domain: string, key: DkimKey): Promise<Buffer> {
-    const none = async () => ({ code: 'ESERVFAIL', message: 'Signing asks nothing' })
-    const signed = () => this.#small.run({ is: 'sign', raw, domain, key }, none)
+    const signed = () => this.#small.run({ is: 'sign', raw, domain, key }, NO_DNS)
+    const first = await orLost(signed())
     // Another job in the worker may have caused the loss.
-    const result = await signed().catch((error: unknown) => {
-      if (error instanceof JobLost) return signed()
-      throw error
-    })
-    if (result.is !== 'signed') throw new Error('A mail worker did other work than asked')
-    return bufferOf(result.raw)
+    return bufferOf(expected(first instanceof JobLost ? await signed() : first, 'signed').raw)
   }
 
   /** What a stored message says; undefined where it takes too long to read. */
-  async read(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined> {
-    const none = async () => ({ code: 'ESERVFAIL', message: 'Reading asks nothing' })
-    try {
-      const result = await this.#large.run({ is: 'read', content }, none)
-      if (result.is !== 'read') throw new Error('A mail worker did other work than asked')
-      return result.reading
-    } catch (error) {
-      if (error instanceof JobLost) return undefined
-      throw error
-    }
+  async read(content: Stored): Promise<Reading | undefined> {
+    return (await this.#reads({ is: 'read', content }))?.reading
+  }
+
+  /** One attachment of a stored message; undefined where it takes too long to read. */
+  async readAttachment(
+    content: Stored,
+    index: number,
+  ): Promise<{ attachment: OneAttachment | undefined } | undefined> {
+    return this.#reads({ is: 'read attachment', content, index })
+  }
+
+  /** Composes what a customer wrote; undefined where that takes too long. */
+  async compose(draft: Draft, domain: string): Promise<Composed | NotBase64 | undefined> {
+    const result = await this.#forReaders({ is: 'compose', draft, domain })
+    if (!result || result.is === 'not base64') return result
+    const { mail, ...composed } = expected(result, 'composed')
+    return { ...composed, mail: { ...mail, content: bufferOf(mail.content) } }
+  }
+
+  async #reads<Is extends 'read' | 'read attachment'>(
+    job: Job & { is: Is },
+  ): Promise<(Result & { is: Is }) | undefined> {
+    const result = await this.#forReaders(job)
+    return result && expected(result, job.is)
+  }
+
+  async #forReaders(job: Job): Promise<Result | undefined> {
+    if (this.#reading.size >= READERS_LIMIT) return undefined
+    const result = await orLost(this.#reading.run(job, NO_DNS))
+    return result instanceof JobLost ? undefined : result
   }
 
   /** Makes a submitted message ready to leave. Throws `TooBusy` where that takes too long. */
   async prepare(submission: Submission): Promise<Refused | Prepared> {
-    const none = async () => ({ code: 'ESERVFAIL', message: 'Preparing asks nothing' })
     const worker = submission.raw.byteLength <= SMALL_OCTETS ? this.#small : this.#large
-    const result = await worker.run({ is: 'prepare', submission }, none).catch((error: unknown) => {
-      throw error instanceof JobLost ? new TooBusy(error.message) : error
-    })
-    if (result.is === 'prepared' || result.is === 'refused') return result
-    throw new Error('A mail worker did other work than asked')
+    const result = await orLost(worker.run({ is: 'prepare', submission }, NO_DNS))
+    if (result instanceof JobLost) throw new TooBusy(result.message)
+    return result.is === 'refused' ? result : expected(result, 'prepared')
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#small[Symbol.asyncDispose](), this.#large[Symbol.asyncDispose]()])
+    const all = [this.#small, this.#large, this.#reading]
+    await Promise.all(all.map((each) => each[Symbol.asyncDispose]()))
   }
 
   #run(
@@ -118,20 +140,35 @@ export class MailWorkers implements AsyncDisposable {
     const limit = AbortSignal.any([signal, AbortSignal.timeout(DNS_LIMIT_MS)])
     const answer = (host: number, name: string, type: string) =>
       askDns(judges[host]!.resolver, name, type, limit)
-    return worker.run(job, answer).catch((error: unknown) => {
-      if (error instanceof JobLost) return error
-      throw error
-    })
+    return orLost(worker.run(job, answer))
   }
 }
 
-function inspectionOf(result: Result): Inspection {
-  if (result.is === 'refused') return result
-  if (result.is !== 'inspected') throw new Error('A mail worker did other work than asked')
-  return { ...result, isJudged: true }
+const NO_DNS = async () => ({ code: 'ESERVFAIL', message: 'This work asks nothing' })
+
+const orLost = (result: Promise<Result>): Promise<Result | JobLost> =>
+  result.catch((error: unknown) => {
+    if (error instanceof JobLost) return error
+    throw error
+  })
+
+function expected<Is extends Result['is']>(result: Result, is: Is): Result & { is: Is } {
+  if (result.is !== is) throw new Error('A mail worker did other work than asked')
+  return result as Result & { is: Is }
 }
 
-const NOT_DESCRIBED = { author: '', subject: '', preview: '', root: '' }
+function inspectionOf(result: Result): Inspection {
+  return result.is === 'refused' ? result : { ...expected(result, 'inspected'), isJudged: true }
+}
+
+const NOT_DESCRIBED: Description = {
+  author: '',
+  subject: '',
+  preview: '',
+  root: '',
+  kind: 'person',
+  words: [],
+}
 
 /** The inspection of a message that took too long: the description, without authentication. */
 function unjudged(

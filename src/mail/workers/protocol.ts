@@ -1,11 +1,13 @@
 /** The messages between the mail workers and the main thread. */
 import type { StoredContent } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
+import type { OneAttachment } from '../incoming/attachments.ts'
 import type { Description } from '../incoming/describe.ts'
 import type { Reading } from '../incoming/read.ts'
 import type { Refused } from '../incoming/refused.ts'
 import type { Authentication } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
+import type { Composed, Draft, NotBase64 } from '../outgoing/draft.ts'
 import type { DkimKey } from '../outgoing/key.ts'
 import type { Prepared, Submission } from '../submission/prepare.ts'
 
@@ -19,9 +21,12 @@ export type InspectJob = {
 }
 
 export type SignJob = { is: 'sign'; raw: Uint8Array; domain: string; key: DkimKey }
-export type ReadJob = { is: 'read'; content: Omit<StoredContent, 'octets'> }
+type Stored = Omit<StoredContent, 'octets'>
+export type ReadJob = { is: 'read'; content: Stored }
+export type ReadAttachmentJob = { is: 'read attachment'; content: Stored; index: number }
+export type ComposeJob = { is: 'compose'; draft: Draft; domain: string }
 export type PrepareJob = { is: 'prepare'; submission: Submission }
-export type Job = InspectJob | SignJob | ReadJob | PrepareJob
+export type Job = PrepareJob | InspectJob | SignJob | ReadJob | ReadAttachmentJob | ComposeJob
 
 export type Inspected = {
   is: 'inspected'
@@ -37,6 +42,9 @@ export type Result =
   | { is: 'signed'; raw: Uint8Array }
   | { is: 'read'; reading: Reading }
   | Prepared
+  | Composed
+  | NotBase64
+  | { is: 'read attachment'; attachment: OneAttachment | undefined }
 
 export type ToWorker =
   | { is: 'job'; id: number; job: Job }

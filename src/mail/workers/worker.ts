@@ -3,7 +3,8 @@ import { parentPort } from 'node:worker_threads'
 import { bufferOf } from '../content.ts'
 import type { DnsAnswer } from '../incoming/ask-dns.ts'
 import { inspect } from '../incoming/inspect.ts'
-import { read } from '../incoming/read.ts'
+import { read, readAttachment } from '../incoming/read.ts'
+import { composeDraft } from '../outgoing/draft.ts'
 import { sign } from '../outgoing/sign.ts'
 import { prepare } from '../submission/prepare.ts'
 import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
@@ -37,6 +38,9 @@ async function resultOf(id: number, job: Job): Promise<Result> {
     return { is: 'signed', raw: await sign(bufferOf(job.raw), job.domain, job.key) }
   if (job.is === 'read') return { is: 'read', reading: await read(job.content) }
   if (job.is === 'prepare') return prepare(job.submission)
+  if (job.is === 'compose') return composeDraft(job.draft, job.domain)
+  if (job.is === 'read attachment')
+    return { is: job.is, attachment: await readAttachment(job.content, job.index) }
   const askAs = (host: number) => (name: string, type: string) => ask(id, host, name, type)
   return inspect(job, askAs, (description) => post({ is: 'described', id, description }))
 }
