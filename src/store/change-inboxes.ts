@@ -8,20 +8,25 @@ import { wakeDomain } from './due-tables.ts'
 import { findInbox, type InboxRow, insertInboxEvents } from './inboxes.ts'
 import type { Blocker } from './remove-domain.ts'
 
-export type InboxSettings = { displayName?: string | undefined; dailyLimit?: number | undefined }
+export type InboxSettings = {
+  displayName?: string | undefined
+  dailyLimit?: number | undefined
+  signature?: string | undefined
+}
 
 /** The inbox with its new settings; undefined when it is gone. */
 export function changeInbox(
   { db }: StoreContext,
   tenant: Tenant,
   id: string,
-  { displayName, dailyLimit }: InboxSettings,
+  { displayName, dailyLimit, signature }: InboxSettings,
 ): Promise<InboxRow | undefined> {
   return db
     .updateTable('inboxes')
     .set({
       display_name: sql`coalesce(${displayName ?? null}, display_name)`,
       daily_limit: sql`coalesce(${dailyLimit ?? null}::int, daily_limit)`,
+      signature: sql`coalesce(${signature ?? null}, signature)`,
     })
     .where('id', '=', id)
     .where((is) => is.and(ownedBy(tenant)))

@@ -16,6 +16,8 @@ export type InboxRow = {
   display_name: string
   inbox_type: Generated<'COLDSEND_NATIVE' | 'GOOGLE_WORKSPACE' | 'OUTLOOK_365' | 'CUSTOM_SMTP'>
   daily_limit: Generated<number>
+  /** The plain text below its answers. */
+  signature: Generated<string>
   status: Generated<'ACTIVE' | 'DISABLED' | 'PAUSED' | 'PENDING'>
   /** Why the sender service does not let it send. */
   problem: JSONColumnType<Refusal> | null

@@ -35,6 +35,7 @@ import * as sendingStops from '../../migrations/0031-sending-stops.ts'
 import * as inboxPauses from '../../migrations/0032-inbox-pauses.ts'
 import * as conversationKinds from '../../migrations/0033-conversation-kinds.ts'
 import * as messageWords from '../../migrations/0034-message-words.ts'
+import * as signatures from '../../migrations/0035-signatures.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -73,6 +74,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0032-inbox-pauses': inboxPauses,
   '0033-conversation-kinds': conversationKinds,
   '0034-message-words': messageWords,
+  '0035-signatures': signatures,
 }
 
 /** The database has a migration that this code does not know. */

@@ -373,3 +373,22 @@ test('once its inbox is deleted it can be read and not answered', async () => {
     select octets from mail_usage where localpart = 'lee'`.execute(store.db)
   assert.ok(Number(rows[0]!.octets) > 0)
 })
+
+test('an answer ends with the signature of its inbox, also in HTML', async () => {
+  const path = `/api/public/v1/sender-accounts/${inbox.inbox_id}`
+  const sign = (signature: string) => client.request('PUT', path, { signature })
+  assert.equal((await sign('Kim Lee\nAcme <3 & co')).body.signature, 'Kim Lee\nAcme <3 & co')
+  violates(await sign('x'.repeat(2001)), ['body', 'signature'], 'value_error.any_str.max_length')
+  violates(await sign('a\0b'), ['body', 'signature'], 'value_error.str.regex')
+  await write('Signed')
+  const { thread_id } = await thread('Signed')
+  const html = await client.post(at(thread_id, '/reply'), { html_body: '<p>Yes</p>' })
+  assert.equal(html.status, 200)
+  const shown = await until(
+    async () => (await messages(thread_id)).filter(({ direction }) => direction === 'sent'),
+    (sent: Json[]) => sent.length === 1,
+  )
+  assert.match(shown[0]!.text, /^Yes\s+-- \nKim Lee\nAcme <3 & co/)
+  assert.match(shown[0]!.html, /Kim Lee<br \/>\s*Acme &lt;3 &amp; co/)
+  await sign('')
+})

@@ -20,7 +20,7 @@ const list = async (query = '') => (await client.get(`/sender-accounts${query}`)
 const setCapacity = (id: string, max: number) =>
   store.db.updateTable('domains').set({ max_inboxes: max }).where('id', '=', id).execute()
 
-const ITEM = `success message inbox_id email_address display_name inbox_type daily_limit overall_status
+const ITEM = `success message inbox_id email_address display_name inbox_type daily_limit signature overall_status
   pause problem domain_id created_at`
 
 test('an inbox is made in the shape of the contract', async () => {
@@ -34,6 +34,7 @@ test('an inbox is made in the shape of the contract', async () => {
     display_name: 'Kim Lee',
     inbox_type: 'COLDSEND_NATIVE',
     daily_limit: 100,
+    signature: '',
     overall_status: 'ACTIVE',
     problem: null,
     pause: null,

@@ -72,6 +72,7 @@ export function replyRoute(app: Http, context: ApiContext): void {
         recipient: thread.lead_email,
         subject,
         ...contentOf(request.body),
+        signature: inbox.signature,
         ...(await threading(context, thread.id)),
       }
       const { mail, text } = await composed(context, draft, row.name)

@@ -23,6 +23,7 @@ const inboxFields = {
   display_name: z.string(),
   inbox_type: z.enum(['COLDSEND_NATIVE', 'GOOGLE_WORKSPACE', 'OUTLOOK_365', 'CUSTOM_SMTP']),
   daily_limit: z.int(),
+  signature: z.string().describe('The plain text below its answers.'),
   overall_status: z.enum(['PENDING', 'ACTIVE', 'PAUSED', 'DISABLED']),
   problem: z
     .object({ reason: z.string(), message: z.string() })

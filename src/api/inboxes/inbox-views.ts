@@ -11,6 +11,7 @@ export function inboxItem(row: InboxRow, message = 'Sender account retrieved suc
     display_name: row.display_name,
     inbox_type: row.inbox_type,
     daily_limit: row.daily_limit,
+    signature: row.signature,
     overall_status: row.status,
     problem: row.problem,
     pause: pauseOf(row),

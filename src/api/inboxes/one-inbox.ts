@@ -24,6 +24,13 @@ const settings = z.object({
     .max(100_000)
     .optional()
     .describe('How many messages may leave within any 24 hours; 0 for none.'),
+  signature: z
+    .string()
+    .max(2000)
+    .regex(/^[^\0\p{Cs}]*$/u, 'null characters are not allowed')
+    .optional()
+    .describe('The plain text below its answers; empty for none.')
+    .meta({ examples: ['Kim Lee\nAcme'] }),
 })
 
 const removal = z.object({
@@ -51,15 +58,15 @@ export function oneInboxRoutes(app: Http, context: ApiContext): void {
 
   const change = {
     operationId: 'changeInbox',
-    summary: 'Changes the name or the limit of an inbox',
+    summary: 'Changes the name, the limit or the signature of an inbox',
     params: inboxParams,
     body: settings,
     response: { 200: inboxShown },
     problems: ['sender_account_not_found'] as const,
   }
   app.put(ONE, { schema: change, ...needs(context, 'sender_accounts:update') }, async (request) => {
-    const { display_name, daily_limit } = request.body
-    const wanted = { displayName: display_name, dailyLimit: daily_limit }
+    const { display_name, daily_limit, signature } = request.body
+    const wanted = { displayName: display_name, dailyLimit: daily_limit, signature }
     const { inbox_id } = request.params
     const inbox = there(await changeInbox(store, keyOf(request), inbox_id, wanted))
     return inboxItem(inbox, 'Sender account changed.')
