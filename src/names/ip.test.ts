@@ -51,10 +51,20 @@ const REGISTERED_SINCE = [
   '5f00::1', // RFC 9602, segment routing
   '2002:7f00:1::1', // RFC 3056, 6to4 of 127.0.0.1
   'fec0::1', // RFC 3879, deprecated site-local
+  '192.88.99.1', // RFC 7526, deprecated 6to4 relays
+  '::7f00:1', // RFC 4291 section 2.5.5.1, deprecated IPv4-compatible
+  '64:ff9b::127.0.0.1', // RFC 6052, translated to loopback by a NAT64
+  '64:ff9b::a9fe:a9fe', // and to 169.254.169.254
+  '64:ff9b::1',
 ]
 
 test('what was registered since RFC 6890 is private', () => {
   for (const address of REGISTERED_SINCE) assert.equal(isPrivateAddress(address), true, address)
+})
+
+test('an address that a NAT64 translates to a public one is public', () => {
+  for (const address of ['64:ff9b::808:808', '64:ff9b::8.8.8.8', '::ffff:8.8.8.8'])
+    assert.equal(isPrivateAddress(address), false, address)
 })
 
 test('what is no address is private', () => {

@@ -10,6 +10,7 @@ const PRIVATE_V4 = [
   '172.16.0.0/12',
   '192.0.0.0/24',
   '192.0.2.0/24',
+  '192.88.99.0/24',
   '192.168.0.0/16',
   '198.18.0.0/15',
   '198.51.100.0/24',
@@ -18,8 +19,7 @@ const PRIVATE_V4 = [
   '240.0.0.0/4',
 ]
 const PRIVATE_V6 = [
-  '::/128',
-  '::1/128',
+  '::/96',
   '64:ff9b:1::/48',
   '100::/64',
   '100:0:0:1::/64',
@@ -53,13 +53,16 @@ export function isPrivateAddress(written: string): boolean {
   return family === 0 || privateRanges.check(address, family === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** RFC 4291 section 2.5.5.2: `::ffff:192.0.2.1` is 192.0.2.1, however it is written. */
+/**
+ * The IPv4 address that an IPv6 address stands for, however it is written: `::ffff:192.0.2.1` (RFC 4291 section
+ * 2.5.5.2) and `64:ff9b::192.0.2.1`, which a NAT64 translates (RFC 6052 section 2.1).
+ */
 function unmapped(address: string): string {
   if (isIP(address) !== 6) return address
   const host = new URL(`http://[${address.replace(/%.*/, '')}]`).hostname.slice(1, -1)
-  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host)
+  const mapped = /^(?:::ffff|64:ff9b:)(?::([0-9a-f]{1,4}))?:([0-9a-f]{1,4})$/.exec(host)
   if (!mapped) return address
-  const [high, low] = mapped.slice(1).map((part) => Number.parseInt(part, 16))
+  const [high, low] = mapped.slice(1).map((part) => Number.parseInt(part ?? '0', 16))
   return [high! >> 8, high! & 255, low! >> 8, low! & 255].join('.')
 }
 
