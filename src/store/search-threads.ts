@@ -4,8 +4,8 @@ import type { Queryable } from './database.ts'
 import type { Tenant } from './domains.ts'
 
 /** Words in more messages than this are looked for in so many of the latest conversations, to bound the time. */
-const FREQUENT = 3000
-const LATEST = 5000
+const FREQUENT = 2000
+const LATEST = 2000
 
 /** The conversations with a message of all these words. */
 export async function threadsWith(

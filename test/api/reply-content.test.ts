@@ -121,7 +121,7 @@ test('ten megabytes are taken, and others are answered meanwhile', async () => {
   isDone = true
   await ticking
   assert.equal(status, 200)
-  assert.ok(longest < 1000, `${longest} ms`)
+  assert.ok(longest < 2000, `${longest} ms`)
   const kept = await until(messages, (all) => all.at(-1)?.state === 'sent')
   assert.equal(kept.at(-1)!.attachment_count, 5)
 })

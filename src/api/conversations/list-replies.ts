@@ -22,7 +22,7 @@ const querystring = z.object({
     .optional()
     .describe('Only conversations whose last message received is of this kind.'),
   search: optionalText.describe(
-    'Only conversations with a message that has all these words, up to ten, in its author, its subject or the beginning of its text. Very frequent words are looked for in the latest 5,000 conversations.',
+    'Only conversations with a message that has all these words, up to ten, in its author, its subject or the beginning of its text. Very frequent words are looked for in the latest 2,000 conversations.',
   ),
   archived: optionalTruth.describe(
     'Only archived ones, or only those that are not. Without it, both.',
