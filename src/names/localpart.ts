@@ -7,7 +7,10 @@ const DOT_STRING = /^[a-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+
 const RESERVED = ['postmaster', 'abuse', 'hostmaster', 'mailer-daemon', 'dmarc', 'bounce']
 
 export const isReserved = (localpart: string): boolean =>
-  RESERVED.includes(localpart) || localpart.startsWith('dmarc-')
+  RESERVED.includes(localpart) || isReportsLocalpart(localpart)
+
+/** Of the addresses in our DMARC records, where reports go. */
+export const isReportsLocalpart = (localpart: string): boolean => localpart.startsWith('dmarc-')
 
 /** Parses the localpart of an inbox: in lower case, or the refusal. */
 export function parseLocalpart(written: string): { localpart: string } | { refusal: Refusal } {

@@ -82,3 +82,29 @@ export type AttemptRow = {
   reply: string
   conversation: string | null
 }
+
+/** A report of a receiver about the mail of a domain. */
+export type DmarcReportRow = {
+  id: string
+  claim_id: string
+  /** The address that sent it. */
+  author: string
+  reporter: string
+  report_id: string
+  /** Whether its own mail passed DMARC; only then it has rows. */
+  is_authentic: boolean
+  begins_at: Date
+  ends_at: Date
+  received_at: Generated<Date>
+}
+
+export type DmarcCountRow = {
+  report_id: string
+  source_ip: string
+  messages: number
+  disposition: string
+  dkim: boolean
+  spf: boolean
+  header_from: string
+  envelope_from: string
+}

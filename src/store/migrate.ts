@@ -36,6 +36,7 @@ import * as inboxPauses from '../../migrations/0032-inbox-pauses.ts'
 import * as conversationKinds from '../../migrations/0033-conversation-kinds.ts'
 import * as messageWords from '../../migrations/0034-message-words.ts'
 import * as signatures from '../../migrations/0035-signatures.ts'
+import * as dmarcReports from '../../migrations/0036-dmarc-reports.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -75,6 +76,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0033-conversation-kinds': conversationKinds,
   '0034-message-words': messageWords,
   '0035-signatures': signatures,
+  '0036-dmarc-reports': dmarcReports,
 }
 
 /** The database has a migration that this code does not know. */

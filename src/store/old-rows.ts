@@ -13,6 +13,7 @@ const KEPT_FOR = [
   { table: 'provider_events',   which: ALL,                        since: 'received_at', days: 30 },
   { table: 'sandbox_messages',  which: ALL,                        since: 'received_at', days: 30 },
   { table: 'tls_policies',      which: ALL,                        since: 'expires_at',  days: 30 },
+  { table: 'dmarc_reports',     which: ALL,                        since: 'received_at', days: 400 },
   { table: 'bulk_jobs',         which: ALL,                        since: 'created_at',  days: 30 },
   { table: 'events',            which: sql`type like 'message.%'`, since: 'at',          days: 30 },
   { table: 'events',            which: ALL,                        since: 'at',          days: 365 },

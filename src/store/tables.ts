@@ -8,7 +8,14 @@ import type { Kind } from '#mail/incoming/kind.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
 import type { AppPasswordRow, InboxRow } from './inbox-tables.ts'
-import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
+import type {
+  AttemptRow,
+  ContentRow,
+  DmarcCountRow,
+  DmarcReportRow,
+  MessageRow,
+  OutgoingMessageRow,
+} from './mail-tables.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
 export type Tables = {
@@ -66,6 +73,8 @@ export type Tables = {
   message_contents: ContentRow
   outgoing_messages: OutgoingMessageRow & DueRow
   attempts: AttemptRow
+  dmarc_reports: DmarcReportRow
+  dmarc_rows: DmarcCountRow
   probes: ProbeRow
   customer_records: CustomerRecordRow
   driver_notes: { account: string; claim_id: string; key: string; value: string }

@@ -19,6 +19,7 @@ export const OPERATIONS: readonly Operation[] = [
   operation('POST',   '/domains/{domain}/activate',            'domains:update',         'domain_not_found'),
   operation('POST',   '/domains/{domain}/dkim/rotate',         'domains:update',         'domain_not_found'),
   operation('GET',    '/domains/{domain}/progress',            'domains:read',           'domain_not_found'),
+  operation('GET',    '/domains/{domain}/dmarc',               'domains:read',           'domain_not_found'),
   operation('GET',    '/domains/{domain}/removal',             'domains:read',           'removal_not_found'),
   operation('GET',    '/domains/{domain}/redirect',            'domains:read',           'domain_not_found'),
   operation('POST',   '/domains/{domain}/redirect',            'domains:update',         'domain_not_found', '{"target_domain":"elsewhere.example"}'),

@@ -265,3 +265,70 @@ export const rotationAnswer = z
     ),
   })
   .register(components, { id: 'DkimRotation' })
+
+const policy = z.enum(['none', 'quarantine', 'reject'])
+const messages = z.number().describe('Messages, as receivers counted them.')
+const aligned = z.number().describe('Those that passed DKIM or SPF for the domain itself.')
+
+export const dmarcShown = z
+  .object({
+    ...answerFields,
+    domain_id: z.uuid(),
+    from: z.iso.date(),
+    to: z.iso.date(),
+    totals: z.object({
+      messages,
+      aligned,
+      reports: z.int(),
+      unauthenticated_reports: z
+        .int()
+        .describe('Reports whose own messages did not pass DMARC; nothing else of them is used.'),
+    }),
+    days: z.array(z.object({ day: z.iso.date(), messages, aligned })),
+    sources: z
+      .array(
+        z.object({
+          source_ip: z.string(),
+          header_from: z.string(),
+          envelope_from: z.string(),
+          disposition: z
+            .string()
+            .describe('What the receivers did: `none`, `quarantine` or `reject`.'),
+          messages,
+          dkim_aligned: z.number(),
+          spf_aligned: z.number(),
+          aligned,
+        }),
+      )
+      .describe('The 100 with the most messages.'),
+    reporters: z
+      .array(
+        z.object({
+          author: z.string().describe('The address that sent the reports.'),
+          reporter: z.string().describe('As it names itself.'),
+          reports: z.int(),
+          authenticated: z
+            .boolean()
+            .describe('Whether the messages with the reports passed DMARC.'),
+        }),
+      )
+      .describe('The 50 with the most reports.'),
+    policy: policy
+      .nullable()
+      .describe('What our DMARC record asks for; null where the record is not ours.'),
+    proposal: z
+      .object({
+        policy,
+        since: instant,
+        evidence: z.object({
+          messages,
+          aligned,
+          unknown_sources: z.array(z.string()).describe('Sources that sent no aligned message.'),
+        }),
+      })
+      .nullable()
+      .describe(
+        'A stricter policy once 98 % of at least 100 messages were aligned for 30 days and no source is unknown, or a weaker one when mail is lost. It is not applied by itself.',
+      ),
+  })
+  .register(components, { id: 'DmarcReports' })

@@ -12,6 +12,7 @@ import { checkDomainRoute } from '../domains/check-domain.ts'
 import { cutZoneRoute } from '../domains/cut-zone.ts'
 import { deleteDomainRoute } from '../domains/delete-domain.ts'
 import { deleteRedirectRoute } from '../domains/delete-redirect.ts'
+import { getDmarcRoute } from '../domains/get-dmarc.ts'
 import { getDomainRoute } from '../domains/get-domain.ts'
 import { getProgressRoute } from '../domains/get-progress.ts'
 import { getRedirectRoute } from '../domains/get-redirect.ts'
@@ -61,6 +62,7 @@ const ROUTES = [
   recordRoutes,
   importRoutes,
   getDomainRoute,
+  getDmarcRoute,
   activateDomainRoute,
   rotateDkimRoute,
   getProgressRoute,

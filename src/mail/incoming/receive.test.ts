@@ -32,6 +32,7 @@ function bench(keep: IncomingStore['keep'] = async () => undefined) {
     },
     isProbe: async () => true,
     sentMessage: async () => undefined,
+    keepAggregate: async () => {},
     recordReport: async () => undefined,
     async keep(content, copies) {
       await keep(content, copies)

@@ -1,11 +1,13 @@
 /** Receives a message: judges it once for each world, then stores it, or judges it as a probe. */
 import { randomUUID } from 'node:crypto'
-import { localpartOf } from '#names/localpart.ts'
+import { isReportsLocalpart, localpartOf } from '#names/localpart.ts'
 import type { Resolver } from '#resolver/resolver.ts'
 import type { StoredContent } from '../content.ts'
 import { readBounceAddress } from '../outgoing/bounce-address.ts'
+import type { AggregateReport } from '../reports/aggregate.ts'
 import type { Report } from '../reports/read-report.ts'
 import type { MailWorkers } from '../workers/mail-workers.ts'
+import type { Inspected } from '../workers/protocol.ts'
 import { type Description, threadKey, threadWith } from './describe.ts'
 import type { Kind } from './kind.ts'
 import {
@@ -26,6 +28,16 @@ export type IncomingStore = RecipientStore & {
   /** Records a report about one of our messages. Idempotent. */
   recordReport(report: Report, about: ReportedMessage): Promise<void>
   judgeProbe(recipient: string, authentication: Authentication): Promise<boolean>
+  /** Stores a DMARC report about the claim's domain, once. */
+  keepAggregate(received: ReceivedReport): Promise<void>
+}
+
+/** A DMARC report, and the author of its message, authenticated or not. */
+export type ReceivedReport = {
+  claimId: string
+  author: string
+  isAuthentic: boolean
+  report: AggregateReport
 }
 
 /** One recipient's copy of a message. `threadKey` identifies its conversation. */
@@ -87,7 +99,11 @@ export async function receive(
     const mailHost = judges[index]!.mailHost
     const taken = { session, authentication, mailHost, description: inspection.description }
     if (local.is === 'bounce') copies.push(...returnedCopy(local, taken))
-    else if (local.is !== 'probe') copies.push(copyFor(local, taken))
+    else if (local.is !== 'probe') {
+      if (takesReports(local))
+        await keepReports(local, inspection, authentication, { store, workers })
+      copies.push(copyFor(local, taken))
+    }
     // An unjudged probe proves nothing: the domain waits for the next probe.
     else if (inspection.isJudged) await store.judgeProbe(local.address, authentication)
   }
@@ -95,6 +111,21 @@ export async function receive(
   if (copies.length > 0) await store.keep(inspection.content, copies)
   return { is: 'kept', isJudged: inspection.isJudged }
 }
+
+/** Stores the DMARC report in a message to the address that our DMARC records name. */
+async function keepReports(
+  { claimId }: LocalRecipient & { is: 'customer' },
+  { content, description: { author } }: Pick<Inspected, 'content' | 'description'>,
+  { dmarc }: Authentication,
+  { store, workers }: Pick<ReceiveOptions, 'store' | 'workers'>,
+): Promise<void> {
+  const report = await workers.readAggregate(content)
+  const isAuthentic = dmarc.result === 'pass'
+  if (report) await store.keepAggregate({ claimId, author, isAuthentic, report })
+}
+
+const takesReports = (local: LocalRecipient): local is LocalRecipient & { is: 'customer' } =>
+  local.is === 'customer' && isReportsLocalpart(local.localpart)
 
 type LocalRecipient = Extract<Recipient, { world: string }>
 

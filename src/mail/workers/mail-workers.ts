@@ -17,6 +17,7 @@ import type { Session } from '../incoming/session.ts'
 import { TooBusy } from '../incoming/too-busy.ts'
 import type { Composed, Draft, NotBase64 } from '../outgoing/draft.ts'
 import type { DkimKey } from '../outgoing/key.ts'
+import type { AggregateReport } from '../reports/aggregate.ts'
 import type { Prepared, Submission } from '../submission/prepare.ts'
 import { JobLost, MailWorker } from './mail-worker.ts'
 import type { Inspected, InspectJob, Job, Result } from './protocol.ts'
@@ -95,6 +96,12 @@ export class MailWorkers implements AsyncDisposable {
     index: number,
   ): Promise<{ attachment: OneAttachment | undefined } | undefined> {
     return this.#reads({ is: 'read attachment', content, index })
+  }
+
+  /** The DMARC report in a message; undefined without one, or where it takes too long to read. */
+  async readAggregate(content: Stored): Promise<AggregateReport | undefined> {
+    const result = await orLost(this.#large.run({ is: 'aggregate', content }, NO_DNS))
+    return result instanceof JobLost ? undefined : expected(result, 'aggregate').report
   }
 
   /** Composes what a customer wrote; undefined where that takes too long. */

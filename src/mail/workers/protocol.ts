@@ -9,6 +9,7 @@ import type { Authentication } from '../incoming/results.ts'
 import type { Session } from '../incoming/session.ts'
 import type { Composed, Draft, NotBase64 } from '../outgoing/draft.ts'
 import type { DkimKey } from '../outgoing/key.ts'
+import type { AggregateReport } from '../reports/aggregate.ts'
 import type { Prepared, Submission } from '../submission/prepare.ts'
 
 export type InspectJob = {
@@ -25,8 +26,16 @@ type Stored = Omit<StoredContent, 'octets'>
 export type ReadJob = { is: 'read'; content: Stored }
 export type ReadAttachmentJob = { is: 'read attachment'; content: Stored; index: number }
 export type ComposeJob = { is: 'compose'; draft: Draft; domain: string }
+export type AggregateJob = { is: 'aggregate'; content: Stored }
 export type PrepareJob = { is: 'prepare'; submission: Submission }
-export type Job = PrepareJob | InspectJob | SignJob | ReadJob | ReadAttachmentJob | ComposeJob
+export type Job =
+  | AggregateJob
+  | PrepareJob
+  | InspectJob
+  | SignJob
+  | ReadJob
+  | ReadAttachmentJob
+  | ComposeJob
 
 export type Inspected = {
   is: 'inspected'
@@ -42,6 +51,7 @@ export type Result =
   | { is: 'signed'; raw: Uint8Array }
   | { is: 'read'; reading: Reading }
   | Prepared
+  | { is: 'aggregate'; report: AggregateReport | undefined }
   | Composed
   | NotBase64
   | { is: 'read attachment'; attachment: OneAttachment | undefined }

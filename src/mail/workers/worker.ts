@@ -6,6 +6,7 @@ import { inspect } from '../incoming/inspect.ts'
 import { read, readAttachment } from '../incoming/read.ts'
 import { composeDraft } from '../outgoing/draft.ts'
 import { sign } from '../outgoing/sign.ts'
+import { aggregateReportIn } from '../reports/aggregate.ts'
 import { prepare } from '../submission/prepare.ts'
 import type { FromWorker, Job, Result, ToWorker } from './protocol.ts'
 
@@ -37,6 +38,7 @@ async function resultOf(id: number, job: Job): Promise<Result> {
   if (job.is === 'sign')
     return { is: 'signed', raw: await sign(bufferOf(job.raw), job.domain, job.key) }
   if (job.is === 'read') return { is: 'read', reading: await read(job.content) }
+  if (job.is === 'aggregate') return { is: job.is, report: await aggregateReportIn(job.content) }
   if (job.is === 'prepare') return prepare(job.submission)
   if (job.is === 'compose') return composeDraft(job.draft, job.domain)
   if (job.is === 'read attachment')

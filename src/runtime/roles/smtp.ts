@@ -6,6 +6,7 @@ import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { listenInbound } from '#servers/smtp/inbound.ts'
 import type { StoreContext } from '#store/context.ts'
+import { keepAggregate } from '#store/dmarc-reports.ts'
 import { keepMessage } from '#store/keep-messages.ts'
 import { findMailDomain } from '#store/mail-domains.ts'
 import { mailUsage } from '#store/mail-usage.ts'
@@ -82,6 +83,7 @@ function incomingStore(store: StoreContext): IncomingStore {
     recordReport: (report, about) => recordReport(store, report, about),
     isProbe: (recipient) => isProbeRecipient(store, recipient),
     keep: (content, copies) => keepMessage(store, content, copies),
+    keepAggregate: (received) => keepAggregate(store, received),
     judgeProbe: (recipient, authentication) => judgeProbe(store, recipient, authentication),
   }
 }
