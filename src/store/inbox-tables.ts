@@ -2,7 +2,6 @@
 import type { Generated, JSONColumnType } from 'kysely'
 import type { Refusal } from '#drivers/errors.ts'
 import type { BreakerReason } from '#mail/outgoing/breaker.ts'
-import type { WorldName } from './tables.ts'
 
 /** `user`: by a request. */
 type InboxPause = { reason: 'user' | BreakerReason; message: string; at: string }
@@ -10,7 +9,7 @@ type InboxPause = { reason: 'user' | BreakerReason; message: string; at: string 
 export type InboxRow = {
   id: string
   workspace_id: string
-  world: WorldName
+  world: 'live' | 'sandbox'
   domain_id: string
   localpart: string
   address: string
@@ -41,4 +40,14 @@ export type AppPasswordRow = {
   created_at: Generated<Date>
   expires_at: Date | null
   last_used_at: Date | null
+}
+
+/** A message to hand over to Dovecot, with the id of the message. */
+export type MailboxCopyRow = {
+  id: string
+  inbox_id: string
+  created_at: Generated<Date>
+  next_at: Generated<Date>
+  epoch: Generated<string>
+  failures: Generated<number>
 }

@@ -33,6 +33,7 @@ import * as sentCopies from '../../migrations/0029-sent-copies.ts'
 import * as appPasswords from '../../migrations/0030-app-passwords.ts'
 import * as sendingStops from '../../migrations/0031-sending-stops.ts'
 import * as inboxPauses from '../../migrations/0032-inbox-pauses.ts'
+import * as mailboxCopies from '../../migrations/0033-mailbox-copies.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -69,6 +70,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0030-app-passwords': appPasswords,
   '0031-sending-stops': sendingStops,
   '0032-inbox-pauses': inboxPauses,
+  '0033-mailbox-copies': mailboxCopies,
 }
 
 /** The database has a migration that this code does not know. */

@@ -6,7 +6,7 @@ import type { RRset } from '#drivers/zone/contract.ts'
 import type { EventType } from '#events/catalogue.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
-import type { AppPasswordRow, InboxRow } from './inbox-tables.ts'
+import type { AppPasswordRow, InboxRow, MailboxCopyRow } from './inbox-tables.ts'
 import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
@@ -47,6 +47,8 @@ export type Tables = {
   mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
   inboxes: InboxRow
   app_passwords: AppPasswordRow
+  mailbox_copies: MailboxCopyRow
+  ended_log_ins: { mail_user: string }
   /** One row while the operator's stop of all sending lasts. */
   sending_stops: { one: Generated<true>; reason: string; at: Generated<Date> }
   campaigns: {

@@ -47,8 +47,8 @@ export type ApiContext = {
   senderEvents(account: string): SenderEvents | undefined
   /** What a stored message says; undefined where it takes too long to read. */
   readMessage(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined>
-  /** Where mail programs log in; undefined where they cannot. */
-  logInServers(world: WorldName): LogInServers | undefined
+  /** Where mail programs log in to inboxes at that mailbox service; undefined where they cannot. */
+  logInServers(world: WorldName, mailbox: string): LogInServers | undefined
   /** Where recipients of mail reach the API, without a path; undefined if the operator did not say. */
   publicUrl: string | undefined
   /** How long the mail of a removed domain is kept, in days. */
