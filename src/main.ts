@@ -7,10 +7,10 @@ import { type Config, ConfigError, readConfig } from '#config/settings.ts'
 import { type Running, startMailstead } from '#runtime/start.ts'
 
 /**
- * More than all that a stop waits for: requests under way 5 s, a query 15 s, Postgres 14 s. An earlier exit
- * would leave Postgres running.
+ * More than all that a stop waits for: requests under way 5 s, a query 15 s, Dovecot 7 s, Postgres 14 s. An earlier
+ * exit would leave Postgres running.
  */
-const STOP_LIMIT_MS = 35_000
+const STOP_LIMIT_MS = 42_000
 const LINGER_MS = 200
 
 async function run(): Promise<void> {
@@ -47,13 +47,14 @@ function readSettings(): Config {
   )
 }
 
-function readyLine({ api, dns, smtp, submission, redirect, firstKeyFile }: Running): string {
+function readyLine({ api, dns, smtp, submission, imap, redirect, firstKeyFile }: Running): string {
   const parts = [
     api && `API ${api}`,
     dns.length > 0 && `DNS ${dns.join(' ')}`,
     smtp.length > 0 && `SMTP ${smtp.join(' ')}`,
     submission.startTls.length > 0 && `submission ${submission.startTls.join(' ')}`,
     submission.implicitTls.length > 0 && `with TLS ${submission.implicitTls.join(' ')}`,
+    imap.length > 0 && `IMAP ${imap.join(' ')}`,
     redirect.length > 0 && `redirects ${redirect.join(' ')}`,
   ]
   const key = firstKeyFile ? ` Your first test key is in ${firstKeyFile}` : ''

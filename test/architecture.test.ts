@@ -144,6 +144,8 @@ const LAYERS: Record<string, Row> = {
   config: { uses: ['dns/*', 'names/*'] },
   /** The embedded server under our supervisor. */
   postgres: { uses: ['clock.ts', 'files.ts'] },
+  /** The IMAP server under the same supervisor. */
+  dovecot: { uses: ['files.ts', 'postgres/*'], types: ['names/ip.ts'] },
   cli: { uses: ['config/*', 'store/api-keys.ts'] },
   /** The composition root puts all of them together, so it may see all of them. */
   runtime: { uses: ['*'] },
@@ -171,7 +173,7 @@ const PACKAGES: Record<string, readonly string[]> = {
   koffi: ['servers/dns/threads/batched-socket.ts'],
   kysely: ['store/*', 'engine/*', 'sandbox/rows.ts'],
   mailauth: ['mail/outgoing/tls-policies.ts', 'mail/incoming/authenticate.ts'],
-  nodemailer: ['mail/outgoing/*'],
+  nodemailer: ['mail/outgoing/*', 'dovecot/deliver.ts'],
   pg: ['store/*', 'engine/doorbell.ts', 'postgres/*', 'runtime/context.ts'],
   pino: ['api/*', 'runtime/*', 'main.ts'],
   'postal-mime': ['mail/*', 'sandbox/api/mail.ts'],
@@ -195,6 +197,7 @@ const READS_ENVIRONMENT: Record<string, string> = {
   'main.ts': 'hands it to config/settings.ts, with --role',
   'cli/admin-client.ts': 'hands it to config/settings.ts',
   'cli/show-config.ts': 'hands it to config/settings.ts',
+  'dovecot/dovecot.ts': 'PATH, to find the program',
   'postgres/account.ts': 'PATH, for the child process and nothing else of ours',
 }
 

@@ -30,6 +30,7 @@ export const FREE_PORTS = {
   MAILSTEAD_SMTP_LISTEN: '127.0.0.1:0',
   MAILSTEAD_SUBMISSION_LISTEN: '127.0.0.1:0',
   MAILSTEAD_SUBMISSIONS_LISTEN: '127.0.0.1:0',
+  MAILSTEAD_IMAPS_LISTEN: '127.0.0.1:0',
 }
 
 /** Tests ask as often as they like, but for those of the limits. */

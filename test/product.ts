@@ -13,6 +13,8 @@ export type Product = AsyncDisposable & {
   smtp: string
   dataDir: string
   pid: number
+  /** Its ready line. */
+  line: string
   /** What the process has written to its standard error so far. */
   log(): string
   /** As by `kill -9`: nothing gets a chance to tidy up. */
@@ -62,6 +64,7 @@ export async function startProduct(options: ProductOptions): Promise<Product> {
     smtp: smtp!,
     dataDir: options.dataDir,
     pid,
+    line,
     log,
     kill: async () => void (await end('SIGKILL')),
     stop: () => end('SIGTERM'),

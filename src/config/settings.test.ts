@@ -52,6 +52,7 @@ const READ: [name: string, written: string, key: keyof typeof SETTINGS, expected
   ['MAILSTEAD_SMTP_LISTEN',             '192.0.2.1',                    'smtpListen',             [{ address: '192.0.2.1', port: 25 }]],
   ['MAILSTEAD_SUBMISSION_LISTEN',       '192.0.2.1',                    'submissionListen',       [{ address: '192.0.2.1', port: 587 }]],
   ['MAILSTEAD_SUBMISSIONS_LISTEN',      '192.0.2.1',                    'submissionsListen',      [{ address: '192.0.2.1', port: 465 }]],
+  ['MAILSTEAD_IMAPS_LISTEN',            '192.0.2.1',                    'imapsListen',            [{ address: '192.0.2.1', port: 993 }]],
   ['MAILSTEAD_NAMESERVER_ZONE',         'NS.Acme.com.',                 'nameserverZone',         'ns.acme.com'],
   ['MAILSTEAD_NAMESERVER_ADDRESSES',    '192.0.2.1,2001:db8::1',        'nameserverAddresses',    ['192.0.2.1', '2001:db8::1']],
   ['MAILSTEAD_MAIL_HOST',               'MX.bücher.de',                 'mailHost',               'mx.xn--bcher-kva.de'],
@@ -157,6 +158,7 @@ const REFUSED: [name: string, values: string[]][] = [
   ['MAILSTEAD_WAIT_MS',                  ['-1', '30001', '5s', '1.5', 'Infinity', '5,000']],
   ['MAILSTEAD_DNS_RATE_LIMIT',           ['-1', 'off', '1.5']],
   ['MAILSTEAD_DNS_SOCKETS',              ['udp', 'Auto']],
+  ['MAILSTEAD_IMAPS_LISTEN',             ['mx.acme.com', '127.0.0.1:70000']],
   ['MAILSTEAD_LOG_LEVEL',                ['trace', 'INFO', 'silent']],
 ]
 

@@ -1,14 +1,14 @@
-// Chooses the user that runs Postgres. Postgres refuses root, so root switches to the user nobody.
+// Chooses the user that runs a server as Postgres, which refuses root: root switches to the user nobody.
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { addAbortListener } from 'node:events'
 import { stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import type { Owner } from '../files.ts'
 
 const PROBE_LIMIT_MS = 10_000
 
-/** A way to run programs of Postgres. */
+/** A way to run the programs of a server. */
 export type Account = {
   /** The owner of its files; undefined: the user of this process. */
   readonly owner: Owner | undefined
@@ -18,11 +18,11 @@ export type Account = {
   readonly credentials: Partial<Owner>
 }
 
-/** The directories that the account must be able to reach. */
-export type Reach = { readonly dataDir: string; readonly binDir: string }
+/** The directory and the program that the account must be able to reach. */
+export type Reach = { readonly name: string; readonly dataDir: string; readonly program: string }
 
 /**
- * The best account that can run `postgres` here. Without one, throws and names the closed
+ * The best account that can run the program here. Without one, throws and names the closed
  * directory.
  */
 export async function chooseAccount(reach: Reach): Promise<Account> {
@@ -117,23 +117,23 @@ async function lookUpNobody(): Promise<Owner> {
   return { uid, gid }
 }
 
-function probe(account: Account, { dataDir, binDir }: Reach): Promise<void> {
+function probe(account: Account, { dataDir, program }: Reach): Promise<void> {
   const script = 'cd "$0" && exec "$1" --version'
-  const argv = ['/bin/sh', '-c', script, dataDir, join(binDir, 'postgres')]
+  const argv = ['/bin/sh', '-c', script, dataDir, program]
   return runAs(account, argv, { limitMs: PROBE_LIMIT_MS })
 }
 
 async function explain(
   failures: readonly unknown[],
-  { dataDir, binDir }: Reach,
+  { name, dataDir, program }: Reach,
   owner: Owner | undefined,
 ): Promise<Error> {
   const closed =
-    owner && ((await firstClosed(dataDir, owner)) ?? (await firstClosed(binDir, owner)))
+    owner && ((await firstClosed(dataDir, owner)) ?? (await firstClosed(dirname(program), owner)))
   const reason = closed
     ? `as the user nobody, who may not enter ${closed}: open it (chmod o+x '${closed}')`
     : failures.map(String).join('; ')
-  return new AggregateError(failures, `Postgres cannot run here: ${reason}`)
+  return new AggregateError(failures, `${name} cannot run here: ${reason}`)
 }
 
 async function firstClosed(directory: string, owner: Owner): Promise<string | undefined> {

@@ -1,13 +1,14 @@
 // The Postgres that Mailstead brings along, used without a DATABASE_URL: a real server as a child process,
 // reached by a Unix socket only.
 import { mkdir, realpath } from 'node:fs/promises'
+import { join } from 'node:path'
 import { chooseAccount } from './account.ts'
 import { platformBinDir } from './binaries.ts'
 import { openCluster, USER } from './cluster.ts'
 import type { Connection } from './database.ts'
 import { lockDataDirectory } from './lock.ts'
 import { launchServer, type ServerPlan } from './server.ts'
-import { openSocketDirectory, PORT } from './socket-directory.ts'
+import { openSocketDirectory, PORT, SOCKET } from './socket-directory.ts'
 import { Supervisor } from './supervisor.ts'
 
 /** A running server. Disposing ends it, within 14 s; safe to call again. */
@@ -55,7 +56,9 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   await using started = new AsyncDisposableStack()
   const plan = await prepare(options, signal, started)
   const launch = (each: AbortSignal) => launchServer(plan, each)
-  const supervisor = started.use(new Supervisor(await launch(signal), launch, { onLog, onTrouble }))
+  const supervisor = started.use(
+    new Supervisor('Postgres', await launch(signal), launch, { onLog, onTrouble }),
+  )
   return handle(plan.connection, supervisor, started.move())
 }
 
@@ -75,8 +78,12 @@ async function prepare(
   const dataDir = await realpath(givenDir)
   const binDir = givenBinDir ?? (await platformBinDir())
   started.use(await lockDataDirectory(dataDir))
-  const account = await chooseAccount({ dataDir, binDir })
-  const socket = started.use(await openSocketDirectory(dataDir, account.owner))
+  const account = await chooseAccount({
+    name: 'Postgres',
+    dataDir,
+    program: join(binDir, 'postgres'),
+  })
+  const socket = started.use(await openSocketDirectory(dataDir, SOCKET, account.owner))
   const initdbOptions = settings?.fsync === 'off' ? ['--no-sync'] : []
   const cluster = await openCluster({ dataDir, binDir, account, initdbOptions, signal })
   return {

@@ -2,7 +2,7 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readIfPresent } from '../files.ts'
-import { commandOf, endServer } from './processes.ts'
+import { commandOf, ENDING_OF_POSTGRES, endServer } from './processes.ts'
 import { PORT } from './socket-directory.ts'
 
 /**
@@ -15,7 +15,7 @@ export async function endOrphan(cluster: string, socketDirectory: string): Promi
   if (text === undefined) return
   const pid = Number.parseInt(text, 10)
   const isAlive = async () => (await commandOf(pid)).includes(`postgres -D ${cluster} `)
-  if (await isAlive()) return endServer(pid, isAlive)
+  if (await isAlive()) return endServer(pid, isAlive, ENDING_OF_POSTGRES)
   await rm(join(socketDirectory, `.s.PGSQL.${PORT}.lock`), { force: true })
   // A power cut may leave it empty.
   if (Number.isNaN(pid)) await rm(note)

@@ -8,15 +8,21 @@ const execute = promisify(execFile)
 const PS_LIMIT_MS = 5_000
 const POLL_MS = 10
 
-/**
- * The signals that end Postgres: fast shutdown, immediate shutdown, then kill. The numbers are milliseconds
- * to wait for the effect.
- */
-const STOP_LADDER = [
-  ['SIGINT', 10_000],
-  ['SIGQUIT', 2_000],
-  ['SIGKILL', 2_000],
-] as const
+/** How a server is ended: signals, and the milliseconds to wait for the effect of each. */
+export type Ending = {
+  readonly name: string
+  readonly ladder: readonly (readonly [signal: NodeJS.Signals, limitMs: number])[]
+}
+
+/** Fast shutdown, immediate shutdown, then kill. */
+export const ENDING_OF_POSTGRES: Ending = {
+  name: 'Postgres',
+  ladder: [
+    ['SIGINT', 10_000],
+    ['SIGQUIT', 2_000],
+    ['SIGKILL', 2_000],
+  ],
+}
 
 /** A text that no other process with this pid ever has; undefined if it ended or is a zombie. */
 export async function processIdentity(pid: number): Promise<string | undefined> {
@@ -38,14 +44,18 @@ export async function commandOf(pid: number): Promise<string> {
   return command?.replaceAll('\0', ' ') ?? ''
 }
 
-/** Ends a Postgres server by `pid`, gently first. Takes up to 14 s, then throws. */
-export async function endServer(pid: number, isAlive: () => Promise<boolean>): Promise<void> {
-  for (const [signal, limitMs] of STOP_LADDER) {
+/** Ends a server by `pid`, gently first. Throws if it does not end within the sum of the limits. */
+export async function endServer(
+  pid: number,
+  isAlive: () => Promise<boolean>,
+  { name, ladder }: Ending,
+): Promise<void> {
+  for (const [signal, limitMs] of ladder) {
     if (!(await isAlive())) return
     sendSignal(pid, signal)
     if (await endsWithin(limitMs, isAlive)) return
   }
-  throw new Error(`Postgres (process ${pid}) does not end, not even by SIGKILL`)
+  throw new Error(`${name} (process ${pid}) does not end, not even by SIGKILL`)
 }
 
 async function endsWithin(limitMs: number, isAlive: () => Promise<boolean>): Promise<boolean> {

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { type Account, spawnAs } from './account.ts'
 import { type Connection, openDatabase, stateBehind } from './database.ts'
 import { endOrphan } from './orphan.ts'
-import { endServer } from './processes.ts'
+import { ENDING_OF_POSTGRES, type Ending, endServer } from './processes.ts'
 
 const POLL_MS = 20
 const READY_LIMIT_MS = 30_000
@@ -27,7 +27,7 @@ export type ServerPlan = {
   readonly onLog: (line: string) => void
 }
 
-/** A server process; disposing ends it, within 14 s. */
+/** A server process; disposing ends it, within the limits of its `Ending`. */
 export type Server = AsyncDisposable & {
   readonly pid: number | undefined
   /** How it ended, as in `exit code 1` or `SIGKILL`; undefined while it runs. */
@@ -47,7 +47,7 @@ export async function launchServer(plan: ServerPlan, signal: AbortSignal): Promi
   await endOrphan(plan.cluster, plan.connection.host)
   signal.throwIfAborted()
   await using undo = new AsyncDisposableStack()
-  const server = undo.use(spawnServer(plan))
+  const server = undo.use(spawnPostgres(plan))
   // The end of the server also ends `untilReady`.
   using _ = addAbortListener(signal, () => server[Symbol.asyncDispose]())
   await untilReady(server, plan.connection, signal)
@@ -83,13 +83,26 @@ async function prematureEnd({ howEnded, lastLogLines }: Server): Promise<Error> 
   return new Error(`Postgres ended at its start (${howEnded}):\n${await lastLogLines()}`)
 }
 
-function spawnServer({ account, binDir, cluster, settings, onLog }: ServerPlan): Server {
+function spawnPostgres({ account, binDir, cluster, settings, onLog }: ServerPlan): Server {
   const options = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  const child = spawnAs(account, [join(binDir, 'postgres'), '-D', cluster, ...options])
+  const argv = [join(binDir, 'postgres'), '-D', cluster, ...options]
+  return spawnServer({ account, argv, ending: ENDING_OF_POSTGRES, onLog })
+}
+
+export type Spawning = {
+  readonly account: Account
+  readonly argv: readonly string[]
+  readonly ending: Ending
+  readonly onLog: (line: string) => void
+}
+
+/** Starts a server, and follows its log. */
+export function spawnServer({ account, argv, ending, onLog }: Spawning): Server {
+  const child = spawnAs(account, argv)
   const lastLogLines = follow(child, onLog)
   let howEnded: string | undefined
   const ended = untilEnd(child).then((how) => (howEnded = how))
-  const end = () => child.pid && endServer(child.pid, async () => howEnded === undefined)
+  const end = () => child.pid && endServer(child.pid, async () => howEnded === undefined, ending)
   return {
     pid: child.pid,
     ended,

@@ -1,4 +1,4 @@
-// Chooses the directory of the server's Unix socket: in the data directory, or a shorter path.
+// Chooses the directory of the server's Unix sockets: in the data directory, or a shorter path.
 import { chmod, chown, lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +6,9 @@ import { ifPresent, type Owner, readIfPresent, replaceWhole } from '../files.ts'
 
 /** Part of the name of the socket file: the server does not listen on a network. */
 export const PORT = 5432
+
+/** The name of the socket. */
+export const SOCKET = `.s.PGSQL.${PORT}`
 
 /** unix(7): sun_path holds 108 octets with the final NUL; macOS has 104. */
 const MAX_PATH_OCTETS = process.platform === 'darwin' ? 103 : 107
@@ -16,22 +19,26 @@ export type SocketDirectory = AsyncDisposable & { readonly path: string }
 /**
  * Opens `<dataDir>/run`, or a temporary directory if that path is too long for a socket. The file
  * `<dataDir>/run-directory` stores the temporary path, so that the next start reuses it after a
- * kill.
+ * kill. `longest` is the longest name of a socket in it.
  */
 export async function openSocketDirectory(
   dataDir: string,
+  longest: string,
   owner: Owner | undefined,
 ): Promise<SocketDirectory> {
   const usual = join(dataDir, 'run')
-  if (!fits(usual)) return openShortDirectory(join(dataDir, 'run-directory'), owner)
+  if (!fits(join(usual, longest))) {
+    return openShortDirectory(join(dataDir, 'run-directory'), longest, owner)
+  }
   await mkdir(usual, { recursive: true })
   await closeToOthers(usual, owner)
   return { path: usual, async [Symbol.asyncDispose]() {} }
 }
 
-async function openShortDirectory(pathFile: string, owner: Owner | undefined) {
+async function openShortDirectory(pathFile: string, longest: string, owner: Owner | undefined) {
   const prefix = join(tmpdir(), 'mailstead-')
-  if (!fits(`${prefix}XXXXXX`)) throw new Error(`${tmpdir()} is too long a path: set TMPDIR`)
+  if (!fits(join(`${prefix}XXXXXX`, longest)))
+    throw new Error(`${tmpdir()} is too long a path: set TMPDIR`)
   const path = (await reusablePath(pathFile, owner)) ?? (await mkdtemp(prefix))
   await replaceWhole(pathFile, path)
   await closeToOthers(path, owner)
@@ -58,6 +65,6 @@ async function closeToOthers(directory: string, owner: Owner | undefined): Promi
   if (owner) await chown(directory, owner.uid, owner.gid)
 }
 
-function fits(directory: string): boolean {
-  return Buffer.byteLength(join(directory, `.s.PGSQL.${PORT}`)) <= MAX_PATH_OCTETS
+function fits(socket: string): boolean {
+  return Buffer.byteLength(socket) <= MAX_PATH_OCTETS
 }

@@ -8,7 +8,7 @@ describe('a server that dies', { concurrency: true }, () => {
   test('again and again is started again, after longer and longer pauses, aloud', async () => {
     const said: string[] = []
     const launch = async () => deadServer()
-    await using supervisor = new Supervisor(deadServer(), launch, hearing(said))
+    await using supervisor = new Supervisor('Postgres', deadServer(), launch, hearing(said))
     await eventually(async () => said.length >= 6)
     assert.deepEqual(said.slice(0, 6), [
       'Postgres ended by itself (exit code 1); Mailstead restarts it in 100 ms',
@@ -24,7 +24,7 @@ describe('a server that dies', { concurrency: true }, () => {
   test('and cannot be started again ends its supervisor no more than that', async () => {
     const said: string[] = []
     const launch = () => Promise.reject(new Error('no room'))
-    await using _ = new Supervisor(deadServer(), launch, hearing(said))
+    await using _ = new Supervisor('Postgres', deadServer(), launch, hearing(said))
     await eventually(
       async () => said.filter((line) => line.startsWith('Error: no room; ')).length === 2,
     )

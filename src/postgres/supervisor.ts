@@ -1,12 +1,14 @@
 // Restarts the server each time it ends, until disposed.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backOffMs } from '../clock.ts'
-import type { Server } from './server.ts'
+import type { Server as PostgresServer } from './server.ts'
 
 const PAUSES = { firstMs: 100, mostMs: 60_000 }
 /** After this uptime, failures count from zero again. */
 const HEALTHY_MS = 300_000
 
+/** What is supervised. */
+export type Server = Pick<PostgresServer, 'pid' | 'ended' | typeof Symbol.asyncDispose>
 type Launch = (signal: AbortSignal) => Promise<Server>
 
 /** `onTrouble`: the server ended, or a start failed; `onLog`: the server runs again. */
@@ -20,6 +22,7 @@ export const pauseMs = (failures: number): number => backOffMs(PAUSES, failures)
 
 /** Restarts a server that ends by itself, after growing pauses, without limit. */
 export class Supervisor implements AsyncDisposable {
+  readonly #name: string
   readonly #launch: Launch
   readonly #listeners: Listeners
   readonly #stopping = new AbortController()
@@ -29,7 +32,8 @@ export class Supervisor implements AsyncDisposable {
   #failures = 0
 
   /** Watches `server`, which runs already, and runs `launch` for each next one. */
-  constructor(server: Server, launch: Launch, listeners: Listeners) {
+  constructor(name: string, server: Server, launch: Launch, listeners: Listeners) {
+    this.#name = name
     this.#launch = launch
     this.#listeners = listeners
     this.#loop = this.#watch(server)
@@ -55,7 +59,7 @@ export class Supervisor implements AsyncDisposable {
       this.#server = undefined
       if (this.#stopping.signal.aborted) return
       if (performance.now() - startedAt >= HEALTHY_MS) this.#failures = 0
-      this.#server = await this.#next(`Postgres ended by itself (${how})`)
+      this.#server = await this.#next(`${this.#name} ended by itself (${how})`)
     }
   }
 
@@ -78,7 +82,7 @@ export class Supervisor implements AsyncDisposable {
     const { signal } = this.#stopping
     await sleep(ms, undefined, { signal })
     const server = await this.#launch(signal)
-    this.#listeners.onLog('Postgres runs again')
+    this.#listeners.onLog(`${this.#name} runs again`)
     return server
   }
 }

@@ -12,6 +12,7 @@ import type { RRset, RRsetType, ZoneDriver } from '#drivers/zone/contract.ts'
 import { type Endpoint, isLoopback, parseEndpoint } from '#names/ip.ts'
 import { driverNotes } from '#store/driver-notes.ts'
 import { exclusiveStore } from '#store/exclusive.ts'
+import { DOVECOT } from '#store/mailbox-copies.ts'
 import type { WorldName } from '#store/tables.ts'
 import { systemClock } from '../clock.ts'
 import type { Runtime } from './context.ts'
@@ -110,7 +111,7 @@ function openAccount(
   all: Record<WorldName, Accounts>,
   tools: Tools,
 ): void {
-  if (name === 'embedded' || !/^[a-z0-9-]{1,40}$/.test(name)) {
+  if (BUILT_IN.includes(name) || !/^[a-z0-9-]{1,40}$/.test(name)) {
     throw new ConfigError('an account is named with small letters, digits and hyphens')
   }
   const { driver, world, sandbox, ...own } = z.looseObject(COMMON).parse(written)
@@ -130,6 +131,12 @@ function openAccount(
   accounts.records.push(...sandbox.records)
   accounts.servers.push(...sandbox.servers.map(endpoint))
 }
+
+/** The services that need no account. */
+const BUILT_IN: readonly string[] = ['embedded', DOVECOT]
+
+/** Whether new domains may be placed at Dovecot, so that one is to run. */
+export const hasDovecot = ({ mailboxDriver }: Config): boolean => mailboxDriver.includes(DOVECOT)
 
 const DRIVER_NAMES = [ZONE_HOSTS, SENDERS, MAILBOX_SERVICES].flatMap(Object.keys)
 
@@ -183,7 +190,10 @@ function toolsFor(
 
 function unknownDefaults(config: Config, all: Record<WorldName, Accounts>): string[] {
   const known = (of: 'zones' | 'senders' | 'mailboxes', name: string) =>
-    name === 'embedded' || all.live[of].has(name) || all.sandbox[of].has(name)
+    name === 'embedded' ||
+    (of === 'mailboxes' && name === DOVECOT) ||
+    all.live[of].has(name) ||
+    all.sandbox[of].has(name)
   const missing = (of: 'zones' | 'senders' | 'mailboxes', names: readonly string[], what: string) =>
     names.filter((name) => !known(of, name)).map((name) => `there is no ${what} account ${name}`)
   return [

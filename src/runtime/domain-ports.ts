@@ -1,6 +1,7 @@
 /** Builds the ports of a domain from the drivers and stores of its world. */
 import type { Ports } from '#domains/ports.ts'
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
+import { dovecotMailboxDriver, type MailFiles } from '#drivers/mailbox/dovecot/driver.ts'
 import { embeddedMailboxDriver } from '#drivers/mailbox/embedded/driver.ts'
 import type { SenderDriver } from '#drivers/sender/contract.ts'
 import { embeddedSenderDriver } from '#drivers/sender/embedded/driver.ts'
@@ -14,6 +15,7 @@ import { customerRecordStore } from '#store/customer-records.ts'
 import type { DomainAccounts } from '#store/domain-passes.ts'
 import { inboxStore } from '#store/inboxes.ts'
 import { mailboxStore } from '#store/mail-domains.ts'
+import { DOVECOT } from '#store/mailbox-copies.ts'
 import { probeStore } from '#store/probes.ts'
 import type { SendingLimits } from '#store/reached-limits.ts'
 import { ownedRecordStore } from '#store/records.ts'
@@ -41,6 +43,9 @@ export type PortsParts = {
   store: StoreContext
   world: World
   accounts: Accounts
+  /** The files of Dovecot, in the process that runs it; only that makes passes. */
+  mailFiles: MailFiles | undefined
+  hasDovecot: boolean
   misbehaviour: Misbehaviour
   receivesMail: boolean
   /** Addresses of the redirect servers; none: no redirects. */
@@ -88,6 +93,8 @@ function drivers(parts: PortsParts, { publicDns }: DnsView) {
     dkimRotationDays: rotationDays,
     sendingLimits,
     receivesMail,
+    mailFiles,
+    hasDovecot,
   } = parts
   const { mailHost, pool } = world.platform
   const senders = senderStore(store, world.name, sendingLimits)
@@ -100,6 +107,11 @@ function drivers(parts: PortsParts, { publicDns }: DnsView) {
   })
   const zone = { driver: embeddedZoneDriver(zoneStore(store, world.name)), pool }
   const mailbox = embeddedMailboxDriver(mailboxStore(store, world.name), mailHost)
+  const shown = mailFiles ? dovecotMailboxDriver(mailbox, mailFiles) : mailbox
+  const ownMailboxes = new Map([
+    ['embedded', mailbox],
+    ...(hasDovecot ? [[DOVECOT, shown] as const] : []),
+  ])
   const isOwn = (account: string) => account === 'embedded'
   const outside = (account: string): SenderDriver => {
     const found = accounts.senders.get(account)
@@ -114,6 +126,6 @@ function drivers(parts: PortsParts, { publicDns }: DnsView) {
       },
     sender: (account: string): SenderDriver => (isOwn(account) ? sender : outside(account)),
     mailbox: (account: string): MailboxDriver =>
-      (isOwn(account) ? mailbox : accounts.mailboxes.get(account)) ?? unconfigured(account).mailbox,
+      ownMailboxes.get(account) ?? accounts.mailboxes.get(account) ?? unconfigured(account).mailbox,
   }
 }

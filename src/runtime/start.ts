@@ -1,15 +1,18 @@
 /** The composition root: starts the roles in the settings. Disposing ends them in reverse order. */
 
 import type { Role } from '#config/settings.ts'
+import type { Dovecot } from '#dovecot/dovecot.ts'
+import type { MailFiles } from '#drivers/mailbox/dovecot/driver.ts'
 import { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { writeEndpoint } from '#names/ip.ts'
 import { openSandbox } from '#sandbox/sandbox.ts'
 import type { Nameserver } from '#servers/nameserver.ts'
 import type { StoreContext } from '#store/context.ts'
 import type { PortsOf } from '#store/domain-passes.ts'
+import { removedInboxes } from '#store/mailbox-copies.ts'
 import type { WorldName } from '#store/tables.ts'
 import type { World, Worlds } from '../world.ts'
-import { type Accounts, openAccounts } from './accounts.ts'
+import { type Accounts, hasDovecot, openAccounts } from './accounts.ts'
 import {
   firstKey,
   openBareRuntime,
@@ -23,6 +26,7 @@ import { openPaceShare } from './pace-share.ts'
 import { whenPostgresAnswers } from './postgres-wait.ts'
 import { openApi, openUnavailableApi } from './roles/api.ts'
 import { followDatabase, openNameserver } from './roles/dns.ts'
+import { openDovecot } from './roles/imap.ts'
 import { openOutgoing } from './roles/mail-queue.ts'
 import { openRedirects, redirectAddresses } from './roles/redirect.ts'
 import { openInbound } from './roles/smtp.ts'
@@ -39,6 +43,7 @@ export type Running = AsyncDisposable & {
   smtp: readonly string[]
   /** With STARTTLS, and with TLS from the start. */
   submission: { startTls: readonly string[]; implicitTls: readonly string[] }
+  imap: readonly string[]
   redirect: readonly string[]
   firstKeyFile: string | undefined
   store: StoreContext
@@ -108,7 +113,9 @@ async function openRoles(
   const asks = has('worker') && live.isConfigured
   const share = asks ? await openPaceShare(runtime) : () => 0
   const worlds = openWorlds(runtime, live.isConfigured ? share : undefined, sandbox)
-  const ports = portsOf(runtime, worlds, accounts, sandbox)
+  const dovecot =
+    has('worker') && hasDovecot(config) ? await openDovecot(runtime, worlds) : undefined
+  const ports = portsOf(runtime, worlds, { accounts, sandbox, dovecot })
   const smtp = workers && has('smtp') ? await openInbound(runtime, worlds, workers) : []
   sandbox?.setInboundPorts(smtp)
   const submission =
@@ -117,10 +124,20 @@ async function openRoles(
       : { startTls: config.submissionListen, implicitTls: config.submissionsListen }
   if (has('worker')) openWorkers(runtime, worlds, ports)
   if (has('worker') && workers) openOutgoing({ runtime, worlds, accounts, workers })
+  const imap = dovecot?.listeners ?? (hasDovecot(config) ? config.imapsListen : [])
   const redirect = has('redirect') ? await openRedirects(runtime, sandbox !== undefined) : []
   const api =
     has('api') && workers
-      ? await openApi(runtime, { ports, accounts, sandbox, workers, submission, live, health })
+      ? await openApi(runtime, {
+          ports,
+          accounts,
+          sandbox,
+          workers,
+          submission,
+          imap,
+          live,
+          health,
+        })
       : undefined
   health.started()
   return {
@@ -131,6 +148,7 @@ async function openRoles(
       startTls: submission.startTls.map(writeEndpoint),
       implicitTls: submission.implicitTls.map(writeEndpoint),
     },
+    imap: dovecot?.listeners.map(writeEndpoint) ?? [],
     redirect: redirect.map(writeEndpoint),
     firstKeyFile,
     store,
@@ -148,11 +166,16 @@ function openWorlds(
   return worlds
 }
 
+type PortsParts = {
+  accounts: Record<WorldName, Accounts>
+  sandbox: Sandbox | undefined
+  dovecot: Dovecot | undefined
+}
+
 function portsOf(
   { store, config }: Runtime,
   worlds: Worlds,
-  accounts: Record<WorldName, Accounts>,
-  sandbox: Sandbox | undefined,
+  { accounts, sandbox, dovecot }: PortsParts,
 ): PortsOf {
   const { receivesMail, dkimRotationDays } = config
   const sendingLimits = sendingLimitsOf(config)
@@ -163,6 +186,8 @@ function portsOf(
       store,
       world,
       accounts: accounts[name],
+      mailFiles: dovecot && mailFilesOf(dovecot, store),
+      hasDovecot: hasDovecot(config),
       misbehaviour,
       receivesMail,
       dkimRotationDays,
@@ -173,3 +198,9 @@ function portsOf(
   }
   return (world, chosen) => builders.get(world)?.(chosen)
 }
+
+const mailFilesOf = ({ removeInbox, removeClaim }: Dovecot, store: StoreContext): MailFiles => ({
+  removeInbox,
+  removeClaim,
+  removedInboxes: (claimId, localpart) => removedInboxes(store, claimId, localpart),
+})

@@ -2,9 +2,10 @@
 import { type Selectable, sql } from 'kysely'
 import type { LogIn } from '#mail/submission/log-in.ts'
 import { makeAppPassword } from '#names/app-password.ts'
-import type { StoreContext } from './context.ts'
+import { type StoreContext, TOPICS } from './context.ts'
 import type { Queryable } from './database.ts'
 import { insertInboxEvents } from './inboxes.ts'
+import { DOVECOT } from './mailbox-copies.ts'
 import type { Tables } from './tables.ts'
 
 export type AppPasswordRow = Omit<Selectable<Tables['app_passwords']>, 'hash'>
@@ -73,9 +74,9 @@ export function listAppPasswords({ db }: StoreContext, inboxId: string): Promise
     .execute()
 }
 
-/** Deletes the password. False when the inbox has none of that id. */
+/** Deletes the password, and asks for the end of its sessions. False when the inbox has none of that id. */
 export async function revokeAppPassword(
-  { db }: StoreContext,
+  { db, doorbell }: StoreContext,
   inboxId: string,
   id: string,
 ): Promise<boolean> {
@@ -84,9 +85,16 @@ export async function revokeAppPassword(
       delete from app_passwords where id = ${id} and inbox_id = ${inboxId} returning id, inbox_id, name
     ), changed as (
       select i.* from inboxes i join gone on gone.inbox_id = i.id
+    ), ended as (
+      insert into ended_log_ins (mail_user)
+      select changed.id || '@' || c.id from changed
+        join domains d on d.id = changed.domain_id and d.mailbox_driver = ${DOVECOT}
+        join claims c on c.domain_id = d.id
+      on conflict do nothing
     ), new_events as (
       ${passwordEvents('revoked', sql`gone`)})
     select id from gone`.execute(db)
+  doorbell.ring(TOPICS.logInsEnded)
   return rows.length > 0
 }
 
@@ -94,7 +102,8 @@ export async function revokeAppPassword(
 export async function findLogIn(db: Queryable, passwordId: string): Promise<LogIn | undefined> {
   const { rows } = await sql<Omit<LogIn, 'claim'> & { claimId: string; name: string }>`
     select p.id as "passwordId", p.hash, i.id as "inboxId", i.address, i.localpart, d.name, i.world,
-           i.workspace_id as "workspaceId", c.id as "claimId", d.sender_driver as "account"
+           i.workspace_id as "workspaceId", c.id as "claimId", d.sender_driver as "account",
+           d.mailbox_driver as "mailbox"
       from app_passwords p
       join inboxes i on i.id = p.inbox_id
       join domains d on d.id = i.domain_id

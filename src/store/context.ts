@@ -10,6 +10,8 @@ export const TOPICS = {
   domainsDue: 'domains-due',
   outgoingDue: 'outgoing-due',
   probesDue: 'probes-due',
+  copiesDue: 'copies-due',
+  logInsEnded: 'log-ins-ended',
   sending: 'sending',
   servedNames: 'served-names',
   catalog: 'catalog',

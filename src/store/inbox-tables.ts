@@ -43,3 +43,13 @@ export type AppPasswordRow = {
   expires_at: Date | null
   last_used_at: Date | null
 }
+
+/** A message to hand over to Dovecot, with the id of the message. */
+export type MailboxCopyRow = {
+  id: string
+  inbox_id: string
+  created_at: Generated<Date>
+  next_at: Generated<Date>
+  epoch: Generated<string>
+  failures: Generated<number>
+}

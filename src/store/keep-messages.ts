@@ -7,6 +7,7 @@ import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
 import { type Database, perDatabase } from './database.ts'
 import { insertEvents, NEW_ID } from './events.ts'
+import { DOVECOT } from './mailbox-copies.ts'
 import { concatenated, MAX_BATCHED_OCTETS } from './message-contents.ts'
 import { wordsColumn } from './search-threads.ts'
 
@@ -57,7 +58,7 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
           ${contents.map(({ content }) => content.length)}::int[]) as c (id, encoding, octets, ends, length)
       returning id, octets
     ), copies as (
-      select copies.*, i.id as inbox_id, i.workspace_id, i.world
+      select copies.*, i.id as inbox_id, i.workspace_id, i.world, d.mailbox_driver
         from unnest(
           ${column(() => newId())}::uuid[], ${column(() => newId())}::uuid[],
           ${column(({ claimId }) => claimId)}::uuid[], ${column(({ localpart }) => localpart)}::text[],
@@ -72,6 +73,7 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
           with ordinality as copies (id, new_thread_id, claim_id, localpart, envelope_sender, recipient, author,
             correspondent, subject, preview, kind, words, thread_key, content_id, trace, authentication, place)
         left join claims c on c.id = copies.claim_id
+        left join domains d on d.id = c.domain_id
         left join inboxes i on i.domain_id = c.domain_id and i.localpart = copies.localpart and i.removed_at is null
     ), latest as (
       select distinct on (inbox_id, thread_key) * from copies where inbox_id is not null
@@ -100,6 +102,9 @@ async function keepAll(db: Database, arrived: readonly Arrived[]): Promise<void>
                  coalesce(recipient, localpart) || '.',
                jsonb_build_object('inbox_id', inbox_id, 'reply_id', joined.id, 'from', author, 'kind', kind)
           from copies join joined using (inbox_id, thread_key)`)}
+    ), shown as (
+      insert into mailbox_copies (id, inbox_id)
+      select id, inbox_id from copies where inbox_id is not null and mailbox_driver = ${DOVECOT}
     )
     insert into messages (id, claim_id, thread_id, localpart, envelope_sender, recipient, author, subject,
         preview, kind, content_id, trace, authentication, words)

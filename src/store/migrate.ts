@@ -37,6 +37,7 @@ import * as conversationKinds from '../../migrations/0033-conversation-kinds.ts'
 import * as messageWords from '../../migrations/0034-message-words.ts'
 import * as signatures from '../../migrations/0035-signatures.ts'
 import * as dmarcReports from '../../migrations/0036-dmarc-reports.ts'
+import * as mailboxCopies from '../../migrations/0037-mailbox-copies.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -77,6 +78,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0034-message-words': messageWords,
   '0035-signatures': signatures,
   '0036-dmarc-reports': dmarcReports,
+  '0037-mailbox-copies': mailboxCopies,
 }
 
 /** The database has a migration that this code does not know. */

@@ -7,7 +7,7 @@ import type { EventType } from '#events/catalogue.ts'
 import type { Kind } from '#mail/incoming/kind.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
-import type { AppPasswordRow, InboxRow } from './inbox-tables.ts'
+import type { AppPasswordRow, InboxRow, MailboxCopyRow } from './inbox-tables.ts'
 import type {
   AttemptRow,
   ContentRow,
@@ -55,6 +55,8 @@ export type Tables = {
   mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
   inboxes: InboxRow
   app_passwords: AppPasswordRow
+  mailbox_copies: MailboxCopyRow
+  ended_log_ins: { mail_user: string }
   /** One row while the operator's stop of all sending lasts. */
   sending_stops: { one: Generated<true>; reason: string; at: Generated<Date> }
   campaigns: {

@@ -8,6 +8,7 @@ import { basename, dirname } from 'node:path'
 import { test } from 'node:test'
 import { z } from 'zod'
 import { SETTINGS } from '#config/settings.ts'
+import { excuses as dovecot } from '#drivers/mailbox/dovecot/excuses.ts'
 import { excuses as embeddedMailbox } from '#drivers/mailbox/embedded/excuses.ts'
 import { excuses as mailcow } from '#drivers/mailbox/mailcow/excuses.ts'
 import { MAILBOX_SERVICES, SENDERS, ZONE_HOSTS } from '#drivers/registry.ts'
@@ -23,7 +24,7 @@ const OVERVIEW = 'docs/drivers/README.md'
 const EXCUSES: Record<string, Record<string, Partial<Record<string, string>>>> = {
   zone: { embedded: embeddedZone, powerdns, cloudflare },
   sender: { embedded: embeddedSender, azure },
-  mailbox: { embedded: embeddedMailbox, mailcow },
+  mailbox: { embedded: embeddedMailbox, dovecot, mailcow },
 }
 
 /** Every driver of an outside service, with the shape of its account. */
@@ -102,7 +103,7 @@ test('every folder of a driver has a column, and a page where it is of an outsid
   }
   const outside = globSync('src/drivers/*/*/driver.ts').map((file) => basename(dirname(file)))
   const pages = KINDS.map(({ name }) => name)
-  assert.deepEqual([...new Set(outside)].toSorted(), ['embedded', ...pages].toSorted())
+  assert.deepEqual([...new Set(outside)].toSorted(), ['embedded', 'dovecot', ...pages].toSorted())
   for (const name of pages) assert.match(pageOf(name), /^# /)
 })
 

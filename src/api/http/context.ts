@@ -44,8 +44,8 @@ export type ApiContext = {
   zoneHost(world: WorldName, accounts: DomainAccounts): ZoneDriver
   /** What a sender account may post to us; undefined if unknown, or if it posts nothing. */
   senderEvents(account: string): SenderEvents | undefined
-  /** Where mail programs log in; undefined where they cannot. */
-  logInServers(world: WorldName): LogInServers | undefined
+  /** Where mail programs log in to inboxes at that mailbox service; undefined where they cannot. */
+  logInServers(world: WorldName, mailbox: string): LogInServers | undefined
   /** Where recipients of mail reach the API, without a path; undefined if the operator did not say. */
   publicUrl: string | undefined
   /** Read and write messages outside the event loop. */

@@ -74,15 +74,19 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
         done: ({ status }) => status !== 'PENDING',
         limitMs: context.waitMs,
       })
-      const credentials = await firstCredentials(context, inbox)
+      const credentials = await firstCredentials(context, inbox, row.mailbox_driver)
       return reply.status(201).send({ ...inboxItem(inbox, 'Sender account created.'), credentials })
     },
   )
 }
 
 /** The first app password of a new inbox; null where mail programs cannot log in. */
-async function firstCredentials({ store, logInServers }: ApiContext, inbox: InboxRow) {
-  const servers = logInServers(inbox.world)
+async function firstCredentials(
+  { store, logInServers }: ApiContext,
+  inbox: InboxRow,
+  mailbox: string,
+) {
+  const servers = logInServers(inbox.world, mailbox)
   if (!servers) return null
   const wanted = { name: 'First password', expiresAt: undefined }
   const made = await createAppPassword(store, inbox.id, wanted, 1)

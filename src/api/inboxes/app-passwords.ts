@@ -7,6 +7,7 @@ import {
   revokeAppPassword,
 } from '#store/app-passwords.ts'
 import { findInbox, type InboxRow } from '#store/inboxes.ts'
+import { mailboxAccounts } from '#store/mailbox-copies.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
@@ -46,7 +47,8 @@ export function appPasswordRoutes(app: Http, context: ApiContext): void {
     { schema: create, ...needs(context, 'app_passwords:create') },
     async (request, reply) => {
       const inbox = await inboxOf(context, keyOf(request), request.params.inbox_id)
-      const servers = context.logInServers(inbox.world)
+      const accounts = await mailboxAccounts(store.db, [inbox.domain_id])
+      const servers = context.logInServers(inbox.world, accounts.get(inbox.domain_id)!)
       if (!servers) throw new Problem('log_ins_off')
       const expiresAt = readFutureTime(request.body.expires_at, context.now())
       const wanted = { name: request.body.name, expiresAt }

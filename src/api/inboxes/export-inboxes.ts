@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { createAppPassword } from '#store/app-passwords.ts'
 import { type InboxRow, inboxesById } from '#store/inboxes.ts'
+import { mailboxAccounts } from '#store/mailbox-copies.ts'
 import { API_PREFIX, type ApiContext, type LogInServers } from '../http/context.ts'
 import { csvRow } from '../http/csv.ts'
 import type { Http } from '../http/http.ts'
@@ -44,12 +45,18 @@ export function exportInboxesRoute(app: Http, context: ApiContext): void {
     },
     async (request, reply) => {
       const key = keyOf(request)
-      const servers = context.logInServers(key.world)
-      if (!servers) throw new Problem('log_ins_off')
-      const inboxes = await inboxesById(context.store, key, request.body.inbox_ids)
+      if (!context.logInServers(key.world, '')) throw new Problem('log_ins_off')
+      const found = await inboxesById(context.store, key, request.body.inbox_ids)
+      const inboxes = [...found.values()].filter(({ removed_at }) => removed_at === null)
+      const accounts = await mailboxAccounts(
+        context.store.db,
+        inboxes.map(({ domain_id }) => domain_id),
+      )
       const rows = []
-      for (const inbox of inboxes.values())
-        if (inbox.removed_at === null) rows.push(await rowOf(context, inbox, servers))
+      for (const inbox of inboxes) {
+        const servers = context.logInServers(key.world, accounts.get(inbox.domain_id)!)!
+        rows.push(await rowOf(context, inbox, servers))
+      }
       return reply
         .type('text/csv; charset=utf-8')
         .header('content-disposition', 'attachment; filename="inboxes.csv"')

@@ -10,4 +10,6 @@ export type LogIn = {
   claim: { claimId: string; name: string }
   /** The account of the service that sends its mail. */
   account: string
+  /** The account of the service that has its mailbox. */
+  mailbox: string
 }

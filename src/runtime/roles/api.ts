@@ -8,14 +8,15 @@ import { adminSocketPath, makeAdminDirectory } from '#config/admin-socket.ts'
 import type { Config } from '#config/settings.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
-import { isLoopback, writeEndpoint } from '#names/ip.ts'
+import { type Endpoint, isLoopback, writeEndpoint } from '#names/ip.ts'
 import { BOOTSTRAP_KEY_ID, FIRST_WORKSPACE, findApiKey } from '#store/api-keys.ts'
 import type { AccountCandidates } from '#store/choose-accounts.ts'
 import { isDatabaseAway } from '#store/database.ts'
 import { accountsOfDomain, type PortsOf } from '#store/domain-passes.ts'
+import { DOVECOT } from '#store/mailbox-copies.ts'
 import type { RateLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
-import type { Accounts } from '../accounts.ts'
+import { type Accounts, hasDovecot } from '../accounts.ts'
 import type { BareRuntime, Runtime } from '../context.ts'
 import type { Health } from '../health.ts'
 import { recordKeyUses } from '../key-uses.ts'
@@ -33,6 +34,8 @@ export type ApiParts = {
   workers: MailWorkers
   /** Where this process, or another, takes mail from mail programs. */
   submission: SubmissionListeners
+  /** Where this process, or another, shows mailboxes by IMAP. */
+  imap: readonly Endpoint[]
   live: LiveState
   health: Health
 }
@@ -83,7 +86,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
       pendingClaimsPerName: config.pendingClaimsPerName,
       addsPerNamePerHour: config.addsPerName,
     },
-    accounts: (world) => knownAccounts(parts.accounts[world]),
+    accounts: (world) => knownAccounts(config, parts.accounts[world]),
     defaults: (world) => defaultAccounts(config, parts.accounts[world]),
     senderEvents: (account) =>
       Object.values(parts.accounts).flatMap(({ senders }) => senders.get(account)?.events ?? [])[0],
@@ -92,7 +95,7 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     mailbox: (row) => parts.ports(row.world, accountsOfDomain(row))!.mailbox,
     rates: ratesOf(config),
     maxKeys: config.keysPerWorkspace,
-    logInServers: (world) => logInServers(world, config, parts),
+    logInServers: (world, mailbox) => logInServers(world, mailbox, config, parts),
     publicUrl: config.publicUrl,
     mail: parts.workers,
     archivedMailDays: config.archivedMailDays,
@@ -104,14 +107,22 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
 /** In the sandbox, whose mail host has no address elsewhere, at the address that the server listens at. */
 function logInServers(
   world: WorldName,
+  mailbox: string,
   { mailHost }: Config,
-  { submission: { implicitTls, startTls } }: ApiParts,
+  { submission: { implicitTls, startTls }, imap }: ApiParts,
 ): LogInServers | undefined {
   const [listener] = [...implicitTls, ...startTls]
   if (!listener) return undefined
   const tls = implicitTls.length > 0 ? ('implicit' as const) : ('starttls' as const)
-  const host = world === 'sandbox' ? listener.address : mailHost
-  return { imap: null, smtp: { host, port: listener.port, tls } }
+  const at = ({ address, port }: Endpoint) => ({
+    host: world === 'sandbox' ? address : mailHost,
+    port,
+  })
+  const [shown] = mailbox === DOVECOT ? imap : []
+  return {
+    imap: shown ? { ...at(shown), tls: 'implicit' } : null,
+    smtp: { ...at(listener), tls },
+  }
 }
 
 /** A workspace's default limit allows this many busy keys. */
@@ -126,14 +137,18 @@ function ratesOf(config: Config): RateLimits {
   return { key, workspace }
 }
 
-function knownAccounts({ zones, senders, mailboxes }: Accounts): AccountCandidates {
+function knownAccounts(config: Config, { zones, senders, mailboxes }: Accounts): AccountCandidates {
   const named = (accounts: ReadonlyMap<string, unknown>) => ['embedded', ...accounts.keys()]
-  return { zone: named(zones), sender: named(senders), mailbox: named(mailboxes) }
+  return {
+    zone: named(zones),
+    sender: named(senders),
+    mailbox: [...named(mailboxes), ...(hasDovecot(config) ? [DOVECOT] : [])],
+  }
 }
 
 /** The configured accounts of this world; `embedded` for a service without any. */
 function defaultAccounts(config: Config, accounts: Accounts): AccountCandidates {
-  const known = knownAccounts(accounts)
+  const known = knownAccounts(config, accounts)
   const among = (names: readonly string[], service: keyof AccountCandidates) => {
     const here = names.filter((name) => known[service].includes(name))
     return here.length > 0 ? here : ['embedded']

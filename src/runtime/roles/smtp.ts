@@ -5,7 +5,7 @@ import { findRecipient, isRole, type Recipient, verdictOn } from '#mail/incoming
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { Endpoint } from '#names/ip.ts'
 import { listenInbound } from '#servers/smtp/inbound.ts'
-import type { StoreContext } from '#store/context.ts'
+import { type StoreContext, TOPICS } from '#store/context.ts'
 import { keepAggregate } from '#store/dmarc-reports.ts'
 import { keepMessage } from '#store/keep-messages.ts'
 import { findMailDomain } from '#store/mail-domains.ts'
@@ -13,6 +13,7 @@ import { mailUsage } from '#store/mail-usage.ts'
 import { findSentMessage, recordReport } from '#store/message-reports.ts'
 import { isProbeRecipient, judgeProbe } from '#store/probes.ts'
 import type { World, Worlds } from '../../world.ts'
+import { hasDovecot } from '../accounts.ts'
 import type { Runtime } from '../context.ts'
 import { FreeSpace } from '../free-space.ts'
 
@@ -22,7 +23,7 @@ export async function openInbound(
   worlds: Worlds,
   workers: MailWorkers,
 ): Promise<readonly Endpoint[]> {
-  const incoming = incomingStore(store)
+  const incoming = incomingStore(store, hasDovecot(config))
   const receiving: ReceiveOptions = {
     store: incoming,
     workers,
@@ -76,14 +77,17 @@ function inboxOf(found: Recipient) {
   return inbox === undefined ? undefined : { claimId: claimId!, localpart: inbox }
 }
 
-function incomingStore(store: StoreContext): IncomingStore {
+function incomingStore(store: StoreContext, isShown: boolean): IncomingStore {
   return {
     mailDomain: (domain, localparts) => findMailDomain(store.db, domain, localparts),
     sentMessage: (id, domain) => findSentMessage(store, id, domain),
     recordReport: (report, about) => recordReport(store, report, about),
     isProbe: (recipient) => isProbeRecipient(store, recipient),
-    keep: (content, copies) => keepMessage(store, content, copies),
     keepAggregate: (received) => keepAggregate(store, received),
+    keep: async (content, copies) => {
+      await keepMessage(store, content, copies)
+      if (isShown) store.doorbell.ring(TOPICS.copiesDue)
+    },
     judgeProbe: (recipient, authentication) => judgeProbe(store, recipient, authentication),
   }
 }

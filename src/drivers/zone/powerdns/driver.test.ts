@@ -253,7 +253,7 @@ const SETTINGS: [settings: object, isFine: boolean][] = [
   [{ url: 'http://10.0.0.7:8081' },                     true],
   [{ url: 'https://dns.example.net/' },                 true],
   [{ url: 'http://dns.example.net' },                   false],
-  [{ url: 'http://192.88.99.1:8081' },                  false],
+  [{ url: 'http://9.9.9.9:8081' },                      false],
   [{ url: 'https://user:key@dns.example.net' },         false],
   [{ url: 'ftp://127.0.0.1' },                          false],
   [{ url: '' },                                         false],

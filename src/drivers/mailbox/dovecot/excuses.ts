@@ -1,0 +1,1 @@
+export { excuses } from '../embedded/excuses.ts'
