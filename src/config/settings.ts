@@ -32,7 +32,7 @@ export const SETTINGS = {
   nameserverZone: setting('MAILSTEAD_NAMESERVER_ZONE', 'domain name', 'ns.mailstead.test', "The parent of the nameserver pool's names.", hostName),
   nameserverAddresses: setting('MAILSTEAD_NAMESERVER_ADDRESSES', 'addresses', '', "The addresses of the pool's names; the DNS listen addresses by default.", addresses),
   mailHost: setting('MAILSTEAD_MAIL_HOST', 'host name', 'mx.mailstead.test', 'The host that MX records point to, and our name in EHLO.', hostName),
-  tlsCert: setting('MAILSTEAD_TLS_CERT', 'path', '', "The mail host's certificate with its chain, in PEM, for STARTTLS and submission; self-signed by default. The file is read again when it changes.", (written) => written && resolve(written)),
+  tlsCert: setting('MAILSTEAD_TLS_CERT', 'path', '', "The mail host's certificate with its chain, in PEM, for STARTTLS, submission and IMAP; self-signed by default. The file is read again when it changes.", (written) => written && resolve(written)),
   tlsKey: setting('MAILSTEAD_TLS_KEY', 'path', '', 'The private key of that certificate, in PEM.', (written) => written && resolve(written)),
   mailHostAddresses: setting('MAILSTEAD_MAIL_HOST_ADDRESSES', 'addresses', '', "The mail host's addresses; the SMTP listen addresses by default.", addresses),
   smtpSourceAddresses: setting('MAILSTEAD_SMTP_SOURCE_ADDRESSES', 'addresses', '', 'Local addresses from which outgoing mail is sent; receivers check SPF and PTR against them.', addresses),

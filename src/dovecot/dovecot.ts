@@ -24,12 +24,15 @@ const COMMAND_LIMIT_MS = 10_000
 const FURTHER_PATH = ['/usr/sbin', '/usr/local/sbin']
 const DIRECTORY_MODE = process.getuid?.() === 0 ? 0o711 : 0o700
 
+/** A private key and its certificate, in PEM. */
+type Pair = { readonly key: string; readonly cert: string }
+
 export type DovecotOptions = {
   /** Created if missing. Holds everything, the mail too. */
   readonly dataDir: string
   /** Port 0: one that is free. */
   readonly listen: readonly Endpoint[]
-  readonly tls: { readonly key: string; readonly cert: string }
+  readonly tls: Pair & { onRenewal?(act: (pair: Pair) => void): void }
   /** How much mail an inbox may hold; 0: no limit. */
   readonly quotaMb: number
   readonly findLogIn: FindLogIn
@@ -62,12 +65,30 @@ export class DovecotUnusable extends Error {
 export async function startDovecot(options: DovecotOptions, signal: AbortSignal): Promise<Dovecot> {
   await using started = new AsyncDisposableStack()
   const run = await prepare(options, started)
-  const { onLog, onTrouble } = options
+  const { onLog, onTrouble, onError, tls } = options
   const launch = (each: AbortSignal) => launchDovecot(run, each)
   const supervisor = started.use(
     new Supervisor('Dovecot', await launch(signal), launch, { onLog, onTrouble }),
   )
+  tls.onRenewal?.((pair) => void renew(run, supervisor, pair).catch(onError))
   return handle(run, supervisor, started.move())
+}
+
+/** New sessions get the new certificate. */
+async function renew(run: DovecotRun, { pid }: Supervisor, pair: Pair): Promise<void> {
+  await writeFiles(run, run.account.owner, pairFiles(pair))
+  if (pid) process.kill(pid, 'SIGHUP')
+}
+
+const pairFiles = ({ key, cert }: Pair) => ({ 'key.pem': key, 'certificate.pem': cert })
+
+async function writeFiles(
+  { configDir }: Pick<DovecotPlan, 'configDir'>,
+  owner: Owner | undefined,
+  files: Record<string, string>,
+): Promise<void> {
+  for (const [name, text] of Object.entries(files))
+    await replaceWhole(join(configDir, name), text, owner)
 }
 
 async function prepare(
@@ -94,9 +115,7 @@ async function prepare(
     listen: await Promise.all(listen.map(withPort)),
     quotaMb,
   }
-  const files = { ...configFiles(plan), 'key.pem': tls.key, 'certificate.pem': tls.cert }
-  for (const [name, text] of Object.entries(files))
-    await replaceWhole(join(plan.configDir, name), text, account.owner)
+  await writeFiles(plan, account.owner, { ...configFiles(plan), ...pairFiles(tls) })
   const logIns = join(plan.runDir, SOCKETS.logIns)
   started.use(await answerLogIns(logIns, account.owner, findLogIn, onError))
   return { ...plan, account, program, note: join(dataDir, 'dovecot.pid'), onLog }

@@ -1,33 +1,17 @@
 /** The certificate of the mail host comes from the operator's files, and is renewed without a restart. */
 import assert from 'node:assert/strict'
-import type { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { generate } from 'selfsigned'
+import { implicitName, makeCertificate, nameOf } from '../certificates.ts'
 import { until } from '../client.ts'
 import { dataDirectory } from '../directories.ts'
 import { testHouse } from '../house.ts'
 
-const make = async (name: string) => {
-  const made = await generate([{ name: 'commonName', value: name }], { algorithm: 'sha256' })
-  return { cert: made.cert, key: made.private }
-}
-const [first, second] = [await make('mx.one.test'), await make('mx.two.test')]
-const nameOf = (cert: X509Certificate | undefined) => cert?.subject.replace('CN=', '')
-
-async function implicitName(server: string): Promise<string | undefined> {
-  const [host, port] = server.split(':')
-  const socket = connectTls({ host: host!, port: Number(port), rejectUnauthorized: false })
-  await once(socket, 'secureConnect')
-  const name = nameOf(socket.getPeerX509Certificate())
-  socket.destroy()
-  return name
-}
-
+const [first, second] = [await makeCertificate('mx.one.test'), await makeCertificate('mx.two.test')]
 async function startTlsName(server: string): Promise<string | undefined> {
   const [host, port] = server.split(':')
   const plain = connect(Number(port), host)

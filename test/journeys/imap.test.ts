@@ -1,9 +1,10 @@
 /** Mail programs read the mail of inboxes whose mailbox service is Dovecot. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { implicitName, makeCertificate } from '../certificates.ts'
 import { type Json, until } from '../client.ts'
 import { type Directory, dataDirectory } from '../directories.ts'
 import { DOVECOT, isRefused, mailProgram, WITHOUT_DOVECOT } from '../dovecot.ts'
@@ -324,4 +325,29 @@ describe('IMAP', { skip: WITHOUT_DOVECOT ?? false }, () => {
     const found = await inMailbox(inbox).catch(() => [])
     return found.some(({ envelope }) => envelope?.subject === 'meanwhile')
   }
+})
+
+test('Dovecot shows the renewed certificate to new sessions', {
+  skip: WITHOUT_DOVECOT ?? false,
+}, async () => {
+  await using directory = await dataDirectory()
+  const [cert, key] = [join(directory.path, 'mail.pem'), join(directory.path, 'mail.key')]
+  const write = async (name: string) => {
+    const made = await makeCertificate(name)
+    writeFileSync(cert, made.cert)
+    writeFileSync(key, made.key)
+  }
+  await write('mx.one.test')
+  await using house = await testHouse({
+    ...DOVECOT,
+    MAILSTEAD_TLS_CERT: cert,
+    MAILSTEAD_TLS_KEY: key,
+  })
+  const [server] = house.house.imap
+  assert.equal(await implicitName(server!), 'mx.one.test')
+  await write('mx.two.test')
+  await until(
+    () => implicitName(server!),
+    (name) => name === 'mx.two.test',
+  )
 })
