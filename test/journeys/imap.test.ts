@@ -1,7 +1,7 @@
 /** Mail programs read the mail of inboxes whose mailbox service is Dovecot. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type Json, until } from '../client.ts'
@@ -277,6 +277,21 @@ describe('IMAP', { skip: WITHOUT_DOVECOT ?? false }, () => {
     )
     assert.equal(await isRefused(gone.credentials.imap, gone.credentials), true)
     assert.ok(existsSync(await folderOf(kept)))
+    // As by a message that was on its way.
+    const { id } = await house.store.db
+      .selectFrom('messages')
+      .select('id')
+      .where('subject', '=', `to-${gone.inbox_id}`)
+      .executeTakeFirstOrThrow()
+    mkdirSync(folder)
+    await house.store.db
+      .insertInto('mailbox_copies')
+      .values({ id, inbox_id: gone.inbox_id })
+      .execute()
+    await until(
+      async () => existsSync(folder),
+      (isThere) => !isThere,
+    )
     const again = await until(
       () => house.client.post('/sender-accounts/coldsend-native', namesake(gone)),
       ({ status }) => status === 201,
