@@ -16,27 +16,27 @@ export type NewPassword = { name: string; expiresAt: Date | undefined }
 export type MadePassword = { password: string; row: AppPasswordRow }
 
 /** Undefined when the inbox is gone, or has `max` passwords that still work. */
-export async function createAppPassword(
+export function createAppPassword(
   { db }: StoreContext,
   inboxId: string,
   wanted: NewPassword,
   max: number,
 ): Promise<MadePassword | undefined> {
-  const { password, ...made } = makeAppPassword()
-  const row = await db.transaction().execute(async (tx) => {
+  return db.transaction().execute(async (tx) => {
     // Locked before it is counted, so that two requests at once do not both take the last place.
     await tx.selectFrom('inboxes').select('id').where('id', '=', inboxId).forNoKeyUpdate().execute()
-    return insertPassword(tx, inboxId, { ...wanted, ...made }, max)
+    return insertAppPassword(tx, inboxId, wanted, max)
   })
-  return row && { password, row }
 }
 
-async function insertPassword(
+/** The same in a transaction that holds the inbox. */
+export async function insertAppPassword(
   tx: Queryable,
   inboxId: string,
-  { id, hash, name, expiresAt }: NewPassword & { id: string; hash: string },
+  { name, expiresAt }: NewPassword,
   max: number,
-): Promise<AppPasswordRow | undefined> {
+): Promise<MadePassword | undefined> {
+  const { id, password, hash } = makeAppPassword()
   const { rows } = await sql<AppPasswordRow>`
     with changed as (
       select i.* from inboxes i where i.id = ${inboxId} and i.removed_at is null
@@ -48,7 +48,7 @@ async function insertPassword(
     ), new_events as (
       ${passwordEvents('created', sql`made`)})
     select * from made`.execute(tx)
-  return rows[0]
+  return rows[0] && { password, row: rows[0] }
 }
 
 const worksOf = (alias: ReturnType<typeof sql>) =>

@@ -9,14 +9,16 @@ import { receivedOctets } from './messages.ts'
 export const DOVECOT = 'dovecot'
 
 export type MailboxCopy = {
-  /** `<inbox id>@<claim id>`. */
-  mailUser: string
+  inboxId: string
+  claimId: string
+  /** Its inbox or domain is being removed, or is. */
+  isRemoved: boolean
   sender: string
   raw: Buffer
   arrivedAt: Date
 }
 
-/** Undefined when its inbox is removed. */
+/** Undefined when its message was deleted. */
 export async function loadCopy({ db }: StoreContext, id: string): Promise<MailboxCopy | undefined> {
   const found = await db
     .selectFrom('mailbox_copies as o')
@@ -25,14 +27,14 @@ export async function loadCopy({ db }: StoreContext, id: string): Promise<Mailbo
     .innerJoin('inboxes as i', 'i.id', 'o.inbox_id')
     .innerJoin('domains as d', 'd.id', 'i.domain_id')
     .select(['o.inbox_id', 'm.claim_id', 'm.envelope_sender', 'm.trace', 'm.received_at'])
-    .select(['b.encoding', 'b.content'])
+    .select(['b.encoding', 'b.content', 'i.removed_at', 'd.removal_requested_at'])
     .where('o.id', '=', id)
-    .where('i.removed_at', 'is', null)
-    .where('d.removal_requested_at', 'is', null)
     .executeTakeFirst()
   if (!found) return undefined
   return {
-    mailUser: `${found.inbox_id}@${found.claim_id}`,
+    inboxId: found.inbox_id,
+    claimId: found.claim_id!,
+    isRemoved: found.removed_at !== null || found.removal_requested_at !== null,
     sender: found.envelope_sender,
     raw: receivedOctets(found),
     arrivedAt: found.received_at,

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { createAppPassword } from '#store/app-passwords.ts'
-import { findInbox, type InboxRow } from '#store/inboxes.ts'
+import { insertAppPassword, type MadePassword } from '#store/app-passwords.ts'
+import { findInbox } from '#store/inboxes.ts'
 import { reserveInboxes } from '#store/reserve-inboxes.ts'
 import { loadDomain } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
@@ -28,6 +28,9 @@ const body = z.object({
     .describe('The display name in the From field.')
     .meta({ examples: ['Kim Example'] }),
 })
+
+/** With which a mail program logs in to a new inbox. */
+const FIRST_PASSWORD = { name: 'First password', expiresAt: undefined }
 
 /** POST /sender-accounts/coldsend-native: an inbox; the worker makes its mailbox. */
 export function addInboxRoute(app: Http, context: ApiContext): void {
@@ -58,7 +61,13 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
       if (row.status !== 'ACTIVE')
         throw new Problem('domain_not_active', { domain_status: row.status })
       const wanted = { localpart, displayName: display_name }
-      const [reserved] = (await reserveInboxes(store, row, [wanted])) ?? []
+      const servers = context.logInServers(row.world, row.mailbox_driver)
+      let made: MadePassword | undefined
+      const [reserved] =
+        (await reserveInboxes(store, row, [wanted], async (tx, [inbox]) => {
+          if (servers && inbox?.is === 'reserved')
+            made = await insertAppPassword(tx, inbox.inbox.id, FIRST_PASSWORD, 1)
+        })) ?? []
       if (!reserved) throw new Problem('domain_not_found')
       if (reserved.is === 'full') {
         throw new Problem('inbox_capacity_reached', {
@@ -74,23 +83,12 @@ export function addInboxRoute(app: Http, context: ApiContext): void {
         done: ({ status }) => status !== 'PENDING',
         limitMs: context.waitMs,
       })
-      const credentials = await firstCredentials(context, inbox, row.mailbox_driver)
+      const credentials = made
+        ? { username: inbox.address, password: made.password, ...servers! }
+        : null
       return reply.status(201).send({ ...inboxItem(inbox, 'Sender account created.'), credentials })
     },
   )
-}
-
-/** The first app password of a new inbox; null where mail programs cannot log in. */
-async function firstCredentials(
-  { store, logInServers }: ApiContext,
-  inbox: InboxRow,
-  mailbox: string,
-) {
-  const servers = logInServers(inbox.world, mailbox)
-  if (!servers) return null
-  const wanted = { name: 'First password', expiresAt: undefined }
-  const made = await createAppPassword(store, inbox.id, wanted, 1)
-  return made ? { username: inbox.address, password: made.password, ...servers } : null
 }
 
 function acceptedLocalpart(written: string): string {

@@ -13,6 +13,7 @@ import {
   DOVECOT,
   dropCopy,
   loadCopy,
+  type MailboxCopy,
   putBackEndedLogIn,
   takeEndedLogIns,
 } from '#store/mailbox-copies.ts'
@@ -99,8 +100,12 @@ async function handOver(
   signal: AbortSignal,
 ): Promise<Outcome | 'written'> {
   const copy = await loadCopy(store, row.id)
-  const handed = copy && (await attempt(dovecot, copy, row, signal))
-  if (!copy || handed?.is === 'taken') {
+  if (!copy) return 'written' // The row went with its message.
+  const handed = copy.isRemoved || (await attempt(dovecot, copy, row, signal))
+  if (handed === true || handed.is === 'taken') {
+    // A removal meanwhile may have been done before the message came.
+    if ((await loadCopy(store, row.id))?.isRemoved)
+      await dovecot.removeInbox(copy.claimId, copy.inboxId, signal)
     await dropCopy(store, row)
     return 'written'
   }
@@ -109,7 +114,7 @@ async function handOver(
     afterMs: backOffMs(PAUSES[is], failures),
     failures: failures + 1,
   })
-  if (handed?.is !== 'refused') return later('down')
+  if (handed.is !== 'refused') return later('down')
   if (Date.now() - copy.arrivedAt.getTime() < GIVE_UP_AFTER_MS) return later('refused')
   logger.warn({ message: row.id, reply: handed.reply }, 'a message is in no mail program')
   await dropCopy(store, row)
@@ -118,10 +123,11 @@ async function handOver(
 
 async function attempt(
   dovecot: Dovecot,
-  { mailUser, sender, raw }: { mailUser: string; sender: string; raw: Buffer },
+  { inboxId, claimId, sender, raw }: MailboxCopy,
   { id, epoch }: Taken,
   signal: AbortSignal,
 ) {
+  const mailUser = `${inboxId}@${claimId}`
   try {
     if (epoch !== '1' && (await dovecot.has(mailUser, id, signal))) return { is: 'taken' as const }
     const marked = Buffer.concat([Buffer.from(`X-Mailstead-Id: ${id}\r\n`), raw])
