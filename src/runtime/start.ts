@@ -119,7 +119,16 @@ async function openRoles(
   const redirect = has('redirect') ? await openRedirects(runtime, sandbox !== undefined) : []
   const api =
     has('api') && workers
-      ? await openApi(runtime, { ports, accounts, sandbox, workers, submission, live, health })
+      ? await openApi(runtime, {
+          ports,
+          worlds,
+          accounts,
+          sandbox,
+          workers,
+          submission,
+          live,
+          health,
+        })
       : undefined
   health.started()
   return {

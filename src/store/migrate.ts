@@ -31,6 +31,7 @@ import * as inboxLives from '../../migrations/0027-inbox-lives.ts'
 import * as suppressions from '../../migrations/0028-suppressions.ts'
 import * as sentCopies from '../../migrations/0029-sent-copies.ts'
 import * as appPasswords from '../../migrations/0030-app-passwords.ts'
+import * as smtpAccounts from '../../migrations/0040-smtp-accounts.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -65,6 +66,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0028-suppressions': suppressions,
   '0029-sent-copies': sentCopies,
   '0030-app-passwords': appPasswords,
+  '0040-smtp-accounts': smtpAccounts,
 }
 
 /** The database has a migration that this code does not know. */

@@ -7,7 +7,7 @@ import type { RRset } from '#drivers/zone/contract.ts'
 import type { EventType } from '#events/catalogue.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
-import type { AttemptRow, ContentRow, MessageRow, OutgoingMessageRow } from './mail-tables.ts'
+import type * as mail from './mail-tables.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
 export type Tables = {
@@ -47,6 +47,7 @@ export type Tables = {
   mailboxes: { claim_id: string; localpart: string; created_at: Generated<Date> }
   inboxes: InboxRow
   app_passwords: AppPasswordRow
+  smtp_accounts: mail.SmtpAccountRow
   campaigns: {
     id: string
     workspace_id: string
@@ -59,10 +60,10 @@ export type Tables = {
   suppressions: SuppressionRow
   campaign_inboxes: { campaign_id: string; inbox_id: string }
   threads: ThreadRow
-  messages: MessageRow
-  message_contents: ContentRow
-  outgoing_messages: OutgoingMessageRow & DueRow
-  attempts: AttemptRow
+  messages: mail.MessageRow
+  message_contents: mail.ContentRow
+  outgoing_messages: mail.OutgoingMessageRow & DueRow
+  attempts: mail.AttemptRow
   probes: ProbeRow
   customer_records: CustomerRecordRow
   driver_notes: { account: string; claim_id: string; key: string; value: string }
@@ -278,7 +279,8 @@ type InboxRow = {
   id: string
   workspace_id: string
   world: WorldName
-  domain_id: string
+  /** Null for an inbox at another provider. */
+  domain_id: string | null
   localpart: string
   address: string
   display_name: string

@@ -4,7 +4,7 @@ import { compose } from '#mail/outgoing/compose.ts'
 import { findThread, messagesOfThread } from '#store/conversations.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
-import { loadDomain } from '../domains/load-domain.ts'
+import { loadDomainOf } from '../domains/load-domain.ts'
 import type { ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
@@ -47,6 +47,7 @@ export function replyRoute(app: Http, context: ApiContext): void {
           'conversation_not_found',
           'conversation_archived',
           'conversation_without_author',
+          'inbox_is_elsewhere',
           'domain_not_active',
           'sending_stopped',
           'inbox_not_ready',
@@ -66,7 +67,7 @@ export function replyRoute(app: Http, context: ApiContext): void {
       const inbox = await findInbox(store, key, thread.inbox_id)
       if (thread.archive || !inbox) throw new Problem('conversation_archived')
       if (thread.lead_email === '') throw new Problem('conversation_without_author')
-      const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
+      const { row, conditions } = await loadDomainOf(store, key, inbox)
       mustSend(inbox, row, conditions, context.now())
       const text = request.body.body
       const mail = await compose(

@@ -4,6 +4,8 @@ import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import type { SenderDriver, SenderEvents } from '#drivers/sender/contract.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
 import type { StoredContent } from '#mail/content.ts'
+import type { LogInResult } from '#mail/elsewhere/log-in.ts'
+import type { SmtpAccount } from '#mail/elsewhere/servers.ts'
 import type { Reading } from '#mail/incoming/read.ts'
 import type { NameRules } from '#names/domain-name.ts'
 import type { ApiKey } from '#store/api-keys.ts'
@@ -49,6 +51,8 @@ export type ApiContext = {
   readMessage(content: Omit<StoredContent, 'octets'>): Promise<Reading | undefined>
   /** Where mail programs log in; undefined where they cannot. */
   logInServers(world: WorldName): LogInServers | undefined
+  /** Logs in to the servers of an inbox at another provider, as far as that works. */
+  tryLogIns(world: WorldName, account: SmtpAccount): Promise<readonly LogInResult[]>
   /** How long the mail of a removed domain is kept, in days. */
   archivedMailDays: number
   /** How long a call may wait for the worker, in milliseconds. */

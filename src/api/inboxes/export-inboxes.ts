@@ -35,7 +35,7 @@ export function exportInboxesRoute(app: Http, context: ApiContext): void {
         operationId: 'exportInboxes',
         summary: 'Exports inboxes with log-ins as a CSV file',
         description:
-          'Each inbox gets a new app password, which is shown this once; without one where it has too many. Inboxes that are not there are left out.',
+          'Each inbox gets a new app password, which is shown this once; without one where it has too many. Inboxes that are not there, or at other providers, are left out.',
         body,
         response: { 200: { content: { 'text/csv': { schema: z.string() } } } },
         problems: ['log_ins_off'],
@@ -49,7 +49,8 @@ export function exportInboxesRoute(app: Http, context: ApiContext): void {
       const inboxes = await inboxesById(context.store, key, request.body.inbox_ids)
       const rows = []
       for (const inbox of inboxes.values())
-        if (inbox.removed_at === null) rows.push(await rowOf(context, inbox, servers))
+        if (inbox.removed_at === null && inbox.domain_id !== null)
+          rows.push(await rowOf(context, inbox, servers))
       return reply
         .type('text/csv; charset=utf-8')
         .header('content-disposition', 'attachment; filename="inboxes.csv"')

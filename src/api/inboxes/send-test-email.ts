@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { compose } from '#mail/outgoing/compose.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
-import { loadDomain } from '../domains/load-domain.ts'
+import { loadDomainOf } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
@@ -33,6 +33,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
         response: { 200: testEmail },
         problems: [
           'sender_account_not_found',
+          'inbox_is_elsewhere',
           'domain_not_active',
           'sending_stopped',
           'inbox_not_ready',
@@ -49,7 +50,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
       const key = keyOf(request)
       const inbox = await findInbox(store, key, request.params.inbox_id)
       if (!inbox) throw new Problem('sender_account_not_found')
-      const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
+      const { row, conditions } = await loadDomainOf(store, key, inbox)
       mustSend(inbox, row, conditions, context.now())
       const recipient = request.body.recipient_email.toLowerCase()
       const mail = await compose(
