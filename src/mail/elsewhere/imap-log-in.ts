@@ -11,12 +11,7 @@ const LIMITS = {
 }
 
 /** Logs in by IMAP, and ends the session. Throws `LogInFailed`. */
-export async function tryImap(
-  place: Place,
-  { username, password }: LogInName,
-  signal: AbortSignal,
-): Promise<void> {
-  signal.throwIfAborted()
+export async function tryImap(place: Place, { username, password }: LogInName): Promise<void> {
   const client = new ImapFlow({
     host: place.address,
     port: place.port,
@@ -36,14 +31,11 @@ export async function tryImap(
   const ended = Promise.withResolvers<never>()
   client.on('error', ended.reject)
   client.on('close', () => ended.reject(new LogInFailed('refused')))
-  const abort = () => ended.reject(new LogInFailed('timed_out'))
-  signal.addEventListener('abort', abort, { once: true })
   try {
     await Promise.race([client.connect(), ended.promise])
   } catch (error) {
     throw error instanceof LogInFailed ? error : new LogInFailed(failureOf(error))
   } finally {
-    signal.removeEventListener('abort', abort)
     client.close()
   }
 }

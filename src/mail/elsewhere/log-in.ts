@@ -1,5 +1,5 @@
 /** Tries the log-ins of an inbox at another provider. */
-import { tryImap } from './imap-log-in.ts'
+import { tryInThread } from './attempts.ts'
 import {
   type ElsewhereRules,
   type Failure,
@@ -10,7 +10,6 @@ import {
   type ServerOf,
   type SmtpAccount,
 } from './servers.ts'
-import { trySmtp } from './smtp-log-in.ts'
 
 /** Whether a log-in works; if not, why. */
 export type LogInResult = { protocol: Protocol; failure: Failure | undefined }
@@ -38,9 +37,7 @@ async function tryLogIn(
   try {
     const places = await placesOf(protocol, server, rules, limit)
     await firstThatAnswers(places, (place) =>
-      protocol === 'smtp'
-        ? trySmtp(place, server.logIn, rules.mailHost, limit)
-        : tryImap(place, server.logIn, limit),
+      tryInThread({ protocol, place, logIn: server.logIn, mailHost: rules.mailHost }, limit),
     )
     return { protocol, failure: undefined }
   } catch (error) {

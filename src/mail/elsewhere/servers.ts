@@ -43,6 +43,9 @@ export type Place = {
   isVerified: boolean
 }
 
+/** One log-in at one address. */
+export type Attempt = { protocol: Protocol; place: Place; logIn: LogInName; mailHost: string }
+
 /** Only ports of mail, so that nobody has us look for other open ports. */
 const PORTS: Record<Protocol, readonly number[]> = { smtp: [465, 587, 2525], imap: [143, 993] }
 /** In the sandbox also those that a server may listen at without privileges. */

@@ -8,7 +8,6 @@ export async function trySmtp(
   place: Place,
   { username, password }: LogInName,
   mailHost: string,
-  signal: AbortSignal,
 ): Promise<void> {
   const connection = new SMTPConnection({
     host: place.address,
@@ -25,15 +24,11 @@ export async function trySmtp(
   const ended = Promise.withResolvers<never>()
   connection.on('error', ended.reject)
   connection.on('end', () => ended.reject(new LogInFailed('refused')))
-  const abort = () => ended.reject(new LogInFailed('timed_out'))
-  signal.addEventListener('abort', abort, { once: true })
   try {
-    signal.throwIfAborted()
     await Promise.race([ended.promise, steps(connection, { user: username, pass: password })])
   } catch (error) {
     throw error instanceof LogInFailed ? error : new LogInFailed(failureOf(error))
   } finally {
-    signal.removeEventListener('abort', abort)
     connection.close()
   }
 }
