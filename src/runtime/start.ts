@@ -130,6 +130,7 @@ async function openRoles(
     has('api') && workers
       ? await openApi(runtime, {
           ports,
+          worlds,
           accounts,
           sandbox,
           workers,

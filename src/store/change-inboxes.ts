@@ -63,7 +63,8 @@ export async function setPaused(
 }
 
 const BY_REQUEST = 'It was paused by a request.'
-const resumed = sql`pause = null, counted_from = now()`
+const resumed = sql`pause = null, counted_from = now(),
+  problem = case when domain_id is null then null else problem end`
 
 /** The active campaigns that use the inbox. */
 async function blockersOfInbox(db: Queryable, id: string): Promise<Blocker[]> {
@@ -80,8 +81,8 @@ async function blockersOfInbox(db: Queryable, id: string): Promise<Blocker[]> {
 export type RemoveInbox = 'removed' | 'gone' | { blockers: readonly Blocker[] }
 
 /**
- * Removes an inbox: it is in no list any more, its queued messages end, and a pass removes it at the services. Its
- * conversations are kept for `mailDays`.
+ * Removes an inbox: it is in no list any more, its queued messages end, and a pass removes it at the services. Log-ins at
+ * another provider are forgotten at once. Its conversations are kept for `mailDays`.
  */
 export async function removeInbox(
   context: StoreContext,
@@ -93,23 +94,26 @@ export async function removeInbox(
   if (!found) return 'gone'
   const result = await context.db.transaction().execute(async (tx): Promise<RemoveInbox> => {
     // Domains are locked before their inboxes, as everywhere.
-    await tx
-      .selectFrom('domains')
-      .select('id')
-      .where('id', '=', found.domain_id)
-      .forNoKeyUpdate()
-      .execute()
+    if (found.domain_id !== null)
+      await tx
+        .selectFrom('domains')
+        .select('id')
+        .where('id', '=', found.domain_id)
+        .forNoKeyUpdate()
+        .execute()
     const blockers = await blockersOfInbox(tx, id)
     if (blockers.length > 0) return { blockers }
     const { rows } = await sql`
       with changed as (
-        update inboxes set removed_at = now(), mail_until = now() + ${mailDays} * interval '1 day'
+        update inboxes set removed_at = now(), mail_until = now() + ${mailDays} * interval '1 day',
+               torn_down_at = case when domain_id is null then now() end
          where id = ${id} and removed_at is null returning *),
       events as (${insertInboxEvents('inbox.deleted', sql`'The inbox ' || address || ' was deleted.'`)})
       select id from changed`.execute(tx)
     if (rows.length === 0) return 'gone'
     await wakeMessagesOf(tx, id)
-    await wakeDomain(tx, found.domain_id)
+    if (found.domain_id !== null) await wakeDomain(tx, found.domain_id)
+    else await tx.deleteFrom('smtp_accounts').where('inbox_id', '=', id).execute()
     return 'removed'
   })
   context.doorbell.ring(TOPICS.domainsDue)

@@ -164,7 +164,7 @@ export async function inboxCounts(
     .where('removed_at', 'is', null)
     .groupBy('domain_id')
     .execute()
-  return new Map(rows.map(({ domain_id, count }) => [domain_id, Number(count)]))
+  return new Map(rows.map(({ domain_id, count }) => [domain_id!, Number(count)]))
 }
 
 /** Everything else shown of a domain, in one query. */

@@ -10,7 +10,8 @@ export type InboxRow = {
   id: string
   workspace_id: string
   world: 'live' | 'sandbox'
-  domain_id: string
+  /** Null for an inbox at another provider. */
+  domain_id: string | null
   localpart: string
   address: string
   display_name: string

@@ -108,3 +108,16 @@ export type DmarcCountRow = {
   header_from: string
   envelope_from: string
 }
+
+/** The servers of an inbox at another provider; the log-ins are sealed. */
+export type SmtpAccountRow = {
+  inbox_id: string
+  smtp_host: string
+  smtp_port: number
+  smtp_encrypts: boolean
+  smtp_log_in: string
+  imap_host: string
+  imap_port: number
+  imap_encrypts: boolean
+  imap_log_in: string
+}

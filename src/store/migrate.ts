@@ -38,6 +38,7 @@ import * as messageWords from '../../migrations/0034-message-words.ts'
 import * as signatures from '../../migrations/0035-signatures.ts'
 import * as dmarcReports from '../../migrations/0036-dmarc-reports.ts'
 import * as mailboxCopies from '../../migrations/0037-mailbox-copies.ts'
+import * as smtpAccounts from '../../migrations/0038-smtp-accounts.ts'
 import { type Database, openDatabase } from './database.ts'
 
 /** Every migration by name, oldest first. Forward only: a later one corrects a mistake. */
@@ -79,6 +80,7 @@ const MIGRATIONS: Record<string, Migration> = {
   '0035-signatures': signatures,
   '0036-dmarc-reports': dmarcReports,
   '0037-mailbox-copies': mailboxCopies,
+  '0038-smtp-accounts': smtpAccounts,
 }
 
 /** The database has a migration that this code does not know. */

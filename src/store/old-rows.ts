@@ -6,6 +6,10 @@ const ALL = sql`true`
 /** The latest probe is the domain's proof. */
 const IS_PAST = sql`exists (select from probes later where later.domain_id = probes.domain_id and later.id > probes.id
   and later.judged_at is not null)`
+/** Inboxes of a domain go with it. */
+const IS_ELSEWHERE_UNUSED = sql`domain_id is null
+  and not exists (select from threads t where t.inbox_id = inboxes.id)
+  and not exists (select from campaign_inboxes c where c.inbox_id = inboxes.id)`
 
 // biome-ignore format: a table
 const KEPT_FOR = [
@@ -17,6 +21,7 @@ const KEPT_FOR = [
   { table: 'bulk_jobs',         which: ALL,                        since: 'created_at',  days: 30 },
   { table: 'events',            which: sql`type like 'message.%'`, since: 'at',          days: 30 },
   { table: 'events',            which: ALL,                        since: 'at',          days: 365 },
+  { table: 'inboxes',           which: IS_ELSEWHERE_UNUSED,        since: 'removed_at',  days: 365 },
   { table: 'probes',            which: IS_PAST,                    since: 'judged_at',   days: 30 },
 ] as const
 

@@ -8,14 +8,7 @@ import type { Kind } from '#mail/incoming/kind.ts'
 import type { Authentication } from '#mail/incoming/results.ts'
 import type { FoundPolicy } from '#mail/outgoing/tls-policies.ts'
 import type { AppPasswordRow, InboxRow, MailboxCopyRow } from './inbox-tables.ts'
-import type {
-  AttemptRow,
-  ContentRow,
-  DmarcCountRow,
-  DmarcReportRow,
-  MessageRow,
-  OutgoingMessageRow,
-} from './mail-tables.ts'
+import type * as mail from './mail-tables.ts'
 
 /** The tables, as migrations/ made them. Times are `Date`, bigints are strings, as `pg` gives them. */
 export type Tables = {
@@ -59,6 +52,7 @@ export type Tables = {
   ended_log_ins: { mail_user: string }
   /** One row while the operator's stop of all sending lasts. */
   sending_stops: { one: Generated<true>; reason: string; at: Generated<Date> }
+  smtp_accounts: mail.SmtpAccountRow
   campaigns: {
     id: string
     workspace_id: string
@@ -71,12 +65,12 @@ export type Tables = {
   suppressions: SuppressionRow
   campaign_inboxes: { campaign_id: string; inbox_id: string }
   threads: ThreadRow
-  messages: MessageRow
-  message_contents: ContentRow
-  outgoing_messages: OutgoingMessageRow & DueRow
-  attempts: AttemptRow
-  dmarc_reports: DmarcReportRow
-  dmarc_rows: DmarcCountRow
+  messages: mail.MessageRow
+  message_contents: mail.ContentRow
+  outgoing_messages: mail.OutgoingMessageRow & DueRow
+  attempts: mail.AttemptRow
+  dmarc_reports: mail.DmarcReportRow
+  dmarc_rows: mail.DmarcCountRow
   probes: ProbeRow
   customer_records: CustomerRecordRow
   driver_notes: { account: string; claim_id: string; key: string; value: string }

@@ -11,6 +11,21 @@ export type Operation = {
   absent: string | undefined
 }
 
+/** Its log-ins fail at once, as the port is not of mail. */
+const ELSEWHERE = {
+  email_address: 'kim@elsewhere.example',
+  display_name: 'Kim',
+  inbox_type: 'CUSTOM_SMTP',
+  smtp_host: '127.0.0.1',
+  smtp_port: 1,
+  smtp_username: 'kim',
+  smtp_password: 'secret',
+  imap_host: '127.0.0.1',
+  imap_port: 1,
+  imap_username: 'kim',
+  imap_password: 'secret',
+}
+
 // biome-ignore format: a table
 export const OPERATIONS: readonly Operation[] = [
   operation('POST',   '/domains',                              'domains:create',         undefined, '{"domain":"operation.test"}'),
@@ -25,6 +40,7 @@ export const OPERATIONS: readonly Operation[] = [
   operation('POST',   '/domains/{domain}/redirect',            'domains:update',         'domain_not_found', '{"target_domain":"elsewhere.example"}'),
   operation('DELETE', '/domains/{domain}/redirect',            'domains:update',         'domain_not_found'),
   operation('POST',   '/sender-accounts/coldsend-native',      'sender_accounts:create', 'domain_not_found', '{"domain_id":"{domain}","email_prefix":"op","display_name":"Op"}'),
+  operation('POST',   '/sender-accounts/smtp',                 'sender_accounts:create', undefined, JSON.stringify(ELSEWHERE)),
   operation('GET',    '/sender-accounts',                      'sender_accounts:read',   undefined),
   operation('POST',   '/sender-accounts/{inbox}/test-email',   'sender_accounts:update', 'sender_account_not_found', '{"recipient_email":"someone@inbox.test"}'),
   operation('GET',    '/sender-accounts/{inbox}',              'sender_accounts:read',   'sender_account_not_found'),

@@ -4,7 +4,7 @@ import { wordsOf } from '#mail/words.ts'
 import { findThread, messagesOfThread } from '#store/conversations.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
-import { loadDomain } from '../domains/load-domain.ts'
+import { loadDomainOf } from '../domains/load-domain.ts'
 import type { ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Invalid, Problem } from '../http/problems.ts'
@@ -39,6 +39,7 @@ export function replyRoute(app: Http, context: ApiContext): void {
           'conversation_not_found',
           'conversation_archived',
           'conversation_without_author',
+          'inbox_is_elsewhere',
           'domain_not_active',
           'all_sending_stopped',
           'sending_stopped',
@@ -62,7 +63,7 @@ export function replyRoute(app: Http, context: ApiContext): void {
       const inbox = await findInbox(store, key, thread.inbox_id)
       if (thread.archive || !inbox) throw new Problem('conversation_archived')
       if (thread.lead_email === '') throw new Problem('conversation_without_author')
-      const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
+      const { row, conditions } = await loadDomainOf(store, key, inbox)
       mustSend(inbox, row, conditions, context.now())
       const subject = answerTo(thread.subject)
       const draft = {

@@ -3,6 +3,8 @@ import type { ClaimLimits } from '#domains/claims.ts'
 import type { MailboxDriver } from '#drivers/mailbox/contract.ts'
 import type { SenderDriver, SenderEvents } from '#drivers/sender/contract.ts'
 import type { ZoneDriver } from '#drivers/zone/contract.ts'
+import type { LogInResult } from '#mail/elsewhere/log-in.ts'
+import type { SmtpAccount } from '#mail/elsewhere/servers.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import type { NameRules } from '#names/domain-name.ts'
 import type { ApiKey } from '#store/api-keys.ts'
@@ -50,6 +52,8 @@ export type ApiContext = {
   publicUrl: string | undefined
   /** Read and write messages outside the event loop. */
   mail: Pick<MailWorkers, 'read' | 'readAttachment' | 'compose'>
+  /** Logs in to the servers of an inbox at another provider, as far as that works. */
+  tryLogIns(world: WorldName, account: SmtpAccount): Promise<readonly LogInResult[]>
   /** How long the mail of a removed domain is kept, in days. */
   archivedMailDays: number
   /** How long a call may wait for the worker, in milliseconds. */

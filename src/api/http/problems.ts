@@ -61,6 +61,8 @@ export const PROBLEMS = {
   not_rotatable:           { status: 409, detail: 'The sender service rotates its keys by itself' },
   rotation_in_progress:    { status: 409, detail: 'A new key is already being published' },
   inbox_exists:            { status: 409, detail: 'The address is taken' },
+  inbox_is_elsewhere:      { status: 409, detail: 'The inbox is at another provider' },
+  connection_failed:       { status: 400, detail: 'A log-in at the provider of the inbox failed' },
   inbox_being_removed:     { status: 409, detail: 'The inbox at this address is being removed; add it again when that is done' },
   inbox_in_use:            { status: 409, detail: 'An active campaign uses the inbox' },
   inbox_paused:            { status: 409, detail: 'The inbox is paused' },

@@ -26,6 +26,7 @@ import { rotateDkimRoute } from '../domains/rotate-dkim.ts'
 import { setRedirectRoute } from '../domains/set-redirect.ts'
 import { feedRoute } from '../events/feed.ts'
 import { addInboxRoute } from '../inboxes/add-inbox.ts'
+import { addSmtpInboxRoute } from '../inboxes/add-smtp-inbox.ts'
 import { appPasswordRoutes } from '../inboxes/app-passwords.ts'
 import { bulkAddRoutes } from '../inboxes/bulk-add.ts'
 import { bulkDeleteRoute } from '../inboxes/bulk-delete.ts'
@@ -72,6 +73,7 @@ const ROUTES = [
   setRedirectRoute,
   deleteRedirectRoute,
   addInboxRoute,
+  addSmtpInboxRoute,
   listInboxesRoute,
   oneInboxRoutes,
   bulkAddRoutes,

@@ -40,13 +40,19 @@ export function appPasswordRoutes(app: Http, context: ApiContext): void {
     params: inboxParams,
     body,
     response: { 201: appPasswordMade },
-    problems: ['sender_account_not_found', 'log_ins_off', 'too_many_app_passwords'] as const,
+    problems: [
+      'sender_account_not_found',
+      'inbox_is_elsewhere',
+      'log_ins_off',
+      'too_many_app_passwords',
+    ] as const,
   }
   app.post(
     PASSWORDS,
     { schema: create, ...needs(context, 'app_passwords:create') },
     async (request, reply) => {
       const inbox = await inboxOf(context, keyOf(request), request.params.inbox_id)
+      if (inbox.domain_id === null) throw new Problem('inbox_is_elsewhere')
       const accounts = await mailboxAccounts(store.db, [inbox.domain_id])
       const servers = context.logInServers(inbox.world, accounts.get(inbox.domain_id)!)
       if (!servers) throw new Problem('log_ins_off')

@@ -36,7 +36,7 @@ export function exportInboxesRoute(app: Http, context: ApiContext): void {
         operationId: 'exportInboxes',
         summary: 'Exports inboxes with log-ins as a CSV file',
         description:
-          'Each inbox gets a new app password, which is shown this once; without one where it has too many. Inboxes that are not there are left out.',
+          'Each inbox gets a new app password, which is shown this once; without one where it has too many. Inboxes that are not there, or at other providers, are left out.',
         body,
         response: { 200: { content: { 'text/csv': { schema: z.string() } } } },
         problems: ['log_ins_off'],
@@ -47,7 +47,7 @@ export function exportInboxesRoute(app: Http, context: ApiContext): void {
       const key = keyOf(request)
       if (!context.logInServers(key.world, '')) throw new Problem('log_ins_off')
       const found = await inboxesById(context.store, key, request.body.inbox_ids)
-      const inboxes = [...found.values()].filter(({ removed_at }) => removed_at === null)
+      const inboxes = [...found.values()].filter(isHostedHere)
       const accounts = await mailboxAccounts(
         context.store.db,
         inboxes.map(({ domain_id }) => domain_id),
@@ -64,6 +64,10 @@ export function exportInboxesRoute(app: Http, context: ApiContext): void {
     },
   )
 }
+
+/** Only these have log-ins of ours. */
+const isHostedHere = (inbox: InboxRow): inbox is InboxRow & { domain_id: string } =>
+  inbox.removed_at === null && inbox.domain_id !== null
 
 async function rowOf({ store, now }: ApiContext, inbox: InboxRow, servers: LogInServers) {
   const wanted = { name: `Exported ${now().toISOString().slice(0, 10)}`, expiresAt: undefined }

@@ -1,8 +1,10 @@
+import type { ApiKey } from '#store/api-keys.ts'
 import { claimOf } from '#store/domains.ts'
 import { readInboxHealth } from '#store/inbox-health.ts'
-import { findInbox } from '#store/inboxes.ts'
+import { findInbox, type InboxRow } from '#store/inboxes.ts'
+import { findSmtpAccount } from '#store/smtp-accounts.ts'
 import { sendingOf } from '../domains/domain-views.ts'
-import { loadDomain } from '../domains/load-domain.ts'
+import { loadDomainOf } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
@@ -73,22 +75,9 @@ export function inboxHealthRoutes(app: Http, context: ApiContext): void {
       const key = keyOf(request)
       const inbox = await findInbox(store, key, request.params.inbox_id)
       if (!inbox) throw new Problem('sender_account_not_found')
-      const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
-      const [claim, signal] = [await claimOf(store, row), AbortSignal.timeout(CHECK_LIMIT_MS)]
-      const mailboxes = await context.mailbox(row).listMailboxes(claim, signal)
-      const identities = await context.sender(row).identities?.list(claim, signal)
-      const checks = [
-        check('domain', sendingOf(row, conditions, context.now()).allowed, 'The domain may send'),
-        check('inbox', inbox.status === 'ACTIVE', 'The inbox is active'),
-        check(
-          'mailbox',
-          mailboxes.includes(inbox.localpart),
-          'The mailbox service has its mailbox',
-        ),
-        ...(identities
-          ? [check('identity', identities.includes(inbox.localpart), 'The sender service knows it')]
-          : []),
-      ]
+      const checks = await (inbox.domain_id === null
+        ? checksElsewhere(context, inbox)
+        : checksOf(context, key, inbox))
       const works = checks.every(({ passed }) => passed)
       return {
         ...SUCCESS,
@@ -99,6 +88,37 @@ export function inboxHealthRoutes(app: Http, context: ApiContext): void {
       }
     },
   )
+}
+
+async function checksOf(context: ApiContext, key: ApiKey, inbox: InboxRow) {
+  const { store } = context
+  const { row, conditions } = await loadDomainOf(store, key, inbox)
+  const [claim, signal] = [await claimOf(store, row), AbortSignal.timeout(CHECK_LIMIT_MS)]
+  const mailboxes = await context.mailbox(row).listMailboxes(claim, signal)
+  const identities = await context.sender(row).identities?.list(claim, signal)
+  return [
+    check('domain', sendingOf(row, conditions, context.now()).allowed, 'The domain may send'),
+    check('inbox', inbox.status === 'ACTIVE', 'The inbox is active'),
+    check('mailbox', mailboxes.includes(inbox.localpart), 'The mailbox service has its mailbox'),
+    ...(identities
+      ? [check('identity', identities.includes(inbox.localpart), 'The sender service knows it')]
+      : []),
+  ]
+}
+
+/** An inbox at another provider: whether its log-ins work now. */
+async function checksElsewhere(context: ApiContext, inbox: InboxRow) {
+  const account = await findSmtpAccount(context.store, inbox.id)
+  if (!account) throw new Problem('sender_account_not_found')
+  const results = await context.tryLogIns(inbox.world, account)
+  return [
+    check('inbox', inbox.status === 'ACTIVE', 'The inbox is active'),
+    ...results.map(({ protocol, failure }) => ({
+      check: protocol,
+      passed: failure === undefined,
+      message: failure === undefined ? 'The log-in works.' : `The log-in fails: ${failure}.`,
+    })),
+  ]
 }
 
 const check = (name: string, passed: boolean, claim: string) => ({

@@ -3,7 +3,7 @@ import { compose } from '#mail/outgoing/compose.ts'
 import { claimOf } from '#store/domains.ts'
 import { findInbox } from '#store/inboxes.ts'
 import { unsubscribeUrl } from '#store/unsubscriptions.ts'
-import { loadDomain } from '../domains/load-domain.ts'
+import { loadDomainOf } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
@@ -38,6 +38,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
         response: { 200: testEmail },
         problems: [
           'sender_account_not_found',
+          'inbox_is_elsewhere',
           'domain_not_active',
           'all_sending_stopped',
           'sending_stopped',
@@ -56,7 +57,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
       const key = keyOf(request)
       const inbox = await findInbox(store, key, request.params.inbox_id)
       if (!inbox) throw new Problem('sender_account_not_found')
-      const { row, conditions } = await loadDomain(store, key, inbox.domain_id)
+      const { row, conditions } = await loadDomainOf(store, key, inbox)
       mustSend(inbox, row, conditions, context.now())
       const recipient = request.body.recipient_email.toLowerCase()
       const { publicUrl } = context

@@ -6,6 +6,8 @@ import { startApi } from '#api/http/server.ts'
 import { startUnavailableApi } from '#api/http/unavailable-api.ts'
 import { adminSocketPath, makeAdminDirectory } from '#config/admin-socket.ts'
 import type { Config } from '#config/settings.ts'
+import { tryLogIns } from '#mail/elsewhere/log-in.ts'
+import type { ElsewhereRules } from '#mail/elsewhere/servers.ts'
 import type { MailWorkers } from '#mail/workers/mail-workers.ts'
 import { ancestorsOf } from '#names/domain-name.ts'
 import { type Endpoint, isLoopback, writeEndpoint } from '#names/ip.ts'
@@ -16,6 +18,7 @@ import { accountsOfDomain, type PortsOf } from '#store/domain-passes.ts'
 import { DOVECOT } from '#store/mailbox-copies.ts'
 import type { RateLimits } from '#store/request-counts.ts'
 import type { WorldName } from '#store/tables.ts'
+import type { World, Worlds } from '../../world.ts'
 import { type Accounts, hasDovecot } from '../accounts.ts'
 import type { BareRuntime, Runtime } from '../context.ts'
 import type { Health } from '../health.ts'
@@ -36,6 +39,7 @@ export type ApiParts = {
   submission: SubmissionListeners
   /** Where this process, or another, shows mailboxes by IMAP. */
   imap: readonly Endpoint[]
+  worlds: Worlds
   live: LiveState
   health: Health
 }
@@ -98,11 +102,27 @@ function contextOf(config: Config, parts: ApiParts): OwnContext {
     logInServers: (world, mailbox) => logInServers(world, mailbox, config, parts),
     publicUrl: config.publicUrl,
     mail: parts.workers,
+    tryLogIns: (world, account) =>
+      tryLogIns(
+        account,
+        elsewhereRules(parts.worlds.get(world)!),
+        AbortSignal.timeout(LOG_INS_LIMIT_MS),
+      ),
     archivedMailDays: config.archivedMailDays,
     waitMs: config.handlerWaitMs,
     now: () => new Date(),
   }
 }
+
+/** Both log-ins have limits of their own. */
+const LOG_INS_LIMIT_MS = 30_000
+
+const elsewhereRules = ({ name, resolver, mayConnect, platform }: World): ElsewhereRules => ({
+  resolver,
+  mayConnect,
+  isStrict: name === 'live',
+  mailHost: platform.mailHost,
+})
 
 /** In the sandbox, whose mail host has no address elsewhere, at the address that the server listens at. */
 function logInServers(
