@@ -9,8 +9,8 @@ import type { StoreContext } from './context.ts'
 const REPORTS_A_DAY = 500
 
 /**
- * Stores a report about the claim's own domain, once. Of one that anybody may have written only its arrival is
- * stored, so that it neither counts nor hides the true one.
+ * Stores a report about the claim's own domain, once. Without authentication, only the arrival is stored: such a
+ * report neither counts nor hides the true one.
  */
 export async function keepAggregate(
   { db }: StoreContext,
@@ -107,6 +107,19 @@ export async function reportedDailySources(
       ${ROWS} where ${within(claimId, range)} group by 1, 2 order by 1 desc, 2
      limit ${DAILY_SOURCES}`.execute(db)
   return rows
+}
+
+/** How many reports came, by whether their own messages passed DMARC. */
+export async function countReports(
+  { db }: StoreContext,
+  claimId: string,
+  range: DayRange,
+): Promise<{ authentic: number; others: number }> {
+  const { rows } = await sql<{ authentic: number; others: number }>`
+    select count(*) filter (where is_authentic)::int as authentic,
+           count(*) filter (where not is_authentic)::int as others
+      from dmarc_reports p where ${within(claimId, range)}`.execute(db)
+  return rows[0]!
 }
 
 export async function reporters(

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { keepAggregate } from '#store/dmarc-reports.ts'
 import { refuses, UNKNOWN_ID, violates } from '../api/expect.ts'
 import { type Json, until } from '../client.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
@@ -140,6 +141,26 @@ test('a report about another domain is kept as mail, and counted nowhere', async
   assert.equal(body.totals.messages, before.totals.messages + 1)
   const { body: theirs } = await client.get(`/domains/${reporter.domain_id}/dmarc`)
   assert.equal(theirs.totals.messages, 0)
+})
+
+test('all reports are counted, also those of reporters that are not listed', async () => {
+  const { id: claimId } = await store.db
+    .selectFrom('claims')
+    .select('id')
+    .where('domain_id', '=', domain.domain_id)
+    .executeTakeFirstOrThrow()
+  const begins = new Date('2026-01-05T00:00:00Z')
+  const about = { reporter: 'R', domain: 'acme.test', begins, ends: begins, rows: [] }
+  for (let n = 0; n < 60; n++)
+    await keepAggregate(store, {
+      claimId,
+      author: `reporter${n}@inbox.test`,
+      isAuthentic: n % 2 === 0,
+      report: { ...about, reportId: `${n}` },
+    })
+  const { totals, reporters } = await shown('?from=2026-01-05&to=2026-01-05')
+  assert.deepEqual([totals.reports, totals.unauthenticated_reports], [30, 30])
+  assert.equal(reporters.length, 50)
 })
 
 test('a month of aligned mail from known sources proposes a stricter policy, with its evidence', async () => {

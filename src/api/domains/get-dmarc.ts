@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { proposedPolicy } from '#domains/dmarc-ladder.ts'
 import { ownPolicy } from '#policy/dmarc.ts'
 import {
+  countReports,
   type DayRange,
   reportedDailySources,
   reportedDays,
@@ -43,7 +44,7 @@ export function getDmarcRoute(app: Http, context: ApiContext): void {
         operationId: 'getDmarc',
         summary: 'Shows what receivers report about the mail of a domain',
         description:
-          'From the aggregate reports whose own messages passed DMARC. Anybody may send others: they are only counted.',
+          'Uses the aggregate reports whose own messages passed DMARC. Other reports may be forged: they are only counted.',
         params: domainParams,
         querystring,
         response: { 200: dmarcShown },
@@ -60,10 +61,7 @@ export function getDmarcRoute(app: Http, context: ApiContext): void {
       const senders = await reporters(store, claimId, range, REPORTERS)
       const sum = (of: (day: (typeof days)[number]) => number) =>
         days.reduce((total, each) => total + of(each), 0)
-      const count = (isAuthentic: boolean) =>
-        senders
-          .filter((sender) => sender.isAuthentic === isAuthentic)
-          .reduce((total, { reports }) => total + reports, 0)
+      const { authentic, others } = await countReports(store, claimId, range)
       return {
         ...SUCCESS,
         message: 'DMARC reports retrieved successfully',
@@ -72,8 +70,8 @@ export function getDmarcRoute(app: Http, context: ApiContext): void {
         totals: {
           messages: sum(({ messages }) => messages),
           aligned: sum(({ aligned }) => aligned),
-          reports: count(true),
-          unauthenticated_reports: count(false),
+          reports: authentic,
+          unauthenticated_reports: others,
         },
         days: days.map((each) => ({ ...each, day: dayOf(each.day) })),
         sources: sources.map((each) => ({

@@ -1,6 +1,6 @@
 /**
- * Reads DMARC aggregate reports (RFC 9990). Runs in a worker: anybody can send one, and a small archive may hold
- * very much.
+ * Reads DMARC aggregate reports (RFC 9990). Runs in a worker: strangers send them, and a small archive may unpack to
+ * a very large document.
  */
 
 import { isIP } from 'node:net'
