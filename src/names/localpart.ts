@@ -9,8 +9,13 @@ const RESERVED = ['postmaster', 'abuse', 'hostmaster', 'mailer-daemon', 'dmarc',
 export const isReserved = (localpart: string): boolean =>
   RESERVED.includes(localpart) || isReportsLocalpart(localpart)
 
-/** Of the addresses in our DMARC records, where reports go. */
-export const isReportsLocalpart = (localpart: string): boolean => localpart.startsWith('dmarc-')
+const REPORTS = 'dmarc-'
+
+/** Where DMARC reports go: hard to guess, so that no other mail arrives there. */
+export const reportsLocalpart = ({ claimId }: { claimId: string }): string =>
+  REPORTS + claimId.slice(-12)
+
+export const isReportsLocalpart = (localpart: string): boolean => localpart.startsWith(REPORTS)
 
 /** Parses the localpart of an inbox: in lower case, or the refusal. */
 export function parseLocalpart(written: string): { localpart: string } | { refusal: Refusal } {

@@ -1,4 +1,5 @@
 /** mail_domain_ready: the mailbox service takes mail for the domain's standing addresses and its inboxes. */
+import { reportsLocalpart } from '#names/localpart.ts'
 import { failed, met, type Step } from '../step.ts'
 import type { Claim } from '../types.ts'
 
@@ -40,6 +41,3 @@ const standingLocalparts = (claim: Claim): readonly string[] => [
   'hostmaster',
   reportsLocalpart(claim),
 ]
-
-/** Where DMARC reports go: hard to guess, so that no other mail arrives there. */
-export const reportsLocalpart = ({ claimId }: Claim): string => `dmarc-${claimId.slice(-12)}`

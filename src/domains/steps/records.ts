@@ -5,6 +5,7 @@ import { DriverError } from '#drivers/errors.ts'
 import type { NeededRecord } from '#drivers/records.ts'
 import type { Change, RRset } from '#drivers/zone/contract.ts'
 import { absolute, ancestorsOf, relative } from '#names/domain-name.ts'
+import { reportsLocalpart } from '#names/localpart.ts'
 import { type DmarcPolicy, isDmarc, ownPolicy, subdomainPolicy } from '#policy/dmarc.ts'
 import { type CustomerRecord, excludes, hides } from '../customer-records.ts'
 import {
@@ -21,7 +22,6 @@ import { failed, met, type Pass, type Step, waiting } from '../step.ts'
 import type { Verdict } from '../types.ts'
 import { PLAN_DROPS_MUCH } from '../waits.ts'
 import { type CustomersMail, customersMail, publishCustomers } from './customers.ts'
-import { reportsLocalpart } from './mail-domain.ts'
 import { reportOnPolicies } from './policies.ts'
 import {
   ensureHostRedirect,
