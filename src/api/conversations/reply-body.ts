@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Draft } from '#mail/outgoing/draft.ts'
 import { Problem } from '../http/problems.ts'
+import { storableText } from '../http/shapes.ts'
 
 /** The attachments in base64, and both texts with every character escaped. */
 export const REPLY_BODY_LIMIT = 20 * 1024 * 1024
@@ -10,12 +11,7 @@ const FILES_OCTETS = 10 * 1024 * 1024
 /** Each file may end with padding. */
 const BASE64_LIMIT = Math.ceil(FILES_OCTETS / 3) * 4 + 4 * FILES
 
-const text = z
-  .string()
-  .min(1)
-  .max(500_000)
-  .regex(/^[^\0\p{Cs}]*$/u, 'null characters are not allowed')
-  .nullish()
+const text = storableText.min(1).max(500_000).nullish()
 
 const file = z.object({
   filename: z

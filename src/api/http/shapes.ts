@@ -58,6 +58,9 @@ export const headerText = z
   .string()
   .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'control characters are not allowed')
 
+/** Text of several lines that Postgres can hold: no U+0000, and no half of a surrogate pair. */
+export const storableText = z.string().regex(/^[^\0\p{Cs}]*$/u, 'null characters are not allowed')
+
 /** One address in its plain form. */
 export const emailAddress = z
   .string()

@@ -1,12 +1,10 @@
 import { z } from 'zod'
-import type { ApiKey } from '#store/api-keys.ts'
 import {
   type AppPasswordRow,
   createAppPassword,
   listAppPasswords,
   revokeAppPassword,
 } from '#store/app-passwords.ts'
-import { findInbox, type InboxRow } from '#store/inboxes.ts'
 import { mailboxAccounts } from '#store/mailbox-copies.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -14,6 +12,7 @@ import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { futureTime, headerText, inboxParams, readFutureTime, SUCCESS } from '../http/shapes.ts'
 import { appPasswordList, appPasswordMade, appPasswordRevoked } from './answers.ts'
+import { loadInbox } from './load-inbox.ts'
 
 const PASSWORDS = `${API_PREFIX}/sender-accounts/:inbox_id/app-passwords`
 export const MAX_PASSWORDS = 20
@@ -51,7 +50,7 @@ export function appPasswordRoutes(app: Http, context: ApiContext): void {
     PASSWORDS,
     { schema: create, ...needs(context, 'app_passwords:create') },
     async (request, reply) => {
-      const inbox = await inboxOf(context, keyOf(request), request.params.inbox_id)
+      const inbox = await loadInbox(store, keyOf(request), request.params.inbox_id)
       if (inbox.domain_id === null) throw new Problem('inbox_is_elsewhere')
       const accounts = await mailboxAccounts(store.db, [inbox.domain_id])
       const servers = context.logInServers(inbox.world, accounts.get(inbox.domain_id)!)
@@ -80,7 +79,7 @@ export function appPasswordRoutes(app: Http, context: ApiContext): void {
     problems: ['sender_account_not_found'] as const,
   }
   app.get(PASSWORDS, { schema: list, ...needs(context, 'app_passwords:read') }, async (request) => {
-    const inbox = await inboxOf(context, keyOf(request), request.params.inbox_id)
+    const inbox = await loadInbox(store, keyOf(request), request.params.inbox_id)
     const rows = await listAppPasswords(store, inbox.id)
     const message = 'App passwords retrieved successfully'
     return { ...SUCCESS, message, inbox_id: inbox.id, app_passwords: rows.map(passwordView) }
@@ -98,18 +97,12 @@ export function appPasswordRoutes(app: Http, context: ApiContext): void {
     { schema: revoke, ...needs(context, 'app_passwords:delete') },
     async (request) => {
       const { inbox_id, password_id } = request.params
-      const inbox = await inboxOf(context, keyOf(request), inbox_id)
+      const inbox = await loadInbox(store, keyOf(request), inbox_id)
       if (!(await revokeAppPassword(store, inbox.id, password_id)))
         throw new Problem('app_password_not_found')
       return { ...SUCCESS, message: 'App password revoked.', inbox_id, password_id }
     },
   )
-}
-
-async function inboxOf({ store }: ApiContext, key: ApiKey, id: string): Promise<InboxRow> {
-  const inbox = await findInbox(store, key, id)
-  if (!inbox) throw new Problem('sender_account_not_found')
-  return inbox
 }
 
 const passwordView = (row: AppPasswordRow) => ({

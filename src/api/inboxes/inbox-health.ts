@@ -1,7 +1,7 @@
 import type { ApiKey } from '#store/api-keys.ts'
 import { claimOf } from '#store/domains.ts'
 import { readInboxHealth } from '#store/inbox-health.ts'
-import { findInbox, type InboxRow } from '#store/inboxes.ts'
+import type { InboxRow } from '#store/inboxes.ts'
 import { findSmtpAccount } from '#store/smtp-accounts.ts'
 import { sendingOf } from '../domains/domain-views.ts'
 import { loadDomainOf } from '../domains/load-domain.ts'
@@ -12,6 +12,7 @@ import { keyOf, needs } from '../http/route.ts'
 import { inboxParams, SUCCESS } from '../http/shapes.ts'
 import { inboxHealth, inboxTest } from './answers.ts'
 import { pauseOf } from './inbox-views.ts'
+import { loadInbox } from './load-inbox.ts'
 
 const CHECK_LIMIT_MS = 20_000
 
@@ -31,8 +32,7 @@ export function inboxHealthRoutes(app: Http, context: ApiContext): void {
       ...needs(context, 'sender_accounts:read'),
     },
     async (request) => {
-      const inbox = await findInbox(store, keyOf(request), request.params.inbox_id)
-      if (!inbox) throw new Problem('sender_account_not_found')
+      const inbox = await loadInbox(store, keyOf(request), request.params.inbox_id)
       const health = await readInboxHealth(store, inbox)
       const { judgement, lastError } = health
       return {
@@ -73,8 +73,7 @@ export function inboxHealthRoutes(app: Http, context: ApiContext): void {
     },
     async (request) => {
       const key = keyOf(request)
-      const inbox = await findInbox(store, key, request.params.inbox_id)
-      if (!inbox) throw new Problem('sender_account_not_found')
+      const inbox = await loadInbox(store, key, request.params.inbox_id)
       const checks = await (inbox.domain_id === null
         ? checksElsewhere(context, inbox)
         : checksOf(context, key, inbox))

@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { changeInbox, removeInbox, setPaused } from '#store/change-inboxes.ts'
-import { findInbox, type InboxRow } from '#store/inboxes.ts'
 import { dropMailOfRemoved } from '#store/mail-retention.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
 import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
-import { headerText, inboxParams, SUCCESS } from '../http/shapes.ts'
+import { headerText, inboxParams, SUCCESS, storableText } from '../http/shapes.ts'
 import { inboxRemoved, inboxShown } from './answers.ts'
 import { inboxItem } from './inbox-views.ts'
+import { loadInbox, presentInbox } from './load-inbox.ts'
 
 const ONE = `${API_PREFIX}/sender-accounts/:inbox_id`
 
@@ -24,10 +24,8 @@ const settings = z.object({
     .max(100_000)
     .optional()
     .describe('How many messages may leave within any 24 hours; 0 for none.'),
-  signature: z
-    .string()
+  signature: storableText
     .max(2000)
-    .regex(/^[^\0\p{Cs}]*$/u, 'null characters are not allowed')
     .optional()
     .describe('The plain text below its answers; empty for none.')
     .meta({ examples: ['Kim Lee\nAcme'] }),
@@ -53,7 +51,7 @@ export function oneInboxRoutes(app: Http, context: ApiContext): void {
     problems: ['sender_account_not_found'] as const,
   }
   app.get(ONE, { schema: read, ...needs(context, 'sender_accounts:read') }, async (request) =>
-    inboxItem(there(await findInbox(store, keyOf(request), request.params.inbox_id))),
+    inboxItem(await loadInbox(store, keyOf(request), request.params.inbox_id)),
   )
 
   const change = {
@@ -68,7 +66,7 @@ export function oneInboxRoutes(app: Http, context: ApiContext): void {
     const { display_name, daily_limit, signature } = request.body
     const wanted = { displayName: display_name, dailyLimit: daily_limit, signature }
     const { inbox_id } = request.params
-    const inbox = there(await changeInbox(store, keyOf(request), inbox_id, wanted))
+    const inbox = presentInbox(await changeInbox(store, keyOf(request), inbox_id, wanted))
     return inboxItem(inbox, 'Sender account changed.')
   })
 
@@ -113,15 +111,10 @@ export function oneInboxRoutes(app: Http, context: ApiContext): void {
       { schema: pause, ...needs(context, 'sender_accounts:update') },
       async (request) => {
         const { inbox_id } = request.params
-        const inbox = there(await setPaused(store, keyOf(request), inbox_id, isPaused))
+        const inbox = presentInbox(await setPaused(store, keyOf(request), inbox_id, isPaused))
         if (inbox.status === 'PENDING') throw new Problem('inbox_not_ready')
         return inboxItem(inbox, isPaused ? 'Sender account paused.' : 'Sender account resumed.')
       },
     )
   }
-}
-
-function there(inbox: InboxRow | undefined): InboxRow {
-  if (!inbox) throw new Problem('sender_account_not_found')
-  return inbox
 }

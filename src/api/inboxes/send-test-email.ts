@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { compose } from '#mail/outgoing/compose.ts'
 import { claimOf } from '#store/domains.ts'
-import { findInbox } from '#store/inboxes.ts'
 import { unsubscribeUrl } from '#store/unsubscriptions.ts'
 import { loadDomainOf } from '../domains/load-domain.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
@@ -10,6 +9,7 @@ import { Problem } from '../http/problems.ts'
 import { keyOf, needs } from '../http/route.ts'
 import { emailAddress, inboxParams, SUCCESS } from '../http/shapes.ts'
 import { testEmail } from './answers.ts'
+import { loadInbox } from './load-inbox.ts'
 import { asProblem, mustSend } from './sending.ts'
 
 const body = z.object({
@@ -55,8 +55,7 @@ export function sendTestEmailRoute(app: Http, context: ApiContext): void {
     },
     async (request) => {
       const key = keyOf(request)
-      const inbox = await findInbox(store, key, request.params.inbox_id)
-      if (!inbox) throw new Problem('sender_account_not_found')
+      const inbox = await loadInbox(store, key, request.params.inbox_id)
       const { row, conditions } = await loadDomainOf(store, key, inbox)
       mustSend(inbox, row, conditions, context.now())
       const recipient = request.body.recipient_email.toLowerCase()
