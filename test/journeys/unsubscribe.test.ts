@@ -1,4 +1,4 @@
-/** Whoever got a message unsubscribes with one click, for ever, and nothing else does it for them. */
+/** A recipient unsubscribes with one click, at any later time; no other request does it. */
 import assert from 'node:assert/strict'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { request } from 'node:http'

@@ -84,7 +84,7 @@ export function createHttp(options: HttpOptions) {
   return app
 }
 
-/** Without the token of a link in a message: whoever has it can unsubscribe its recipient. */
+/** Leaves out the token of an unsubscribe link, because the token is enough to unsubscribe the recipient. */
 function loggedPath({ url, routeOptions }: FastifyRequest): string {
   const path = url.split('?')[0]!
   const isOfToken = [path, routeOptions.url].some((each) => each?.startsWith(UNSUBSCRIBE_PATH))

@@ -45,7 +45,7 @@ ${body}
 const to = (address: string | undefined): string =>
   address === undefined ? '' : ` to ${asText(masked(address))}`
 
-/** Whoever got a forwarded message sees whom the link is about, and does not learn the address. */
+/** Hides most of the address: a forwarded message must not show it to its reader. */
 function masked(address: string): string {
   const at = address.lastIndexOf('@')
   const [first = ''] = address.slice(0, at)
