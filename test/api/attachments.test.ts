@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { type Json, until } from '../client.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
+import { longestAnswerDuring } from '../others.ts'
 import { sendMail } from '../smtp.ts'
 import { UNKNOWN_ID } from './expect.ts'
 
@@ -174,19 +175,10 @@ test('a large attachment comes whole, and others are answered meanwhile', async 
   const lines = octets.toString('base64').replace(/.{76}/g, '$&\r\n')
   const [thread, message] = await received([file(named('filename=large.pdf'), lines)])
   assert.equal(message.attachments[0].octets, octets.length)
-  let longest = 0
-  let isDone = false
-  const ticking = (async () => {
-    while (!isDone) {
-      const began = performance.now()
-      await fetch(`${client.base}/healthz`).then((response) => response.body?.cancel())
-      longest = Math.max(longest, performance.now() - began)
-    }
-  })()
-  const response = await download(pathOf(thread, message.message_id, '0'))
-  const whole = Buffer.from(await response.arrayBuffer())
-  isDone = true
-  await ticking
+  const { result: whole, longest } = await longestAnswerDuring(client.base, async () => {
+    const response = await download(pathOf(thread, message.message_id, '0'))
+    return Buffer.from(await response.arrayBuffer())
+  })
   assert.ok(whole.equals(octets))
   assert.ok(longest < 2000, `${longest} ms`)
 })

@@ -4,6 +4,7 @@ import { after, test } from 'node:test'
 import { sql } from 'kysely'
 import { type Json, until } from '../client.ts'
 import { anotherWorkspace, testHouse } from '../house.ts'
+import { longestAnswerDuring } from '../others.ts'
 import { sendMail } from '../smtp.ts'
 import { refuses, UNKNOWN_ID, violates } from './expect.ts'
 
@@ -120,19 +121,10 @@ test('a message that is hard to read delays nobody else', async () => {
   const body = '\r\n'.repeat(4_000_000)
   await raw(['From: eve@outside.test', 'Subject: Blank', '', body])
   const { thread_id } = await thread('Blank')
-  let longest = 0
-  let isDone = false
-  const ticking = (async () => {
-    while (!isDone) {
-      const began = performance.now()
-      await fetch(`${client.base}/healthz`).then((response) => response.body?.cancel())
-      longest = Math.max(longest, performance.now() - began)
-    }
-  })()
-  const { status } = await client.get(at(thread_id, '/messages'))
-  isDone = true
-  await ticking
-  assert.equal(status, 200)
+  const { result, longest } = await longestAnswerDuring(client.base, () =>
+    client.get(at(thread_id, '/messages')),
+  )
+  assert.equal(result.status, 200)
   assert.ok(longest < 2000, `${longest} ms`)
 })
 
