@@ -4,6 +4,7 @@ import type { ReceivedReport } from '#mail/incoming/receive.ts'
 import type { AggregateReport } from '#mail/reports/aggregate.ts'
 import { newId } from '../ids.ts'
 import type { StoreContext } from './context.ts'
+import type { Database } from './database.ts'
 
 /** A domain gets some dozens a day; a stranger may send more. */
 const REPORTS_A_DAY = 500
@@ -65,9 +66,35 @@ const within = (claimId: string, { from, to }: DayRange) => sql`
   p.claim_id = ${claimId} and p.begins_at >= ${`${from}T00:00:00Z`}::timestamptz
   and p.begins_at < ${`${to}T00:00:00Z`}::timestamptz + interval '1 day'`
 
-/** The sources with the most messages. */
-export async function reportedSources(
+export type Reports = {
+  days: ReportedDay[]
+  sources: ReportedSource[]
+  reporters: Reporter[]
+  /** How many reports came, by whether their own messages passed DMARC. */
+  counts: { authentic: number; others: number }
+}
+
+/** The reports of a domain, read from one snapshot: their numbers agree also while another report arrives. */
+export const readReports = (
   { db }: StoreContext,
+  claimId: string,
+  range: DayRange,
+  limits: { sources: number; reporters: number },
+): Promise<Reports> =>
+  db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (trx) => ({
+      days: await reportedDays(trx, claimId, range),
+      sources: await reportedSources(trx, claimId, range, limits.sources),
+      reporters: await reporters(trx, claimId, range, limits.reporters),
+      counts: await countReports(trx, claimId, range),
+    }))
+
+/** The sources with the most messages. */
+async function reportedSources(
+  db: Database,
   claimId: string,
   range: DayRange,
   limit: number,
@@ -82,8 +109,8 @@ export async function reportedSources(
   return rows
 }
 
-export async function reportedDays(
-  { db }: StoreContext,
+async function reportedDays(
+  db: Database,
   claimId: string,
   range: DayRange,
 ): Promise<ReportedDay[]> {
@@ -109,21 +136,20 @@ export async function reportedDailySources(
   return rows
 }
 
-/** How many reports came, by whether their own messages passed DMARC. */
-export async function countReports(
-  { db }: StoreContext,
+async function countReports(
+  db: Database,
   claimId: string,
   range: DayRange,
-): Promise<{ authentic: number; others: number }> {
-  const { rows } = await sql<{ authentic: number; others: number }>`
+): Promise<Reports['counts']> {
+  const { rows } = await sql<Reports['counts']>`
     select count(*) filter (where is_authentic)::int as authentic,
            count(*) filter (where not is_authentic)::int as others
       from dmarc_reports p where ${within(claimId, range)}`.execute(db)
   return rows[0]!
 }
 
-export async function reporters(
-  { db }: StoreContext,
+async function reporters(
+  db: Database,
   claimId: string,
   range: DayRange,
   limit: number,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import type { AggregateReport } from '#mail/reports/aggregate.ts'
 import { keepAggregate } from '#store/dmarc-reports.ts'
 import { refuses, UNKNOWN_ID, violates } from '../api/expect.ts'
 import { type Json, until } from '../client.ts'
@@ -143,24 +144,54 @@ test('a report about another domain is kept as mail, and counted nowhere', async
   assert.equal(theirs.totals.messages, 0)
 })
 
+const { id: claimId } = await store.db
+  .selectFrom('claims')
+  .select('id')
+  .where('domain_id', '=', domain.domain_id)
+  .executeTakeFirstOrThrow()
+type Kept = { n: number; on: string; isAuthentic?: boolean; rows?: AggregateReport['rows'] }
+const keep = ({ n, on, isAuthentic = true, rows = [] }: Kept) => {
+  const begins = new Date(on)
+  const report = {
+    reportId: `${n}`,
+    reporter: 'R',
+    domain: 'acme.test',
+    begins,
+    ends: begins,
+    rows,
+  }
+  return keepAggregate(store, { claimId, author: `reporter${n}@inbox.test`, isAuthentic, report })
+}
+
 test('all reports are counted, also those of reporters that are not listed', async () => {
-  const { id: claimId } = await store.db
-    .selectFrom('claims')
-    .select('id')
-    .where('domain_id', '=', domain.domain_id)
-    .executeTakeFirstOrThrow()
-  const begins = new Date('2026-01-05T00:00:00Z')
-  const about = { reporter: 'R', domain: 'acme.test', begins, ends: begins, rows: [] }
-  for (let n = 0; n < 60; n++)
-    await keepAggregate(store, {
-      claimId,
-      author: `reporter${n}@inbox.test`,
-      isAuthentic: n % 2 === 0,
-      report: { ...about, reportId: `${n}` },
-    })
+  for (let n = 0; n < 60; n++) await keep({ n, on: '2026-01-05', isAuthentic: n % 2 === 0 })
   const { totals, reporters } = await shown('?from=2026-01-05&to=2026-01-05')
   assert.deepEqual([totals.reports, totals.unauthenticated_reports], [30, 30])
   assert.equal(reporters.length, 50)
+})
+
+test('the numbers agree while further reports arrive', async () => {
+  const row = {
+    sourceIp: '192.0.2.1',
+    messages: 1,
+    disposition: 'none' as const,
+    dkim: true,
+    spf: true,
+    headerFrom: 'acme.test',
+    envelopeFrom: '',
+  }
+  let arrived = 0
+  const arrivals = (async () => {
+    while (arrived < 150) await keep({ n: 1000 + arrived++, on: '2026-01-06', rows: [row] })
+  })()
+  while (arrived < 150) {
+    const { totals, days, sources, reporters } = await shown('?from=2026-01-06&to=2026-01-06')
+    if (totals.reports === 0) continue
+    const { messages, reports } = totals
+    assert.deepEqual([messages, days[0].messages, sources[0].messages], [reports, reports, reports])
+    assert.equal(reporters.length, Math.min(reports, 50))
+  }
+  await arrivals
 })
 
 test('a month of aligned mail from known sources proposes a stricter policy, with its evidence', async () => {

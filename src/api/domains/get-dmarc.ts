@@ -1,14 +1,7 @@
 import { z } from 'zod'
 import { proposedPolicy } from '#domains/dmarc-ladder.ts'
 import { ownPolicy } from '#policy/dmarc.ts'
-import {
-  countReports,
-  type DayRange,
-  reportedDailySources,
-  reportedDays,
-  reportedSources,
-  reporters,
-} from '#store/dmarc-reports.ts'
+import { type DayRange, readReports, reportedDailySources } from '#store/dmarc-reports.ts'
 import { claimOf, type DomainRow, recordsOf } from '#store/domains.ts'
 import { API_PREFIX, type ApiContext } from '../http/context.ts'
 import type { Http } from '../http/http.ts'
@@ -31,8 +24,7 @@ const querystring = z.object({
 const DAY_MS = 86_400_000
 const DAYS = 30
 const MOST_DAYS = 366
-const SOURCES = 100
-const REPORTERS = 50
+const LIMITS = { sources: 100, reporters: 50 }
 
 /** GET /domains/{domain_id}/dmarc: what receivers report about the mail of the domain. */
 export function getDmarcRoute(app: Http, context: ApiContext): void {
@@ -56,12 +48,9 @@ export function getDmarcRoute(app: Http, context: ApiContext): void {
       const { row } = await loadDomain(store, keyOf(request), request.params.domain_id)
       const range = rangeOf(request.query, context.now())
       const { claimId } = await claimOf(store, row)
-      const days = await reportedDays(store, claimId, range)
-      const sources = await reportedSources(store, claimId, range, SOURCES)
-      const senders = await reporters(store, claimId, range, REPORTERS)
+      const { days, sources, reporters, counts } = await readReports(store, claimId, range, LIMITS)
       const sum = (of: (day: (typeof days)[number]) => number) =>
         days.reduce((total, each) => total + of(each), 0)
-      const { authentic, others } = await countReports(store, claimId, range)
       return {
         ...SUCCESS,
         message: 'DMARC reports retrieved successfully',
@@ -70,8 +59,8 @@ export function getDmarcRoute(app: Http, context: ApiContext): void {
         totals: {
           messages: sum(({ messages }) => messages),
           aligned: sum(({ aligned }) => aligned),
-          reports: authentic,
-          unauthenticated_reports: others,
+          reports: counts.authentic,
+          unauthenticated_reports: counts.others,
         },
         days: days.map((each) => ({ ...each, day: dayOf(each.day) })),
         sources: sources.map((each) => ({
@@ -84,7 +73,7 @@ export function getDmarcRoute(app: Http, context: ApiContext): void {
           spf_aligned: each.spf,
           aligned: each.aligned,
         })),
-        reporters: senders.map(({ isAuthentic, ...each }) => ({
+        reporters: reporters.map(({ isAuthentic, ...each }) => ({
           ...each,
           authenticated: isAuthentic,
         })),
